@@ -1,0 +1,201 @@
+//! Consuming: whatever is ready, as one batch, acknowledged as one.
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::Channel;
+
+use crate::error::Error;
+use crate::link::{Link, within};
+use crate::names::Names;
+
+/// What to do with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was acted on.
+    Done,
+    /// Give it back to the queue.
+    Requeue,
+    /// Refuse it: it goes to the parking queue.
+    Refuse,
+}
+
+/// Where and why a message was given up on first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstDeath {
+    /// Queue.
+    pub queue: String,
+    /// `rejected`, `delivery_limit`, `expired`.
+    pub reason: String,
+}
+
+/// One delivery. Settling consumes it: acknowledging twice does not compile.
+#[derive(Debug)]
+pub struct Delivery {
+    inner: lapin::message::Delivery,
+}
+
+impl Delivery {
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.inner.data
+    }
+
+    /// `message_id`, as its sender gave it.
+    pub fn message_id(&self) -> Option<&str> {
+        self.inner.properties.message_id().as_ref().map(ShortString::as_str)
+    }
+
+    /// `type`, as its sender gave it.
+    pub fn message_type(&self) -> Option<&str> {
+        self.inner.properties.kind().as_ref().map(ShortString::as_str)
+    }
+
+    /// The login that sent it, checked by the broker.
+    pub fn user_id(&self) -> Option<&str> {
+        self.inner.properties.user_id().as_ref().map(ShortString::as_str)
+    }
+
+    /// Exchange it came through.
+    pub fn exchange(&self) -> &str {
+        self.inner.exchange.as_str()
+    }
+
+    /// Its routing key.
+    pub fn routing_key(&self) -> &str {
+        self.inner.routing_key.as_str()
+    }
+
+    /// Whether it was delivered before.
+    pub fn is_redelivered(&self) -> bool {
+        self.inner.redelivered
+    }
+
+    /// Times it was delivered before, as a quorum queue counts them.
+    pub fn delivery_count(&self) -> u32 {
+        let count = match self.header("x-delivery-count") {
+            Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).ok(),
+            Some(AMQPValue::LongInt(count)) => u32::try_from(*count).ok(),
+            _ => None,
+        };
+        count.unwrap_or_default()
+    }
+
+    /// A header with text.
+    pub fn text_header(&self, name: &str) -> Option<String> {
+        match self.header(name)? {
+            AMQPValue::LongString(text) => Some(text.to_string()),
+            AMQPValue::ShortString(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Where it was given up on first, if it was.
+    pub fn first_death(&self) -> Option<FirstDeath> {
+        let queue = self.text_header("x-first-death-queue")?;
+        Some(FirstDeath { queue, reason: self.text_header("x-first-death-reason").unwrap_or_default() })
+    }
+
+    fn header(&self, name: &str) -> Option<&AMQPValue> {
+        self.inner.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    /// Settles this one delivery.
+    ///
+    /// # Errors
+    /// When the connection fails; the broker then delivers it again.
+    pub async fn settle(self, verdict: Verdict) -> Result<(), Error> {
+        let doing = "settling a delivery";
+        match verdict {
+            Verdict::Done => within(5, doing, self.inner.ack(BasicAckOptions::default())).await?,
+            Verdict::Requeue => {
+                let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+                within(5, doing, self.inner.nack(again)).await?
+            }
+            Verdict::Refuse => within(5, doing, self.inner.reject(BasicRejectOptions { requeue: false })).await?,
+        };
+        Ok(())
+    }
+}
+
+/// Deliveries that follow each other on one channel.
+#[derive(Debug)]
+pub struct Batch {
+    /// The deliveries, in order.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Batch {
+    /// Acknowledges the whole batch with one frame: all of it was acted on.
+    ///
+    /// # Errors
+    /// When the connection fails; the broker then delivers all of it again.
+    pub async fn done(self) -> Result<(), Error> {
+        if let Some(last) = self.deliveries.last() {
+            within(5, "acknowledging a batch", last.inner.ack(BasicAckOptions { multiple: true })).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A consumer of one queue on a channel of its own.
+pub struct Consumer {
+    channel: Channel,
+    stream: lapin::Consumer,
+    queue: String,
+}
+
+impl Consumer {
+    /// Begins to consume. `prefetch` bounds what is held unacknowledged, and so the memory.
+    ///
+    /// # Errors
+    /// When the queue is not there (404), may not be read (403), or the broker does not answer.
+    pub async fn open(link: &Link, names: &Names, queue: &str, prefetch: u16, tag: &str) -> Result<Self, Error> {
+        let channel = link.channel().await?;
+        let queue = names.queue(queue);
+        let doing = format!("consuming {queue}");
+        within(10, &doing, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let consume = channel.basic_consume(
+            queue.as_str().into(),
+            tag.into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let stream = within(10, &doing, consume).await?;
+        Ok(Self { channel, stream, queue })
+    }
+
+    /// Waits for a delivery, then takes whatever else is ready, up to `limit`. Safe to cancel while it waits.
+    ///
+    /// # Errors
+    /// When the connection fails or the broker ends the consumer.
+    pub async fn next_batch(&mut self, limit: usize) -> Result<Batch, Error> {
+        let first = self.stream.next().await;
+        let mut deliveries = vec![self.delivery(first)?];
+        while deliveries.len() < limit {
+            match self.stream.next().now_or_never() {
+                Some(next) => deliveries.push(self.delivery(next)?),
+                None => break,
+            }
+        }
+        Ok(Batch { deliveries })
+    }
+
+    fn delivery(&self, next: Option<lapin::Result<lapin::message::Delivery>>) -> Result<Delivery, Error> {
+        match next {
+            Some(Ok(inner)) => Ok(Delivery { inner }),
+            Some(Err(source)) => Err(Error::at(format!("consuming {}", self.queue))(source)),
+            None => Err(Error::Cancelled { queue: self.queue.clone() }),
+        }
+    }
+
+    /// Stops deliveries; what was delivered and not acknowledged goes back when the link closes.
+    pub async fn cancel(&self) {
+        let cancel = self.channel.basic_cancel(self.stream.tag(), BasicCancelOptions::default());
+        if let Err(error) = within(5, "cancelling a consumer", cancel).await {
+            tracing::debug!(%error, "the consumer could not be cancelled");
+        }
+    }
+}

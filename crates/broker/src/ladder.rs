@@ -1,0 +1,58 @@
+//! The delay ladder: one queue per rung, each with one fixed time to live, so that nothing queues behind a longer
+//! delay. A hint waits on the longest rung that does not overshoot, comes back, and waits again until it is due.
+
+use std::time::Duration;
+
+/// One rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Routing key, and the end of the queue's name.
+    pub name: &'static str,
+    /// How long a message stays.
+    pub ttl: Duration,
+}
+
+const fn rung(name: &'static str, seconds: u64) -> Rung {
+    Rung { name, ttl: Duration::from_secs(seconds) }
+}
+
+/// The rungs, longest first. Twelve hours, the usual deadline, is one hop.
+pub const RUNGS: [Rung; 12] = [
+    rung("12h", 12 * 3600),
+    rung("6h", 6 * 3600),
+    rung("3h", 3 * 3600),
+    rung("1h", 3600),
+    rung("30m", 1800),
+    rung("10m", 600),
+    rung("5m", 300),
+    rung("1m", 60),
+    rung("30s", 30),
+    rung("10s", 10),
+    rung("5s", 5),
+    rung("1s", 1),
+];
+
+/// The longest rung that does not overshoot; `None` for the last part of a second, which is waited for in process.
+pub fn rung_for(remaining: Duration) -> Option<&'static Rung> {
+    RUNGS.iter().find(|rung| rung.ttl <= remaining)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_delay_is_reached_from_below_in_few_hops() {
+        let delays = (0..3600u64).map(Duration::from_secs).chain((1..400).map(|hours| Duration::from_secs(hours * 2777)));
+        for delay in delays.map(|delay| delay + Duration::from_millis(400)) {
+            let (mut waited, mut hops) = (Duration::ZERO, 0);
+            while let Some(rung) = rung_for(delay - waited) {
+                waited += rung.ttl;
+                hops += 1;
+            }
+            assert!(waited <= delay && delay - waited < Duration::from_secs(1), "{delay:?}");
+            assert!(hops <= 40, "{delay:?} took {hops} hops");
+        }
+        assert_eq!(rung_for(Duration::from_secs(43_200)).map(|rung| rung.name), Some("12h"));
+    }
+}

@@ -1,0 +1,98 @@
+//! Names of exchanges and queues. A prefix of their own lets several deployments, and every test, share one broker.
+
+use crate::error::Error;
+
+/// The exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Exchange {
+    /// Commands from outside.
+    Requests,
+    /// Commands inside.
+    Commands,
+    /// Facts.
+    Events,
+    /// Messages asking for a mail.
+    Notices,
+    /// Hints that wait.
+    Delay,
+    /// What no queue wanted.
+    Unroutable,
+    /// What was refused or came back too often.
+    Refused,
+}
+
+impl Exchange {
+    /// Every exchange.
+    pub const ALL: [Self; 7] = [
+        Self::Requests,
+        Self::Commands,
+        Self::Events,
+        Self::Notices,
+        Self::Delay,
+        Self::Unroutable,
+        Self::Refused,
+    ];
+
+    /// Name behind the prefix.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Commands => "commands",
+            Self::Events => "events",
+            Self::Notices => "notices",
+            Self::Delay => "delay",
+            Self::Unroutable => "unroutable",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The names of one deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Names under `prefix`; `lockbox` is the default everywhere.
+    ///
+    /// # Errors
+    /// [`Error::Prefix`] when it has other characters than names have.
+    pub fn new(prefix: &str) -> Result<Self, Error> {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        if prefix.is_empty() || prefix.len() > 40 || !prefix.chars().all(fits) {
+            return Err(Error::Prefix(prefix.to_owned()));
+        }
+        Ok(Self { prefix: prefix.to_owned() })
+    }
+
+    /// The prefix.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Name of an exchange.
+    pub fn exchange(&self, exchange: Exchange) -> String {
+        format!("{}.{}", self.prefix, exchange.as_str())
+    }
+
+    /// Name of a queue: of a role, `parking`, or `delay.<rung>`.
+    pub fn queue(&self, queue: &str) -> String {
+        format!("{}.{queue}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_behind_their_prefix() {
+        let names = Names::new("contoso.lockbox").unwrap();
+        assert_eq!(names.queue("manager-review"), "contoso.lockbox.manager-review");
+        assert_eq!(names.exchange(Exchange::Delay), "contoso.lockbox.delay");
+        for wrong in ["", "Über", "a b", &"x".repeat(41)] {
+            assert!(Names::new(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Publishing: mandatory, persistent, confirmed, a whole batch at a time.
+//!
+//! With several publishes in flight the client may report a return on the confirm of another publish, so a batch is a
+//! barrier: all confirms are awaited, all returns collected, and returns are matched by `message_id`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Confirmation};
+
+use crate::error::Error;
+use crate::link::{Link, within};
+use crate::names::{Exchange, Names};
+
+/// Time limit of a batch, in seconds.
+const BATCH_LIMIT_SECONDS: u64 = 10;
+
+/// A message to publish.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub exchange: Exchange,
+    /// Routing key.
+    pub routing_key: String,
+    /// `message_id`.
+    pub message_id: String,
+    /// `type`.
+    pub message_type: String,
+    /// `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// Headers. Never those of a received message: an `x-death` that comes back makes old brokers drop it.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Arc<[u8]>,
+}
+
+/// What became of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The broker has it.
+    Confirmed,
+    /// No queue took it; the broker's words.
+    Returned(String),
+    /// The broker could not keep it.
+    Nacked,
+}
+
+/// Publishes on one channel of a link.
+pub struct Publisher {
+    channel: Channel,
+    exchanges: HashMap<Exchange, ShortString>,
+    login: ShortString,
+}
+
+impl Publisher {
+    /// Opens a channel with confirms.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn open(link: &Link, names: &Names) -> Result<Self, Error> {
+        let channel = link.channel().await?;
+        within(10, "asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        let exchanges =
+            Exchange::ALL.into_iter().map(|exchange| (exchange, names.exchange(exchange).as_str().into())).collect();
+        Ok(Self { channel, exchanges, login: link.login().into() })
+    }
+
+    /// Publishes a batch and waits until the broker has answered for all of it.
+    ///
+    /// # Errors
+    /// When the connection fails or the broker is silent for ten seconds; then any part of the batch may have arrived.
+    pub async fn publish(&mut self, batch: &[Outgoing]) -> Result<Vec<Published>, Error> {
+        within(BATCH_LIMIT_SECONDS, "publishing", self.publish_all(batch)).await
+    }
+
+    async fn publish_all(&self, batch: &[Outgoing]) -> lapin::Result<Vec<Published>> {
+        let mut confirms = Vec::with_capacity(batch.len());
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        for message in batch {
+            let exchange = self.exchanges.get(&message.exchange).cloned().unwrap_or_default();
+            let key = message.routing_key.as_str().into();
+            let properties = self.properties(message);
+            confirms.push(self.channel.basic_publish(exchange, key, options, &message.body, properties).await?);
+        }
+        let mut returned: HashMap<String, String> = HashMap::new();
+        let mut nacked = Vec::with_capacity(batch.len());
+        for confirm in confirms {
+            let confirmation = confirm.await?;
+            nacked.push(!matches!(confirmation, Confirmation::Ack(_)));
+            if let Some(back) = confirmation.take_message() {
+                let id = back.delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+                returned.insert(id.unwrap_or_default(), back.reply_text.to_string());
+            }
+        }
+        let outcome = |(message, nacked): (&Outgoing, bool)| match returned.get(&message.message_id) {
+            Some(words) => Published::Returned(words.clone()),
+            None if nacked => Published::Nacked,
+            None => Published::Confirmed,
+        };
+        Ok(batch.iter().zip(nacked).map(outcome).collect())
+    }
+
+    fn properties(&self, message: &Outgoing) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        for (name, value) in &message.headers {
+            headers.insert((*name).into(), AMQPValue::LongString(value.as_str().into()));
+        }
+        let properties = BasicProperties::default()
+            .with_content_type("application/cloudevents+json; charset=utf-8".into())
+            .with_delivery_mode(2)
+            .with_message_id(message.message_id.as_str().into())
+            .with_type(message.message_type.as_str().into())
+            .with_app_id("lockbox".into())
+            .with_user_id(self.login.clone())
+            .with_headers(headers);
+        match &message.correlation_id {
+            Some(id) => properties.with_correlation_id(id.as_str().into()),
+            None => properties,
+        }
+    }
+}

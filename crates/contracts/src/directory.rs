@@ -1,0 +1,207 @@
+//! The directory file (`lockbox apply -f directory.yaml`): tenants, people, roles, rules and broker logins, read and
+//! checked with every fault at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Role, Rules};
+use serde::{Deserialize, Deserializer};
+
+mod check;
+mod seconds;
+
+pub use check::DirectoryFault;
+pub use seconds::parse_seconds;
+
+/// A directory file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Broker logins and the commands each may send.
+    #[serde(default)]
+    pub producers: Vec<Producer>,
+    /// Services beside `exchange_online`, `onedrive` and `sharepoint`.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The vendor's people.
+    #[serde(default)]
+    pub vendor: Vendor,
+    /// The customers.
+    #[serde(default)]
+    pub tenants: Vec<TenantEntry>,
+}
+
+/// A broker login.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Producer {
+    /// Login name at the broker.
+    pub login: String,
+    /// Commands it may send, without prefix and version: `request.submit`.
+    pub may: Vec<String>,
+}
+
+/// The vendor's side.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vendor {
+    /// People with the roles engineer, manager or auditor.
+    #[serde(default)]
+    pub people: Vec<PersonEntry>,
+}
+
+/// A person.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonEntry {
+    /// Short name, unique over the whole deployment.
+    pub name: String,
+    /// Name for people.
+    pub display_name: String,
+    /// Where mail goes.
+    pub email: String,
+    /// Roles; approvers are named under the tenant's `approvers`.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// `false` disables.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A customer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantEntry {
+    /// Short name.
+    pub name: String,
+    /// Name for people.
+    pub display_name: String,
+    /// `false` takes no new requests.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Its people.
+    #[serde(default)]
+    pub people: Vec<PersonEntry>,
+    /// Groups of its people.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    /// Who decides.
+    #[serde(default)]
+    pub approvers: Vec<ApproverEntry>,
+    /// Extra addresses that get notices.
+    #[serde(default)]
+    pub notice_addresses: Vec<String>,
+    /// Rules that differ from the defaults.
+    #[serde(default)]
+    pub rules: RulesEntry,
+}
+
+/// A group of people of one tenant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Name, unique in the tenant.
+    pub name: String,
+    /// Short names of people.
+    pub members: Vec<String>,
+}
+
+/// Who decides, for which services.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproverEntry {
+    /// A person's short name.
+    #[serde(default)]
+    pub person: Option<String>,
+    /// Or a group's name.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Only for these services; all when absent.
+    #[serde(default)]
+    pub services: Option<Vec<String>>,
+}
+
+/// Rules; every one that is absent takes its default. Times are written `45s`, `30m`, `12h`, `2d`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesEntry {
+    /// How long the manager may take.
+    #[serde(default, deserialize_with = "seconds")]
+    pub review_deadline: Option<i64>,
+    /// How long the customer may take: 12 hours by default.
+    #[serde(default, deserialize_with = "seconds")]
+    pub decision_deadline: Option<i64>,
+    /// Access when a request names no duration.
+    #[serde(default, deserialize_with = "seconds")]
+    pub access_default: Option<i64>,
+    /// Longest access.
+    #[serde(default, deserialize_with = "seconds")]
+    pub access_ceiling: Option<i64>,
+    /// Yeses needed.
+    #[serde(default)]
+    pub required_approvals: Option<i32>,
+    /// Whether decisions need a comment.
+    #[serde(default)]
+    pub comment_required: Option<bool>,
+    /// Times before the deadline at which approvers are reminded.
+    #[serde(default)]
+    pub reminders: Option<Vec<String>>,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse_seconds(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+impl RulesEntry {
+    /// The rules with defaults filled in. The default access is never above the ceiling.
+    pub fn resolve(&self) -> Rules {
+        let standard = Rules::default();
+        let ceiling = self.access_ceiling.unwrap_or(standard.access_ceiling_seconds);
+        Rules {
+            review_deadline_seconds: self.review_deadline.unwrap_or(standard.review_deadline_seconds),
+            decision_deadline_seconds: self.decision_deadline.unwrap_or(standard.decision_deadline_seconds),
+            access_default_seconds: self.access_default.unwrap_or(standard.access_default_seconds.min(ceiling)),
+            access_ceiling_seconds: ceiling,
+            required_approvals: self.required_approvals.unwrap_or(standard.required_approvals),
+            comment_required: self.comment_required.unwrap_or(standard.comment_required),
+            reminders_seconds: self
+                .reminders
+                .iter()
+                .flatten()
+                .map(|text| parse_seconds(text).unwrap_or(-1))
+                .collect(),
+        }
+    }
+}
+
+impl TenantEntry {
+    /// Who approves: person name → services (`None` is all).
+    pub fn approver_assignments(&self) -> BTreeMap<String, BTreeSet<Option<String>>> {
+        let mut assignments: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        for entry in &self.approvers {
+            let members = self.groups.iter().filter(|group| Some(&group.name) == entry.group.as_ref());
+            let names = entry.person.iter().chain(members.flat_map(|group| &group.members));
+            for name in names {
+                let services = assignments.entry(name.clone()).or_default();
+                match &entry.services {
+                    None => {
+                        services.insert(None);
+                    }
+                    Some(only) => services.extend(only.iter().cloned().map(Some)),
+                }
+            }
+        }
+        assignments
+    }
+}
+
+impl PersonEntry {
+    /// The roles named that exist.
+    pub fn known_roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.roles.iter().filter_map(|name| Role::parse(name))
+    }
+}

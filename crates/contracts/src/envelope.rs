@@ -1,0 +1,179 @@
+//! The envelope of every message: CloudEvents 1.0 in structured JSON.
+//! Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::kinds::Kind;
+use crate::malformed::Malformed;
+use crate::trace::Traceparent;
+
+/// Largest message read or written, in bytes: what CloudEvents asks everybody to pass on.
+pub const SIZE_LIMIT_BYTES: usize = 64 * 1024;
+/// `source` of every message Lockbox writes.
+pub const SOURCE: &str = "/lockbox";
+
+/// A message as it travels. Unknown attributes are extensions and are ignored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// With `source`, the identity of the message.
+    pub id: String,
+    /// Who made it.
+    pub source: String,
+    /// Which kind, such as `lockbox.request.submit.v1`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// `request/<id>` when it is about one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<DateTime<Utc>>,
+    /// `application/json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacontenttype: Option<String>,
+    /// Name of the tenant it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Place in the request's history, 1…n without a gap; only on events that moved the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjectversion: Option<i32>,
+    /// Id of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlationid: Option<String>,
+    /// Id of the message this one follows from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causationid: Option<String>,
+    /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What is said, in the shape that the type's schema gives.
+    pub data: Box<RawValue>,
+}
+
+/// What a new message is about; the rest of the envelope follows from its kind.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Name of the tenant.
+    pub tenant: Option<String>,
+    /// The request.
+    pub request: Option<Uuid>,
+    /// Version of the request after this event.
+    pub version: Option<i32>,
+    /// Id of the message this follows from.
+    pub cause: Option<String>,
+    /// The trace this is a step of.
+    pub trace: Option<Traceparent>,
+}
+
+/// A message ready to be stored and sent: its id, its kind and its exact bytes.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Id, a `UUIDv7`.
+    pub id: Uuid,
+    /// Kind.
+    pub kind: Kind,
+    /// The request it is about.
+    pub request: Option<Uuid>,
+    /// Trace context.
+    pub traceparent: Option<String>,
+    /// The envelope's JSON.
+    pub body: Vec<u8>,
+}
+
+/// Writes a message.
+pub fn message(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize) -> Message {
+    let id = Uuid::now_v7();
+    let traceparent = about.trace.map(|trace| trace.to_string());
+    // Our own structs hold strings, numbers and options only: writing them cannot fail.
+    let data = serde_json::value::to_raw_value(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    let envelope = Envelope {
+        specversion: "1.0".to_owned(),
+        id: id.to_string(),
+        source: SOURCE.to_owned(),
+        type_name: kind.type_name(),
+        subject: about.request.map(|request| format!("request/{request}")),
+        time: Some(at),
+        datacontenttype: Some("application/json".to_owned()),
+        tenant: about.tenant,
+        subjectversion: about.version,
+        correlationid: about.request.map(|request| request.to_string()),
+        causationid: about.cause,
+        traceparent: traceparent.clone(),
+        data,
+    };
+    let body = serde_json::to_vec(&envelope).unwrap_or_default();
+    Message { id, kind, request: about.request, traceparent, body }
+}
+
+impl Envelope {
+    /// Reads an envelope and its kind.
+    ///
+    /// # Errors
+    /// [`Malformed`] with what is wrong and where.
+    pub fn read(body: &[u8]) -> Result<(Self, Kind), Malformed> {
+        if body.len() > SIZE_LIMIT_BYTES {
+            let detail = format!("the message has {} bytes; at most {SIZE_LIMIT_BYTES} are read", body.len());
+            return Err(Malformed::new("schema.too_large", detail));
+        }
+        let envelope: Self = serde_json::from_slice(body).map_err(|fault| {
+            if fault.is_data() {
+                Malformed::new("schema.invalid", format_args!("not a CloudEvents envelope: {fault}"))
+            } else {
+                Malformed::new("schema.unparseable", format_args!("not JSON: {fault}"))
+            }
+        })?;
+        if envelope.specversion != "1.0" {
+            let detail = format!("specversion is {:?}; only \"1.0\" is read", envelope.specversion);
+            return Err(Malformed::new("schema.invalid", detail));
+        }
+        for (attribute, text) in [("id", &envelope.id), ("source", &envelope.source)] {
+            if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+                let detail = format!("{attribute} must have 1 to 256 characters and no control characters");
+                return Err(Malformed::new("schema.invalid", detail));
+            }
+        }
+        let kind = Kind::parse(&envelope.type_name).ok_or_else(|| {
+            let detail = format!("type {:?} is not known; see schemas/asyncapi.yaml", envelope.type_name);
+            Malformed::new("schema.unknown_type", detail)
+        })?;
+        Ok((envelope, kind))
+    }
+
+    /// The identity of the message (`source` and `id`) as a key of fixed length: a resend has the same.
+    pub fn key(&self) -> Uuid {
+        let mut hash = Sha256::new();
+        hash.update(self.source.as_bytes());
+        hash.update([0]);
+        hash.update(self.id.as_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        uuid::Builder::from_custom_bytes(first).into_uuid()
+    }
+
+    /// The id as Lockbox' own messages have it.
+    pub fn own_id(&self) -> Option<Uuid> {
+        if self.source == SOURCE { Uuid::parse_str(&self.id).ok() } else { None }
+    }
+
+    /// The trace to go on with.
+    pub fn trace(&self) -> Traceparent {
+        Traceparent::follow(self.traceparent.as_deref())
+    }
+
+    /// Reads the data as `T`.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the field and the place.
+    pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Malformed> {
+        serde_json::from_str(self.data.get()).map_err(|fault| {
+            Malformed::new("schema.invalid", format_args!("data of {}: {fault}", self.type_name))
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! Every message type there is, with its road: which exchange it takes and which role must get it.
+//! `schemas/asyncapi.yaml` says the same for strangers; a test keeps the two equal.
+
+/// The exchange family a message travels on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Road {
+    /// Commands from outside.
+    Requests,
+    /// Commands between our own.
+    Commands,
+    /// Facts.
+    Events,
+    /// Messages asking for a mail.
+    Notices,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $road:ident, [$($role:literal),*];)+) => {
+        /// The type of a message.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $variant),+ }
+
+        impl Kind {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Routing key: the type's name without the `lockbox.` in front, such as `request.submit.v1`.
+            pub fn key(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// Which exchange carries it.
+            pub fn road(self) -> Road {
+                match self { $(Self::$variant => Road::$road),+ }
+            }
+
+            /// The roles that must get it; it is re-sent until each of them has taken it.
+            pub fn roles(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$($role),*]),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Ask for access.
+    RequestSubmit = "request.submit.v1", Requests, ["intake"];
+    /// Take a request back.
+    RequestWithdraw = "request.withdraw.v1", Requests, ["intake"];
+    /// The service request was closed.
+    TicketClosed = "ticket.closed.v1", Requests, ["intake"];
+    /// A manager's yes or no.
+    ManagerDecide = "manager.decide.v1", Commands, ["manager-review"];
+    /// An approver's yes or no.
+    CustomerDecide = "customer.decide.v1", Commands, ["approval"];
+    /// End access early.
+    AccessEnd = "access.end.v1", Commands, ["approval"];
+    /// A timer may be due.
+    TimerDue = "timer.due.v1", Commands, ["expiry"];
+    /// A request was taken in.
+    RequestSubmitted = "request.submitted.v1", Events, ["audit", "notification"];
+    /// A command about no known request was refused, or a submission was.
+    RequestRefused = "request.refused.v1", Events, ["audit"];
+    /// The manager said yes.
+    RequestManagerApproved = "request.manager_approved.v1", Events, ["audit", "notification"];
+    /// The manager said no.
+    RequestManagerRejected = "request.manager_rejected.v1", Events, ["audit", "notification"];
+    /// One approver said yes.
+    RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit"];
+    /// The customer said no.
+    RequestCustomerRejected = "request.customer_rejected.v1", Events, ["audit", "notification"];
+    /// Nobody answered in time.
+    RequestExpired = "request.expired.v1", Events, ["audit", "notification"];
+    /// Taken back.
+    RequestWithdrawn = "request.withdrawn.v1", Events, ["audit", "notification"];
+    /// Access is open.
+    AccessGranted = "access.granted.v1", Events, ["audit", "notification"];
+    /// Access is over.
+    AccessEnded = "access.ended.v1", Events, ["audit", "notification"];
+    /// A decision, an end or a withdrawal was refused.
+    DecisionRefused = "decision.refused.v1", Events, ["audit"];
+    /// A message was given up on.
+    MessageParked = "message.parked.v1", Events, ["audit"];
+    /// A parked message was sent again or discarded.
+    MessageResolved = "message.resolved.v1", Events, ["audit"];
+    /// A mail was handed to the mail server.
+    NoticeSent = "notice.sent.v1", Events, ["audit"];
+    /// A mail was given up on.
+    NoticeFailed = "notice.failed.v1", Events, ["audit"];
+    /// Tenants, people, roles or rules changed.
+    DirectoryChanged = "directory.changed.v1", Events, ["audit"];
+    /// Send a mail.
+    Mail = "mail.v1", Notices, ["mail"];
+}
+
+/// What stands before every type's name.
+pub const PREFIX: &str = "lockbox.";
+
+impl Kind {
+    /// The CloudEvents type, such as `lockbox.request.submit.v1`.
+    pub fn type_name(self) -> String {
+        format!("{PREFIX}{}", self.key())
+    }
+
+    /// The type of this CloudEvents name.
+    pub fn parse(type_name: &str) -> Option<Self> {
+        let key = type_name.strip_prefix(PREFIX)?;
+        Self::ALL.iter().copied().find(|kind| kind.key() == key)
+    }
+
+    /// The routing key it is published with: commands inside go by the role that owns them.
+    pub fn routing_key(self) -> &'static str {
+        match self.road() {
+            Road::Commands => self.roles().first().copied().unwrap_or_default(),
+            Road::Requests | Road::Events | Road::Notices => self.key(),
+        }
+    }
+
+    /// Whether it comes from outside or from a person and so is read strictly.
+    pub fn is_command(self) -> bool {
+        matches!(self.road(), Road::Requests | Road::Commands)
+    }
+}

@@ -1,0 +1,18 @@
+//! The Rust side of `schemas/`: the CloudEvents envelope, one struct per message, and the way to and from the domain.
+//!
+//! Deliberately absent: the database, the broker and any decision.
+
+pub mod commands;
+pub mod directory;
+pub mod envelope;
+pub mod events;
+pub mod kinds;
+pub mod malformed;
+pub mod notices;
+pub mod trace;
+
+pub use commands::Command;
+pub use envelope::Envelope;
+pub use kinds::Kind;
+pub use malformed::Malformed;
+pub use trace::Traceparent;

@@ -1,0 +1,202 @@
+//! What is asked for: the exact bytes that deciders are shown and that their decisions are bound to.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::digest::Digest;
+use crate::ids::{PersonId, RequestId, TenantId};
+use crate::rules::Rules;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Name in messages and tables.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The value of this name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == name)
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words!(
+    /// Why access is asked for, as a type that can be counted.
+    ReasonCode {
+        /// The customer reported a fault.
+        CustomerReported = "customer_reported",
+        /// The vendor saw a fault.
+        VendorDetected = "vendor_detected",
+        /// Content must be repaired or restored.
+        DataRepair = "data_repair",
+        /// Content must be moved.
+        Migration = "migration",
+        /// A security incident is looked into.
+        SecurityInvestigation = "security_investigation",
+        /// Anything else; the text says what.
+        Other = "other",
+    }
+);
+
+words!(
+    /// How urgent the service request is.
+    Severity {
+        /// No effect on work.
+        Low = "low",
+        /// Work is hindered.
+        Normal = "normal",
+        /// Work of many is hindered.
+        High = "high",
+        /// Work has stopped.
+        Critical = "critical",
+    }
+);
+
+/// One ask for access, complete and checked. Immutable: another ask is another request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The request this is the content of.
+    pub request: RequestId,
+    /// Whose content is to be seen.
+    pub tenant: TenantId,
+    /// The tenant's short name.
+    pub tenant_name: String,
+    /// Number in the ticketing system, such as `SR-2026-004711`.
+    pub service_request: String,
+    /// `exchange_online`, `onedrive`, `sharepoint` or one the deployment added.
+    pub service: String,
+    /// Mailbox address, site or folder URL.
+    pub resource: String,
+    /// Typed reason.
+    pub reason_code: ReasonCode,
+    /// Reason in the engineer's words.
+    pub reason: String,
+    /// Urgency.
+    pub severity: Severity,
+    /// The engineer who asks.
+    pub requester: PersonId,
+    /// The engineer's short name.
+    pub requester_name: String,
+    /// How long access is asked for, in seconds.
+    pub duration_seconds: i64,
+    /// Access begins no earlier than this.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// The tenant's rules on submission.
+    pub rules: Rules,
+}
+
+impl Content {
+    /// The bytes that are stored, shown and digested: JSON with sorted keys, integers and strings only (the subset
+    /// of RFC 8785 that needs no number formatting).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let rules = &self.rules;
+        let document = json!({
+            "v": 1,
+            "request": self.request.to_string(),
+            "tenant": self.tenant.to_string(),
+            "tenant_name": self.tenant_name,
+            "service_request": self.service_request,
+            "service": self.service,
+            "resource": self.resource,
+            "reason_code": self.reason_code.as_str(),
+            "reason": self.reason,
+            "severity": self.severity.as_str(),
+            "requester": self.requester.to_string(),
+            "requester_name": self.requester_name,
+            "duration_seconds": self.duration_seconds,
+            "starts_at": self.starts_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+            "rules": {
+                "review_deadline_seconds": rules.review_deadline_seconds,
+                "decision_deadline_seconds": rules.decision_deadline_seconds,
+                "access_default_seconds": rules.access_default_seconds,
+                "access_ceiling_seconds": rules.access_ceiling_seconds,
+                "required_approvals": rules.required_approvals,
+                "comment_required": rules.comment_required,
+                "reminders_seconds": rules.reminders_seconds,
+            },
+        });
+        document.to_string().into_bytes()
+    }
+
+    /// Digest of [`Self::to_bytes`].
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.to_bytes())
+    }
+
+    /// Reads bytes written by [`Self::to_bytes`]; `None` when they are not such.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let document: Value = serde_json::from_slice(bytes).ok()?;
+        let text = |name: &str| document[name].as_str().map(str::to_owned);
+        let rules = &document["rules"];
+        let starts_at = match &document["starts_at"] {
+            Value::Null => None,
+            at => Some(DateTime::parse_from_rfc3339(at.as_str()?).ok()?.to_utc()),
+        };
+        Some(Self {
+            request: document["request"].as_str()?.parse().ok()?,
+            tenant: document["tenant"].as_str()?.parse().ok()?,
+            tenant_name: text("tenant_name")?,
+            service_request: text("service_request")?,
+            service: text("service")?,
+            resource: text("resource")?,
+            reason_code: ReasonCode::parse(document["reason_code"].as_str()?)?,
+            reason: text("reason")?,
+            severity: Severity::parse(document["severity"].as_str()?)?,
+            requester: document["requester"].as_str()?.parse().ok()?,
+            requester_name: text("requester_name")?,
+            duration_seconds: document["duration_seconds"].as_i64()?,
+            starts_at,
+            rules: Rules {
+                review_deadline_seconds: rules["review_deadline_seconds"].as_i64()?,
+                decision_deadline_seconds: rules["decision_deadline_seconds"].as_i64()?,
+                access_default_seconds: rules["access_default_seconds"].as_i64()?,
+                access_ceiling_seconds: rules["access_ceiling_seconds"].as_i64()?,
+                required_approvals: i32::try_from(rules["required_approvals"].as_i64()?).ok()?,
+                comment_required: rules["comment_required"].as_bool()?,
+                reminders_seconds: rules["reminders_seconds"].as_array()?.iter().filter_map(Value::as_i64).collect(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn content_survives_its_bytes_and_any_change_changes_the_digest() {
+        let content = Content {
+            request: RequestId(Uuid::from_u128(1)),
+            tenant: TenantId(Uuid::from_u128(2)),
+            tenant_name: "contoso".into(),
+            service_request: "SR-2026-004711".into(),
+            service: "sharepoint".into(),
+            resource: "https://contoso.example/sites/finance".into(),
+            reason_code: ReasonCode::Other,
+            reason: "\"quotes\", umlauts äöü and\nlines".into(),
+            severity: Severity::Low,
+            requester: PersonId(Uuid::from_u128(3)),
+            requester_name: "robin".into(),
+            duration_seconds: 60,
+            starts_at: Some(DateTime::UNIX_EPOCH),
+            rules: Rules { reminders_seconds: vec![60, 3600], ..Rules::default() },
+        };
+        let bytes = content.to_bytes();
+        assert_eq!(Content::from_bytes(&bytes).as_ref(), Some(&content));
+        let longer = Content { duration_seconds: 61, ..content.clone() };
+        assert_ne!(longer.digest(), content.digest());
+        assert_eq!(Content::from_bytes(b"{}"), None);
+    }
+}

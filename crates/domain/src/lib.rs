@@ -1,0 +1,22 @@
+//! The pure floor of the house: ids, people, requests and the lifecycle that decides.
+//!
+//! Deliberately absent: I/O, async, wire formats and the clock. Every time in here arrives as an argument.
+
+mod content;
+mod digest;
+mod ids;
+pub mod lifecycle;
+mod people;
+pub mod policy;
+mod refusal;
+mod request;
+mod rules;
+
+pub use content::{Content, ReasonCode, Severity};
+pub use digest::Digest;
+pub use ids::{PersonId, RequestId, TenantId};
+pub use lifecycle::{Event, EventKind, Fact, Transition, transition};
+pub use people::{Assignment, Person, Role, Side, Tenant};
+pub use refusal::{Fault, Refusal};
+pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Verdict, Withdrawal};
+pub use rules::Rules;

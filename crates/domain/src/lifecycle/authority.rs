@@ -1,0 +1,70 @@
+//! Who may do what to a request, asked at the moment they do it.
+
+use crate::lifecycle::Decided;
+use crate::people::{Person, Side};
+use crate::refusal::Refusal;
+use crate::request::{EndCause, Request};
+
+/// A manager of the vendor, not the requester, looking at the stored content.
+pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusal> {
+    enabled(&decided.by)?;
+    if decided.by.id == request.content.requester {
+        return Err(Refusal::OwnRequest);
+    }
+    if !decided.by.may_review(&request.content.service) {
+        return Err(Refusal::NotManager);
+    }
+    same_content(request, decided)
+}
+
+/// An approver of the request's tenant, not the requester, looking at the stored content.
+pub(super) fn customer(request: &Request, decided: &Decided) -> Result<(), Refusal> {
+    enabled(&decided.by)?;
+    if decided.by.id == request.content.requester {
+        return Err(Refusal::OwnRequest);
+    }
+    if decided.by.side != Side::Customer(request.content.tenant) {
+        return Err(Refusal::WrongTenant);
+    }
+    if !decided.by.may_approve(request.content.tenant, &request.content.service) {
+        return Err(Refusal::NotApprover);
+    }
+    same_content(request, decided)
+}
+
+/// Whether the tenant's wish for a comment is met.
+pub(super) fn comment(request: &Request, decided: &Decided) -> Result<(), Refusal> {
+    let given = decided.comment.as_deref().is_some_and(|comment| !comment.trim().is_empty());
+    if request.content.rules.comment_required && !given {
+        return Err(Refusal::CommentRequired);
+    }
+    Ok(())
+}
+
+/// Only the engineer who asked.
+pub(super) fn requester(request: &Request, by: &Person) -> Result<(), Refusal> {
+    enabled(by)?;
+    if by.id == request.content.requester { Ok(()) } else { Err(Refusal::NotRequester) }
+}
+
+/// Who may end access, and the cause that follows from who they are.
+pub(super) fn end(request: &Request, by: &Person) -> Result<EndCause, Refusal> {
+    enabled(by)?;
+    if by.id == request.content.requester {
+        Ok(EndCause::Engineer)
+    } else if by.may_approve(request.content.tenant, &request.content.service) {
+        Ok(EndCause::Customer)
+    } else if by.may_review(&request.content.service) {
+        Ok(EndCause::Vendor)
+    } else {
+        Err(Refusal::MayNotEnd)
+    }
+}
+
+fn enabled(person: &Person) -> Result<(), Refusal> {
+    if person.enabled { Ok(()) } else { Err(Refusal::PersonDisabled) }
+}
+
+fn same_content(request: &Request, decided: &Decided) -> Result<(), Refusal> {
+    if decided.digest == request.digest { Ok(()) } else { Err(Refusal::DigestMismatch) }
+}

@@ -1,0 +1,172 @@
+//! The lifecycle as a table, asked from [`transition`] itself: every state meets every fact.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{Decided, Fact, transition};
+use crate::content::{Content, ReasonCode, Severity};
+use crate::ids::{PersonId, RequestId, TenantId};
+use crate::lifecycle::EventKind;
+use crate::people::{Assignment, Person, Role, Side};
+use crate::request::{EndCause, Request, Stage, State, TimerChange, Verdict, Withdrawal};
+use crate::rules::Rules;
+
+/// One pair of state and fact, and what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// State before.
+    pub state: &'static str,
+    /// The fact, in words.
+    pub fact: &'static str,
+    /// State after, or the refusal's code.
+    pub outcome: Result<&'static str, &'static str>,
+    /// Events, by name.
+    pub events: Vec<&'static str>,
+    /// Timers, as `arm x` and `disarm x`.
+    pub timers: Vec<String>,
+}
+
+/// Every state against every fact, asked from people who have the authority, in time.
+pub fn chart() -> Vec<Row> {
+    let cast = Cast::new();
+    let mut rows = Vec::new();
+    for state in cast.states() {
+        for (name, fact) in cast.facts() {
+            let request = cast.request(state.clone());
+            let row = match transition(&request, &fact) {
+                Ok(step) => Row {
+                    state: state.as_str(),
+                    fact: name,
+                    outcome: Ok(step.next.as_str()),
+                    events: step.events.iter().map(|event| event.kind.name()).collect(),
+                    timers: step.timers.iter().map(timer_text).collect(),
+                },
+                Err(refusal) => Row {
+                    state: state.as_str(),
+                    fact: name,
+                    outcome: Err(refusal.code()),
+                    events: Vec::new(),
+                    timers: Vec::new(),
+                },
+            };
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn timer_text(change: &TimerChange) -> String {
+    match change {
+        TimerChange::Arm(kind, _) => format!("arm {}", kind.as_str()),
+        TimerChange::Disarm(kind) => format!("disarm {}", kind.as_str()),
+    }
+}
+
+impl EventKind {
+    /// Name without prefix and version, such as `request.submitted`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Submitted { .. } => "request.submitted",
+            Self::ManagerApproved { .. } => "request.manager_approved",
+            Self::ManagerRejected => "request.manager_rejected",
+            Self::CustomerApproved { .. } => "request.customer_approved",
+            Self::CustomerRejected => "request.customer_rejected",
+            Self::AccessGranted { .. } => "access.granted",
+            Self::AccessEnded { .. } => "access.ended",
+            Self::Expired { .. } => "request.expired",
+            Self::Withdrawn { .. } => "request.withdrawn",
+        }
+    }
+}
+
+/// Invented people and a request to ask about.
+struct Cast {
+    now: DateTime<Utc>,
+    tenant: TenantId,
+}
+
+impl Cast {
+    fn new() -> Self {
+        Self { now: DateTime::UNIX_EPOCH, tenant: TenantId(Uuid::from_u128(1)) }
+    }
+
+    fn person(&self, number: u128, side: Side, role: Role) -> Person {
+        Person {
+            id: PersonId(Uuid::from_u128(number)),
+            name: format!("person{number}"),
+            display_name: format!("Person {number}"),
+            email: format!("person{number}@example.com"),
+            side,
+            enabled: true,
+            assignments: vec![Assignment { role, service: None }],
+        }
+    }
+
+    fn request(&self, state: State) -> Request {
+        let content = Content {
+            request: RequestId(Uuid::from_u128(9)),
+            tenant: self.tenant,
+            tenant_name: "contoso".to_owned(),
+            service_request: "SR-2026-004711".to_owned(),
+            service: "exchange_online".to_owned(),
+            resource: "finance@contoso.example".to_owned(),
+            reason_code: ReasonCode::CustomerReported,
+            reason: "mail is stuck".to_owned(),
+            severity: Severity::Normal,
+            requester: PersonId(Uuid::from_u128(2)),
+            requester_name: "robin".to_owned(),
+            duration_seconds: 3600,
+            starts_at: None,
+            rules: Rules::default(),
+        };
+        let digest = content.digest();
+        Request { content, digest, state, version: 1 }
+    }
+
+    fn states(&self) -> Vec<State> {
+        let later = self.now + TimeDelta::hours(1);
+        vec![
+            State::AwaitingManager { review_by: later },
+            State::AwaitingCustomer {
+                manager: PersonId(Uuid::from_u128(5)),
+                decide_by: later,
+                approvals: Vec::new(),
+            },
+            State::Granted { access_from: self.now, access_until: later },
+            State::Ended { cause: EndCause::Time },
+            State::ManagerRejected,
+            State::CustomerRejected,
+            State::Expired { stage: Stage::Customer },
+            State::Withdrawn { cause: Withdrawal::Engineer },
+        ]
+    }
+
+    fn facts(&self) -> Vec<(&'static str, Fact)> {
+        let (at, late) = (self.now, self.now + TimeDelta::hours(2));
+        let engineer = self.person(2, Side::Vendor, Role::Engineer);
+        let manager = self.person(3, Side::Vendor, Role::Manager);
+        let approver = self.person(4, Side::Customer(self.tenant), Role::Approver);
+        let digest = self.request(State::ManagerRejected).digest;
+        let decided = |by: &Person, verdict| Decided {
+            by: by.clone(),
+            verdict,
+            digest,
+            comment: None,
+            channel: "cli".to_owned(),
+            duration_seconds: None,
+            at,
+        };
+        vec![
+            ("manager approves", Fact::ManagerDecided(decided(&manager, Verdict::Approve))),
+            ("manager rejects", Fact::ManagerDecided(decided(&manager, Verdict::Reject))),
+            ("customer approves (last yes)", Fact::CustomerDecided(decided(&approver, Verdict::Approve))),
+            ("customer rejects", Fact::CustomerDecided(decided(&approver, Verdict::Reject))),
+            ("review deadline reached", Fact::DeadlineReached { stage: Stage::Manager, at: late }),
+            ("decision deadline reached", Fact::DeadlineReached { stage: Stage::Customer, at: late }),
+            ("access time reached", Fact::AccessTimeReached { at: late }),
+            ("customer ends access", Fact::EndAsked { by: approver, comment: None, at }),
+            ("engineer withdraws", Fact::WithdrawAsked { by: engineer, comment: None, at }),
+            ("ticket closed", Fact::TicketClosed { at }),
+        ]
+    }
+}

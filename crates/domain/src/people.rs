@@ -1,0 +1,125 @@
+//! People, the side they stand on, and what they may decide.
+
+use crate::ids::{PersonId, TenantId};
+use crate::rules::Rules;
+
+/// A customer organization and the rules it lives by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Internal id.
+    pub id: TenantId,
+    /// Short name used in messages, such as `contoso`.
+    pub name: String,
+    /// Name for people.
+    pub display_name: String,
+    /// A disabled tenant takes no new requests.
+    pub enabled: bool,
+    /// Rules that new requests are submitted under.
+    pub rules: Rules,
+    /// Extra addresses that get notices and decide nothing.
+    pub notice_addresses: Vec<String>,
+}
+
+/// Which of the two sides a person belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The vendor that holds the content.
+    Vendor,
+    /// One tenant.
+    Customer(TenantId),
+}
+
+impl Side {
+    /// `vendor` or `customer`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vendor => "vendor",
+            Self::Customer(_) => "customer",
+        }
+    }
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Asks for access (vendor).
+    Engineer,
+    /// Reviews requests before the customer sees them (vendor).
+    Manager,
+    /// Decides for the customer.
+    Approver,
+    /// Reads the audit log.
+    Auditor,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Engineer, Self::Manager, Self::Approver, Self::Auditor];
+
+    /// Name in directories and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Engineer => "engineer",
+            Self::Manager => "manager",
+            Self::Approver => "approver",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// The role of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// One role held by one person, for one service or for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The role.
+    pub role: Role,
+    /// Only for this service; `None` is every service.
+    pub service: Option<String>,
+}
+
+/// A person as the directory has them now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Internal id: what people are compared by.
+    pub id: PersonId,
+    /// Short name used in messages and on the command line, such as `robin`.
+    pub name: String,
+    /// Name for people.
+    pub display_name: String,
+    /// Where mail goes.
+    pub email: String,
+    /// Vendor or customer.
+    pub side: Side,
+    /// A disabled person can neither ask nor decide.
+    pub enabled: bool,
+    /// Roles held.
+    pub assignments: Vec<Assignment>,
+}
+
+impl Person {
+    /// Whether this person holds `role` for `service`.
+    pub fn holds(&self, role: Role, service: &str) -> bool {
+        self.assignments
+            .iter()
+            .any(|held| held.role == role && held.service.as_deref().is_none_or(|only| only == service))
+    }
+
+    /// Whether this person may review requests for the vendor.
+    pub fn may_review(&self, service: &str) -> bool {
+        self.enabled && self.side == Side::Vendor && self.holds(Role::Manager, service)
+    }
+
+    /// Whether this person may decide for `tenant`.
+    pub fn may_approve(&self, tenant: TenantId, service: &str) -> bool {
+        self.enabled && self.side == Side::Customer(tenant) && self.holds(Role::Approver, service)
+    }
+
+    /// Whether this person may ask for access.
+    pub fn may_ask(&self, service: &str) -> bool {
+        self.enabled && self.side == Side::Vendor && self.holds(Role::Engineer, service)
+    }
+}

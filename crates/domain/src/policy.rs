@@ -1,0 +1,162 @@
+//! What a submission must fulfil before it becomes a request.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use crate::content::{Content, ReasonCode, Severity};
+use crate::ids::RequestId;
+use crate::people::{Person, Tenant};
+use crate::refusal::{Fault, Refusal};
+
+/// Services every deployment knows. More are added in configuration.
+pub const SERVICES: [&str; 3] = ["exchange_online", "onedrive", "sharepoint"];
+/// A later start may lie this far ahead: 30 days.
+pub const START_AHEAD_LIMIT_DAYS: i64 = 30;
+
+/// What somebody asks for, before anything was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Number in the ticketing system.
+    pub service_request: String,
+    /// Service name.
+    pub service: String,
+    /// Mailbox address, site or folder URL.
+    pub resource: String,
+    /// Typed reason.
+    pub reason_code: String,
+    /// Reason in words.
+    pub reason: String,
+    /// Urgency.
+    pub severity: String,
+    /// Seconds asked for; the tenant's default when absent.
+    pub duration_seconds: Option<i64>,
+    /// Earliest start.
+    pub starts_at: Option<DateTime<Utc>>,
+}
+
+/// What the rows say about the people and the tenant of a submission.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The tenant named, if there is one.
+    pub tenant: Option<&'a Tenant>,
+    /// The requester named, if there is one.
+    pub requester: Option<&'a Person>,
+    /// Approvers of the tenant for this service.
+    pub approvers: usize,
+    /// Managers who could review, the requester not counted.
+    pub reviewers: usize,
+    /// Services added in configuration.
+    pub services: &'a [String],
+}
+
+/// Checks a submission against the tenant's rules.
+///
+/// # Errors
+/// [`Refusal::Invalid`] with every fault of the fields, or the one reason why nobody could decide it.
+pub fn admit(
+    request: RequestId,
+    asked: Submission,
+    around: Surroundings<'_>,
+    now: DateTime<Utc>,
+) -> Result<Content, Refusal> {
+    let tenant = around.tenant.filter(|tenant| tenant.enabled).ok_or(Refusal::UnknownTenant)?;
+    let requester = around.requester.ok_or(Refusal::UnknownPerson)?;
+    if !requester.enabled {
+        return Err(Refusal::PersonDisabled);
+    }
+    let mut faults = Vec::new();
+    let mut fault = |field, problem: String| faults.push(Fault { field, problem });
+
+    for (field, text, limit) in [
+        ("service_request", &asked.service_request, 64),
+        ("resource", &asked.resource, 512),
+        ("reason.text", &asked.reason, 2000),
+    ] {
+        if let Some(problem) = text_problem(text, limit, field == "reason.text") {
+            fault(field, problem);
+        }
+    }
+    let known = |name: &str| SERVICES.contains(&name) || around.services.iter().any(|added| added == name);
+    if !known(&asked.service) {
+        let mut names: Vec<&str> = SERVICES.to_vec();
+        names.extend(around.services.iter().map(String::as_str));
+        fault("service", format!("unknown; one of {}", names.join(", ")));
+    }
+    let reason_code = ReasonCode::parse(&asked.reason_code);
+    if reason_code.is_none() {
+        fault("reason.code", one_of(ReasonCode::ALL.iter().map(|code| code.as_str())));
+    }
+    let severity = Severity::parse(&asked.severity);
+    if severity.is_none() {
+        fault("severity", one_of(Severity::ALL.iter().map(|severity| severity.as_str())));
+    }
+    let duration_seconds = asked.duration_seconds.unwrap_or(tenant.rules.access_default_seconds);
+    let ceiling = tenant.rules.access_ceiling_seconds;
+    if duration_seconds < 1 || duration_seconds > ceiling {
+        fault(
+            "duration_seconds",
+            format!("must be between 1 and {ceiling}, the tenant's ceiling, not {duration_seconds}"),
+        );
+    }
+    if let Some(start) = asked.starts_at {
+        if start <= now {
+            fault("starts_at", "lies in the past; leave it out to start at once".to_owned());
+        } else if start > now + TimeDelta::days(START_AHEAD_LIMIT_DAYS) {
+            fault("starts_at", format!("lies more than {START_AHEAD_LIMIT_DAYS} days ahead"));
+        }
+    }
+    for (field, problem) in tenant.rules.faults() {
+        fault("tenant", format!("its rule {field} cannot stand: {problem}"));
+    }
+    let (Some(reason_code), Some(severity), true) = (reason_code, severity, faults.is_empty()) else {
+        return Err(Refusal::Invalid(faults));
+    };
+    if !requester.may_ask(&asked.service) {
+        return Err(Refusal::NotEngineer);
+    }
+    if around.reviewers == 0 {
+        return Err(Refusal::NoReviewer);
+    }
+    if (around.approvers as i64) < i64::from(tenant.rules.required_approvals) {
+        return Err(Refusal::NoApprover);
+    }
+    Ok(Content {
+        request,
+        tenant: tenant.id,
+        tenant_name: tenant.name.clone(),
+        service_request: asked.service_request,
+        service: asked.service,
+        resource: asked.resource,
+        reason_code,
+        reason: asked.reason,
+        severity,
+        requester: requester.id,
+        requester_name: requester.name.clone(),
+        duration_seconds,
+        // The database keeps microseconds.
+        starts_at: asked.starts_at.map(|start| start.trunc_subsecs(6)),
+        rules: tenant.rules.clone(),
+    })
+}
+
+fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("unknown; one of {}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// What makes a text unfit to be shown to a decider: emptiness, length, control characters, and the marks that let
+/// text read differently than it is (Unicode bidirectional controls and zero-width characters).
+pub fn text_problem(text: &str, limit_chars: usize, lines: bool) -> Option<String> {
+    if text.trim().is_empty() {
+        return Some("must not be empty".to_owned());
+    }
+    let length = text.chars().count();
+    if length > limit_chars {
+        return Some(format!("must be at most {limit_chars} characters, not {length}"));
+    }
+    let deceives = |c: char| {
+        matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+            || (c.is_control() && !(lines && matches!(c, '\n' | '\t')))
+    };
+    text.chars()
+        .find(|&c| deceives(c))
+        .map(|c| format!("must not hold the control or invisible character U+{:04X}", u32::from(c)))
+}

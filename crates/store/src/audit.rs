@@ -1,0 +1,159 @@
+//! The audit log: appended by the audit role, searched by people.
+
+use chrono::{DateTime, Utc};
+use contracts::events::Indexed;
+use uuid::Uuid;
+
+use crate::changes::{Changes, Parked};
+use crate::error::Error;
+use crate::pool::Store;
+
+/// One event as the log keeps it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AuditRow {
+    /// Id.
+    pub id: Uuid,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// When the log got it.
+    pub recorded_at: DateTime<Utc>,
+    /// Type, such as `request.submitted`.
+    #[sqlx(rename = "type")]
+    pub type_name: String,
+    /// Tenant.
+    pub tenant: Option<String>,
+    /// Request.
+    pub request: Option<Uuid>,
+    /// Version of the request.
+    pub version: Option<i32>,
+    /// Number in the ticketing system.
+    pub service_request: Option<String>,
+    /// The named person.
+    pub person: Option<String>,
+    /// Exact bytes of the event.
+    pub body: Vec<u8>,
+}
+
+/// What to look for; everything given must match.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Request id.
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    pub service_request: Option<String>,
+    /// Short name of a person.
+    pub person: Option<String>,
+    /// Short name of a tenant.
+    pub tenant: Option<String>,
+    /// Type, or its beginning (`request.`).
+    pub type_name: Option<String>,
+    /// Id of the message it followed from.
+    pub cause: Option<String>,
+    /// Words in reasons, comments and messages.
+    pub text: Option<String>,
+    /// Not before.
+    pub since: Option<DateTime<Utc>>,
+    /// Before.
+    pub until: Option<DateTime<Utc>>,
+    /// At most this many.
+    pub limit: i64,
+}
+
+const APPEND: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body, \
+                      cause) select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
+                      $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[]) on conflict (id) do nothing";
+const SEARCH: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
+                      from audit_events where ($1::uuid is null or request = $1) \
+                      and ($2::text is null or service_request = $2) and ($3::text is null or person = $3) \
+                      and ($4::text is null or tenant = $4) and ($5::text is null or starts_with(type, $5)) \
+                      and ($6::text is null or (text is not null and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', $6))) \
+                      and ($7::timestamptz is null or at >= $7) and ($8::timestamptz is null or at < $8) \
+                      and ($10::text is null or cause = $10) \
+                      order by at desc, version desc nulls last, id desc limit $9";
+const COUNT: &str = "select count(*) from audit_events";
+const GAPS: &str = "select r.id from requests r left join lateral (select count(*) as n, coalesce(max(version), 0) as top \
+                    from audit_events a where a.request = r.id and a.version is not null) e on true \
+                    where e.n <> r.version or e.top <> r.version limit $1";
+const STEPS: &str = "select coalesce(sum(version), 0)::bigint from requests";
+const STEPS_AUDITED: &str = "select count(*) from audit_events where version is not null";
+
+impl Store {
+    /// Appends a batch of events; those that are there already are left alone. Also parks what could not be read.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer; then nothing was written.
+    pub async fn append(&self, events: &[(Indexed, &[u8])], parked: Vec<Parked>, changes: Changes) -> Result<(), Error> {
+        let doing = "appending to the audit log";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let index = || events.iter().map(|(index, _)| index);
+        if !events.is_empty() {
+            sqlx::query(APPEND)
+                .bind(index().map(|index| index.id).collect::<Vec<_>>())
+                .bind(index().map(|index| index.at).collect::<Vec<_>>())
+                .bind(index().map(|index| index.type_name.as_str()).collect::<Vec<_>>())
+                .bind(index().map(|index| index.tenant.as_deref()).collect::<Vec<_>>())
+                .bind(index().map(|index| index.request).collect::<Vec<_>>())
+                .bind(index().map(|index| index.version).collect::<Vec<_>>())
+                .bind(index().map(|index| index.service_request.as_deref()).collect::<Vec<_>>())
+                .bind(index().map(|index| index.person.as_deref()).collect::<Vec<_>>())
+                .bind(index().map(|index| index.text.as_deref()).collect::<Vec<_>>())
+                .bind(events.iter().map(|(_, body)| *body).collect::<Vec<_>>())
+                .bind(index().map(|index| index.cause.as_deref()).collect::<Vec<_>>())
+                .execute(&mut *tx)
+                .await
+                .map_err(Error::at(doing))?;
+        }
+        crate::changes_parked(&mut tx, &parked).await?;
+        crate::changes_outbox(&mut tx, &changes.messages).await?;
+        crate::changes_taken(&mut tx, "audit", &changes.taken).await?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// Events that match, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn search_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
+        sqlx::query_as(SEARCH)
+            .bind(filter.request)
+            .bind(&filter.service_request)
+            .bind(&filter.person)
+            .bind(&filter.tenant)
+            .bind(&filter.type_name)
+            .bind(&filter.text)
+            .bind(filter.since)
+            .bind(filter.until)
+            .bind(filter.limit)
+            .bind(&filter.cause)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("searching the audit log"))
+    }
+
+    /// How many events the log holds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_count(&self) -> Result<i64, Error> {
+        sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting the audit log"))
+    }
+
+    /// Steps taken by requests, and steps in the audit log: equal when nothing is missing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn steps(&self) -> Result<(i64, i64), Error> {
+        let doing = "counting steps";
+        let steps = sqlx::query_scalar(STEPS).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
+        let audited = sqlx::query_scalar(STEPS_AUDITED).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
+        Ok((steps, audited))
+    }
+
+    /// Requests whose history in the log is not exactly 1…n. Walks all requests.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_gaps(&self, limit: i64) -> Result<Vec<Uuid>, Error> {
+        sqlx::query_scalar(GAPS).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("looking for gaps"))
+    }
+}

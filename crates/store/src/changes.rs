@@ -1,0 +1,115 @@
+//! What a unit of work writes: everything that follows from a batch, in bulk, then one commit.
+
+use contracts::envelope::Message;
+use domain::{Decision, Request, State, TimerChange};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::timers::Hint;
+use crate::unit::Unit;
+
+mod write;
+
+pub(crate) use write::{outbox, parked, taken};
+
+/// A request after a step.
+#[derive(Debug)]
+pub struct Moved {
+    /// The request with its new state and version.
+    pub request: Request,
+    /// Whether it begins with this step.
+    pub is_new: bool,
+    /// Timers to arm and disarm.
+    pub timers: Vec<TimerChange>,
+    /// The decision that was taken.
+    pub decision: Option<Decision>,
+}
+
+/// A message given up on.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Id of the row.
+    pub id: Uuid,
+    /// Stable code.
+    pub reason: String,
+    /// For people.
+    pub detail: String,
+    /// The queue it was taken from.
+    pub queue: String,
+    /// The exchange it came through.
+    pub exchange: String,
+    /// Its routing key.
+    pub routing_key: String,
+    /// Its id, as its sender gave it.
+    pub message_id: Option<String>,
+    /// Its type, as its sender gave it.
+    pub message_type: Option<String>,
+    /// The broker login that sent it.
+    pub login: Option<String>,
+    /// Its bytes, at most 64 KiB of them.
+    pub body: Vec<u8>,
+    /// Its full size.
+    pub size_bytes: i64,
+}
+
+/// Everything a batch writes.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Requests that moved; each at most once.
+    pub moved: Vec<Moved>,
+    /// Messages to publish.
+    pub messages: Vec<Message>,
+    /// Messages given up on.
+    pub parked: Vec<Parked>,
+    /// Own messages this batch has taken: their outbox rows go.
+    pub taken: Vec<Uuid>,
+}
+
+impl Unit {
+    /// Writes and commits. Answers with the timers that were armed, for hints.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer; then nothing was written.
+    pub async fn commit(mut self, changes: &Changes) -> Result<Vec<Hint>, Error> {
+        write::decisions(&mut self.tx, &changes.moved).await?;
+        write::new_requests(&mut self.tx, &changes.moved).await?;
+        write::moved_requests(&mut self.tx, &changes.moved).await?;
+        let hints = write::timers(&mut self.tx, &changes.moved).await?;
+        write::outbox(&mut self.tx, &changes.messages).await?;
+        write::parked(&mut self.tx, &changes.parked).await?;
+        write::taken(&mut self.tx, self.consumer, &changes.taken).await?;
+        self.tx.commit().await.map_err(Error::at("committing"))?;
+        Ok(hints)
+    }
+
+    /// Gives the locks back without writing anything.
+    pub async fn abandon(self) {
+        drop(self.tx.rollback().await);
+    }
+}
+
+/// The columns of a state.
+pub(crate) struct Columns {
+    pub manager: Option<Uuid>,
+    pub decide_by: Option<chrono::DateTime<chrono::Utc>>,
+    pub access_from: Option<chrono::DateTime<chrono::Utc>>,
+    pub access_until: Option<chrono::DateTime<chrono::Utc>>,
+    pub cause: Option<&'static str>,
+}
+
+/// What a state says that the row does not say already; absent columns keep what they hold.
+pub(crate) fn columns(state: &State) -> Columns {
+    let none = Columns { manager: None, decide_by: None, access_from: None, access_until: None, cause: None };
+    match state {
+        State::AwaitingManager { .. } | State::ManagerRejected | State::CustomerRejected => none,
+        State::AwaitingCustomer { manager, decide_by, .. } => {
+            Columns { manager: Some(manager.0), decide_by: Some(*decide_by), ..none }
+        }
+        State::Granted { access_from, access_until } => {
+            Columns { access_from: Some(*access_from), access_until: Some(*access_until), ..none }
+        }
+        State::Ended { cause } => Columns { cause: Some(cause.as_str()), ..none },
+        State::Expired { stage } => Columns { cause: Some(stage.as_str()), ..none },
+        State::Withdrawn { cause } => Columns { cause: Some(cause.as_str()), ..none },
+    }
+}

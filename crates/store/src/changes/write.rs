@@ -1,0 +1,237 @@
+//! The bulk statements of a commit, one function a table.
+
+use chrono::{DateTime, Utc};
+use contracts::envelope::Message;
+use domain::{State, TimerChange};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Moved, Parked, columns};
+use crate::error::Error;
+use crate::timers::Hint;
+
+type Tx = Transaction<'static, Postgres>;
+
+const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
+                         duration_seconds, decided_at) \
+                         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
+                         $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::timestamptz[])";
+
+pub(super) async fn decisions(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+    let taken: Vec<_> =
+        moved.iter().filter_map(|moved| moved.decision.as_ref().map(|decision| (&moved.request, decision))).collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(DECISIONS)
+        .bind(taken.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.stage.as_str()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.person.0).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.side.as_str()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.role.as_str()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.verdict.as_str()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.comment.as_deref()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.digest.0.to_vec()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.channel.as_str()).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.duration_seconds).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| decision.decided_at).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("keeping decisions"))?;
+    Ok(())
+}
+
+const NEW: &str = "insert into requests (id, content, digest, tenant, service_request, service, resource, requester, \
+                   duration_seconds, required_approvals, state, version, submitted_at, review_by) \
+                   select id, content, digest, tenant, service_request, service, resource, requester, \
+                   duration_seconds, required_approvals, 'awaiting_manager', version, \
+                   review_by - make_interval(secs => review_seconds), review_by \
+                   from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
+                   $8::uuid[], $9::bigint[], $10::int[], $11::int[], $12::timestamptz[], $13::bigint[]) \
+                   as n(id, content, digest, tenant, service_request, service, resource, requester, duration_seconds, \
+                   required_approvals, version, review_by, review_seconds)";
+
+pub(super) async fn new_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+    let begun: Vec<_> = moved
+        .iter()
+        .filter(|moved| moved.is_new)
+        .filter_map(|moved| match moved.request.state {
+            State::AwaitingManager { review_by } => Some((&moved.request, review_by)),
+            _ => None,
+        })
+        .collect();
+    if begun.is_empty() {
+        return Ok(());
+    }
+    let content = || begun.iter().map(|(request, _)| &request.content);
+    sqlx::query(NEW)
+        .bind(content().map(|content| content.request.0).collect::<Vec<_>>())
+        .bind(content().map(domain::Content::to_bytes).collect::<Vec<_>>())
+        .bind(begun.iter().map(|(request, _)| request.digest.0.to_vec()).collect::<Vec<_>>())
+        .bind(content().map(|content| content.tenant.0).collect::<Vec<_>>())
+        .bind(content().map(|content| content.service_request.as_str()).collect::<Vec<_>>())
+        .bind(content().map(|content| content.service.as_str()).collect::<Vec<_>>())
+        .bind(content().map(|content| content.resource.as_str()).collect::<Vec<_>>())
+        .bind(content().map(|content| content.requester.0).collect::<Vec<_>>())
+        .bind(content().map(|content| content.duration_seconds).collect::<Vec<_>>())
+        .bind(content().map(|content| content.rules.required_approvals).collect::<Vec<_>>())
+        .bind(begun.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
+        .bind(begun.iter().map(|(_, review_by)| *review_by).collect::<Vec<_>>())
+        .bind(content().map(|content| content.rules.review_deadline_seconds).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("writing new requests"))?;
+    Ok(())
+}
+
+// Names the version it expects: a writer with an old view changes nothing.
+const MOVE: &str = "update requests r set state = m.state, version = m.version, \
+                    manager = coalesce(m.manager, r.manager), decide_by = coalesce(m.decide_by, r.decide_by), \
+                    access_from = coalesce(m.access_from, r.access_from), \
+                    access_until = case when m.state = 'ended' then least(r.access_until, clock_timestamp()) \
+                                   else coalesce(m.access_until, r.access_until) end, \
+                    cause = coalesce(m.cause, r.cause), \
+                    over_at = case when m.over then clock_timestamp() end \
+                    from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], \
+                    $7::timestamptz[], $8::text[], $9::bool[]) \
+                    as m(id, state, version, manager, decide_by, access_from, access_until, cause, over) \
+                    where r.id = m.id and r.version < m.version";
+
+pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+    let steps: Vec<_> = moved
+        .iter()
+        .filter(|moved| !moved.is_new)
+        .map(|moved| (&moved.request, columns(&moved.request.state)))
+        .collect();
+    if steps.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(MOVE)
+        .bind(steps.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(request, _)| request.state.as_str()).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.manager).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.decide_by).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.access_from).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.access_until).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.cause).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(request, _)| request.state.is_final()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("moving requests"))?;
+    Ok(())
+}
+
+const DISARM: &str = "delete from timers t using unnest($1::uuid[], $2::text[]) as d(request, kind) \
+                      where t.request = d.request and t.kind = d.kind";
+const ARM: &str = "insert into timers (request, kind, due_at) \
+                   select * from unnest($1::uuid[], $2::text[], $3::timestamptz[]) \
+                   on conflict (request, kind) do update \
+                   set due_at = excluded.due_at, generation = timers.generation + 1 \
+                   returning request, kind, generation, due_at";
+
+pub(super) async fn timers(tx: &mut Tx, moved: &[Moved]) -> Result<Vec<Hint>, Error> {
+    let (mut off_requests, mut off_kinds) = (Vec::new(), Vec::new());
+    let (mut requests, mut kinds, mut due): (Vec<Uuid>, Vec<&'static str>, Vec<DateTime<Utc>>) = Default::default();
+    for (moved, change) in moved.iter().flat_map(|moved| moved.timers.iter().map(move |change| (moved, change))) {
+        let request = moved.request.content.request.0;
+        match change {
+            TimerChange::Arm(kind, due_at) => {
+                requests.push(request);
+                kinds.push(kind.as_str());
+                due.push(*due_at);
+            }
+            TimerChange::Disarm(kind) => {
+                off_requests.push(request);
+                off_kinds.push(kind.as_str());
+            }
+        }
+    }
+    if !off_requests.is_empty() {
+        sqlx::query(DISARM)
+            .bind(off_requests)
+            .bind(off_kinds)
+            .execute(&mut **tx)
+            .await
+            .map_err(Error::at("disarming timers"))?;
+    }
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let armed: Vec<(Uuid, String, i32, DateTime<Utc>)> = sqlx::query_as(ARM)
+        .bind(requests)
+        .bind(kinds)
+        .bind(due)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(Error::at("arming timers"))?;
+    let hint = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
+        let kind = domain::TimerKind::parse(&kind)?.as_str();
+        Some(Hint { due_at, request, kind, generation })
+    };
+    Ok(armed.into_iter().filter_map(hint).collect())
+}
+
+const OUTBOX: &str = "insert into outbox (message_id, consumer, kind, request, traceparent, body) \
+                      select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[])";
+
+pub(crate) async fn outbox(tx: &mut Tx, messages: &[Message]) -> Result<(), Error> {
+    let rows: Vec<_> =
+        messages.iter().flat_map(|message| message.kind.roles().iter().map(move |role| (message, *role))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(OUTBOX)
+        .bind(rows.iter().map(|(message, _)| message.id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, role)| *role).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(message, _)| message.kind.key()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(message, _)| message.request).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(message, _)| message.traceparent.as_deref()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(message, _)| message.body.as_slice()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("writing the outbox"))?;
+    Ok(())
+}
+
+const PARK: &str = "insert into parked_messages (id, reason, detail, queue, exchange, routing_key, message_id, \
+                    message_type, login, body, size_bytes) \
+                    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
+                    $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bigint[]) on conflict (id) do nothing";
+
+pub(crate) async fn parked(tx: &mut Tx, parked: &[Parked]) -> Result<(), Error> {
+    if parked.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(PARK)
+        .bind(parked.iter().map(|parked| parked.id).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.reason.as_str()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.detail.as_str()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.queue.as_str()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.exchange.as_str()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.routing_key.as_str()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.message_id.as_deref()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.message_type.as_deref()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.login.as_deref()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.body.as_slice()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|parked| parked.size_bytes).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("parking messages"))?;
+    Ok(())
+}
+
+const TAKEN: &str = "delete from outbox o using unnest($2::uuid[]) as t(id) where o.message_id = t.id and o.consumer = $1";
+
+pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(TAKEN)
+        .bind(consumer)
+        .bind(ids)
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("clearing the outbox"))?;
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! `lockbox apply`: brings the rows to what a directory file says, and says what changed, as events.
+//!
+//! What the file does not name stays as it is: people and tenants are disabled (`enabled: false`), never deleted.
+
+use std::collections::BTreeMap;
+
+use contracts::Kind;
+use contracts::directory::{Directory, PersonEntry, TenantEntry};
+use contracts::envelope::{About, Message, message};
+use contracts::events::{Actor, DirectoryChanged};
+use domain::Rules;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::changes_outbox;
+use crate::error::Error;
+use crate::pool::Store;
+
+type Tx = Transaction<'static, Postgres>;
+
+/// What an apply did.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Changes by tenant (`None` is the vendor's side), a sentence each.
+    pub changes: BTreeMap<Option<String>, Vec<String>>,
+}
+
+impl Applied {
+    fn say(&mut self, tenant: Option<&str>, change: String) {
+        self.changes.entry(tenant.map(str::to_owned)).or_default().push(change);
+    }
+
+    /// How many things changed.
+    pub fn count(&self) -> usize {
+        self.changes.values().map(Vec::len).sum()
+    }
+}
+
+const LOCK: &str = "select pg_advisory_xact_lock(7001)";
+const ADD_SERVICE: &str = "insert into services (name) values ($1) on conflict do nothing";
+const DROP_PRODUCER: &str = "delete from producers where login = $1 and command <> all($2)";
+const ADD_PRODUCER: &str = "insert into producers (login, command) values ($1, $2) on conflict do nothing";
+const CLOCK: &str = "select clock_timestamp()";
+
+impl Store {
+    /// Applies a directory that has no faults, in one transaction.
+    ///
+    /// # Errors
+    /// When the database refuses (a person who would change sides, an address in use) or does not answer.
+    pub async fn apply(&self, directory: &Directory, by: &str) -> Result<(Applied, Vec<Message>), Error> {
+        let doing = "applying the directory";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(LOCK).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let mut applied = Applied::default();
+        for service in &directory.services {
+            let done = sqlx::query(ADD_SERVICE).bind(service).execute(&mut *tx).await.map_err(Error::at(doing))?;
+            if done.rows_affected() > 0 {
+                applied.say(None, format!("service {service} added"));
+            }
+        }
+        for producer in &directory.producers {
+            let dropped = sqlx::query(DROP_PRODUCER)
+                .bind(&producer.login)
+                .bind(&producer.may)
+                .execute(&mut *tx)
+                .await
+                .map_err(Error::at(doing))?;
+            if dropped.rows_affected() > 0 {
+                applied.say(None, format!("login {} may send less than before", producer.login));
+            }
+            for command in &producer.may {
+                let added = sqlx::query(ADD_PRODUCER)
+                    .bind(&producer.login)
+                    .bind(command)
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(Error::at(doing))?;
+                if added.rows_affected() > 0 {
+                    applied.say(None, format!("login {} may send {command}", producer.login));
+                }
+            }
+        }
+        for entry in &directory.vendor.people {
+            let roles = entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
+            person(&mut tx, &mut applied, entry, None, roles).await?;
+        }
+        for entry in &directory.tenants {
+            tenant(&mut tx, &mut applied, entry).await?;
+        }
+        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
+        let messages: Vec<Message> = applied
+            .changes
+            .iter()
+            .map(|(tenant, changes)| {
+                let about = About { tenant: tenant.clone(), ..About::default() };
+                let data = DirectoryChanged { changes: changes.clone(), actor: actor.clone() };
+                message(Kind::DirectoryChanged, now, about, &data)
+            })
+            .collect();
+        changes_outbox(&mut tx, &messages).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok((applied, messages))
+    }
+}
+
+const TENANT_BEFORE: &str = "select id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
+                             decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, \
+                             required_approvals, comment_required, reminders_seconds) from tenants where name = $1";
+const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
+                      decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
+                      comment_required, reminders_seconds) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+                      on conflict (name) do update set display_name = excluded.display_name, \
+                      enabled = excluded.enabled, notice_addresses = excluded.notice_addresses, \
+                      review_deadline_seconds = excluded.review_deadline_seconds, \
+                      decision_deadline_seconds = excluded.decision_deadline_seconds, \
+                      access_default_seconds = excluded.access_default_seconds, \
+                      access_ceiling_seconds = excluded.access_ceiling_seconds, \
+                      required_approvals = excluded.required_approvals, \
+                      comment_required = excluded.comment_required, reminders_seconds = excluded.reminders_seconds \
+                      returning id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
+                      decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
+                      comment_required, reminders_seconds)";
+
+async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Result<(), Error> {
+    let doing = "applying a tenant";
+    let rules: Rules = entry.rules.resolve();
+    let before: Option<(Uuid, String)> =
+        sqlx::query_as(TENANT_BEFORE).bind(&entry.name).fetch_optional(&mut **tx).await.map_err(Error::at(doing))?;
+    let (id, after): (Uuid, String) = sqlx::query_as(TENANT)
+        .bind(Uuid::now_v7())
+        .bind(&entry.name)
+        .bind(&entry.display_name)
+        .bind(entry.enabled)
+        .bind(&entry.notice_addresses)
+        .bind(rules.review_deadline_seconds)
+        .bind(rules.decision_deadline_seconds)
+        .bind(rules.access_default_seconds)
+        .bind(rules.access_ceiling_seconds)
+        .bind(rules.required_approvals)
+        .bind(rules.comment_required)
+        .bind(&rules.reminders_seconds)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    match before {
+        None => applied.say(Some(&entry.name), format!("tenant {} added", entry.name)),
+        Some((_, before)) if before != after => {
+            applied.say(Some(&entry.name), format!("tenant {} changed: {before} -> {after}", entry.name));
+        }
+        Some(_) => {}
+    }
+    let approvers = entry.approver_assignments();
+    for person_entry in &entry.people {
+        let mut roles: Vec<(String, Option<String>)> =
+            person_entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
+        for service in approvers.get(&person_entry.name).into_iter().flatten() {
+            roles.push(("approver".to_owned(), service.clone()));
+        }
+        person(tx, applied, person_entry, Some((id, &entry.name)), roles).await?;
+    }
+    Ok(())
+}
+
+const PERSON_BEFORE: &str = "select p.id, p.tenant, concat_ws(' ', p.display_name, p.email, p.enabled, \
+                             (select string_agg(concat_ws(':', role, service), ',' order by role, service) \
+                             from assignments where person = p.id)) from people p where name = $1";
+const PERSON: &str = "insert into people (id, name, display_name, email, tenant, enabled) values ($1, $2, $3, $4, $5, $6) \
+                      on conflict (name) do update set display_name = excluded.display_name, email = excluded.email, \
+                      tenant = excluded.tenant, enabled = excluded.enabled returning id";
+const DROP_ROLES: &str = "delete from assignments where person = $1";
+const ADD_ROLES: &str = "insert into assignments (person, role, service) \
+                         select $1, * from unnest($2::text[], $3::text[]) on conflict do nothing";
+
+async fn person(
+    tx: &mut Tx,
+    applied: &mut Applied,
+    entry: &PersonEntry,
+    tenant: Option<(Uuid, &str)>,
+    roles: Vec<(String, Option<String>)>,
+) -> Result<(), Error> {
+    let doing = "applying a person";
+    let before: Option<(Uuid, Option<Uuid>, String)> =
+        sqlx::query_as(PERSON_BEFORE).bind(&entry.name).fetch_optional(&mut **tx).await.map_err(Error::at(doing))?;
+    let id: Uuid = sqlx::query_scalar(PERSON)
+        .bind(Uuid::now_v7())
+        .bind(&entry.name)
+        .bind(&entry.display_name)
+        .bind(&entry.email)
+        .bind(tenant.map(|(id, _)| id))
+        .bind(entry.enabled)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    sqlx::query(DROP_ROLES).bind(id).execute(&mut **tx).await.map_err(Error::at(doing))?;
+    let (roles, services): (Vec<String>, Vec<Option<String>>) = roles.into_iter().unzip();
+    sqlx::query(ADD_ROLES).bind(id).bind(roles).bind(services).execute(&mut **tx).await.map_err(Error::at(doing))?;
+    let (_, _, after): (Uuid, Option<Uuid>, String) =
+        sqlx::query_as(PERSON_BEFORE).bind(&entry.name).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    let side = tenant.map(|(_, name)| name);
+    match before {
+        None => applied.say(side, format!("person {} added: {after}", entry.name)),
+        Some((_, _, before)) if before != after => {
+            applied.say(side, format!("person {} changed: {before} -> {after}", entry.name));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}

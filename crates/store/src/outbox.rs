@@ -1,0 +1,186 @@
+//! The outbox from the relay's side: sweeping what was left behind, and putting off what still waits.
+
+use contracts::Kind;
+use contracts::envelope::Message;
+use uuid::Uuid;
+
+use crate::changes_outbox;
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A message that nobody has taken yet, to be published again.
+#[derive(Debug)]
+pub struct Swept {
+    /// The message.
+    pub message: Message,
+    /// Which role has not taken it.
+    pub consumer: String,
+    /// How often its consumer put it off.
+    pub attempt: i32,
+}
+
+#[derive(sqlx::FromRow)]
+struct SweptRow {
+    message_id: Uuid,
+    consumer: String,
+    kind: String,
+    request: Option<Uuid>,
+    traceparent: Option<String>,
+    body: Vec<u8>,
+    attempt: i32,
+}
+
+/// State of the outbox for people and graphs.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Depth {
+    /// Messages not yet taken by their role.
+    pub waiting: i64,
+    /// Age of the oldest in seconds.
+    pub oldest_seconds: f64,
+}
+
+// Twice the time with each sweep, up to an hour, so that a role that is switched off is not drowned in copies.
+const SWEEP: &str = "with due as (select message_id, consumer from outbox where publish_after <= clock_timestamp() \
+                     order by publish_after limit $1 for update skip locked) \
+                     update outbox o set sweeps = o.sweeps + 1, \
+                     publish_after = clock_timestamp() + make_interval(secs => least(30.0 * 2 ^ least(o.sweeps, 10), 3600)) \
+                     from due where o.message_id = due.message_id and o.consumer = due.consumer \
+                     returning o.message_id, o.consumer, o.kind, o.request, o.traceparent, o.body, o.attempt";
+const CONFIRMED: &str = "update outbox o set publish_after = clock_timestamp() + interval '60 seconds' \
+                         from unnest($1::uuid[]) as c(id) where o.message_id = c.id and o.sweeps = 0 and o.attempt = 0";
+const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, \
+                     publish_after = clock_timestamp() + make_interval(secs => $4) \
+                     where message_id = $1 and consumer = $2 returning attempt";
+const ATTEMPTS: &str = "select attempt from outbox where message_id = $1 and consumer = $2";
+const DEPTH: &str = "select count(*) as waiting, \
+                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest_seconds from outbox";
+const RESEND: &str = "update outbox set publish_after = clock_timestamp()";
+const TAKEN_BEFORE: &str = "select exists (select from inbox where consumer = $1 and key = $2)";
+const TAKE: &str = "insert into inbox (consumer, key) values ($1, $2) on conflict do nothing";
+const FORGET: &str = "delete from inbox where received_at < clock_timestamp() - make_interval(days => $1)";
+
+impl Store {
+    /// Takes up to `limit` messages that are due to be published again, and puts off the next time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep_outbox(&self, limit: i64) -> Result<Vec<Swept>, Error> {
+        let rows: Vec<SweptRow> = sqlx::query_as(SWEEP)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("sweeping the outbox"))?;
+        let swept = |row: SweptRow| {
+            let kind = Kind::ALL.iter().copied().find(|kind| kind.key() == row.kind)?;
+            let message = Message {
+                id: row.message_id,
+                kind,
+                request: row.request,
+                traceparent: row.traceparent,
+                body: row.body,
+            };
+            Some(Swept { message, consumer: row.consumer, attempt: row.attempt })
+        };
+        Ok(rows.into_iter().filter_map(swept).collect())
+    }
+
+    /// Notes that the broker has these: they are in their queue, so the next look is in a minute.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn confirmed(&self, ids: &[Uuid]) -> Result<(), Error> {
+        sqlx::query(CONFIRMED).bind(ids).execute(&self.pool).await.map_err(Error::at("noting confirms"))?;
+        Ok(())
+    }
+
+    /// Puts a message off after a failure of the outside; the sweep publishes it again. Answers with the attempts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn defer(&self, id: Uuid, consumer: &str, error: &str, pause_seconds: f64) -> Result<Option<i32>, Error> {
+        sqlx::query_scalar(DEFER)
+            .bind(id)
+            .bind(consumer)
+            .bind(error)
+            .bind(pause_seconds)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::at("putting a message off"))
+    }
+
+    /// How often a message was put off.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn attempts(&self, id: Uuid, consumer: &str) -> Result<i32, Error> {
+        let attempts: Option<i32> = sqlx::query_scalar(ATTEMPTS)
+            .bind(id)
+            .bind(consumer)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::at("reading how often a message was put off"))?;
+        Ok(attempts.unwrap_or_default())
+    }
+
+    /// How much waits and how long.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn outbox_depth(&self) -> Result<Depth, Error> {
+        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("looking at the outbox"))
+    }
+
+    /// Makes everything that nobody has taken due at once: for a broker that lost its data.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn resend_all(&self) -> Result<u64, Error> {
+        let done = sqlx::query(RESEND).execute(&self.pool).await.map_err(Error::at("sending everything again"))?;
+        Ok(done.rows_affected())
+    }
+
+    /// Writes messages that follow from no batch, such as a person's click.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enqueue(&self, messages: &[Message]) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await.map_err(Error::at("writing the outbox"))?;
+        changes_outbox(&mut tx, messages).await?;
+        tx.commit().await.map_err(Error::at("writing the outbox"))
+    }
+
+    /// Whether a role has acted on a message before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn was_taken(&self, consumer: &str, key: Uuid) -> Result<bool, Error> {
+        sqlx::query_scalar(TAKEN_BEFORE)
+            .bind(consumer)
+            .bind(key)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(Error::at("looking into the inbox"))
+    }
+
+    /// Notes that a role has acted on a message and writes what follows, in one transaction.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take(&self, consumer: &str, key: Uuid, id: Option<Uuid>, follow: &[Message]) -> Result<(), Error> {
+        let doing = "noting that a message was acted on";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(TAKE).bind(consumer).bind(key).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        crate::changes_taken(&mut tx, consumer, id.as_slice()).await?;
+        changes_outbox(&mut tx, follow).await?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// Forgets inbox rows older than this.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_inbox(&self, days: i32) -> Result<u64, Error> {
+        let done = sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("clearing the inbox"))?;
+        Ok(done.rows_affected())
+    }
+}

@@ -1,0 +1,128 @@
+//! Messages given up on: list, show, send again, discard.
+
+use chrono::{DateTime, Utc};
+use contracts::Kind;
+use contracts::envelope::{About, Message, message};
+use contracts::events::{Actor, Resolved};
+use uuid::Uuid;
+
+use crate::changes_outbox;
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A parked message.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ParkedRow {
+    /// Id.
+    pub id: Uuid,
+    /// When it was parked.
+    pub parked_at: DateTime<Utc>,
+    /// Stable code.
+    pub reason: String,
+    /// For people.
+    pub detail: String,
+    /// Queue it was taken from.
+    pub queue: String,
+    /// Exchange it came through.
+    pub exchange: String,
+    /// Routing key.
+    pub routing_key: String,
+    /// Id its sender gave it.
+    pub message_id: Option<String>,
+    /// Type its sender gave it.
+    pub message_type: Option<String>,
+    /// Broker login that sent it.
+    pub login: Option<String>,
+    /// Its bytes, at most 64 KiB.
+    pub body: Vec<u8>,
+    /// Full size.
+    pub size_bytes: i64,
+    /// `parked`, `replayed` or `discarded`.
+    pub status: String,
+    /// Operator's words.
+    pub note: Option<String>,
+    /// Operator.
+    pub resolved_by: Option<String>,
+}
+
+/// Which parked messages.
+#[derive(Clone, Debug, Default)]
+pub struct ParkedFilter {
+    /// Only this reason code.
+    pub reason: Option<String>,
+    /// Also those that were resolved.
+    pub all: bool,
+    /// At most this many.
+    pub limit: i64,
+}
+
+const LIST: &str = "select id, parked_at, reason, detail, queue, exchange, routing_key, message_id, message_type, login, \
+                    body, size_bytes, status, note, resolved_by from parked_messages \
+                    where ($1::text is null or reason = $1) and ($2 or status = 'parked') order by parked_at desc limit $3";
+const SHOW: &str = "select id, parked_at, reason, detail, queue, exchange, routing_key, message_id, message_type, login, \
+                    body, size_bytes, status, note, resolved_by from parked_messages where id = $1";
+const RESOLVE: &str = "update parked_messages set status = $2, resolved_by = $3, note = $4, resolved_at = clock_timestamp() \
+                       where id = $1 and status = 'parked' returning clock_timestamp()";
+const COUNT: &str = "select count(*) from parked_messages where status = 'parked'";
+
+impl Store {
+    /// Parked messages, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parked(&self, filter: &ParkedFilter) -> Result<Vec<ParkedRow>, Error> {
+        sqlx::query_as(LIST)
+            .bind(&filter.reason)
+            .bind(filter.all)
+            .bind(filter.limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("listing parked messages"))
+    }
+
+    /// One parked message.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database does not answer.
+    pub async fn parked_one(&self, id: Uuid) -> Result<ParkedRow, Error> {
+        let row: Option<ParkedRow> = sqlx::query_as(SHOW)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::at("reading a parked message"))?;
+        row.ok_or_else(|| Error::NotFound(id.to_string()))
+    }
+
+    /// How many wait for somebody.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parked_count(&self) -> Result<i64, Error> {
+        sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting parked messages"))
+    }
+
+    /// Marks a parked message as `replayed` or `discarded`, with its audit event. Answers with `false` when somebody
+    /// resolved it before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn resolve_parked(&self, id: Uuid, resolution: &str, by: &str, note: Option<&str>) -> Result<bool, Error> {
+        let doing = "resolving a parked message";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let at: Option<DateTime<Utc>> = sqlx::query_scalar(RESOLVE)
+            .bind(id)
+            .bind(resolution)
+            .bind(by)
+            .bind(note)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(Error::at(doing))?;
+        let Some(at) = at else { return Ok(false) };
+        let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
+        let data = Resolved { parked: id, resolution: resolution.to_owned(), note: note.map(str::to_owned), actor };
+        let event: Message = message(Kind::MessageResolved, at, About::default(), &data);
+        changes_outbox(&mut tx, &[event]).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,117 @@
+//! Connecting, checking and migrating.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::error::Error;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `postgres://user@host:port/database`.
+    pub url: String,
+    /// Most connections held at once.
+    pub connections: u32,
+    /// Shown in `pg_stat_activity`.
+    pub name: String,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) pool: PgPool,
+}
+
+impl Store {
+    /// Connects, trying for as long as `patience`.
+    ///
+    /// # Errors
+    /// When nobody answers, or when the server would lose committed work on a crash.
+    pub async fn connect(options: &StoreOptions, patience: Duration) -> Result<Self, Error> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(Error::at("reading the database URL"))?
+            .application_name(&options.name)
+            // A lock is held for one short transaction; whoever waits longer tries again later.
+            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
+        let pool = PgPoolOptions::new()
+            .min_connections(0)
+            .max_connections(options.connections)
+            .acquire_timeout(patience)
+            .connect_with(connect)
+            .await
+            .map_err(Error::at("connecting to the database"))?;
+        let store = Self { pool };
+        let value = store.setting("synchronous_commit").await?;
+        if value == "off" {
+            return Err(Error::Unsafe { setting: "synchronous_commit", value, wanted: "on" });
+        }
+        Ok(store)
+    }
+
+    /// Connects without waiting for the server: the first query will.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_lazily(options: &StoreOptions) -> Result<Self, Error> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(Error::at("reading the database URL"))?
+            .application_name(&options.name)
+            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+
+    /// A setting of the server.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn setting(&self, name: &str) -> Result<String, Error> {
+        const SHOW: &str = "select current_setting($1)";
+        sqlx::query_scalar(SHOW).bind(name).fetch_one(&self.pool).await.map_err(Error::at("reading a setting"))
+    }
+
+    /// The database's clock, which alone decides.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn clock(&self) -> Result<DateTime<Utc>, Error> {
+        const CLOCK: &str = "select clock_timestamp()";
+        sqlx::query_scalar(CLOCK).fetch_one(&self.pool).await.map_err(Error::at("reading the clock"))
+    }
+
+    /// Brings the schema to this program's version. Safe to run by many at once.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        MIGRATIONS.run(&self.pool).await.map_err(Error::Migrate)
+    }
+
+    /// Checks that the schema is the one this program was built for.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] when it is older or newer.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        const APPLIED: &str = "select max(version) from _sqlx_migrations where success";
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let found: Option<i64> = match sqlx::query_scalar(APPLIED).fetch_one(&self.pool).await {
+            Ok(found) => found,
+            Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42P01") => None,
+            Err(source) => return Err(Error::at("reading the schema version")(source)),
+        };
+        if found == Some(wanted) { Ok(()) } else { Err(Error::Schema { found, wanted }) }
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

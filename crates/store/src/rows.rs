@@ -1,0 +1,77 @@
+//! Rows of `requests` as the domain knows them.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use domain::{Approval, Content, Digest, EndCause, PersonId, Request, Stage, State, Withdrawal};
+use uuid::Uuid;
+
+use crate::error::Error;
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct RequestRow {
+    pub id: Uuid,
+    pub content: Vec<u8>,
+    pub digest: Vec<u8>,
+    pub state: String,
+    pub version: i32,
+    pub review_by: DateTime<Utc>,
+    pub manager: Option<Uuid>,
+    pub decide_by: Option<DateTime<Utc>>,
+    pub access_from: Option<DateTime<Utc>>,
+    pub access_until: Option<DateTime<Utc>>,
+    pub cause: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct ApprovalRow {
+    pub request: Uuid,
+    pub person: Uuid,
+    pub duration_seconds: Option<i64>,
+}
+
+/// Yeses of the customer by request.
+pub(crate) fn approvals(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Vec<Approval>> {
+    let mut approvals: HashMap<Uuid, Vec<Approval>> = HashMap::new();
+    for row in rows {
+        approvals.entry(row.request).or_default().push(Approval {
+            person: PersonId(row.person),
+            duration_seconds: row.duration_seconds.unwrap_or_default(),
+        });
+    }
+    approvals
+}
+
+impl RequestRow {
+    /// The request, with everything that is shown to deciders taken from the digested bytes themselves.
+    pub fn into_request(self, approvals: Vec<Approval>) -> Result<Request, Error> {
+        let corrupt = |problem: &str| Error::Corrupt { request: self.id, problem: problem.to_owned() };
+        let digest = Digest::of(&self.content);
+        if digest.0[..] != self.digest[..] {
+            return Err(corrupt("the content does not have the digest that is stored with it"));
+        }
+        let content = Content::from_bytes(&self.content).ok_or_else(|| corrupt("the content is not readable"))?;
+        if content.request.0 != self.id {
+            return Err(corrupt("the content belongs to another request"));
+        }
+        let cause = self.cause.as_deref();
+        let state = match self.state.as_str() {
+            "awaiting_manager" => Some(State::AwaitingManager { review_by: self.review_by }),
+            "awaiting_customer" => self.manager.zip(self.decide_by).map(|(manager, decide_by)| {
+                State::AwaitingCustomer { manager: PersonId(manager), decide_by, approvals }
+            }),
+            "granted" => self
+                .access_from
+                .zip(self.access_until)
+                .map(|(access_from, access_until)| State::Granted { access_from, access_until }),
+            "ended" => cause.and_then(EndCause::parse).map(|cause| State::Ended { cause }),
+            "manager_rejected" => Some(State::ManagerRejected),
+            "customer_rejected" => Some(State::CustomerRejected),
+            "expired" => cause.and_then(Stage::parse).map(|stage| State::Expired { stage }),
+            "withdrawn" => cause.and_then(Withdrawal::parse).map(|cause| State::Withdrawn { cause }),
+            _ => None,
+        };
+        let state = state.ok_or_else(|| corrupt("its state is not complete"))?;
+        Ok(Request { content, digest, state, version: self.version })
+    }
+}

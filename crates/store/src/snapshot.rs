@@ -1,0 +1,48 @@
+//! What a batch sees: the locked requests, the people and the clock, all of one moment.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use domain::{Person, PersonId, Request, Tenant};
+use uuid::Uuid;
+
+/// The rows a batch asked for.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The database's clock, read after every lock was taken.
+    pub now: DateTime<Utc>,
+    /// Messages that were not acted on before.
+    pub fresh: HashSet<Uuid>,
+    /// Requests by id.
+    pub requests: HashMap<Uuid, Request>,
+    /// Open requests by tenant's name and service request number.
+    pub tickets: HashMap<(String, String), Vec<Uuid>>,
+    /// Armed timers: `(request, kind)` → `(generation, due)`.
+    pub timers: HashMap<(Uuid, String), (i32, DateTime<Utc>)>,
+    /// People by short name.
+    pub people: HashMap<String, Person>,
+    /// Tenants by short name.
+    pub tenants: HashMap<String, Tenant>,
+    /// Managers of the vendor.
+    pub managers: Vec<Person>,
+    /// Approvers of the tenants asked for.
+    pub approvers: Vec<Person>,
+    /// People who decided on the requests asked for, with the request and the stage.
+    pub deciders: Vec<(Uuid, String, PersonId)>,
+    /// Services added in configuration.
+    pub services: Vec<String>,
+    /// Which login may send which command.
+    pub producers: HashSet<(String, String)>,
+}
+
+impl Snapshot {
+    /// Whether `login` may send `command`, named without prefix and version.
+    pub fn may_send(&self, login: Option<&str>, command: &str) -> bool {
+        login.is_some_and(|login| self.producers.contains(&(login.to_owned(), command.to_owned())))
+    }
+
+    /// The person of this id among those loaded.
+    pub fn person(&self, id: PersonId) -> Option<&Person> {
+        self.people.values().chain(&self.managers).chain(&self.approvers).find(|person| person.id == id)
+    }
+}

@@ -1,0 +1,56 @@
+//! Timers: what is due, for the sweeper, and what was armed, for the hints.
+
+use chrono::{DateTime, Utc};
+use domain::TimerKind;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A timer somebody should be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hint {
+    /// When it is due.
+    pub due_at: DateTime<Utc>,
+    /// The request.
+    pub request: Uuid,
+    /// Which timer, by name.
+    pub kind: &'static str,
+    /// Generation of the row.
+    pub generation: i32,
+}
+
+const OVERDUE: &str = "select request, kind, generation, due_at from timers \
+                       where due_at <= clock_timestamp() - interval '2 seconds' order by due_at limit $1";
+const ARMED: &str = "select request, kind, generation, due_at from timers order by due_at limit $1";
+
+impl Store {
+    /// Timers that are overdue by more than two seconds, oldest first. Takes no lock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn overdue(&self, limit: i64) -> Result<Vec<Hint>, Error> {
+        self.hints(OVERDUE, limit).await
+    }
+
+    /// All armed timers, soonest first: to give hints again after the broker lost its data.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn armed(&self, limit: i64) -> Result<Vec<Hint>, Error> {
+        self.hints(ARMED, limit).await
+    }
+
+    async fn hints(&self, statement: &'static str, limit: i64) -> Result<Vec<Hint>, Error> {
+        let rows: Vec<(Uuid, String, i32, DateTime<Utc>)> = sqlx::query_as(statement)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("reading timers"))?;
+        let hint = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
+            let kind = TimerKind::parse(&kind)?.as_str();
+            Some(Hint { due_at, request, kind, generation })
+        };
+        Ok(rows.into_iter().filter_map(hint).collect())
+    }
+}

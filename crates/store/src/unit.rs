@@ -1,0 +1,161 @@
+//! One unit of work: **lock the rows, then read the clock, then decide, then write**, in one transaction.
+//!
+//! The order is measured, not taste: a guarded `update … where clock_timestamp() < deadline` that waits for a lock is
+//! not evaluated again after the wait when the holder changed nothing, and accepts an approval seconds too late.
+
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::directory;
+use crate::error::Error;
+use crate::pool::Store;
+use crate::rows::{self, ApprovalRow, RequestRow};
+use crate::snapshot::Snapshot;
+
+/// How requests are locked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lock {
+    /// Wait for whoever holds them.
+    #[default]
+    Wait,
+    /// Leave out those that somebody holds.
+    Skip,
+    /// Only read.
+    Read,
+}
+
+/// What a batch needs to see.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Which role asks; the inbox is kept by role.
+    pub consumer: &'static str,
+    /// Keys of the messages in the batch.
+    pub keys: Vec<Uuid>,
+    /// Requests the messages are about.
+    pub requests: Vec<Uuid>,
+    /// Service requests whose open requests are wanted: tenant's name and number.
+    pub tickets: Vec<(String, String)>,
+    /// People by short name.
+    pub people: Vec<String>,
+    /// Tenants by short name; with them their approvers and the vendor's managers.
+    pub tenants: Vec<String>,
+    /// Whether the people around the requests (requester, deciders) are wanted too.
+    pub parties: bool,
+    /// How to lock.
+    pub lock: Lock,
+}
+
+/// A transaction with what it sees.
+pub struct Unit {
+    pub(crate) tx: Transaction<'static, Postgres>,
+    pub(crate) consumer: &'static str,
+    /// What it sees.
+    pub snapshot: Snapshot,
+}
+
+const INBOX: &str = "insert into inbox (consumer, key) select $1, key from unnest($2::uuid[]) as k(key) order by key \
+                     on conflict do nothing returning key";
+const TICKETS: &str = "select t.name, r.service_request, r.id from unnest($1::text[], $2::text[]) as w(tenant, number) \
+                       join tenants t on t.name = w.tenant \
+                       join requests r on r.tenant = t.id and r.service_request = w.number and r.over_at is null";
+const LOCK_WAIT: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
+                         access_until, cause from requests where id = any($1) order by id for update";
+const LOCK_SKIP: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
+                         access_until, cause from requests where id = any($1) order by id for update skip locked";
+const LOCK_READ: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
+                         access_until, cause from requests where id = any($1)";
+const APPROVALS: &str = "select request, person, duration_seconds from decisions \
+                         where request = any($1) and stage = 'customer' and verdict = 'approve' order by decided_at";
+const DECIDERS: &str = "select request, stage, person from decisions where request = any($1)";
+const TIMERS: &str = "select request, kind, generation, due_at from timers where request = any($1)";
+const CLOCK: &str = "select clock_timestamp()";
+
+impl Store {
+    /// Begins a unit of work and loads what it wants.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a row cannot be read.
+    pub async fn begin(&self, wanted: Wanted) -> Result<Unit, Error> {
+        let mut tx = self.pool.begin().await.map_err(Error::at("beginning a transaction"))?;
+        let mut snapshot = Snapshot::default();
+        let mut ids = wanted.requests;
+        if !wanted.keys.is_empty() {
+            let fresh: Vec<Uuid> = sqlx::query_scalar(INBOX)
+                .bind(wanted.consumer)
+                .bind(&wanted.keys)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(Error::at("writing the inbox"))?;
+            snapshot.fresh = fresh.into_iter().collect();
+        }
+        if !wanted.tickets.is_empty() {
+            let (tenants, numbers): (Vec<_>, Vec<_>) = wanted.tickets.into_iter().unzip();
+            let open: Vec<(String, String, Uuid)> = sqlx::query_as(TICKETS)
+                .bind(tenants)
+                .bind(numbers)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(Error::at("looking for open requests of a service request"))?;
+            for (tenant, number, id) in open {
+                ids.push(id);
+                snapshot.tickets.entry((tenant, number)).or_default().push(id);
+            }
+        }
+        if !ids.is_empty() {
+            ids.sort_unstable();
+            ids.dedup();
+            load_requests(&mut tx, &mut snapshot, &ids, wanted.lock, wanted.parties).await?;
+        }
+        // After the locks: a click that waited is judged by when it got through.
+        snapshot.now =
+            sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
+        let mut party_ids: Vec<Uuid> = Vec::new();
+        if wanted.parties {
+            party_ids.extend(snapshot.requests.values().map(|request| request.content.requester.0));
+            party_ids.extend(snapshot.deciders.iter().map(|(_, _, person)| person.0));
+        }
+        directory::load(&mut tx, &mut snapshot, &wanted.people, &party_ids, &wanted.tenants).await?;
+        Ok(Unit { tx, consumer: wanted.consumer, snapshot })
+    }
+}
+
+async fn load_requests(
+    tx: &mut Transaction<'static, Postgres>,
+    snapshot: &mut Snapshot,
+    ids: &[Uuid],
+    lock: Lock,
+    deciders: bool,
+) -> Result<(), Error> {
+    let statement = match lock {
+        Lock::Wait => LOCK_WAIT,
+        Lock::Skip => LOCK_SKIP,
+        Lock::Read => LOCK_READ,
+    };
+    let found: Vec<RequestRow> = sqlx::query_as(statement)
+        .bind(ids)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(Error::at("locking requests"))?;
+    let approvals: Vec<ApprovalRow> = sqlx::query_as(APPROVALS)
+        .bind(ids)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(Error::at("reading the yeses so far"))?;
+    let mut approvals = rows::approvals(approvals);
+    for row in found {
+        let id = row.id;
+        let so_far = approvals.remove(&id).unwrap_or_default();
+        snapshot.requests.insert(id, row.into_request(so_far)?);
+    }
+    if deciders {
+        let found: Vec<(Uuid, String, Uuid)> =
+            sqlx::query_as(DECIDERS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading deciders"))?;
+        snapshot.deciders =
+            found.into_iter().map(|(request, stage, person)| (request, stage, domain::PersonId(person))).collect();
+    }
+    let timers: Vec<(Uuid, String, i32, chrono::DateTime<chrono::Utc>)> =
+        sqlx::query_as(TIMERS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading timers"))?;
+    snapshot.timers =
+        timers.into_iter().map(|(request, kind, generation, due)| ((request, kind), (generation, due))).collect();
+    Ok(())
+}

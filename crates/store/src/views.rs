@@ -1,0 +1,155 @@
+//! Requests as people list and look at them. Read only.
+
+use chrono::{DateTime, Utc};
+use domain::{Content, Digest};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A request in a list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RequestView {
+    /// Id.
+    pub id: Uuid,
+    /// Tenant's short name.
+    pub tenant: String,
+    /// Number in the ticketing system.
+    pub service_request: String,
+    /// Service.
+    pub service: String,
+    /// Resource.
+    pub resource: String,
+    /// Engineer's short name.
+    pub requester: String,
+    /// State.
+    pub state: String,
+    /// Events so far.
+    pub version: i32,
+    /// Cause of the ending, or stage of the expiry.
+    pub cause: Option<String>,
+    /// Seconds asked for.
+    pub duration_seconds: i64,
+    /// Submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// Manager must answer before.
+    pub review_by: DateTime<Utc>,
+    /// Customer must answer before.
+    pub decide_by: Option<DateTime<Utc>>,
+    /// Access from.
+    pub access_from: Option<DateTime<Utc>>,
+    /// Access until.
+    pub access_until: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub over_at: Option<DateTime<Utc>>,
+    /// Exact bytes that deciders are shown.
+    pub content: Vec<u8>,
+}
+
+impl RequestView {
+    /// The content, read from its bytes.
+    pub fn content(&self) -> Option<Content> {
+        Content::from_bytes(&self.content)
+    }
+
+    /// Digest of the content's bytes: what a decision names.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.content)
+    }
+}
+
+/// A decision as people read it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DecisionView {
+    /// `manager` or `customer`.
+    pub stage: String,
+    /// Short name.
+    pub person: String,
+    /// Name for people.
+    pub display_name: String,
+    /// `approve` or `reject`.
+    pub verdict: String,
+    /// Words.
+    pub comment: Option<String>,
+    /// Where.
+    pub channel: String,
+    /// When.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// Which requests.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFilter {
+    /// Tenant's short name.
+    pub tenant: Option<String>,
+    /// State.
+    pub state: Option<String>,
+    /// Number in the ticketing system.
+    pub service_request: Option<String>,
+    /// Engineer's short name.
+    pub requester: Option<String>,
+    /// Only those that are not over.
+    pub open: bool,
+    /// At most this many.
+    pub limit: i64,
+}
+
+const LIST: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, r.state, \
+                    r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
+                    r.access_until, r.over_at, r.content \
+                    from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester \
+                    where ($1::text is null or t.name = $1) and ($2::text is null or r.state = $2) \
+                    and ($3::text is null or r.service_request = $3) and ($4::text is null or p.name = $4) \
+                    and (not $5 or r.over_at is null) order by r.submitted_at desc, r.id desc limit $6";
+const SHOW: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, r.state, \
+                    r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
+                    r.access_until, r.over_at, r.content \
+                    from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
+const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, d.comment, d.channel, d.decided_at \
+                         from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
+const COUNTS: &str = "select state, count(*) from requests group by state order by state";
+
+impl Store {
+    /// Requests that match, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_requests(&self, filter: &RequestFilter) -> Result<Vec<RequestView>, Error> {
+        sqlx::query_as(LIST)
+            .bind(&filter.tenant)
+            .bind(&filter.state)
+            .bind(&filter.service_request)
+            .bind(&filter.requester)
+            .bind(filter.open)
+            .bind(filter.limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("listing requests"))
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database does not answer.
+    pub async fn show_request(&self, id: Uuid) -> Result<RequestView, Error> {
+        let row: Option<RequestView> =
+            sqlx::query_as(SHOW).bind(id).fetch_optional(&self.pool).await.map_err(Error::at("reading a request"))?;
+        row.ok_or_else(|| Error::NotFound(id.to_string()))
+    }
+
+    /// The decisions on a request, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn decisions(&self, id: Uuid) -> Result<Vec<DecisionView>, Error> {
+        sqlx::query_as(DECISIONS).bind(id).fetch_all(&self.pool).await.map_err(Error::at("reading decisions"))
+    }
+
+    /// How many requests are in which state.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn request_counts(&self) -> Result<Vec<(String, i64)>, Error> {
+        sqlx::query_as(COUNTS).fetch_all(&self.pool).await.map_err(Error::at("counting requests"))
+    }
+}

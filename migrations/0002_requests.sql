@@ -1,0 +1,156 @@
+-- A request, its decisions and its timers. The row is the truth; a message is a hint. The triggers repeat the rules of
+-- the lifecycle as the last guard: they hold also for somebody with a database console.
+
+create table requests (
+    id              uuid primary key,
+    -- The exact bytes that deciders are shown, and their SHA-256.
+    content         bytea not null,
+    digest          bytea not null constraint requests_digest_check check (digest = sha256(content)),
+    -- Copies from the content, for lists and searches.
+    tenant          uuid not null references tenants (id),
+    service_request text not null,
+    service         text not null,
+    resource        text not null,
+    requester       uuid not null references people (id),
+    duration_seconds bigint not null constraint requests_duration_check check (duration_seconds >= 1),
+    required_approvals integer not null constraint requests_required_approvals_check check (required_approvals >= 1),
+    state           text not null,
+    -- Number of events so far.
+    version         integer not null,
+    submitted_at    timestamptz not null,
+    review_by       timestamptz not null,
+    manager         uuid references people (id),
+    decide_by       timestamptz,
+    access_from     timestamptz,
+    -- Fixed when access is granted; only ever moves earlier.
+    access_until    timestamptz,
+    -- Why it ended, was withdrawn, or at which stage it expired.
+    cause           text,
+    over_at         timestamptz,
+    constraint requests_state_check check (
+        (state = 'awaiting_manager' and manager is null and decide_by is null and access_until is null and over_at is null)
+        or (state = 'awaiting_customer' and manager is not null and decide_by is not null and access_until is null and over_at is null)
+        or (state = 'granted' and manager is not null and access_until > access_from and over_at is null)
+        or (state = 'ended' and access_until is not null and cause is not null and over_at is not null)
+        or (state in ('manager_rejected', 'customer_rejected') and access_until is null and over_at is not null)
+        or (state in ('expired', 'withdrawn') and access_until is null and cause is not null and over_at is not null)
+    )
+);
+
+create index requests_open on requests (tenant, service_request) where over_at is null;
+create index requests_submitted on requests (submitted_at desc, id);
+create index requests_ticket on requests (service_request);
+create index requests_requester on requests (requester, submitted_at desc);
+
+-- Every legal move. Anything else is refused, whoever asks.
+create table legal_moves (
+    from_state text not null,
+    to_state   text not null,
+    primary key (from_state, to_state)
+);
+insert into legal_moves values
+    ('awaiting_manager', 'awaiting_customer'),
+    ('awaiting_manager', 'manager_rejected'),
+    ('awaiting_manager', 'expired'),
+    ('awaiting_manager', 'withdrawn'),
+    ('awaiting_customer', 'awaiting_customer'), -- one of several yeses
+    ('awaiting_customer', 'granted'),
+    ('awaiting_customer', 'customer_rejected'),
+    ('awaiting_customer', 'expired'),
+    ('awaiting_customer', 'withdrawn'),
+    ('granted', 'ended');
+
+create table decisions (
+    request    uuid not null references requests (id),
+    stage      text not null constraint decisions_stage_check check (stage in ('manager', 'customer')),
+    person     uuid not null references people (id),
+    side       text not null,
+    role       text not null,
+    verdict    text not null constraint decisions_verdict_check check (verdict in ('approve', 'reject')),
+    comment    text,
+    digest     bytea not null,
+    channel    text not null,
+    duration_seconds bigint,
+    decided_at timestamptz not null,
+    constraint decisions_key primary key (request, stage, person)
+);
+
+create function requests_guard_insert() returns trigger language plpgsql as $$
+begin
+    if new.state <> 'awaiting_manager' or new.version <> 1 then
+        raise exception 'a request begins in awaiting_manager with version 1' using errcode = 'LB001', constraint = 'requests_legal_move';
+    end if;
+    return new;
+end $$;
+create trigger requests_guard_insert before insert on requests for each row execute function requests_guard_insert();
+
+create function requests_guard_update() returns trigger language plpgsql as $$
+declare
+    -- Read here, under the row's lock: a statement that waited for the lock is judged by the time it got it.
+    now_is timestamptz := clock_timestamp();
+    yeses  integer;
+begin
+    if (new.id, new.content, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_by)
+       is distinct from
+       (old.id, old.content, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_by) then
+        raise exception 'the content of a request never changes' using errcode = 'LB001', constraint = 'requests_immutable';
+    end if;
+    if new.version <= old.version then
+        raise exception 'the version of a request only rises' using errcode = 'LB001', constraint = 'requests_version';
+    end if;
+    if not exists (select from legal_moves where from_state = old.state and to_state = new.state) then
+        raise exception 'no request moves from % to %', old.state, new.state using errcode = 'LB001', constraint = 'requests_legal_move';
+    end if;
+    if old.decide_by is not null and new.decide_by is distinct from old.decide_by then
+        raise exception 'the deadline never moves' using errcode = 'LB001', constraint = 'requests_deadline';
+    end if;
+    if new.state = 'awaiting_customer' and old.state = 'awaiting_manager' then
+        if now_is >= old.review_by then
+            raise exception 'the deadline of the review has passed' using errcode = 'LB002', constraint = 'requests_deadline';
+        end if;
+        select count(*) into yeses from decisions
+        where request = new.id and stage = 'manager' and verdict = 'approve' and digest = new.digest
+          and person = new.manager and person <> new.requester;
+        if yeses <> 1 then
+            raise exception 'no yes of a manager stands behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+        end if;
+    elsif new.state = 'granted' then
+        if now_is >= old.decide_by then
+            raise exception 'the deadline of the decision has passed' using errcode = 'LB002', constraint = 'requests_deadline';
+        end if;
+        select count(*) into yeses from decisions
+        where request = new.id and stage = 'customer' and verdict = 'approve' and digest = new.digest
+          and person not in (new.requester, old.manager);
+        if yeses < new.required_approvals then
+            raise exception 'too few yeses of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+        end if;
+        if new.access_until - new.access_from > make_interval(secs => new.duration_seconds) then
+            raise exception 'access is longer than was asked for' using errcode = 'LB001', constraint = 'requests_duration';
+        end if;
+    elsif new.state = 'expired' and now_is < coalesce(old.decide_by, old.review_by) then
+        raise exception 'the deadline has not passed' using errcode = 'LB001', constraint = 'requests_deadline';
+    elsif new.state = 'ended' and (new.access_until > old.access_until or (new.cause = 'time' and now_is < old.access_until)) then
+        raise exception 'the end of access only moves earlier' using errcode = 'LB001', constraint = 'requests_access_until';
+    end if;
+    return new;
+end $$;
+create trigger requests_guard_update before update on requests for each row execute function requests_guard_update();
+
+create function history_is_kept() returns trigger language plpgsql as $$
+begin
+    raise exception '% is history and is kept', tg_table_name using errcode = 'LB001', constraint = 'history_is_kept';
+end $$;
+create trigger requests_kept before delete on requests for each row execute function history_is_kept();
+create trigger requests_kept_whole before truncate on requests execute function history_is_kept();
+create trigger decisions_kept before update or delete on decisions for each row execute function history_is_kept();
+create trigger decisions_kept_whole before truncate on decisions execute function history_is_kept();
+
+-- What is due and when. A row is there exactly while the timer is armed.
+create table timers (
+    request    uuid not null references requests (id),
+    kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'access_end')),
+    generation integer not null default 1,
+    due_at     timestamptz not null,
+    primary key (request, kind)
+);
+create index timers_due on timers (due_at);

@@ -1,0 +1,50 @@
+-- What was acted on (inbox), what must still arrive (outbox), and what was given up on (parked).
+
+create table inbox (
+    consumer    text not null,
+    -- From source and id of the message: a resend has the same key.
+    key         uuid not null,
+    received_at timestamptz not null default clock_timestamp(),
+    primary key (consumer, key)
+);
+create index inbox_age on inbox using brin (received_at);
+
+-- One row per message and role that must get it. The relay publishes it; the row goes when that role has taken the
+-- message in a transaction of its own. So neither a dead relay nor a lost broker can lose a message: what is still
+-- here after a while is sent again.
+create table outbox (
+    message_id    uuid not null,
+    consumer      text not null,
+    kind          text not null,
+    request       uuid,
+    traceparent   text,
+    body          bytea not null,
+    attempt       integer not null default 0,
+    sweeps        integer not null default 0,
+    publish_after timestamptz not null default clock_timestamp() + interval '2 seconds',
+    created_at    timestamptz not null default clock_timestamp(),
+    last_error    text,
+    primary key (message_id, consumer)
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
+create index outbox_due on outbox (publish_after);
+
+create table parked_messages (
+    id          uuid primary key,
+    parked_at   timestamptz not null default clock_timestamp(),
+    reason      text not null,
+    detail      text not null,
+    queue       text not null,
+    exchange    text not null,
+    routing_key text not null,
+    message_id  text,
+    message_type text,
+    login       text,
+    -- The exact bytes, for replay; a message over the size limit is kept by its first 64 KiB and cannot be replayed.
+    body        bytea not null,
+    size_bytes  bigint not null,
+    status      text not null default 'parked' constraint parked_status_check check (status in ('parked', 'replayed', 'discarded')),
+    resolved_at timestamptz,
+    resolved_by text,
+    note        text
+);
+create index parked_open on parked_messages (parked_at) where status = 'parked';

@@ -1,0 +1,281 @@
+//! Settings, read once into types: flags over environment over file. The only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use broker::Names;
+use clap::{Args, ValueEnum};
+use workers::mail::MailSettings;
+
+use crate::outcome::Failure;
+
+/// Settings that every command knows. Each may also stand in a YAML file (`--config`) under its long name.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// YAML file with settings; flags and environment win over it.
+    #[arg(long, env = "LOCKBOX_CONFIG", global = true, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+    /// Database [default: postgres://postgres@127.0.0.1:5432/lockbox].
+    #[arg(long, env = "LOCKBOX_DATABASE_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    pub database_url: Option<String>,
+    /// File that holds the database URL.
+    #[arg(long, env = "LOCKBOX_DATABASE_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    pub database_url_file: Option<PathBuf>,
+    /// Broker [default: amqp://guest:guest@127.0.0.1:5672/%2f].
+    #[arg(long, env = "LOCKBOX_AMQP_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    pub amqp_url: Option<String>,
+    /// File that holds the broker URL.
+    #[arg(long, env = "LOCKBOX_AMQP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    pub amqp_url_file: Option<PathBuf>,
+    /// Prefix of exchanges and queues [default: lockbox].
+    #[arg(long, env = "LOCKBOX_PREFIX", global = true, value_name = "NAME", help_heading = "Settings")]
+    pub prefix: Option<String>,
+    /// Mail server [default: smtp://127.0.0.1:25].
+    #[arg(long, env = "LOCKBOX_SMTP_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    pub smtp_url: Option<String>,
+    /// File that holds the mail server's URL.
+    #[arg(long, env = "LOCKBOX_SMTP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    pub smtp_url_file: Option<PathBuf>,
+    /// Sender of mails [default: Lockbox <lockbox@localhost.localdomain>].
+    #[arg(long, env = "LOCKBOX_MAIL_FROM", global = true, value_name = "ADDRESS", help_heading = "Settings")]
+    pub mail_from: Option<String>,
+    /// Address of the portal, for links in mails [default: http://127.0.0.1:8080].
+    #[arg(long, env = "LOCKBOX_PORTAL_URL", global = true, value_name = "URL", help_heading = "Settings")]
+    pub portal_url: Option<String>,
+    /// Where a worker serves metrics and health [default: 127.0.0.1:9464]; port 0 takes a free one.
+    #[arg(long, env = "LOCKBOX_ADMIN_LISTEN", global = true, value_name = "ADDRESS", help_heading = "Settings")]
+    pub admin_listen: Option<String>,
+    /// Database connections of a worker [default: 4].
+    #[arg(long, env = "LOCKBOX_DATABASE_CONNECTIONS", global = true, value_name = "NUMBER", help_heading = "Settings")]
+    pub database_connections: Option<String>,
+    /// What is logged, such as `info` or `lockbox=debug,warn` [default: info].
+    #[arg(long, env = "LOCKBOX_LOG", global = true, value_name = "FILTER", help_heading = "Settings")]
+    pub log: Option<String>,
+    /// How it is logged [default: text].
+    #[arg(long, env = "LOCKBOX_LOG_FORMAT", global = true, value_enum, help_heading = "Settings")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings, complete and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Database URL.
+    pub database_url: String,
+    /// Broker URL.
+    pub amqp_url: String,
+    /// Names on the broker.
+    pub names: Names,
+    /// Mail.
+    pub mail: MailSettings,
+    /// Admin endpoints.
+    pub admin_listen: SocketAddr,
+    /// Connections.
+    pub database_connections: u32,
+    /// Log filter.
+    pub log: String,
+    /// Log format.
+    pub log_format: LogFormat,
+}
+
+const KNOWN: [&str; 13] = [
+    "database-url",
+    "database-url-file",
+    "amqp-url",
+    "amqp-url-file",
+    "prefix",
+    "smtp-url",
+    "smtp-url-file",
+    "mail-from",
+    "portal-url",
+    "admin-listen",
+    "database-connections",
+    "log",
+    "log-format",
+];
+
+struct Reader {
+    file: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    fn value(&self, name: &str, given: Option<&String>, default: &str) -> String {
+        given.or_else(|| self.file.get(name)).map_or_else(|| default.to_owned(), Clone::clone)
+    }
+
+    /// A setting that may be secret: as itself or in a file of its own, not both.
+    fn secret(&mut self, name: &str, given: Option<&String>, path: Option<&PathBuf>, default: &str) -> String {
+        let file_name = format!("{name}-file");
+        let path = path.cloned().or_else(|| self.file.get(&file_name).map(PathBuf::from));
+        match (given, path) {
+            (Some(_), Some(_)) => {
+                self.faults.push(format!("{name} and {file_name} are both given; give one of them"));
+                default.to_owned()
+            }
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+                Err(error) => {
+                    self.faults.push(format!("{file_name}: {} cannot be read: {error}", path.display()));
+                    default.to_owned()
+                }
+            },
+            (given, None) => self.value(name, given, default),
+        }
+    }
+}
+
+fn read_file(path: &Path, faults: &mut Vec<String>) -> BTreeMap<String, String> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            faults.push(format!("config: {} cannot be read: {error}", path.display()));
+            return BTreeMap::new();
+        }
+    };
+    let values: BTreeMap<String, serde_json::Value> = match serde_saphyr::from_str(&text) {
+        Ok(values) => values,
+        Err(error) => {
+            faults.push(format!("config: {}: {error}", path.display()));
+            return BTreeMap::new();
+        }
+    };
+    let mut file = BTreeMap::new();
+    for (name, value) in values {
+        if !KNOWN.contains(&name.as_str()) {
+            faults.push(format!("config: {name} is no setting; one of {}", KNOWN.join(", ")));
+            continue;
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        file.insert(name, text);
+    }
+    file
+}
+
+impl Flags {
+    /// Puts the sources together and checks them.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with every fault.
+    pub fn resolve(&self) -> Result<Settings, Failure> {
+        let mut faults = Vec::new();
+        let file = self.config.as_deref().map(|path| read_file(path, &mut faults)).unwrap_or_default();
+        let mut reader = Reader { file, faults };
+        let database_url = reader.secret(
+            "database-url",
+            self.database_url.as_ref(),
+            self.database_url_file.as_ref(),
+            "postgres://postgres@127.0.0.1:5432/lockbox",
+        );
+        let amqp_url = reader.secret(
+            "amqp-url",
+            self.amqp_url.as_ref(),
+            self.amqp_url_file.as_ref(),
+            "amqp://guest:guest@127.0.0.1:5672/%2f",
+        );
+        let smtp_url =
+            reader.secret("smtp-url", self.smtp_url.as_ref(), self.smtp_url_file.as_ref(), "smtp://127.0.0.1:25");
+        for (name, value, scheme) in [
+            ("database-url", &database_url, "postgres"),
+            ("amqp-url", &amqp_url, "amqp"),
+            ("smtp-url", &smtp_url, "smtp"),
+        ] {
+            if !url::Url::parse(value).is_ok_and(|url| url.scheme().starts_with(scheme)) {
+                reader.faults.push(format!("{name}: not a URL that begins with {scheme}"));
+            }
+        }
+        let prefix = reader.value("prefix", self.prefix.as_ref(), "lockbox");
+        let names = Names::new(&prefix).map_err(|fault| reader.faults.push(format!("prefix: {fault}"))).ok();
+        let listen = reader.value("admin-listen", self.admin_listen.as_ref(), "127.0.0.1:9464");
+        let admin_listen: Option<SocketAddr> =
+            listen.parse().map_err(|_| reader.faults.push(format!("admin-listen: {listen:?} is no address:port"))).ok();
+        let connections = reader.value("database-connections", self.database_connections.as_ref(), "4");
+        let database_connections = connections
+            .parse()
+            .ok()
+            .filter(|count| (1..=1000).contains(count))
+            .unwrap_or_else(|| {
+                reader.faults.push(format!("database-connections: {connections:?} is not between 1 and 1000"));
+                4
+            });
+        let log_format = match (self.log_format, reader.file.get("log-format").map(String::as_str)) {
+            (Some(format), _) => format,
+            (None, Some("json")) => LogFormat::Json,
+            (None, None | Some("text")) => LogFormat::Text,
+            (None, Some(other)) => {
+                reader.faults.push(format!("log-format: {other:?} is neither text nor json"));
+                LogFormat::Text
+            }
+        };
+        let mail = MailSettings {
+            url: smtp_url,
+            from: reader.value("mail-from", self.mail_from.as_ref(), "Lockbox <lockbox@localhost.localdomain>"),
+            portal_url: reader.value("portal-url", self.portal_url.as_ref(), "http://127.0.0.1:8080"),
+        };
+        let log = reader.value("log", self.log.as_ref(), "info");
+        match (names, admin_listen, reader.faults.is_empty()) {
+            (Some(names), Some(admin_listen), true) => Ok(Settings {
+                database_url,
+                amqp_url,
+                names,
+                mail,
+                admin_listen,
+                database_connections,
+                log,
+                log_format,
+            }),
+            _ => Err(Failure::Usage(format!("the settings cannot be used:\n  {}", reader.faults.join("\n  ")))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_said_together() {
+        let flags = Flags {
+            database_url: Some("mysql://x".into()),
+            amqp_url: Some("nonsense".into()),
+            prefix: Some("Ä".into()),
+            admin_listen: Some("here".into()),
+            database_connections: Some("0".into()),
+            ..Flags::default()
+        };
+        let text = flags.resolve().unwrap_err().to_string();
+        for part in ["database-url", "amqp-url", "prefix", "admin-listen", "database-connections"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_a_secret_has_one_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, secret) = (folder.path().join("lockbox.yaml"), folder.path().join("amqp"));
+        std::fs::write(&config, "prefix: fromfile\nlog: warn\ndatabase-connections: 9\n").unwrap();
+        std::fs::write(&secret, "amqp://u:p@h/v\n").unwrap();
+        let flags = Flags {
+            config: Some(config),
+            prefix: Some("fromflag".into()),
+            amqp_url_file: Some(secret),
+            ..Flags::default()
+        };
+        let settings = flags.resolve().unwrap();
+        assert_eq!(settings.names.prefix(), "fromflag");
+        assert_eq!((settings.log.as_str(), settings.database_connections), ("warn", 9));
+        assert_eq!(settings.amqp_url, "amqp://u:p@h/v");
+        let both = Flags { amqp_url: Some("amqp://x".into()), ..flags };
+        assert!(both.resolve().unwrap_err().to_string().contains("give one of them"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The program around the house: command line, configuration, admin endpoints, development servers and demo.
+
+pub mod admin;
+pub mod cli;
+pub mod configuration;
+pub mod demo;
+pub mod dev;
+pub mod logs;
+pub mod mailbox;
+pub mod outcome;
+pub mod output;
+pub mod serve;

@@ -1,0 +1,130 @@
+//! What commands print: tables for people, JSON and CSV for programs. Results go to standard output, everything else
+//! to standard error.
+
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::outcome::Failure;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// Comma separated values (RFC 4180).
+    Csv,
+}
+
+/// Rows under headings, and the same as JSON.
+pub struct Listing {
+    /// Headings.
+    pub head: Vec<&'static str>,
+    /// Cells.
+    pub rows: Vec<Vec<String>>,
+    /// The same for programs.
+    pub json: Value,
+}
+
+impl Listing {
+    /// Prints in the format asked for.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn print(&self, format: Format) -> Result<(), Failure> {
+        match format {
+            Format::Table if self.rows.is_empty() => line("nothing found"),
+            Format::Table => {
+                let mut table = Table::new();
+                table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+                table.set_header(self.head.iter().copied());
+                for row in &self.rows {
+                    table.add_row(row.iter().map(|cell| printable(cell)));
+                }
+                line(&table.to_string())
+            }
+            Format::Json => json(&self.json),
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                let failed = |fault: csv::Error| Failure::Failed(fault.to_string());
+                writer.write_record(&self.head).map_err(failed)?;
+                for row in &self.rows {
+                    writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(failed)?;
+                }
+                writer.flush()?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Prints JSON.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn json(value: &Value) -> Result<(), Failure> {
+    line(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// Prints a line. A reader that went away (`| head`) ends the program quietly.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn line(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Says something to the person at the terminal.
+pub fn tell(text: &str) {
+    let mut err = std::io::stderr().lock();
+    drop(writeln!(err, "{text}"));
+}
+
+/// No terminal escape gets through from the data.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
+}
+
+/// A spreadsheet must not take a cell for a formula.
+fn harmless(cell: &str) -> String {
+    match cell.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\0') => format!("'{cell}"),
+        _ => cell.to_owned(),
+    }
+}
+
+/// A time, absolute and with its zone.
+pub fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A time that may be absent.
+pub fn time_or_dash(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "-".to_owned(), time)
+}
+
+/// The data of an event's bytes.
+pub fn data(body: &[u8]) -> Value {
+    serde_json::from_slice::<Value>(body).map(|mut event| event["data"].take()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_formula_and_no_escape_gets_out() {
+        assert_eq!(harmless("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(printable("a\u{1b}[31mb"), "a\u{FFFD}[31mb");
+    }
+}

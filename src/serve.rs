@@ -1,0 +1,155 @@
+//! Runs roles in this process until SIGTERM or Ctrl-C, then drains: the batch in hand is finished, what was committed
+//! is published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Store, StoreOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use workers::mail::Mailer;
+use workers::supervisor::Surroundings;
+use workers::{Health, Relay, RoleName};
+
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+
+/// How long draining may take.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How often old inbox rows are cleared.
+const TIDY_PERIOD: Duration = Duration::from_secs(3600);
+/// Messages may come again for this long, in days.
+const INBOX_DAYS: i32 = 60;
+
+/// Name of this process for the broker and the database.
+pub fn process_name(what: &str) -> String {
+    format!("lockbox-{what}-{}", std::process::id())
+}
+
+/// Opens the database for a command.
+///
+/// # Errors
+/// When it does not answer within five seconds.
+pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    let options = StoreOptions {
+        url: settings.database_url.clone(),
+        connections: settings.database_connections,
+        name: process_name("command"),
+    };
+    Ok(Store::connect(&options, Duration::from_secs(5)).await?)
+}
+
+/// Starts roles. They work until `stop`; `tasks` ends when all is drained.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub async fn start(
+    settings: &Settings,
+    roles: &[RoleName],
+    health: Health,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) -> Result<Store, Failure> {
+    let name = process_name(roles.first().map_or("none", |role| role.as_str()));
+    let store = Store::connect_lazily(&StoreOptions {
+        url: settings.database_url.clone(),
+        connections: settings.database_connections,
+        name: name.clone(),
+    })?;
+    let broker = broker::Config { url: settings.amqp_url.clone(), name };
+    let (relay, relay_task) = Relay::new(broker.clone(), settings.names.clone(), store.clone(), health.clone());
+    tasks.spawn(relay_task.run(stop.clone()));
+    let around = Surroundings {
+        login: broker_login(&broker.url),
+        broker,
+        names: settings.names.clone(),
+        store: store.clone(),
+        relay,
+        health,
+        stop,
+        tasks: tasks.clone(),
+    };
+    for role in roles {
+        let around = around.clone();
+        match role {
+            RoleName::Intake => drop(tasks.spawn(workers::supervisor::run(around, workers::intake::Intake))),
+            RoleName::ManagerReview => {
+                drop(tasks.spawn(workers::supervisor::run(around, workers::manager_review::ManagerReview)));
+            }
+            RoleName::Notification => {
+                drop(tasks.spawn(workers::supervisor::run(around, workers::notification::Notification)));
+            }
+            RoleName::Approval => drop(tasks.spawn(workers::supervisor::run(around, workers::approval::Approval))),
+            RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(around))),
+            RoleName::Audit => {
+                tasks.spawn(tidy(around.clone()));
+                drop(tasks.spawn(workers::audit::run(around)));
+            }
+            RoleName::Mail => {
+                let mailer = Mailer::new(&settings.mail)
+                    .map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
+                drop(tasks.spawn(workers::mail::run(around, Arc::new(mailer))));
+            }
+        }
+    }
+    Ok(store)
+}
+
+fn broker_login(url: &str) -> String {
+    let login = url::Url::parse(url).map(|url| url.username().to_owned()).unwrap_or_default();
+    if login.is_empty() { "guest".to_owned() } else { login }
+}
+
+async fn tidy(around: Surroundings) {
+    loop {
+        tokio::select! {
+            () = around.stop.cancelled() => return,
+            () = tokio::time::sleep(TIDY_PERIOD) => {}
+        }
+        if let Err(error) = around.store.forget_inbox(INBOX_DAYS).await {
+            tracing::warn!(error = workers::engine::chain(&error), "old inbox rows could not be cleared");
+        }
+    }
+}
+
+/// Resolves when the process is asked to stop.
+pub async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(interrupt.await),
+    }
+}
+
+/// Runs roles with an admin port until asked to stop.
+///
+/// # Errors
+/// When the settings cannot be used, or draining took too long.
+pub async fn run(settings: &Settings, roles: &[RoleName]) -> Result<(), Failure> {
+    let metrics = crate::admin::record_metrics()?;
+    let (health, stop, tasks) = (Health::default(), CancellationToken::new(), TaskTracker::new());
+    for role in roles {
+        health.set(role.as_str(), Err("starting".to_owned()));
+    }
+    // The admin port closes last, so that draining can be watched.
+    let (admin_stop, admin_tasks) = (CancellationToken::new(), TaskTracker::new());
+    let address =
+        crate::admin::serve(settings.admin_listen, health.clone(), metrics, admin_stop.clone(), &admin_tasks).await?;
+    let store = start(settings, roles, health, stop.clone(), tasks.clone()).await?;
+    tasks.spawn(crate::admin::watch_store(store.clone(), stop.clone()));
+    let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+    tracing::info!(roles = names.join(","), admin = %address, "lockbox works");
+    asked_to_stop().await;
+    tracing::info!("draining");
+    stop.cancel();
+    tasks.close();
+    let drained = tokio::time::timeout(DRAIN_LIMIT, tasks.wait()).await;
+    admin_stop.cancel();
+    store.close().await;
+    drained.map_err(|_| {
+        Failure::Failed("draining took too long; what was not finished is delivered again".to_owned())
+    })
+}

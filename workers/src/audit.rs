@@ -1,0 +1,181 @@
+//! Role `audit`: writes every event to the audit log as the exact bytes that were published, whole batches at a time,
+//! and empties the parking queue into the table of parked messages.
+
+use std::time::Instant;
+
+use broker::{Consumer, Delivery, Link};
+use contracts::events::{self, Indexed};
+use contracts::{Envelope, Malformed};
+use store::{Changes, Parked};
+
+use crate::engine::{chain, park, park_into};
+use crate::role::RoleName;
+use crate::supervisor::{SessionError, Surroundings, keep};
+
+/// Most events in one transaction.
+const BATCH_LIMIT: usize = 500;
+/// Deliveries held unacknowledged.
+const PREFETCH: u16 = 1500;
+/// The queue for what nobody took.
+const PARKING: &str = "parking";
+
+/// Runs the role until the stop.
+pub async fn run(around: Surroundings) {
+    let parking = around.clone();
+    around.tasks.spawn(async move { keep(&parking, "parking", || drain_parking(&parking)).await });
+    keep(&around, RoleName::Audit.as_str(), || session(&around)).await;
+}
+
+async fn session(around: &Surroundings) -> Result<(), SessionError> {
+    let role = RoleName::Audit.as_str();
+    around.store.check_schema().await?;
+    let link = Link::open(&around.broker).await?;
+    let mut consumer = Consumer::open(&link, &around.names, role, PREFETCH, &around.broker.name).await?;
+    around.health.set(role, Ok(()));
+    tracing::info!(role, "at work");
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = around.stop.cancelled() => break,
+            batch = consumer.next_batch(BATCH_LIMIT) => batch?,
+        };
+        let started = Instant::now();
+        metrics::histogram!("lockbox_batch_size", "role" => role)
+            .record(f64::from(u32::try_from(batch.deliveries.len()).unwrap_or(u32::MAX)));
+        append(around, &batch.deliveries).await?;
+        metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
+        metrics::counter!("lockbox_messages_total", "role" => role)
+            .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
+        batch.done().await?;
+    }
+    around.health.set(role, Err("stopping".to_owned()));
+    consumer.cancel().await;
+    link.close().await;
+    Ok(())
+}
+
+/// Appends a batch; one that the database refuses is appended one by one, and the culprit parked.
+async fn append(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), SessionError> {
+    match append_all(around, deliveries, None).await {
+        Err(error) if error.is_outage() || error.is_transient() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "a batch of events was refused; appending one by one");
+            for delivery in deliveries {
+                let one = std::slice::from_ref(delivery);
+                match append_all(around, one, None).await {
+                    Err(error) if error.is_outage() || error.is_transient() => return Err(error.into()),
+                    Err(error) => {
+                        let fault = Malformed { code: "store.refused", detail: chain(&error) };
+                        append_all(around, one, Some(&fault)).await?;
+                    }
+                    Ok(()) => {}
+                }
+            }
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Whether an event may be trusted to be Lockbox' own: sent by our own login through the exchange of events.
+fn read(delivery: &Delivery, around: &Surroundings) -> Result<Indexed, Malformed> {
+    let indexed = events::index(delivery.body())?;
+    let sent_by = delivery.user_id();
+    if sent_by != Some(around.login.as_str()) {
+        return Err(Malformed {
+            code: "auth.forged",
+            detail: format!("an event that claims to be Lockbox' own was sent by the login {sent_by:?}"),
+        });
+    }
+    Ok(indexed)
+}
+
+async fn append_all(
+    around: &Surroundings,
+    deliveries: &[Delivery],
+    refused: Option<&Malformed>,
+) -> Result<(), store::Error> {
+    let mut changes = Changes::default();
+    let mut appended = Vec::with_capacity(deliveries.len());
+    let mut clock = None;
+    for delivery in deliveries {
+        let read = refused.map_or_else(|| read(delivery, around), |fault| Err(fault.clone()));
+        match read {
+            Ok(indexed) => {
+                changes.taken.push(indexed.id);
+                appended.push((indexed, delivery.body()));
+            }
+            Err(fault) => {
+                let now = match clock {
+                    Some(now) => now,
+                    None => *clock.insert(around.store.clock().await?),
+                };
+                let own = Envelope::read(delivery.body()).ok().and_then(|(envelope, _)| envelope.own_id());
+                changes.taken.extend(own);
+                park_into(&mut changes, park(delivery, RoleName::Audit.as_str(), &fault), now);
+            }
+        }
+    }
+    let now = clock.unwrap_or_default();
+    let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
+    let messages = changes.messages.clone();
+    around.store.append(&appended, parked, changes).await?;
+    around.relay.hand_over(messages, Vec::new(), now).await;
+    Ok(())
+}
+
+/// Why the broker gave a message up.
+fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String) {
+    match delivery.first_death() {
+        Some(death) => {
+            let queue = death.queue.strip_prefix(around.names.prefix()).unwrap_or(&death.queue);
+            let detail = match death.reason.as_str() {
+                "delivery_limit" => "it was delivered too often without being taken; a worker may be crashing on it",
+                "rejected" => "a worker refused it",
+                _ => "the broker gave it up",
+            };
+            let code = match death.reason.as_str() {
+                "delivery_limit" => "broker.delivery_limit",
+                "rejected" => "broker.rejected",
+                _ => "broker.dead_letter",
+            };
+            (Malformed { code, detail: detail.to_owned() }, queue.trim_start_matches('.').to_owned())
+        }
+        None => {
+            let detail = format!(
+                "no queue takes {:?} on the exchange {}; see schemas/asyncapi.yaml",
+                delivery.routing_key(),
+                delivery.exchange()
+            );
+            (Malformed { code: "broker.unroutable", detail }, PARKING.to_owned())
+        }
+    }
+}
+
+async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
+    let link = Link::open(&around.broker).await?;
+    let mut consumer = Consumer::open(&link, &around.names, PARKING, 100, &around.broker.name).await?;
+    around.health.set(PARKING, Ok(()));
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = around.stop.cancelled() => break,
+            batch = consumer.next_batch(100) => batch?,
+        };
+        let now = around.store.clock().await?;
+        let mut changes = Changes::default();
+        for delivery in &batch.deliveries {
+            let (fault, queue) = cause(delivery, around);
+            park_into(&mut changes, park(delivery, &queue, &fault), now);
+        }
+        let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
+        let messages = changes.messages.clone();
+        around.store.append(&[], parked, changes).await?;
+        around.relay.hand_over(messages, Vec::new(), now).await;
+        batch.done().await?;
+    }
+    around.health.set(PARKING, Err("stopping".to_owned()));
+    consumer.cancel().await;
+    link.close().await;
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The engine of the roles whose work is in the database: whole batches, one transaction each.
+//!
+//! An idle system has batches of one, a busy one of hundreds. A message that cannot be read is parked with a reason; a
+//! batch that the database refuses is run again one by one, so that one poison message costs only itself. A database
+//! that is away is a pause, not an attempt. Nothing here acknowledges: that follows when everything is committed.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use broker::Delivery;
+use contracts::events::{self, Actor};
+use contracts::{Malformed, envelope};
+use domain::Refusal;
+use store::{Changes, Hint, Parked, Store, Wanted};
+use uuid::Uuid;
+
+use crate::relay::Relay;
+use crate::role::{Received, Role, Source};
+use crate::world::World;
+
+/// How long a batch waits for a database that is away before its deliveries go back to the broker.
+const OUTAGE_PATIENCE: Duration = Duration::from_secs(60);
+/// Tries of a batch that got in another's way.
+const CONFLICT_TRIES: u32 = 4;
+
+/// A delivery as it was read.
+pub enum Item<T> {
+    /// Readable.
+    Good(Box<Received<T>>),
+    /// Not readable: to be parked.
+    Bad(Box<Parked>),
+}
+
+/// Runs one role against the database.
+pub struct Engine<R> {
+    /// The role.
+    pub role: R,
+    /// The database.
+    pub store: Store,
+    /// Where committed messages go.
+    pub relay: Relay,
+}
+
+/// Describes a delivery that is given up on.
+pub fn park(delivery: &Delivery, queue: &str, fault: &Malformed) -> Parked {
+    let kept = &delivery.body()[..delivery.body().len().min(envelope::SIZE_LIMIT_BYTES)];
+    // The database keeps no NUL in text.
+    let text = |text: &str| text.replace('\0', "\u{FFFD}").chars().take(512).collect::<String>();
+    Parked {
+        id: Uuid::now_v7(),
+        reason: fault.code.to_owned(),
+        detail: text(&fault.detail),
+        queue: queue.to_owned(),
+        exchange: text(delivery.exchange()),
+        routing_key: text(delivery.routing_key()),
+        message_id: delivery.message_id().map(text),
+        message_type: delivery.message_type().map(text),
+        login: delivery.user_id().map(text),
+        body: kept.to_vec(),
+        size_bytes: i64::try_from(delivery.body().len()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Notes a parked message and its event.
+pub fn park_into(changes: &mut Changes, parked: Parked, now: chrono::DateTime<chrono::Utc>) {
+    metrics::counter!("lockbox_parked_total", "reason" => parked.reason.clone()).increment(1);
+    tracing::warn!(parked = %parked.id, reason = parked.reason, queue = parked.queue, "parked: {}", parked.detail);
+    let data = events::Parked {
+        parked: parked.id,
+        code: parked.reason.clone(),
+        message: parked.detail.clone(),
+        queue: parked.queue.clone(),
+        message_id: parked.message_id.clone(),
+        size_bytes: usize::try_from(parked.size_bytes).unwrap_or_default(),
+        actor: Actor::producer(parked.login.as_deref()),
+    };
+    changes.messages.push(events::parked(&data, now));
+    changes.parked.push(parked);
+}
+
+impl<R: Role> Engine<R> {
+    /// Reads a delivery.
+    pub fn item(&self, delivery: &Delivery) -> Item<R::Message> {
+        let source = Source { login: delivery.user_id().map(str::to_owned) };
+        match Received::read(delivery.body(), source, |kind, envelope| self.role.read(kind, envelope)) {
+            Ok(received) => Item::Good(Box::new(received)),
+            Err(fault) => Item::Bad(Box::new(park(delivery, self.role.name().as_str(), &fault))),
+        }
+    }
+
+    /// Acts on all items and commits. Answers with timers to look at again.
+    ///
+    /// # Errors
+    /// When the database stayed away; whatever was not committed must be delivered again.
+    pub async fn process(&self, items: Vec<Item<R::Message>>) -> Result<Vec<Hint>, store::Error> {
+        let started = Instant::now();
+        let role = self.role.name().as_str();
+        metrics::histogram!("lockbox_batch_size", "role" => role).record(size(items.len()));
+        let mut later = Vec::new();
+        let mut rest = items.as_slice();
+        while !rest.is_empty() {
+            let (wave, after) = rest.split_at(self.wave(rest));
+            rest = after;
+            self.commit(wave, &mut later).await?;
+        }
+        metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
+        metrics::counter!("lockbox_messages_total", "role" => role).increment(u64::try_from(items.len()).unwrap_or(0));
+        Ok(later)
+    }
+
+    /// How many items from the front can share a transaction: each request at most once.
+    fn wave(&self, items: &[Item<R::Message>]) -> usize {
+        let mut seen = HashSet::new();
+        for (index, item) in items.iter().enumerate() {
+            let Item::Good(received) = item else { continue };
+            if self.role.is_alone(received) {
+                return index.max(1);
+            }
+            let mut wanted = Wanted::default();
+            self.role.want(received, &mut wanted);
+            if !wanted.requests.iter().all(|request| seen.insert(*request)) || !seen.insert(received.key) {
+                return index;
+            }
+        }
+        items.len()
+    }
+
+    async fn commit(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
+        match self.patiently(wave, later).await {
+            Err(error) if !error.is_outage() && wave.len() > 1 => {
+                tracing::warn!(error = chain(&error), "a batch was refused; running it one by one");
+                for item in wave {
+                    let one = std::slice::from_ref(item);
+                    if let Err(error) = self.patiently(one, later).await {
+                        self.give_up(one, error).await?;
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if !error.is_outage() => self.give_up(wave, error).await,
+            done => done,
+        }
+    }
+
+    /// Tries again while the database is away or others are in the way.
+    async fn patiently(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            let error = match self.once(wave, later).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let again = if error.is_outage() {
+                started.elapsed() < OUTAGE_PATIENCE
+            } else {
+                error.is_transient() && tries < CONFLICT_TRIES
+            };
+            if !again {
+                return Err(error);
+            }
+            tracing::warn!(error = chain(&error), "waiting for the database");
+            tokio::time::sleep(broker::backoff(tries.min(4))).await;
+            tries += 1;
+        }
+    }
+
+    async fn give_up(&self, one: &[Item<R::Message>], error: store::Error) -> Result<(), store::Error> {
+        if error.is_outage() || error.is_transient() {
+            return Err(error);
+        }
+        let Some(Item::Good(received)) = one.first() else { return Err(error) };
+        let parked = self.park_read(received, "store.refused", &chain(&error));
+        self.once(&[Item::Bad(Box::new(parked))], &mut Vec::new()).await
+    }
+
+    /// Describes a message that could be read and yet is given up on.
+    fn park_read(&self, received: &Received<R::Message>, reason: &str, detail: &str) -> Parked {
+        let body = serde_json::to_vec(&received.envelope).unwrap_or_default();
+        Parked {
+            id: Uuid::now_v7(),
+            reason: reason.to_owned(),
+            detail: detail.replace('\0', "\u{FFFD}"),
+            queue: self.role.name().as_str().to_owned(),
+            exchange: String::new(),
+            routing_key: String::new(),
+            message_id: Some(received.envelope.id.clone()),
+            message_type: Some(received.envelope.type_name.clone()),
+            login: received.source.login.clone(),
+            size_bytes: i64::try_from(body.len()).unwrap_or_default(),
+            body,
+        }
+    }
+
+    /// One transaction: inbox, locks, clock, roles, write, commit; then the relay gets what was committed.
+    async fn once(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
+        let mut wanted =
+            Wanted { consumer: self.role.name().as_str(), lock: self.role.lock(), ..Wanted::default() };
+        for item in wave {
+            if let Item::Good(received) = item {
+                self.role.want(received, &mut wanted);
+                if !is_hint(received) {
+                    wanted.keys.push(received.key);
+                }
+            }
+        }
+        let mut unit = self.store.begin(wanted).await?;
+        let mut changes = Changes::default();
+        let mut again = Vec::new();
+        for item in wave {
+            match item {
+                Item::Good(received) => self.handle(received, &mut unit.snapshot, &mut changes, &mut again),
+                Item::Bad(parked) => park_into(&mut changes, Parked::clone(parked), unit.snapshot.now),
+            }
+        }
+        let now = unit.snapshot.now;
+        let hints = unit.commit(&changes).await?;
+        later.extend(again);
+        self.relay.hand_over(changes.messages, hints, now).await;
+        Ok(())
+    }
+
+    fn handle(
+        &self,
+        received: &Received<R::Message>,
+        snapshot: &mut store::Snapshot,
+        changes: &mut Changes,
+        later: &mut Vec<Hint>,
+    ) {
+        changes.taken.extend(received.envelope.own_id());
+        if !is_hint(received) && !snapshot.fresh.contains(&received.key) {
+            metrics::counter!("lockbox_duplicates_total", "role" => self.role.name().as_str()).increment(1);
+            return;
+        }
+        if let Some(at) = received.envelope.time {
+            let lag = (snapshot.now - at).to_std().unwrap_or_default();
+            metrics::histogram!("lockbox_queue_lag_seconds", "role" => self.role.name().as_str())
+                .record(lag.as_secs_f64());
+        }
+        let before = (changes.moved.len(), changes.messages.len());
+        let mut world = World { snapshot, changes, later };
+        if let Some(refusal) = wrong_producer(received, &world) {
+            world.refuse(received, &refusal, Actor::producer(received.source.login.as_deref()), None);
+            return;
+        }
+        let handled = catch_unwind(AssertUnwindSafe(|| self.role.handle(received, &mut world)));
+        if handled.is_err() {
+            // Nothing half done stays; the message itself is kept for a person to look at.
+            let now = world.now();
+            world.changes.moved.truncate(before.0);
+            world.changes.messages.truncate(before.1);
+            let detail = "the program failed on this message; please report it with the message";
+            let parked = self.park_read(received, "handler.panicked", detail);
+            park_into(world.changes, parked, now);
+        }
+    }
+}
+
+/// Hints are checked against their timer's row, which does what the inbox does for other messages.
+fn is_hint<T>(received: &Received<T>) -> bool {
+    received.kind == contracts::Kind::TimerDue
+}
+
+/// Commands count only from a broker login that is listed for them. Hints and events claim nothing.
+fn wrong_producer<T>(received: &Received<T>, world: &World<'_>) -> Option<Refusal> {
+    if !received.kind.is_command() || is_hint(received) {
+        return None;
+    }
+    let command = received.kind.key().trim_end_matches(".v1");
+    let login = received.source.login.as_deref();
+    if world.snapshot.may_send(login, command) {
+        return None;
+    }
+    Some(Refusal::WrongProducer { login: login.map(str::to_owned) })
+}
+
+/// An error with its causes, for the one place that logs it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn size(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}

@@ -1,0 +1,24 @@
+//! The roles that ops scale: each consumes one queue, and reads top to bottom as what it consumes, what it decides and
+//! what it says next.
+//!
+//! Deliberately absent: SQL, AMQP and the rules of the lifecycle; acknowledging is the engine's.
+
+pub mod approval;
+pub mod audit;
+pub mod engine;
+pub mod expiry;
+pub mod health;
+pub mod intake;
+pub mod mail;
+pub mod manager_review;
+pub mod notification;
+pub mod relay;
+mod role;
+pub mod settle;
+pub mod supervisor;
+mod world;
+
+pub use health::Health;
+pub use relay::Relay;
+pub use role::{Received, Role, RoleName, Source};
+pub use world::World;

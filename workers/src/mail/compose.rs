@@ -1,0 +1,133 @@
+//! The words of a mail, as text and HTML, from one set of facts. Free text of the engineer is not among them.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use contracts::notices::Mail;
+
+/// A mail's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// Subject: stable per request, so that mail programs thread.
+    pub subject: String,
+    /// Plain text, complete on its own.
+    pub text: String,
+    /// HTML with the same words.
+    pub html: String,
+}
+
+/// What both templates are filled with.
+struct Words {
+    greeting: String,
+    headline: String,
+    lines: Vec<String>,
+    rows: Vec<(&'static str, String)>,
+    link: String,
+    host: String,
+}
+
+#[derive(Template)]
+#[template(path = "mail.txt", escape = "none")]
+struct Text<'a> {
+    words: &'a Words,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Html<'a> {
+    words: &'a Words,
+}
+
+/// Times are absolute and name their zone.
+fn time(at: DateTime<Utc>) -> String {
+    at.format("%A %d %B %Y, %H:%M:%S UTC").to_string()
+}
+
+/// A duration as people say it.
+fn duration(seconds: i64) -> String {
+    let parts = [(seconds / 86_400, "day"), (seconds / 3600 % 24, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
+    let words: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    words.join(" ")
+}
+
+/// Writes a mail.
+///
+/// # Errors
+/// When a template fails.
+pub fn compose(mail: &Mail, portal_url: &str) -> Result<Composed, askama::Error> {
+    let words = words(mail, portal_url);
+    let subject = format!("[Lockbox] {} {}: {}", mail.tenant_name, mail.service_request, words.headline);
+    Ok(Composed {
+        // A header is one line, whatever a name holds.
+        subject: subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        text: Text { words: &words }.render()?,
+        html: Html { words: &words }.render()?,
+    })
+}
+
+fn words(mail: &Mail, portal_url: &str) -> Words {
+    let (headline, lines) = story(mail);
+    let mut rows = vec![
+        ("Customer", mail.tenant_name.clone()),
+        ("Service request", mail.service_request.clone()),
+        ("Service", mail.service.clone()),
+        ("Engineer", mail.requester_name.clone()),
+        ("Time asked for", duration(mail.duration_seconds)),
+    ];
+    if let Some(at) = mail.decide_by {
+        rows.push(("Answer before", time(at)));
+    }
+    if let Some(at) = mail.access_from {
+        rows.push(("Access from", time(at)));
+    }
+    if let Some(at) = mail.access_until {
+        rows.push(("Access until", time(at)));
+    }
+    rows.push(("Happened", time(mail.happened_at)));
+    let greeting = if mail.recipient.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", mail.recipient.name) };
+    let host = portal_url.split("://").last().unwrap_or(portal_url).to_owned();
+    Words { greeting, headline: headline.to_owned(), lines, rows, link: format!("{portal_url}/requests/{}", mail.request), host }
+}
+
+fn story(mail: &Mail) -> (&'static str, Vec<String>) {
+    let say = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    match mail.template.as_str() {
+        "review_needed" => (
+            "an access request waits for your review",
+            say(&["An engineer asks for access to a customer's content.", "The customer is asked only if you say yes. Without an answer in time the request expires."]),
+        ),
+        "decision_needed" => (
+            "an access request waits for your decision",
+            say(&["The vendor asks for access to your content, and its manager has agreed.", "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened."]),
+        ),
+        "manager_rejected" => ("the manager said no", say(&["The vendor's manager rejected the request. The customer was not asked."])),
+        "customer_rejected" => ("the customer said no", say(&["The customer rejected the request. No access was opened."])),
+        "granted" => ("access is open", say(&["Both sides said yes. Access ends by itself at the time below; either side can end it earlier."])),
+        "ended" => {
+            let cause = match mail.cause.as_deref() {
+                Some("time") => "The time asked for is over.",
+                Some("customer") => "The customer ended it.",
+                Some("vendor") => "The vendor's manager ended it.",
+                Some("engineer") => "The engineer handed it back.",
+                Some("ticket_closed") => "The service request was closed.",
+                _ => "It is over.",
+            };
+            ("access has ended", say(&["Access to the content has ended.", cause]))
+        }
+        "expired" => {
+            let who = match mail.cause.as_deref() {
+                Some("manager") => "The vendor's manager did not answer in time.",
+                _ => "The customer did not answer in time.",
+            };
+            ("the request expired unanswered", say(&[who, "Nobody decided, and no access was opened. A new request is needed."]))
+        }
+        "withdrawn" => ("the request was withdrawn", say(&["The request was taken back before anybody got access."])),
+        _ => ("news about an access request", Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! What mails say and what they never say.
+
+use contracts::notices::Recipient;
+use uuid::Uuid;
+
+use super::*;
+
+fn mail(template: &str) -> Mail {
+    Mail {
+        notice: Uuid::from_u128(1),
+        request: Uuid::from_u128(2),
+        template: template.to_owned(),
+        recipient: Recipient { name: "Alex <script>".to_owned(), address: "alex@contoso.example".to_owned() },
+        tenant: "contoso".to_owned(),
+        tenant_name: "Contoso\r\nBcc: everyone@contoso.example".to_owned(),
+        service_request: "SR-2026-004711".to_owned(),
+        service: "exchange_online".to_owned(),
+        requester_name: "Robin Hale".to_owned(),
+        duration_seconds: 5400,
+        decide_by: Some(DateTime::UNIX_EPOCH),
+        access_from: None,
+        access_until: None,
+        cause: None,
+        happened_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn a_mail_names_absolute_times_and_one_link_and_escapes_names() {
+    let composed = compose(&mail("decision_needed"), "https://lockbox.fabrikam.example").unwrap();
+    assert!(composed.text.contains("Thursday 01 January 1970, 00:00:00 UTC"));
+    assert!(composed.text.contains("1 hour 30 minutes"));
+    let link = "https://lockbox.fabrikam.example/requests/00000000-0000-0000-0000-000000000002";
+    assert_eq!(composed.text.matches("https://").count(), 1);
+    assert!(composed.text.contains(link) && composed.html.contains(link));
+    assert!(!composed.html.contains("<script>"), "{}", composed.html);
+}
+
+#[test]
+fn a_subject_is_one_line_whatever_a_name_holds() {
+    let composed = compose(&mail("granted"), "https://lockbox.fabrikam.example").unwrap();
+    assert!(!composed.subject.contains(['\r', '\n']));
+}
+
+#[test]
+fn every_ending_has_words_of_its_own() {
+    let templates = ["review_needed", "decision_needed", "manager_rejected", "customer_rejected", "granted", "ended", "expired", "withdrawn"];
+    let mut headlines: Vec<String> =
+        templates.iter().map(|template| compose(&mail(template), "https://x.example").unwrap().subject).collect();
+    headlines.sort();
+    headlines.dedup();
+    assert_eq!(headlines.len(), templates.len());
+    assert!(compose(&mail("expired"), "https://x.example").unwrap().text.contains("did not answer"));
+}

@@ -1,0 +1,112 @@
+//! Handing a mail to the mail server.
+
+use lettre::address::AddressError;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::PoolConfig;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use contracts::notices::Mail;
+
+use super::compose::compose;
+use crate::settle::Outcome;
+
+/// How mail leaves the house.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// `smtp://host:port` or `smtps://user:password@host`; `smtp://…?tls=required` for STARTTLS.
+    pub url: String,
+    /// Sender, such as `Lockbox <lockbox@fabrikam.example>`.
+    pub from: String,
+    /// Where the portal is, for the links; links show, they decide nothing.
+    pub portal_url: String,
+}
+
+/// Sends mail.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    portal_url: String,
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MailSettingsError {
+    /// The mail server's URL.
+    #[error("the mail server's URL cannot be used; write smtp://host:25 or smtps://user:password@host")]
+    Url(#[source] lettre::transport::smtp::Error),
+    /// The sender.
+    #[error("the sender cannot be used; write Lockbox <lockbox@fabrikam.example>")]
+    From(#[source] AddressError),
+}
+
+/// Tells out-of-office robots to stay silent (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+impl Mailer {
+    /// A mailer with a pool of connections.
+    ///
+    /// # Errors
+    /// When the URL or the sender cannot be used.
+    pub fn new(settings: &MailSettings) -> Result<Self, MailSettingsError> {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&settings.url)
+            .map_err(MailSettingsError::Url)?
+            .pool_config(PoolConfig::new().max_size(16))
+            .build();
+        let from = settings.from.parse().map_err(MailSettingsError::From)?;
+        Ok(Self { transport, from, portal_url: settings.portal_url.trim_end_matches('/').to_owned() })
+    }
+
+    /// `Message-ID` of a notice: the same for every try.
+    pub fn message_id(&self, mail: &Mail) -> String {
+        format!("<{}@{}>", mail.notice, self.from.email.domain())
+    }
+
+    /// Writes the mail and hands it over.
+    pub async fn send(&self, mail: &Mail) -> Outcome {
+        let message = match self.write(mail) {
+            Ok(message) => message,
+            Err(reason) => return Outcome::Permanent(reason),
+        };
+        match self.transport.send(message).await {
+            Ok(_) => Outcome::Done,
+            Err(fault) if fault.is_permanent() => Outcome::Permanent(fault.to_string()),
+            Err(fault) => Outcome::Transient(crate::engine::chain(&fault)),
+        }
+    }
+
+    fn write(&self, mail: &Mail) -> Result<Message, String> {
+        let address = mail.recipient.address.parse().map_err(|fault: AddressError| {
+            format!("the address {:?} cannot be used: {fault}", mail.recipient.address)
+        })?;
+        let name = Some(mail.recipient.name.clone()).filter(|name| !name.is_empty());
+        let composed = compose(mail, &self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
+        // All mails about one request hang on one thread.
+        let thread = format!("<request-{}@{}>", mail.request, self.from.email.domain());
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(name, address))
+            .subject(composed.subject)
+            .message_id(Some(self.message_id(mail)))
+            .in_reply_to(thread.clone())
+            .references(thread)
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(composed.text, composed.html))
+            .map_err(|fault| fault.to_string())
+    }
+}

@@ -1,0 +1,215 @@
+//! The relay inside every worker: publishes what was committed, at once and confirmed.
+//!
+//! It is handed the rows, so no poll stands in the way. Rows that a dead relay or a lost broker left behind are swept
+//! from the outbox by any relay. Hints are not kept in the outbox: the timer's row is, and the sweep of the expiry
+//! role finds whatever no hint came for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::{Exchange, Link, Names, Outgoing, Published, Publisher, ladder};
+use chrono::{DateTime, Utc};
+use contracts::commands::TimerDue;
+use contracts::envelope::{About, Message, message};
+use contracts::kinds::Road;
+use contracts::{Kind, Traceparent};
+use store::{Hint, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::engine::chain;
+use crate::health::Health;
+use crate::world::remaining;
+
+/// Most messages in one batch of publishes.
+const BATCH_LIMIT: usize = 500;
+/// How often the outbox is swept.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+/// Confirmed messages younger than this are not looked at again: nearly all are taken by then.
+const TAKEN_BY: Duration = Duration::from_secs(1);
+
+/// Hands messages to the relay of this process.
+#[derive(Clone)]
+pub struct Relay {
+    queue: mpsc::Sender<Outgoing>,
+}
+
+/// The relay itself: publishes until it is told to stop and everything handed over is out.
+pub struct RelayTask {
+    queue: mpsc::Receiver<Outgoing>,
+    broker: broker::Config,
+    names: Names,
+    store: Store,
+    health: Health,
+    confirmed: Vec<(Instant, Uuid)>,
+}
+
+impl Relay {
+    /// A relay and the task that does its work.
+    pub fn new(broker: broker::Config, names: Names, store: Store, health: Health) -> (Self, RelayTask) {
+        let (sender, queue) = mpsc::channel(20_000);
+        (Self { queue: sender }, RelayTask { queue, broker, names, store, health, confirmed: Vec::new() })
+    }
+
+    /// Publishes committed messages and hints. When the relay is far behind it waits.
+    pub async fn hand_over(&self, messages: Vec<Message>, hints: Vec<Hint>, now: DateTime<Utc>) {
+        let messages = messages.into_iter().map(outgoing);
+        for outgoing in messages.chain(hints.into_iter().map(|hint| hint_outgoing(hint, now))) {
+            if self.queue.send(outgoing).await.is_err() {
+                // The process is ending: the outbox and the timers have it all.
+                return;
+            }
+        }
+    }
+}
+
+/// A message as it goes out. Its headers are made from the envelope, never copied from something received.
+fn outgoing(message: Message) -> Outgoing {
+    let exchange = match message.kind.road() {
+        Road::Requests => Exchange::Requests,
+        Road::Commands => Exchange::Commands,
+        Road::Events => Exchange::Events,
+        Road::Notices => Exchange::Notices,
+    };
+    let mut headers = vec![
+        ("cloudEvents_specversion", "1.0".to_owned()),
+        ("cloudEvents_id", message.id.to_string()),
+        ("cloudEvents_type", message.kind.type_name()),
+        ("cloudEvents_source", contracts::envelope::SOURCE.to_owned()),
+    ];
+    headers.extend(message.request.map(|request| ("cloudEvents_subject", format!("request/{request}"))));
+    headers.extend(message.traceparent.map(|traceparent| ("traceparent", traceparent)));
+    Outgoing {
+        exchange,
+        routing_key: message.kind.routing_key().to_owned(),
+        message_id: message.id.to_string(),
+        message_type: message.kind.type_name(),
+        correlation_id: message.request.map(|request| request.to_string()),
+        headers,
+        body: Arc::from(message.body),
+    }
+}
+
+/// A hint on its way: on the longest rung that does not overshoot, or straight to the expiry role.
+fn hint_outgoing(hint: Hint, now: DateTime<Utc>) -> Outgoing {
+    let data =
+        TimerDue { request: hint.request, timer: hint.kind.to_owned(), generation: hint.generation, due_at: hint.due_at };
+    let about = About { request: Some(hint.request), trace: Some(Traceparent::start()), ..About::default() };
+    let straight = outgoing(message(Kind::TimerDue, now, about, &data));
+    match ladder::rung_for(remaining(hint.due_at, now)) {
+        Some(rung) => Outgoing { exchange: Exchange::Delay, routing_key: rung.name.to_owned(), ..straight },
+        None => straight,
+    }
+}
+
+impl RelayTask {
+    /// Works until `stop` and until everything handed over is out or the broker stays away.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut attempt = 0;
+        loop {
+            let session = self.session(&stop).await;
+            match session {
+                Ok(()) => return,
+                Err(error) => {
+                    self.health.set("relay", Err(chain(&error)));
+                    tracing::warn!(error = chain(&error), "the relay lost the broker");
+                }
+            }
+            if stop.is_cancelled() {
+                return;
+            }
+            tokio::time::sleep(broker::backoff(attempt)).await;
+            attempt = (attempt + 1).min(6);
+            // What could not go out meanwhile is in the outbox; holding it here would only cost memory.
+            while self.queue.len() > BATCH_LIMIT && self.queue.try_recv().is_ok() {}
+        }
+    }
+
+    /// One connection's life.
+    async fn session(&mut self, stop: &CancellationToken) -> Result<(), broker::Error> {
+        let link = Link::open(&self.broker).await?;
+        let mut publisher = Publisher::open(&link, &self.names).await?;
+        self.health.set("relay", Ok(()));
+        let mut sweep = tokio::time::interval(SWEEP_PERIOD);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH_LIMIT);
+        loop {
+            tokio::select! {
+                biased;
+                received = self.queue.recv_many(&mut batch, BATCH_LIMIT) => {
+                    if received == 0 {
+                        link.close().await;
+                        return Ok(());
+                    }
+                    let published = publisher.publish(&batch).await?;
+                    self.note(&batch, published);
+                    batch.clear();
+                }
+                _ = sweep.tick() => {
+                    if !link.is_open() {
+                        return Err(broker::Error::Silent { doing: "the broker closed the connection".to_owned(), limit_seconds: 0 });
+                    }
+                    self.sweep(&mut publisher).await?;
+                }
+                () = stop.cancelled(), if self.queue.is_empty() && self.queue.is_closed() => {
+                    link.close().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, batch: &[Outgoing], published: Vec<Published>) {
+        let now = Instant::now();
+        for (message, published) in batch.iter().zip(published) {
+            match published {
+                Published::Confirmed if message.exchange == Exchange::Delay => {}
+                Published::Confirmed => {
+                    self.confirmed.extend(Uuid::parse_str(&message.message_id).map(|id| (now, id)));
+                }
+                Published::Returned(words) => {
+                    metrics::counter!("lockbox_publish_failed_total", "why" => "returned").increment(1);
+                    tracing::error!(
+                        message = message.message_id,
+                        key = message.routing_key,
+                        "no queue takes this message ({words}); run `lockbox topology apply`, it is sent again"
+                    );
+                }
+                Published::Nacked => {
+                    metrics::counter!("lockbox_publish_failed_total", "why" => "nacked").increment(1);
+                    tracing::warn!(message = message.message_id, "the broker could not keep this message; it is sent again");
+                }
+            }
+        }
+        metrics::counter!("lockbox_published_total").increment(u64::try_from(batch.len()).unwrap_or_default());
+    }
+
+    /// Puts off what the broker has and nobody has taken yet, and sends again what was left behind.
+    async fn sweep(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
+        let split = self.confirmed.partition_point(|(at, _)| at.elapsed() > TAKEN_BY);
+        let ids: Vec<Uuid> = self.confirmed.drain(..split).map(|(_, id)| id).collect();
+        if !ids.is_empty() && let Err(error) = self.store.confirmed(&ids).await {
+            tracing::debug!(error = chain(&error), "confirms not noted; the messages are sent again later");
+        }
+        loop {
+            let swept = match self.store.sweep_outbox(i64::try_from(BATCH_LIMIT).unwrap_or(500)).await {
+                Ok(swept) => swept,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "the outbox could not be swept");
+                    return Ok(());
+                }
+            };
+            let count = swept.len();
+            if count > 0 {
+                metrics::counter!("lockbox_outbox_swept_total").increment(u64::try_from(count).unwrap_or_default());
+                let again: Vec<Outgoing> = swept.into_iter().map(|swept| outgoing(swept.message)).collect();
+                let published = publisher.publish(&again).await?;
+                drop(published);
+            }
+            if count < BATCH_LIMIT {
+                return Ok(());
+            }
+        }
+    }
+}

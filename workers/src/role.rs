@@ -1,0 +1,140 @@
+//! What a role is to the engine: which queue, which rows a message needs, and what it makes of the message.
+
+use contracts::{Command, Envelope, Kind, Malformed, Traceparent};
+use store::{Lock, Wanted};
+use uuid::Uuid;
+
+use crate::world::World;
+
+/// What ops start and scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RoleName {
+    /// Takes requests in.
+    Intake,
+    /// Takes the manager's decisions.
+    ManagerReview,
+    /// Says who is to be told.
+    Notification,
+    /// Takes the customer's decisions and early ends.
+    Approval,
+    /// Ends what is due.
+    Expiry,
+    /// Writes the audit log.
+    Audit,
+    /// Sends mail.
+    Mail,
+}
+
+impl RoleName {
+    /// Every role.
+    pub const ALL: [Self; 7] = [
+        Self::Intake,
+        Self::ManagerReview,
+        Self::Notification,
+        Self::Approval,
+        Self::Expiry,
+        Self::Audit,
+        Self::Mail,
+    ];
+
+    /// Name on the command line, of the queue and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::ManagerReview => "manager-review",
+            Self::Notification => "notification",
+            Self::Approval => "approval",
+            Self::Expiry => "expiry",
+            Self::Audit => "audit",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// The role of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// Where a message came from.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The broker login that sent it, checked by the broker.
+    pub login: Option<String>,
+}
+
+/// A message that could be read.
+#[derive(Clone, Debug)]
+pub struct Received<T> {
+    /// What it says.
+    pub body: T,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Identity by source and id.
+    pub key: Uuid,
+    /// Where it came from.
+    pub source: Source,
+    /// The step of the trace that handling it is.
+    pub trace: Traceparent,
+}
+
+impl<T> Received<T> {
+    /// Reads a message; `read` takes the data of the kinds this role knows.
+    ///
+    /// # Errors
+    /// [`Malformed`] with what is wrong.
+    pub fn read(
+        body: &[u8],
+        source: Source,
+        read: impl FnOnce(Kind, &Envelope) -> Result<T, Malformed>,
+    ) -> Result<Self, Malformed> {
+        let (envelope, kind) = Envelope::read(body)?;
+        let body = read(kind, &envelope)?;
+        let (key, trace) = (envelope.key(), envelope.trace());
+        Ok(Self { body, kind, envelope, key, source, trace })
+    }
+}
+
+/// A role whose whole work is in the database: the engine loads the rows, the role decides, the engine commits.
+pub trait Role: Send + Sync + 'static {
+    /// What it consumes.
+    type Message: Send + Sync;
+
+    /// Its name, and that of its queue.
+    fn name(&self) -> RoleName;
+
+    /// Reads the data of one of its messages.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a kind that is not its business, or data that does not fit.
+    fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Self::Message, Malformed>;
+
+    /// Says which rows a message needs. One batch holds at most one message a request.
+    fn want(&self, received: &Received<Self::Message>, wanted: &mut Wanted);
+
+    /// Whether the message may touch requests it does not name, and so needs a batch of its own.
+    fn is_alone(&self, _received: &Received<Self::Message>) -> bool {
+        false
+    }
+
+    /// How the rows are locked.
+    fn lock(&self) -> Lock {
+        Lock::Wait
+    }
+
+    /// Makes of one message what follows.
+    fn handle(&self, received: &Received<Self::Message>, world: &mut World<'_>);
+}
+
+/// Reads a command, for the roles that take commands.
+pub(crate) fn command(kind: Kind, envelope: &Envelope, takes: &[Kind]) -> Result<Command, Malformed> {
+    if takes.contains(&kind) {
+        return Command::read(kind, envelope);
+    }
+    Err(Malformed {
+        code: "schema.unexpected_type",
+        detail: format!("{} is not taken here; see schemas/asyncapi.yaml for its exchange", kind.type_name()),
+    })
+}

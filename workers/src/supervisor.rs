@@ -1,0 +1,225 @@
+//! Keeps a role at work: opens a link, consumes, hands batches to the engine, acknowledges what was committed; when
+//! anything fails it drops everything and begins afresh. On a stop it finishes the batch in hand.
+
+use std::time::Duration;
+
+use broker::{Consumer, Link, Names};
+use store::{Hint, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::{Engine, Item, chain};
+use crate::expiry::Expiry;
+use crate::health::Health;
+use crate::relay::Relay;
+use crate::role::{Received, Role, Source};
+
+/// Most deliveries in one transaction.
+pub const BATCH_LIMIT: usize = 256;
+/// Deliveries held unacknowledged: two batches, so that one is ready when the other is done.
+const PREFETCH: u16 = 512;
+/// How often overdue timers are looked for in the table.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// What every role of a process shares.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The broker.
+    pub broker: broker::Config,
+    /// Our own login at the broker.
+    pub login: String,
+    /// Names on it.
+    pub names: Names,
+    /// The database.
+    pub store: Store,
+    /// The relay of this process.
+    pub relay: Relay,
+    /// Where readiness is noted.
+    pub health: Health,
+    /// Told to stop.
+    pub stop: CancellationToken,
+    /// Everything that draining waits for.
+    pub tasks: TaskTracker,
+}
+
+/// Runs `session` again and again until the stop, with growing pauses after failures.
+pub async fn keep<F, E>(around: &Surroundings, part: &'static str, mut session: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::error::Error,
+{
+    let mut attempt = 0;
+    while !around.stop.is_cancelled() {
+        let started = std::time::Instant::now();
+        match session().await {
+            Ok(()) => return,
+            Err(error) => {
+                around.health.set(part, Err(chain(&error)));
+                tracing::warn!(role = part, error = chain(&error), "starting afresh");
+            }
+        }
+        attempt = if started.elapsed() > Duration::from_secs(30) { 0 } else { attempt + 1 };
+        tokio::select! {
+            () = around.stop.cancelled() => return,
+            () = tokio::time::sleep(broker::backoff(attempt)) => {}
+        }
+    }
+}
+
+/// A failure of a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The broker's side.
+    #[error("the broker failed")]
+    Broker(#[from] broker::Error),
+    /// The database's side.
+    #[error("the database failed")]
+    Store(#[from] store::Error),
+}
+
+/// Runs a role until the stop.
+pub async fn run<R: Role + Clone>(around: Surroundings, role: R) {
+    let part = role.name().as_str();
+    keep(&around, part, || session(&around, role.clone(), None)).await;
+}
+
+/// Runs the expiry role with its sweeper and its alarm clock.
+pub async fn run_expiry(around: Surroundings) {
+    let sweeper = around.clone();
+    around.tasks.spawn(async move { sweep(sweeper).await });
+    let (alarm, mut rung) = mpsc::channel(10_000);
+    let mut clock = Some(alarm);
+    let alarm = clock.take();
+    let mut attempt = 0;
+    while !around.stop.is_cancelled() {
+        let waker = alarm.as_ref().map(|sender| Alarm { sender, receiver: &mut rung });
+        match session(&around, Expiry { sweeping: false }, waker).await {
+            Ok(()) => return,
+            Err(error) => {
+                around.health.set("expiry", Err(chain(&error)));
+                tracing::warn!(role = "expiry", error = chain(&error), "starting afresh");
+            }
+        }
+        attempt += 1;
+        tokio::select! {
+            () = around.stop.cancelled() => return,
+            () = tokio::time::sleep(broker::backoff(attempt.min(6))) => {}
+        }
+    }
+}
+
+/// Timers that are due in less than a second wait in process.
+struct Alarm<'a> {
+    sender: &'a mpsc::Sender<Hint>,
+    receiver: &'a mut mpsc::Receiver<Hint>,
+}
+
+async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alarm<'_>>) -> Result<(), SessionError> {
+    let part = role.name().as_str();
+    around.store.check_schema().await?;
+    let link = Link::open(&around.broker).await?;
+    let mut consumer = Consumer::open(&link, &around.names, part, PREFETCH, &around.broker.name).await?;
+    let engine = Engine { role, store: around.store.clone(), relay: around.relay.clone() };
+    around.health.set(part, Ok(()));
+    tracing::info!(role = part, "at work");
+    loop {
+        let rung = async {
+            match &mut alarm {
+                Some(alarm) => alarm.receiver.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let later = tokio::select! {
+            biased;
+            () = around.stop.cancelled() => break,
+            hint = rung => {
+                let mut hints = Vec::from_iter(hint);
+                while hints.len() < BATCH_LIMIT && let Some(Ok(more)) = alarm.as_mut().map(|alarm| alarm.receiver.try_recv()) {
+                    hints.push(more);
+                }
+                let items = hints.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+                engine.process(items).await?
+            }
+            batch = consumer.next_batch(BATCH_LIMIT) => {
+                let batch = batch?;
+                let items = batch.deliveries.iter().map(|delivery| engine.item(delivery)).collect();
+                let later = engine.process(items).await?;
+                batch.done().await?;
+                later
+            }
+        };
+        if let Some(alarm) = &alarm {
+            wait_again(around, later, alarm.sender).await?;
+        }
+    }
+    around.health.set(part, Err("stopping".to_owned()));
+    consumer.cancel().await;
+    link.close().await;
+    tracing::info!(role = part, "stopped");
+    Ok(())
+}
+
+/// Early hints go back on the ladder; the last part of a second is waited for here.
+async fn wait_again(around: &Surroundings, later: Vec<Hint>, alarm: &mpsc::Sender<Hint>) -> Result<(), SessionError> {
+    if later.is_empty() {
+        return Ok(());
+    }
+    let now = around.store.clock().await?;
+    for hint in later {
+        let remaining = crate::world::remaining(hint.due_at, now);
+        if broker::ladder::rung_for(remaining).is_some() {
+            around.relay.hand_over(Vec::new(), vec![hint], now).await;
+            continue;
+        }
+        let (alarm, stop) = (alarm.clone(), around.stop.clone());
+        around.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(remaining) => drop(alarm.send(hint).await),
+            }
+        });
+    }
+    Ok(())
+}
+
+/// A timer from the table as if a hint had come for it.
+fn item_of<R: Role>(engine: &Engine<R>, hint: Hint) -> Option<Item<R::Message>> {
+    let data = contracts::commands::TimerDue {
+        request: hint.request,
+        timer: hint.kind.to_owned(),
+        generation: hint.generation,
+        due_at: hint.due_at,
+    };
+    let about = contracts::envelope::About { request: Some(hint.request), ..Default::default() };
+    let message = contracts::envelope::message(contracts::Kind::TimerDue, hint.due_at, about, &data);
+    let read = |kind, envelope: &contracts::Envelope| engine.role.read(kind, envelope);
+    let received = Received::read(&message.body, Source::default(), read).ok()?;
+    Some(Item::Good(Box::new(received)))
+}
+
+/// Brings overdue timers from the table, broker up or down.
+async fn sweep(around: Surroundings) {
+    let engine =
+        Engine { role: Expiry { sweeping: true }, store: around.store.clone(), relay: around.relay.clone() };
+    loop {
+        tokio::select! {
+            () = around.stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_PERIOD) => {}
+        }
+        let overdue = match around.store.overdue(500).await {
+            Ok(overdue) => overdue,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "overdue timers could not be looked for");
+                continue;
+            }
+        };
+        if overdue.is_empty() {
+            continue;
+        }
+        let items = overdue.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+        if let Err(error) = engine.process(items).await {
+            tracing::warn!(error = chain(&error), "overdue timers could not be fired");
+        }
+    }
+}

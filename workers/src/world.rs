@@ -1,0 +1,112 @@
+//! What a role's handler sees and what it says: the snapshot of one moment, and the changes of one batch.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use contracts::events::{self, Actor, RefusedCommand};
+use domain::{Fact, Person, Refusal, Request, Transition};
+use store::{Changes, Hint, Moved, Snapshot};
+use uuid::Uuid;
+
+use crate::role::Received;
+
+/// The moment a batch is decided in.
+pub struct World<'a> {
+    /// What there is.
+    pub snapshot: &'a mut Snapshot,
+    /// What follows.
+    pub changes: &'a mut Changes,
+    /// Timers to look at again later.
+    pub later: &'a mut Vec<Hint>,
+}
+
+impl World<'_> {
+    /// The database's clock, read under the locks.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.snapshot.now
+    }
+
+    /// Lets the lifecycle decide on a fact about a request, and notes what follows or why nothing does.
+    pub fn step<T>(&mut self, received: &Received<T>, request: Uuid, by: Option<&str>, fact: impl FnOnce(&Request) -> Fact) {
+        let Some(found) = self.snapshot.requests.get(&request) else {
+            self.refuse(received, &Refusal::NotFound, self.actor(by), None);
+            return;
+        };
+        let fact = fact(found);
+        match domain::transition(found, &fact) {
+            Ok(transition) => self.follow(received, found.clone(), transition, false),
+            Err(refusal) => {
+                let found = found.clone();
+                self.refuse(received, &refusal, self.actor(by), Some(&found));
+            }
+        }
+    }
+
+    /// Notes what follows from a decision of the lifecycle.
+    pub fn follow<T>(&mut self, received: &Received<T>, mut request: Request, step: Transition, is_new: bool) {
+        for event in &step.events {
+            request.version += 1;
+            let cause = Some(received.envelope.id.clone());
+            let message = events::step(&request, event, request.version, cause, received.trace);
+            tracing::info!(
+                request = %request.content.request,
+                version = request.version,
+                service_request = %request.content.service_request,
+                "{}", event.kind.name()
+            );
+            self.changes.messages.push(message);
+        }
+        request.state = step.next;
+        self.snapshot.requests.insert(request.content.request.0, request.clone());
+        self.changes.moved.push(Moved { request, is_new, timers: step.timers, decision: step.decision });
+    }
+
+    /// Notes a refusal: nothing changes but the audit log, which names who tried.
+    pub fn refuse<T>(&mut self, received: &Received<T>, refusal: &Refusal, actor: Actor, request: Option<&Request>) {
+        metrics::counter!("lockbox_refused_total", "code" => refusal.code()).increment(1);
+        tracing::info!(
+            request = request.map(|request| tracing::field::display(request.content.request)),
+            code = refusal.code(),
+            command = received.kind.key(),
+            by = actor.name.as_deref(),
+            "refused: {refusal}"
+        );
+        let command = RefusedCommand {
+            kind: received.kind,
+            id: &received.envelope.id,
+            tenant: request.map(|request| request.content.tenant_name.clone()),
+            request: request.map(|request| request.content.request.0),
+            service_request: request.map(|request| request.content.service_request.clone()),
+            actor,
+            trace: received.trace,
+        };
+        self.changes.messages.push(events::refused(command, refusal, self.snapshot.now));
+    }
+
+    /// Looks up who a message names.
+    pub fn person(&self, name: &str) -> Result<Person, Refusal> {
+        self.snapshot.people.get(name).cloned().ok_or(Refusal::UnknownPerson)
+    }
+
+    /// The named person, or the claim that stands in the message when there is no such person.
+    pub fn actor(&self, by: Option<&str>) -> Actor {
+        match by {
+            None => Actor::lockbox(),
+            Some(name) => self.snapshot.people.get(name).map_or_else(|| Actor::claimed(name), Actor::person),
+        }
+    }
+}
+
+/// How long until `due`, nothing when it has passed.
+pub(crate) fn remaining(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (due - now).to_std().unwrap_or_default()
+}
+
+/// Comments are shown to people: they obey the rule for texts.
+pub(crate) fn check_comment(comment: Option<&str>) -> Result<(), Refusal> {
+    let problem = comment.and_then(|comment| domain::policy::text_problem(comment, 2000, true));
+    match problem {
+        None => Ok(()),
+        Some(problem) => Err(Refusal::Invalid(vec![domain::Fault { field: "comment", problem }])),
+    }
+}
