@@ -1,2 +1,26 @@
-//! placeholder
-fn main(){}
+//! `lockbox`: one executable, one subcommand per role and per verb.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lockbox::cli::Cli;
+
+fn main() -> ExitCode {
+    // Several TLS users, one provider.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(cli.threads()).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            lockbox::output::tell(&format!("error: no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            lockbox::output::tell(&format!("error: {failure}"));
+            failure.code()
+        }
+    }
+}

@@ -42,7 +42,7 @@ impl Listing {
             Format::Table if self.rows.is_empty() => line("nothing found"),
             Format::Table => {
                 let mut table = Table::new();
-                table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+                table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
                 table.set_header(self.head.iter().copied());
                 for row in &self.rows {
                     table.add_row(row.iter().map(|cell| printable(cell)));

@@ -65,7 +65,7 @@ impl Relay {
 }
 
 /// A message as it goes out. Its headers are made from the envelope, never copied from something received.
-fn outgoing(message: Message) -> Outgoing {
+pub fn outgoing(message: Message) -> Outgoing {
     let exchange = match message.kind.road() {
         Road::Requests => Exchange::Requests,
         Road::Commands => Exchange::Commands,

@@ -1,1 +1,19 @@
-//! placeholder
+//! Finds or starts real RabbitMQ and Postgres, for `lockbox dev`, `lockbox demo` and the tests: servers that were
+//! given, a Docker engine, installed binaries as private children, or Debian packages unpacked without root.
+//!
+//! Deliberately absent: any client of either server, and the standard ports: what is private stays out of the way.
+
+mod child;
+mod docker;
+mod error;
+mod ports;
+pub mod postgres;
+mod process;
+pub mod rabbitmq;
+mod ready;
+mod start;
+mod unpack;
+
+pub use child::Worker;
+pub use error::Error;
+pub use start::{Allow, Options, Progress, Servers, Source};

@@ -98,6 +98,23 @@ const PEOPLE: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.
 const SERVICES: &str = "select name from services";
 const PRODUCERS: &str = "select login, command from producers";
 
+const MAY_SEND: &str = "select exists (select from producers where login = $1 and command = $2)";
+
+impl crate::pool::Store {
+    /// Whether a broker login may send a command.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn may_send(&self, login: &str, command: &str) -> Result<bool, Error> {
+        sqlx::query_scalar(MAY_SEND)
+            .bind(login)
+            .bind(command)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(Error::at("reading producers"))
+    }
+}
+
 /// Loads the people, tenants, services and logins that a batch asked for.
 pub(crate) async fn load(
     tx: &mut Transaction<'static, Postgres>,

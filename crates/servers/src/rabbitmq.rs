@@ -1,0 +1,157 @@
+//! A private RabbitMQ: its own folder and ports on the loopback interface; neither epmd nor rabbitmqctl is needed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::error::Error;
+use crate::process::{RunAs, Running, command, find, kill_leftovers};
+use crate::start::Progress;
+use crate::{ports, ready};
+
+/// A RabbitMQ of ours.
+pub struct Private {
+    server: PathBuf,
+    erlang: Option<PathBuf>,
+    libraries: Option<PathBuf>,
+    folder: PathBuf,
+    port: u16,
+    distribution_port: u16,
+    run_as: RunAs,
+    progress: Progress,
+    running: Option<Running>,
+}
+
+const CONFIGURATION: &str = "listeners.tcp.1 = 127.0.0.1:PORT\n\
+                             disk_free_limit.absolute = 50MB\n\
+                             raft.wal_max_size_bytes = 64000000\n\
+                             log.file.level = warning\n\
+                             log.console = false\n";
+
+/// The installed server script: not the wrapper in `/usr/sbin`, which insists on a user of its own.
+pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
+    let folders = ["usr/lib/rabbitmq/bin", "opt/homebrew/sbin", "usr/local/sbin"].map(|folder| root.join(folder));
+    folders.iter().map(|folder| folder.join("rabbitmq-server")).find(|program| program.is_file()).or_else(|| {
+        find("rabbitmq-server", &[]).filter(|program| !program.starts_with("/usr/sbin") && !program.starts_with("/sbin"))
+    })
+}
+
+impl Private {
+    /// Starts a broker in `folder`.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub(crate) fn start(
+        folder: &Path,
+        server: PathBuf,
+        erlang: Option<PathBuf>,
+        libraries: Option<PathBuf>,
+        run_as: RunAs,
+        progress: Progress,
+    ) -> Result<Self, Error> {
+        kill_leftovers(folder);
+        run_as.own(folder)?;
+        let choosing = |file| ports::choose(&folder.join(file)).map_err(Error::file("choosing a port in", folder));
+        let (port, distribution_port) = (choosing("port")?, choosing("distribution-port")?);
+        let folder = folder.to_owned();
+        let mut broker =
+            Self { server, erlang, libraries, folder, port, distribution_port, run_as, progress, running: None };
+        broker.launch()?;
+        Ok(broker)
+    }
+
+    fn launch(&mut self) -> Result<(), Error> {
+        for folder in ["", "home", "data", "log"] {
+            self.run_as.own(&self.folder.join(folder))?;
+        }
+        let configuration = self.folder.join("rabbitmq.conf");
+        let text = CONFIGURATION.replace("PORT", &self.port.to_string());
+        std::fs::write(&configuration, text).map_err(Error::file("writing", &configuration))?;
+        let plugins = self.folder.join("enabled_plugins");
+        std::fs::write(&plugins, "[].\n").map_err(Error::file("writing", &plugins))?;
+        let mut server = command(&self.server, self.run_as);
+        if let Some(libraries) = &self.libraries {
+            server.env("LD_LIBRARY_PATH", libraries);
+        }
+        if let Some(erlang) = &self.erlang {
+            #[allow(clippy::disallowed_methods, reason = "the unpacked Erlang goes before the system's")]
+            let path = std::env::var("PATH").unwrap_or_default();
+            server.env("PATH", format!("{}:{path}", erlang.display()));
+        }
+        let arguments = format!(
+            "-noinput -kernel inet_dist_use_interface {{127,0,0,1}} -start_epmd false -erl_epmd_port {} \
+             +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+            self.distribution_port
+        );
+        server
+            .current_dir(&self.folder)
+            .env("HOME", self.folder.join("home"))
+            // With this the script becomes the broker instead of waiting beside it, so that its process is ours.
+            .env("RABBITMQ_ALLOW_INPUT", "1")
+            .env("RABBITMQ_NODENAME", format!("lockbox{}@localhost", self.port))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("RABBITMQ_MNESIA_BASE", self.folder.join("data"))
+            .env("RABBITMQ_LOG_BASE", self.folder.join("log"))
+            .env("RABBITMQ_PID_FILE", self.folder.join("pid"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", &plugins)
+            .env("RABBITMQ_CONFIG_FILE", self.folder.join("rabbitmq"))
+            .env("RABBITMQ_CONF_ENV_FILE", self.folder.join("rabbitmq-env.conf"))
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", arguments);
+        let log = self.folder.join("rabbitmq.log");
+        let mut running = Running::start(server, "RabbitMQ", &log)?;
+        let port = self.port;
+        ready::wait("RabbitMQ", &mut running, Duration::from_secs(90), &log, &self.progress, || ready::rabbitmq(port))?;
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// URL of the broker.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Process id of the broker.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().and_then(Running::pid)
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        self.end(Signal::SIGKILL);
+        kill_leftovers(&self.folder);
+    }
+
+    /// Orderly stop.
+    pub fn stop(&mut self) {
+        self.end(Signal::SIGTERM);
+        kill_leftovers(&self.folder);
+    }
+
+    fn end(&mut self, signal: Signal) {
+        if let Some(mut running) = self.running.take() {
+            running.end(signal, Duration::from_secs(20));
+        }
+    }
+
+    /// Stops it and deletes all its data: every exchange, queue and message.
+    ///
+    /// # Errors
+    /// When the data cannot be deleted.
+    pub fn wipe(&mut self) -> Result<(), Error> {
+        self.kill();
+        let data = self.folder.join("data");
+        std::fs::remove_dir_all(&data).map_err(Error::file("deleting", &data))
+    }
+
+    /// Starts it again, on the same port and whatever data is there.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.stop();
+        self.launch()
+    }
+}

@@ -1,0 +1,263 @@
+//! Decides where each server comes from, in one fixed order, and starts what is ours.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::process::RunAs;
+use crate::{docker, postgres, rabbitmq, unpack};
+
+/// Gets a line for people at every step.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where a server came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It was given.
+    Given,
+    /// A Docker engine.
+    Docker,
+    /// Installed programs.
+    Installed,
+    /// Unpacked packages.
+    Unpacked,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Given => "as given",
+            Self::Docker => "from docker compose",
+            Self::Installed => "private, from installed programs",
+            Self::Unpacked => "private, from unpacked packages",
+        })
+    }
+}
+
+/// Which ways may be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Allow {
+    /// A Docker engine.
+    pub docker: bool,
+    /// Installed programs.
+    pub installed: bool,
+    /// Packages to unpack.
+    pub unpack: bool,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        Self { docker: true, installed: true, unpack: true }
+    }
+}
+
+/// What is wanted.
+#[derive(Clone)]
+pub struct Options {
+    /// A database that runs already.
+    pub database_url: Option<String>,
+    /// A broker that runs already.
+    pub amqp_url: Option<String>,
+    /// Folder with the compose file, for the Docker way.
+    pub project: PathBuf,
+    /// Private servers keep their data below.
+    pub data: PathBuf,
+    /// Packages are unpacked below.
+    pub cache: PathBuf,
+    /// Ways that may be taken.
+    pub allow: Allow,
+    /// Told what happens.
+    pub progress: Progress,
+}
+
+/// A database and a broker that answer. What is ours ends when this is dropped.
+pub struct Servers {
+    database_url: String,
+    amqp_url: String,
+    /// Where the database came from.
+    pub database_source: Source,
+    /// Where the broker came from.
+    pub broker_source: Source,
+    /// The database, when it is ours.
+    pub database: Option<postgres::Private>,
+    /// The broker, when it is ours.
+    pub broker: Option<rabbitmq::Private>,
+}
+
+impl Servers {
+    /// Finds or starts both.
+    ///
+    /// # Errors
+    /// [`Error::Nowhere`] with every way a person can take.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let joined = tokio::task::spawn_blocking(move || start(&options)).await;
+        joined.unwrap_or_else(|fault| Err(Error::Program { program: "start".to_owned(), said: fault.to_string() }))
+    }
+
+    /// URL of the database.
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// URL of the broker.
+    pub fn amqp_url(&self) -> &str {
+        &self.amqp_url
+    }
+
+    /// Stops what is ours, in order.
+    pub async fn stop(self) {
+        let stop = move || {
+            let (mut database, mut broker) = (self.database, self.broker);
+            if let Some(broker) = &mut broker {
+                broker.stop();
+            }
+            if let Some(database) = &mut database {
+                database.stop();
+            }
+        };
+        drop(tokio::task::spawn_blocking(stop).await);
+    }
+}
+
+/// A folder that the servers' user gets to.
+fn reachable(folder: &Path, run_as: RunAs, progress: &Progress) -> PathBuf {
+    if run_as.reaches(folder) {
+        return folder.to_owned();
+    }
+    let name = folder.to_string_lossy().replace(['/', ' '], "-");
+    let other = std::env::temp_dir().join(format!("lockbox{name}"));
+    progress(&format!("{} is closed to the servers' user; using {}", folder.display(), other.display()));
+    other
+}
+
+fn start(options: &Options) -> Result<Servers, Error> {
+    let progress = &options.progress;
+    let (mut database_url, mut amqp_url) = (options.database_url.clone(), options.amqp_url.clone());
+    let (mut database_source, mut broker_source) = (Source::Given, Source::Given);
+    let mut tried = Vec::new();
+    if options.allow.docker && database_url.is_none() && amqp_url.is_none() {
+        if options.project.join("docker-compose.yml").is_file() && docker::answers() {
+            match docker::up(&options.project, progress) {
+                Ok((database, broker)) => {
+                    (database_url, amqp_url) = (Some(database), Some(broker));
+                    (database_source, broker_source) = (Source::Docker, Source::Docker);
+                }
+                Err(fault) => tried.push(fault.to_string()),
+            }
+        } else {
+            tried.push("no Docker engine answers".to_owned());
+        }
+    }
+    let run_as = RunAs::choose();
+    let data = reachable(&options.data, run_as, progress);
+    if database_url.is_none() || amqp_url.is_none() {
+        std::fs::create_dir_all(&data).map_err(Error::file("making the folder", &data))?;
+    }
+    let mut private = Private { options, run_as, data, tried, unpacked: None };
+    let database = match &database_url {
+        Some(_) => None,
+        None => {
+            let (server, source) = private.database()?;
+            database_source = source;
+            Some(server)
+        }
+    };
+    let broker = match &amqp_url {
+        Some(_) => None,
+        None => {
+            let (server, source) = private.broker()?;
+            broker_source = source;
+            Some(server)
+        }
+    };
+    let database_url = database_url.or_else(|| database.as_ref().map(postgres::Private::url)).unwrap_or_default();
+    let amqp_url = amqp_url.or_else(|| broker.as_ref().map(rabbitmq::Private::url)).unwrap_or_default();
+    Ok(Servers { database_url, amqp_url, database_source, broker_source, database, broker })
+}
+
+struct Private<'a> {
+    options: &'a Options,
+    run_as: RunAs,
+    data: PathBuf,
+    tried: Vec<String>,
+    unpacked: Option<unpack::Unpacked>,
+}
+
+impl Private<'_> {
+    fn unpacked(&mut self) -> Result<unpack::Unpacked, Error> {
+        if let Some(unpacked) = &self.unpacked {
+            return Ok(unpacked.clone());
+        }
+        let cache = reachable(&self.options.cache, self.run_as, &self.options.progress);
+        let unpacked = unpack::unpack(&cache, &self.options.progress)?;
+        Ok(self.unpacked.insert(unpacked).clone())
+    }
+
+    fn nowhere(&self, server: &'static str, variable: &'static str, package: &'static str) -> Error {
+        Error::Nowhere { server, variable, package, tried: self.tried.join("; ") }
+    }
+
+    fn database(&mut self) -> Result<(postgres::Private, Source), Error> {
+        let started = Instant::now();
+        let progress = self.options.progress.clone();
+        let folder = self.data.join("postgres");
+        let installed = if self.options.allow.installed { postgres::installed(Path::new("/")) } else { None };
+        let (binaries, libraries, source) = match installed {
+            Some(binaries) => (binaries, None, Source::Installed),
+            None => {
+                self.tried.push("no installed Postgres was found".to_owned());
+                if !self.options.allow.unpack {
+                    return Err(self.nowhere("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
+                }
+                let found = match self.unpacked() {
+                    Ok(unpacked) => postgres::installed(&unpacked.root).map(|binaries| (binaries, unpacked.libraries())),
+                    Err(fault) => {
+                        self.tried.push(fault.to_string());
+                        None
+                    }
+                };
+                let Some((binaries, libraries)) = found else {
+                    return Err(self.nowhere("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
+                };
+                (binaries, Some(libraries), Source::Unpacked)
+            }
+        };
+        let server = postgres::Private::start(&folder, binaries, libraries, self.run_as, progress.clone())?;
+        progress(&format!("Postgres is ready after {:.1} s", started.elapsed().as_secs_f64()));
+        Ok((server, source))
+    }
+
+    fn broker(&mut self) -> Result<(rabbitmq::Private, Source), Error> {
+        let started = Instant::now();
+        let progress = self.options.progress.clone();
+        let folder = self.data.join("rabbitmq");
+        let installed = if self.options.allow.installed { rabbitmq::installed(Path::new("/")) } else { None };
+        let (script, unpacked, source) = match installed {
+            Some(script) => (script, None, Source::Installed),
+            None => {
+                self.tried.push("no installed RabbitMQ was found".to_owned());
+                if !self.options.allow.unpack {
+                    return Err(self.nowhere("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
+                }
+                let found = match self.unpacked() {
+                    Ok(unpacked) => rabbitmq::installed(&unpacked.root).map(|script| (script, unpacked)),
+                    Err(fault) => {
+                        self.tried.push(fault.to_string());
+                        None
+                    }
+                };
+                let Some((script, unpacked)) = found else {
+                    return Err(self.nowhere("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
+                };
+                (script, Some(unpacked), Source::Unpacked)
+            }
+        };
+        let erlang = unpacked.as_ref().map(unpack::Unpacked::erlang);
+        let libraries = unpacked.as_ref().map(unpack::Unpacked::libraries);
+        let server = rabbitmq::Private::start(&folder, script, erlang, libraries, self.run_as, progress.clone())?;
+        progress(&format!("RabbitMQ is ready after {:.1} s", started.elapsed().as_secs_f64()));
+        Ok((server, source))
+    }
+}

@@ -1,0 +1,91 @@
+//! `lockbox review` and `lockbox decide`: the two yeses, from the command line.
+
+use clap::{Args, ValueEnum};
+use contracts::Kind;
+use contracts::directory::parse_seconds;
+use domain::{Digest, Verdict};
+use uuid::Uuid;
+
+use super::clicks::click;
+use super::request::show;
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::Format;
+use crate::serve::open_store;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Answer {
+    Approve,
+    Reject,
+}
+
+/// A decision.
+#[derive(Args, Debug)]
+struct Common {
+    /// Request id.
+    id: Uuid,
+    /// Yes or no.
+    #[arg(value_enum)]
+    answer: Answer,
+    /// Who decides.
+    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
+    by: String,
+    /// In your words.
+    #[arg(long)]
+    comment: Option<String>,
+    /// Digest of what you looked at, from `lockbox request show`; the stored one when left out.
+    #[arg(long)]
+    digest: Option<Digest>,
+}
+
+/// A manager's decision.
+#[derive(Args, Debug)]
+pub struct Review {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// An approver's decision.
+#[derive(Args, Debug)]
+pub struct Decide {
+    #[command(flatten)]
+    common: Common,
+    /// Allow less time than was asked for, such as 30m.
+    #[arg(long, value_parser = parse_seconds)]
+    duration: Option<i64>,
+}
+
+impl Review {
+    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        self.common.run(settings, format, Kind::ManagerDecide, None).await
+    }
+}
+
+impl Decide {
+    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        self.common.run(settings, format, Kind::CustomerDecide, self.duration).await
+    }
+}
+
+impl Common {
+    async fn run(self, settings: &Settings, format: Format, kind: Kind, duration: Option<i64>) -> Result<(), Failure> {
+        let store = open_store(settings).await?;
+        store.check_schema().await?;
+        let request = store.show_request(self.id).await?;
+        let verdict = match self.answer {
+            Answer::Approve => Verdict::Approve,
+            Answer::Reject => Verdict::Reject,
+        };
+        let data = contracts::commands::Decide {
+            request: self.id,
+            by: self.by,
+            verdict,
+            digest: self.digest.unwrap_or_else(|| request.digest()),
+            comment: self.comment,
+            channel: "cli".to_owned(),
+            duration_seconds: duration,
+        };
+        click(settings, &store, kind, Some(self.id), &data).await?;
+        show(&store, self.id, format).await
+    }
+}

@@ -1,0 +1,116 @@
+//! `lockbox doctor`: looks whether everything is in place; each line says what was seen and what to do.
+
+use broker::{Link, topology};
+use serde_json::json;
+use store::Store;
+
+use super::topology::open_link;
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::{Format, json as print_json, line};
+use crate::serve::open_store;
+
+struct Finding {
+    check: &'static str,
+    is_well: bool,
+    seen: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, check: &'static str, is_well: bool, seen: impl Into<String>) {
+        self.0.push(Finding { check, is_well, seen: seen.into() });
+    }
+}
+
+pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    match open_store(settings).await {
+        Ok(store) => look_at_store(&store, settings, &mut findings).await?,
+        Err(failure) => findings.add("database", false, failure.to_string()),
+    }
+    match open_link(settings).await {
+        Ok(link) => {
+            findings.add("broker", true, format!("answers, login {}", link.login()));
+            look_at_broker(&link, settings, &mut findings).await?;
+            link.close().await;
+        }
+        Err(failure) => findings.add("broker", false, failure.to_string()),
+    }
+    let mail_server = url::Url::parse(&settings.mail.url)
+        .ok()
+        .and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port().unwrap_or(25))));
+    if let Some(address) = mail_server {
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(3), tokio::net::TcpStream::connect(&address)).await;
+        match answered {
+            Ok(Ok(_)) => findings.add("mail server", true, format!("{address} answers")),
+            _ => findings.add("mail server", false, format!("{address} does not answer; set --smtp-url")),
+        }
+    }
+    let faults = findings.0.iter().filter(|finding| !finding.is_well).count();
+    if format == Format::Table {
+        for finding in &findings.0 {
+            let mark = if finding.is_well { "ok  " } else { "FAIL" };
+            line(&format!("{mark}  {:<12} {}", finding.check, finding.seen))?;
+        }
+    } else {
+        let list: Vec<_> = findings
+            .0
+            .iter()
+            .map(|finding| json!({"check": finding.check, "ok": finding.is_well, "seen": finding.seen}))
+            .collect();
+        print_json(&json!(list))?;
+    }
+    if faults == 0 { Ok(()) } else { Err(Failure::Failed(format!("{faults} checks failed"))) }
+}
+
+async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    findings.add("database", true, format!("version {}", store.setting("server_version").await?));
+    for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+        let value = store.setting(setting).await?;
+        let is_well = value != "off";
+        let advice = if is_well { "" } else { ": committed work can be lost; set it to on" };
+        findings.add("durability", is_well, format!("{setting}={value}{advice}"));
+    }
+    if let Err(error) = store.check_schema().await {
+        findings.add("schema", false, error.to_string());
+        return Ok(());
+    }
+    findings.add("schema", true, "up to date");
+    let skew = (store.clock().await? - contracts::envelope::wall_clock()).num_milliseconds().abs();
+    let seen = format!("{skew} ms apart; the database's alone decides");
+    findings.add("clocks", skew < 2000, seen);
+    let depth = store.outbox_depth().await?;
+    let seen = format!("{} messages not taken yet, oldest {:.0} s; are all roles running?", depth.waiting, depth.oldest_seconds);
+    findings.add("outbox", depth.oldest_seconds < 60.0, seen);
+    let parked = store.parked_count().await?;
+    findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
+    let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
+    for command in ["manager.decide", "customer.decide", "access.end"] {
+        if !store.may_send(&login, command).await? {
+            let seen = format!("the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`");
+            findings.add("producers", false, seen);
+        }
+    }
+    Ok(())
+}
+
+async fn look_at_broker(link: &Link, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    let faults = topology::verify(link, &settings.names).await?;
+    if faults.is_empty() {
+        findings.add("topology", true, "every exchange and queue is in place");
+    }
+    for fault in faults {
+        findings.add("topology", false, format!("{}: {}", fault.object, fault.problem));
+    }
+    for depth in topology::depths(link, &settings.names).await? {
+        let has_role = workers::RoleName::ALL.iter().any(|role| settings.names.queue(role.as_str()) == depth.queue);
+        if has_role && depth.consumers == 0 {
+            let seen = format!("{} has no consumer and {} messages; run `lockbox work`", depth.queue, depth.ready);
+            findings.add("roles", false, seen);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `lockbox topology`: puts exchanges and queues in place, and looks whether they are.
+
+use broker::{Link, topology};
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::{Format, Listing, line};
+use crate::serve::{open_store, process_name};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Topology {
+    /// Declare what is missing. When queues were missing, everything nobody has taken yet is sent again.
+    Apply,
+    /// Look for what is missing or different; exit code 1 when something is.
+    Verify,
+    /// How full the queues are.
+    Depths,
+}
+
+/// Opens a link for a command.
+pub(crate) async fn open_link(settings: &Settings) -> Result<Link, Failure> {
+    let config = broker::Config { url: settings.amqp_url.clone(), name: process_name("command") };
+    Ok(Link::open(&config).await?)
+}
+
+/// Declares what is missing and has everything sent again that a broker without its data has lost.
+pub(crate) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
+    let link = open_link(settings).await?;
+    let applied = topology::apply(&link, &settings.names).await?;
+    link.close().await;
+    Ok(applied.created)
+}
+
+impl Topology {
+    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Apply => {
+                let created = apply(settings).await?;
+                line(&format!("{} queues created, the rest was in place", created.len()))?;
+                if created.is_empty() {
+                    return Ok(());
+                }
+                let store = open_store(settings).await?;
+                if store.check_schema().await.is_ok() {
+                    let again = store.resend_all().await?;
+                    line(&format!("{again} messages that nobody has taken yet are sent again"))?;
+                }
+                Ok(())
+            }
+            Self::Verify => {
+                let link = open_link(settings).await?;
+                let faults = topology::verify(&link, &settings.names).await?;
+                link.close().await;
+                if faults.is_empty() {
+                    return line("every exchange and queue is in place");
+                }
+                for fault in &faults {
+                    line(&format!("{}: {}", fault.object, fault.problem))?;
+                }
+                Err(Failure::Failed(format!("{} things are not in place", faults.len())))
+            }
+            Self::Depths => {
+                let link = open_link(settings).await?;
+                let depths = topology::depths(&link, &settings.names).await?;
+                link.close().await;
+                let rows = depths
+                    .iter()
+                    .map(|depth| vec![depth.queue.clone(), depth.ready.to_string(), depth.consumers.to_string()])
+                    .collect();
+                let json = depths
+                    .iter()
+                    .map(|depth| json!({"queue": depth.queue, "ready": depth.ready, "consumers": depth.consumers}))
+                    .collect();
+                Listing { head: vec!["queue", "ready", "consumers"], rows, json }.print(format)
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `lockbox work <role>…`: what ops run and scale.
+
+use clap::Args;
+use workers::RoleName;
+
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+
+/// Which roles.
+#[derive(Args, Debug)]
+pub struct Work {
+    /// Roles to run in this process.
+    #[arg(required_unless_present = "all", value_parser = role)]
+    roles: Vec<RoleName>,
+    /// Run every role.
+    #[arg(long, conflicts_with = "roles")]
+    all: bool,
+}
+
+fn role(name: &str) -> Result<RoleName, String> {
+    RoleName::parse(name).ok_or_else(|| {
+        let names: Vec<_> = RoleName::ALL.iter().map(|role| role.as_str()).collect();
+        format!("no such role; one of {}", names.join(", "))
+    })
+}
+
+impl Work {
+    /// Whether one role alone is asked for.
+    pub fn is_single(&self) -> bool {
+        self.roles.len() == 1
+    }
+
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let mut roles = if self.all { RoleName::ALL.to_vec() } else { self.roles };
+        roles.sort_unstable();
+        roles.dedup();
+        crate::serve::run(settings, &roles).await
+    }
+}

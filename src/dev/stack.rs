@@ -1,0 +1,234 @@
+//! Everything that a running Lockbox consists of, as children of this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use servers::{Options, Servers, Worker};
+use tokio_util::task::TaskTracker;
+use workers::RoleName;
+
+use crate::configuration::{Flags, Settings};
+use crate::mailbox::Mailbox;
+use crate::outcome::Failure;
+use crate::output::tell;
+
+/// The directory that development and demo begin with.
+const DIRECTORY: &str = include_str!("../../examples/directory.yaml");
+
+/// Where private servers live.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// Folder for private servers and logs.
+    #[arg(long, env = "LOCKBOX_DATA", value_name = "FOLDER", default_value = ".lockbox")]
+    pub data: PathBuf,
+    /// Folder for unpacked packages.
+    #[arg(long, env = "LOCKBOX_CACHE", value_name = "FOLDER", default_value = ".lockbox/cache")]
+    pub cache: PathBuf,
+    /// Do not use installed servers, so that packages are unpacked.
+    #[arg(long, hide = true)]
+    pub only_unpacked: bool,
+}
+
+/// A running Lockbox.
+pub struct Stack {
+    /// Settings that reach it.
+    pub settings: Settings,
+    /// The servers.
+    pub servers: Servers,
+    /// Where its mail arrives.
+    pub mailbox: Mailbox,
+    workers: Vec<(RoleName, Worker, PathBuf)>,
+    data: PathBuf,
+}
+
+fn progress(started: Instant) -> servers::Progress {
+    Arc::new(move |text: &str| tell(&format!("[{:6.1} s] {text}", started.elapsed().as_secs_f64())))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    Ok(std::path::absolute(path)?)
+}
+
+impl Stack {
+    /// Starts servers, roles and a mailbox.
+    ///
+    /// # Errors
+    /// When no servers can be had or a worker does not become ready.
+    pub async fn start(
+        settings: &Settings,
+        flags: &Flags,
+        place: &Place,
+        scale: &[(RoleName, usize)],
+        directory: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let progress = progress(Instant::now());
+        let data = absolute(&place.data)?;
+        let mut allow = servers::Allow::default();
+        if place.only_unpacked {
+            allow = servers::Allow { docker: false, installed: false, unpack: true };
+        }
+        let given = |flag: &Option<String>, file: &Option<PathBuf>, resolved: &str| {
+            (flag.is_some() || file.is_some()).then(|| resolved.to_owned())
+        };
+        let servers = Servers::start(Options {
+            database_url: given(&flags.database_url, &flags.database_url_file, &settings.database_url),
+            amqp_url: given(&flags.amqp_url, &flags.amqp_url_file, &settings.amqp_url),
+            project: absolute(Path::new("."))?,
+            data: data.clone(),
+            cache: absolute(&place.cache)?,
+            allow,
+            progress: progress.clone(),
+        })
+        .await
+        .map_err(|fault| Failure::Unreachable(workers::engine::chain(&fault)))?;
+        progress(&format!("Postgres {}, RabbitMQ {}", servers.database_source, servers.broker_source));
+        let mut settings = settings.clone();
+        servers.database_url().clone_into(&mut settings.database_url);
+        servers.amqp_url().clone_into(&mut settings.amqp_url);
+        let mailbox = Mailbox::default();
+        if flags.smtp_url.is_none() && flags.smtp_url_file.is_none() {
+            let address = mailbox.listen(&TaskTracker::new()).await?;
+            settings.mail.url = format!("smtp://{address}");
+        }
+        prepare(&settings, directory).await?;
+        progress("database, exchanges, queues and directory are in place");
+        let logs = data.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let mut stack = Self { settings, servers, mailbox, workers: Vec::new(), data };
+        for role in RoleName::ALL {
+            let count = scale.iter().rfind(|(scaled, _)| *scaled == role).map_or(1, |(_, count)| *count);
+            for number in 1..=count {
+                stack.spawn(role, &logs.join(format!("{}-{number}.log", role.as_str())))?;
+            }
+        }
+        stack.wait_until_ready().await?;
+        progress(&format!("{} worker processes are ready", stack.workers.len()));
+        Ok(stack)
+    }
+
+    fn spawn(&mut self, role: RoleName, log: &Path) -> Result<(), Failure> {
+        let program = std::env::current_exe()?;
+        drop(std::fs::remove_file(log));
+        let worker = Worker::start(&program, &["work".to_owned(), role.as_str().to_owned()], &self.environment(), log)
+            .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        self.workers.push((role, worker, log.to_owned()));
+        Ok(())
+    }
+
+    /// Environment under which a process belongs to this Lockbox.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
+            ("LOCKBOX_AMQP_URL", self.settings.amqp_url.clone()),
+            ("LOCKBOX_PREFIX", self.settings.names.prefix().to_owned()),
+            ("LOCKBOX_SMTP_URL", self.settings.mail.url.clone()),
+            ("LOCKBOX_MAIL_FROM", self.settings.mail.from.clone()),
+            ("LOCKBOX_PORTAL_URL", self.settings.mail.portal_url.clone()),
+            ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("LOCKBOX_LOG", self.settings.log.clone()),
+        ]
+    }
+
+    /// Writes a file that a shell can read in, so that `lockbox` there reaches this one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_environment(&self) -> Result<PathBuf, Failure> {
+        let program = std::env::current_exe()?;
+        let folder = program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let mut text = format!("export PATH='{folder}':\"$PATH\"\n");
+        for (name, value) in self.environment().into_iter().filter(|(name, _)| *name != "LOCKBOX_LOG") {
+            text.push_str(&format!("export {name}='{value}'\n"));
+        }
+        let path = self.data.join("env");
+        std::fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        let link = crate::cli::open_link(&self.settings).await?;
+        let started = Instant::now();
+        loop {
+            self.mind()?;
+            let depths = broker::topology::depths(&link, &self.settings.names).await?;
+            let waiting: Vec<&str> = RoleName::ALL
+                .iter()
+                .map(|role| role.as_str())
+                .filter(|role| {
+                    let queue = self.settings.names.queue(role);
+                    depths.iter().any(|depth| depth.queue == queue && depth.consumers == 0)
+                })
+                .collect();
+            if waiting.is_empty() {
+                link.close().await;
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                return Err(Failure::TimedOut(format!(
+                    "not ready after 60 s: {}; their logs are in {}",
+                    waiting.join(", "),
+                    self.data.join("logs").display()
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Looks whether every worker lives; one that ended is started again.
+    ///
+    /// # Errors
+    /// When it cannot be started again.
+    pub fn mind(&mut self) -> Result<(), Failure> {
+        let ended: Vec<usize> =
+            (0..self.workers.len()).rev().filter(|index| self.workers[*index].1.has_ended()).collect();
+        for index in ended {
+            let (role, _, log) = self.workers.swap_remove(index);
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let last = text.lines().last().unwrap_or("it left no word").to_owned();
+            tell(&format!("a worker {} ended ({last}); starting it again", role.as_str()));
+            self.spawn(role, &log)?;
+        }
+        Ok(())
+    }
+
+    /// Stops everything in order.
+    pub async fn stop(self) {
+        let mut workers = self.workers;
+        let stopped = tokio::task::spawn_blocking(move || {
+            std::thread::scope(|scope| {
+                for (_, worker, _) in &mut workers {
+                    scope.spawn(|| worker.stop());
+                }
+            });
+        });
+        drop(stopped.await);
+        self.servers.stop().await;
+    }
+}
+
+/// Brings database, broker and directory to what the workers need.
+///
+/// # Errors
+/// When a server refuses.
+pub async fn prepare(settings: &Settings, directory: Option<&Path>) -> Result<(), Failure> {
+    let store = crate::serve::open_store(settings).await?;
+    store.migrate().await?;
+    if !crate::cli::apply_topology(settings).await?.is_empty() {
+        store.resend_all().await?;
+    }
+    let mut directory = match directory {
+        Some(path) => crate::cli::read_directory(path)?,
+        None => serde_saphyr::from_str(DIRECTORY).map_err(|fault| Failure::Failed(fault.to_string()))?,
+    };
+    // The login of this deployment may do what the example lets `guest` do.
+    let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
+    let guest = directory.producers.iter().find(|producer| producer.login == "guest").cloned();
+    if let Some(guest) = guest.filter(|_| !login.is_empty() && login != "guest") {
+        directory.producers.push(contracts::directory::Producer { login, ..guest });
+    }
+    store.apply(&directory, "development").await?;
+    store.close().await;
+    Ok(())
+}
