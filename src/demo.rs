@@ -258,8 +258,8 @@ impl Show {
         }
         if let Some(mail) = mails.iter().find(|mail| mail.subject.contains("your decision")) {
             line("\nOne of them in full:\n")?;
-            for text in printable(&mail.text).lines() {
-                line(&format!("    {text}"))?;
+            for text in mail.text.lines() {
+                line(&format!("    {}", printable(text)))?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::output::{line, tell};
 
 mod stack;
 
-pub use stack::{Place, Stack};
+pub use stack::{Place, Stack, prepare};
 
 /// How to start.
 #[derive(Args, Clone, Debug)]

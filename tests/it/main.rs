@@ -1,2 +1,15 @@
-//! x
-fn main(){}
+//! Integration tests: roles in this process, real Postgres and RabbitMQ, a database and a name prefix per test.
+
+mod architecture;
+mod audit;
+mod bad_input;
+mod containers;
+mod decisions;
+mod directory;
+mod guard;
+mod harness;
+mod journeys;
+mod race;
+mod redelivery;
+mod statements;
+mod time;

@@ -83,7 +83,7 @@ type Audience<'a> = (&'static str, Vec<&'a Person>, &'a [String]);
 /// Who is told what.
 fn audience<'a>(
     received: &Received<Step>,
-    request: &Request,
+    request: &'a Request,
     tenant: &'a Tenant,
     snapshot: &'a Snapshot,
 ) -> Option<Audience<'a>> {
@@ -101,7 +101,11 @@ fn audience<'a>(
     };
     // The one who did it knows already.
     let actor = received.body.actor.id;
-    let others = move |person: &&'a Person| Some(person.id.0) != actor;
+    let granted = received.kind == Kind::AccessGranted;
+    let said_yes = move |person: &Person| {
+        granted && snapshot.deciders.iter().any(|(id, stage, by)| *id == content.request.0 && stage == "customer" && *by == person.id)
+    };
+    let others = move |person: &&'a Person| Some(person.id.0) != actor && !said_yes(person);
     let both_sides = || engineer().into_iter().chain(reviewer()).chain(approvers().filter(others)).collect();
     let reached_customer = request_reached_customer(request, received);
     Some(match received.kind {

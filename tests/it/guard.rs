@@ -1,0 +1,142 @@
+//! The database refuses what the lifecycle refuses, also when tried by direct SQL.
+
+use contracts::Kind;
+use domain::Verdict::Approve;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::harness::{Lockbox, ROLES, submission};
+
+const STATES: [&str; 8] = [
+    "awaiting_manager",
+    "awaiting_customer",
+    "granted",
+    "ended",
+    "manager_rejected",
+    "customer_rejected",
+    "expired",
+    "withdrawn",
+];
+
+async fn refusal(pool: &PgPool, statement: &str, request: Uuid) -> Option<String> {
+    let done = sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).bind(request).execute(pool).await;
+    match done {
+        Ok(_) => None,
+        Err(sqlx::Error::Database(fault)) => Some(fault.constraint().unwrap_or(fault.message()).to_owned()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Everything a state needs to be whole, so that only the move itself can be wrong.
+fn put(state: &str) -> String {
+    format!(
+        "update requests set state = '{state}', version = version + 1, \
+         manager = case when '{state}' = 'awaiting_manager' then null else coalesce(manager, (select id from people where name = 'morgan')) end, \
+         decide_by = case when '{state}' = 'awaiting_manager' then null else coalesce(decide_by, clock_timestamp() + interval '1 hour') end, \
+         access_from = case when '{state}' in ('granted', 'ended') then coalesce(access_from, clock_timestamp()) end, \
+         access_until = case when '{state}' in ('granted', 'ended') then coalesce(access_until, clock_timestamp() + interval '1 second') end, \
+         cause = case when '{state}' in ('ended', 'expired', 'withdrawn') then coalesce(cause, 'engineer') end, \
+         over_at = case when '{state}' in ('awaiting_manager', 'awaiting_customer', 'granted') then null else clock_timestamp() end \
+         where id = $1"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    // One request in each state, brought there by the product itself.
+    let mut at = Vec::new();
+    for state in STATES {
+        let request = lockbox.submit(&submission()).await;
+        if matches!(state, "awaiting_customer" | "granted" | "ended" | "customer_rejected") {
+            lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        }
+        if matches!(state, "granted" | "ended") {
+            lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
+        }
+        match state {
+            "ended" => {
+                let end = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
+                lockbox.outcome(Kind::AccessEnd, &end).await;
+            }
+            "manager_rejected" => {
+                lockbox.decide(Kind::ManagerDecide, request, "morgan", domain::Verdict::Reject).await;
+            }
+            "customer_rejected" => {
+                lockbox.decide(Kind::CustomerDecide, request, "alex", domain::Verdict::Reject).await;
+            }
+            "withdrawn" => {
+                let data = serde_json::json!({"request": request, "by": "robin"});
+                lockbox.publish(Kind::RequestWithdraw, &data).await;
+            }
+            "expired" => {
+                sqlx::query("alter table requests disable trigger user").execute(&lockbox.pool).await.unwrap();
+                sqlx::query("update requests set state = 'expired', cause = 'manager', over_at = now(), version = 2 where id = $1")
+                    .bind(request)
+                    .execute(&lockbox.pool)
+                    .await
+                    .unwrap();
+                sqlx::query("alter table requests enable trigger user").execute(&lockbox.pool).await.unwrap();
+            }
+            _ => {}
+        }
+        lockbox.until(request, state).await;
+        at.push((state, request));
+    }
+    let legal: Vec<(String, String)> =
+        sqlx::query_as("select from_state, to_state from legal_moves").fetch_all(&lockbox.pool).await.unwrap();
+    assert_eq!(legal, chart_moves(), "the database knows the lifecycle's moves and no others");
+    for (from, request) in &at {
+        for to in STATES.iter().filter(|to| !legal.contains(&((*from).to_owned(), (**to).to_owned()))) {
+            let refused = refusal(&lockbox.pool, &put(to), *request).await;
+            assert!(refused.is_some(), "{from} -> {to} was let through");
+        }
+        let kept = refusal(&lockbox.pool, "delete from requests where id = $1", *request).await;
+        assert!(kept.is_some(), "history is kept");
+    }
+    // Legal moves still need what stands behind them.
+    let by = |state| at.iter().find(|(name, _)| *name == state).unwrap().1;
+    let pool = &lockbox.pool;
+    assert_eq!(refusal(pool, &put("awaiting_customer"), by("awaiting_manager")).await.as_deref(), Some("requests_yeses"));
+    assert_eq!(refusal(pool, &put("granted"), by("awaiting_customer")).await.as_deref(), Some("requests_yeses"));
+    assert_eq!(refusal(pool, &put("expired"), by("awaiting_customer")).await.as_deref(), Some("requests_deadline"));
+    let longer = "update requests set access_until = access_until + interval '1 hour', version = version + 1 where id = $1";
+    assert!(refusal(pool, longer, by("granted")).await.is_some(), "the end never moves later");
+    let content = "update requests set content = content || 'x', version = version + 1 where id = $1";
+    assert!(refusal(pool, content, by("granted")).await.is_some(), "the content never changes");
+    for statement in [
+        "update decisions set verdict = 'reject' where request = $1",
+        "delete from decisions where request = $1",
+        "update audit_events set person = 'mallory' where request = $1",
+        "delete from audit_events where request = $1",
+    ] {
+        assert_eq!(refusal(pool, statement, by("granted")).await.as_deref(), Some("history_is_kept"), "{statement}");
+    }
+    lockbox.finish().await;
+}
+
+/// The moves of the lifecycle itself, in the order the table has them.
+fn chart_moves() -> Vec<(String, String)> {
+    let legal = [
+        ("awaiting_manager", vec!["awaiting_customer", "manager_rejected", "expired", "withdrawn"]),
+        ("awaiting_customer", vec!["awaiting_customer", "granted", "customer_rejected", "expired", "withdrawn"]),
+        ("granted", vec!["ended"]),
+    ];
+    let rows = domain::lifecycle::chart();
+    let mut moves = Vec::new();
+    for (from, targets) in legal {
+        for to in targets {
+            // One of several yeses stays in the state; the chart shows the last yes.
+            let shown = rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
+            assert!(shown || from == to, "{from} -> {to} is in the table and not in the chart");
+            moves.push((from.to_owned(), to.to_owned()));
+        }
+    }
+    let known = |from: &str, to: &str| moves.iter().any(|(a, b)| a == from && b == to);
+    for row in rows {
+        if let Ok(to) = row.outcome {
+            assert!(known(row.state, to), "{} -> {to} is in the chart and not in the table", row.state);
+        }
+    }
+    moves
+}

@@ -1,0 +1,308 @@
+//! A Lockbox of its own for each test: servers are shared by the run, database and names are not.
+//!
+//! Servers come from `LOCKBOX_DATABASE_URL` and `LOCKBOX_AMQP_URL` when these are set, else private ones are started
+//! once for the run, else containers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::{Exchange, Link, Outgoing, Publisher};
+use contracts::Kind;
+use contracts::envelope::{About, Message, message};
+use domain::Verdict;
+use lockbox::configuration::{Flags, Settings};
+use lockbox::mailbox::Mailbox;
+use serde_json::{Value, json};
+use servers::{Allow, Options, Servers};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use store::Store;
+use store::audit::{AuditFilter, AuditRow};
+use store::views::RequestView;
+use tokio::sync::{Mutex, OnceCell};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+use workers::{Health, RoleName};
+
+/// How long any condition may take to come true.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+#[derive(Clone, Debug)]
+struct Urls {
+    database: String,
+    amqp: String,
+}
+
+async fn urls() -> &'static Urls {
+    static URLS: OnceCell<Urls> = OnceCell::const_new();
+    URLS.get_or_init(|| async {
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("it-servers");
+        drop(std::fs::remove_dir_all(&data));
+        #[allow(clippy::disallowed_methods, reason = "tests take servers from the same variables as the program")]
+        let given = |name: &str| std::env::var(name).ok();
+        let servers = Servers::start(Options {
+            database_url: given("LOCKBOX_DATABASE_URL"),
+            amqp_url: given("LOCKBOX_AMQP_URL"),
+            project: data.clone(),
+            data: data.clone(),
+            cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages"),
+            allow: Allow { docker: false, ..Allow::default() },
+            progress: Arc::new(|line| eprintln!("{line}")),
+        })
+        .await;
+        match servers {
+            Ok(servers) => {
+                let urls =
+                    Urls { database: servers.database_url().to_owned(), amqp: servers.amqp_url().to_owned() };
+                // They end with this process.
+                Box::leak(Box::new(servers));
+                urls
+            }
+            Err(fault) => match super::containers::start().await {
+                Ok((database, amqp)) => Urls { database, amqp },
+                Err(why) => panic!("no servers for the tests: {fault}; containers: {why}"),
+            },
+        }
+    })
+    .await
+}
+
+/// A Lockbox.
+pub struct Lockbox {
+    pub settings: Settings,
+    pub store: Store,
+    pub pool: PgPool,
+    pub mailbox: Mailbox,
+    pub publisher: Mutex<Publisher>,
+    pub link: Link,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Everything but mail; most tests need no mail.
+pub const ROLES: [RoleName; 6] = [
+    RoleName::Intake,
+    RoleName::ManagerReview,
+    RoleName::Notification,
+    RoleName::Approval,
+    RoleName::Expiry,
+    RoleName::Audit,
+];
+
+/// Creates a database and answers with its URL.
+pub async fn fresh_database() -> String {
+    let mut url = url::Url::parse(&urls().await.database).unwrap();
+    let name = format!("lockbox_test_{}", Uuid::now_v7().simple());
+    let admin = PgPoolOptions::new().max_connections(1).connect(url.as_str()).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
+    admin.close().await;
+    url.set_path(&name);
+    url.to_string()
+}
+
+impl Lockbox {
+    /// Starts one with these roles.
+    pub async fn with_roles(roles: &[RoleName]) -> Self {
+        let lockbox = Self::without_roles().await;
+        lockbox.start(roles).await;
+        lockbox
+    }
+
+    /// Everything in place and nobody at work.
+    pub async fn without_roles() -> Self {
+        let tasks = TaskTracker::new();
+        let mailbox = Mailbox::default();
+        let mail = mailbox.listen(&TaskTracker::new()).await.unwrap();
+        let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let flags = Flags {
+            database_url: Some(fresh_database().await),
+            amqp_url: Some(urls().await.amqp.clone()),
+            prefix: Some(prefix),
+            smtp_url: Some(format!("smtp://{mail}")),
+            mail_from: Some("Lockbox <lockbox@fabrikam.example>".into()),
+            database_connections: Some("8".into()),
+            ..Flags::default()
+        };
+        let settings = flags.resolve().unwrap();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
+        lockbox::dev::prepare(&settings, Some(&directory)).await.unwrap();
+        let store = lockbox::serve::open_store(&settings).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect(&settings.database_url).await.unwrap();
+        let config = broker::Config { url: settings.amqp_url.clone(), name: "test".into() };
+        let link = Link::open(&config).await.unwrap();
+        let publisher = Mutex::new(Publisher::open(&link, &settings.names).await.unwrap());
+        Self { settings, store, pool, mailbox, publisher, link, stop: CancellationToken::new(), tasks }
+    }
+
+    /// Puts more roles to work.
+    pub async fn start(&self, roles: &[RoleName]) {
+        let health = Health::default();
+        lockbox::serve::start(&self.settings, roles, health.clone(), self.stop.clone(), self.tasks.clone())
+            .await
+            .unwrap();
+        eventually("the roles are ready", async || health.is_ready().then_some(())).await;
+    }
+
+    /// Ends the work and takes everything away.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(Duration::from_secs(30), self.tasks.wait()).await.unwrap();
+        broker::topology::delete(&self.link, &self.settings.names).await.unwrap();
+    }
+
+    /// Publishes bytes as somebody outside does.
+    pub async fn publish_raw(&self, key: &str, id: &str, body: Vec<u8>) {
+        let outgoing = Outgoing {
+            exchange: Exchange::Requests,
+            routing_key: key.into(),
+            message_id: id.into(),
+            message_type: format!("lockbox.{key}"),
+            correlation_id: None,
+            headers: Vec::new(),
+            body: body.into(),
+        };
+        self.publisher.lock().await.publish(&[outgoing]).await.unwrap();
+    }
+
+    /// Publishes a command of a ticketing system; answers with the message's id.
+    pub async fn publish(&self, kind: Kind, data: &Value) -> String {
+        let id = Uuid::now_v7().to_string();
+        self.publish_raw(kind.key(), &id, envelope(kind, &id, data)).await;
+        id
+    }
+
+    /// Publishes a submission and waits for the request.
+    pub async fn submit(&self, data: &Value) -> Uuid {
+        let id = self.publish(Kind::RequestSubmit, data).await;
+        let answer = self.answer(&id).await;
+        assert_eq!(answer.type_name, "request.submitted", "{}", String::from_utf8_lossy(&answer.body));
+        answer.request.unwrap()
+    }
+
+    /// The first event that followed from a message.
+    pub async fn answer(&self, cause: &str) -> AuditRow {
+        let filter = AuditFilter { cause: Some(cause.into()), limit: 1, ..AuditFilter::default() };
+        eventually(&format!("an answer to {cause}"), async || self.store.search_audit(&filter).await.unwrap().pop()).await
+    }
+
+    /// Publishes a command inside, as portal and command line do.
+    pub async fn command(&self, kind: Kind, data: &impl serde::Serialize) -> Message {
+        let command = message(kind, self.store.clock().await.unwrap(), About::default(), data);
+        self.store.enqueue(std::slice::from_ref(&command)).await.unwrap();
+        let outgoing = workers::relay::outgoing(command.clone());
+        self.publisher.lock().await.publish(&[outgoing]).await.unwrap();
+        command
+    }
+
+    /// Somebody's yes or no, with its outcome: the event's name, or the refusal's code.
+    pub async fn decide(&self, kind: Kind, request: Uuid, by: &str, verdict: Verdict) -> String {
+        let data = self.decision(request, by, verdict).await;
+        self.outcome(kind, &data).await
+    }
+
+    /// A decision on what is stored.
+    pub async fn decision(&self, request: Uuid, by: &str, verdict: Verdict) -> contracts::commands::Decide {
+        contracts::commands::Decide {
+            request,
+            by: by.into(),
+            verdict,
+            digest: self.view(request).await.digest(),
+            comment: Some("a considered answer".into()),
+            channel: "test".into(),
+            duration_seconds: None,
+        }
+    }
+
+    /// Sends a command and answers with what followed: an event's name, or a refusal's code.
+    pub async fn outcome(&self, kind: Kind, data: &impl serde::Serialize) -> String {
+        let sent = self.command(kind, data).await;
+        let answer = self.answer(&sent.id.to_string()).await;
+        let code = body(&answer)["code"].as_str().map(str::to_owned);
+        code.unwrap_or(answer.type_name)
+    }
+
+    /// The request's row.
+    pub async fn view(&self, request: Uuid) -> RequestView {
+        self.store.show_request(request).await.unwrap()
+    }
+
+    /// Waits until a request is in a state.
+    pub async fn until(&self, request: Uuid, state: &str) -> RequestView {
+        eventually(&format!("{request} is {state}"), async || {
+            let view = self.view(request).await;
+            (view.state == state).then_some(view)
+        })
+        .await
+    }
+
+    /// The request's steps on record, in order, once all are there.
+    pub async fn steps(&self, request: Uuid) -> Vec<String> {
+        eventually("every step is on record", async || {
+            let version = self.view(request).await.version;
+            let filter = AuditFilter { request: Some(request), limit: 500, ..AuditFilter::default() };
+            let mut steps: Vec<_> = self.store.search_audit(&filter).await.unwrap();
+            steps.retain(|event| event.version.is_some());
+            steps.sort_by_key(|event| event.version);
+            let versions: Vec<_> = steps.iter().filter_map(|event| event.version).collect();
+            (versions == (1..=version).collect::<Vec<_>>())
+                .then(|| steps.into_iter().map(|event| event.type_name).collect())
+        })
+        .await
+    }
+
+    /// Waits until every queue, the outbox and all timers are empty.
+    pub async fn until_idle(&self) {
+        eventually("nothing is left to do", async || {
+            let depths = broker::topology::depths(&self.link, &self.settings.names).await.unwrap();
+            let depth = self.store.outbox_depth().await.unwrap();
+            let work = depths.iter().filter(|depth| !depth.queue.contains(".delay.") && !depth.queue.ends_with(".mail"));
+            (work.map(|depth| depth.ready).sum::<u32>() == 0 && depth.waiting == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The data of an event.
+pub fn body(event: &AuditRow) -> Value {
+    lockbox::output::data(&event.body)
+}
+
+/// A message of a ticketing system.
+pub fn envelope(kind: Kind, id: &str, data: &Value) -> Vec<u8> {
+    let document = json!({
+        "specversion": "1.0", "id": id, "source": "/ticketing/test", "type": kind.type_name(),
+        "datacontenttype": "application/json", "data": data,
+    });
+    serde_json::to_vec(&document).unwrap()
+}
+
+/// A submission that stands: Robin asks Contoso for 60 seconds.
+pub fn submission() -> Value {
+    json!({
+        "tenant": "contoso", "service_request": "SR-2026-004711", "service": "exchange_online",
+        "resource": "finance@contoso.example", "reason": {"code": "customer_reported", "text": "mail is stuck"},
+        "severity": "normal", "requester": "robin", "duration_seconds": 60,
+    })
+}
+
+/// The same for the tenant whose rules are seconds.
+pub fn quick_submission(seconds: i64) -> Value {
+    let mut data = submission();
+    data["tenant"] = "adatum".into();
+    data["duration_seconds"] = seconds.into();
+    data
+}
+
+/// Waits for something to come true, looking often.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! Messages come never, once or five times, late and out of order: the end is the same.
+
+use contracts::Kind;
+use domain::Verdict::Approve;
+use uuid::Uuid;
+
+use crate::harness::{Lockbox, ROLES, envelope, eventually, submission};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_sent_five_times_happens_once() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let id = Uuid::now_v7().to_string();
+    let body = envelope(Kind::RequestSubmit, &id, &submission());
+    for _ in 0..5 {
+        lockbox.publish_raw(Kind::RequestSubmit.key(), &id, body.clone()).await;
+    }
+    let request = lockbox.answer(&id).await.request.unwrap();
+    for (kind, by) in [(Kind::ManagerDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
+        let decision = lockbox.decision(request, by, Approve).await;
+        let command = lockbox.command(kind, &decision).await;
+        for _ in 0..4 {
+            let again = workers::relay::outgoing(command.clone());
+            lockbox.publisher.lock().await.publish(&[again]).await.unwrap();
+        }
+        lockbox.answer(&command.id.to_string()).await;
+    }
+    lockbox.until(request, "granted").await;
+    lockbox.until_idle().await;
+    assert_eq!(lockbox.steps(request).await.len(), 4);
+    let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
+    assert_eq!(count, 1);
+    let refused: i64 = sqlx::query_scalar("select count(*) from audit_events where type like '%refused'")
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
+    assert_eq!(refused, 0, "a copy of a message is no second try of a person");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_survives_a_broker_that_lost_everything_before_anybody_read_it() {
+    let lockbox = Lockbox::with_roles(&ROLES[..1]).await;
+    lockbox.start(&ROLES[5..]).await;
+    let request = lockbox.submit(&submission()).await;
+    let decision = lockbox.decision(request, "morgan", Approve).await;
+    let sent = lockbox.command(Kind::ManagerDecide, &decision).await;
+    broker::topology::delete(&lockbox.link, &lockbox.settings.names).await.unwrap();
+    assert!(!broker::topology::apply(&lockbox.link, &lockbox.settings.names).await.unwrap().created.is_empty());
+    lockbox.store.resend_all().await.unwrap();
+    lockbox.start(&ROLES[1..5]).await;
+    assert_eq!(lockbox.answer(&sent.id.to_string()).await.type_name, "request.manager_approved");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_every_role_share_the_work_and_nothing_doubles() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    lockbox.start(&ROLES).await;
+    let mut ids = Vec::new();
+    for _ in 0..60 {
+        ids.push(lockbox.publish(Kind::RequestSubmit, &submission()).await);
+    }
+    let mut requests = Vec::new();
+    for id in &ids {
+        requests.push(lockbox.answer(id).await.request.unwrap());
+    }
+    for (kind, by) in [(Kind::ManagerDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
+        for request in &requests {
+            let decision = lockbox.decision(*request, by, Approve).await;
+            lockbox.command(kind, &decision).await;
+        }
+        for request in &requests {
+            let state = if kind == Kind::ManagerDecide { "awaiting_customer" } else { "granted" };
+            lockbox.until(*request, state).await;
+        }
+    }
+    eventually("all steps are on record", async || {
+        let (steps, recorded) = lockbox.store.steps().await.unwrap();
+        (steps == 240 && recorded == 240).then_some(())
+    })
+    .await;
+    assert_eq!(lockbox.store.audit_gaps(10).await.unwrap(), Vec::<Uuid>::new());
+    lockbox.finish().await;
+}
