@@ -1,0 +1,140 @@
+//! Processes and servers that a test may kill.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockbox::configuration::{Flags, Settings};
+use servers::{Allow, Options, Servers, Worker};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use store::Store;
+use workers::RoleName;
+
+/// How long anything may take to come true.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A Lockbox of processes.
+pub struct Lockbox {
+    pub servers: Servers,
+    pub settings: Settings,
+    pub store: Store,
+    pub pool: PgPool,
+    workers: Vec<(RoleName, usize, Worker)>,
+    folder: PathBuf,
+}
+
+impl Lockbox {
+    /// Starts servers of its own and `count` processes of each role.
+    pub async fn start(name: &str, count: usize) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{name}"));
+        drop(std::fs::remove_dir_all(&folder));
+        std::fs::create_dir_all(&folder).unwrap();
+        let servers = Servers::start(Options {
+            database_url: None,
+            amqp_url: None,
+            project: folder.clone(),
+            data: folder.join("servers"),
+            cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages"),
+            allow: Allow { docker: false, ..Allow::default() },
+            progress: Arc::new(|line| eprintln!("{line}")),
+        })
+        .await
+        .unwrap();
+        let flags = Flags {
+            database_url: Some(servers.database_url().to_owned()),
+            amqp_url: Some(servers.amqp_url().to_owned()),
+            ..Flags::default()
+        };
+        let mut settings = flags.resolve().unwrap();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
+        lockbox::dev::prepare(&settings, Some(&directory)).await.unwrap();
+        let mailbox = lockbox::mailbox::Mailbox::default();
+        let address = mailbox.listen(&tokio_util::task::TaskTracker::new()).await.unwrap();
+        settings.mail.url = format!("smtp://{address}");
+        let store = lockbox::serve::open_store(&settings).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(3).connect(&settings.database_url).await.unwrap();
+        let mut lockbox = Self { servers, settings, store, pool, workers: Vec::new(), folder };
+        for role in RoleName::ALL {
+            for number in 0..count {
+                lockbox.spawn(role, number);
+            }
+        }
+        lockbox
+    }
+
+    fn spawn(&mut self, role: RoleName, number: usize) {
+        let environment = [
+            ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
+            ("LOCKBOX_AMQP_URL", self.settings.amqp_url.clone()),
+            ("LOCKBOX_SMTP_URL", self.settings.mail.url.clone()),
+            ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ];
+        let log = self.folder.join(format!("{}-{number}.log", role.as_str()));
+        let arguments = ["work".to_owned(), role.as_str().to_owned()];
+        let worker =
+            Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
+        self.workers.push((role, number, worker));
+    }
+
+    /// Kills a process at its next instruction and starts it again.
+    pub fn kill_one(&mut self, role: RoleName) {
+        let index = self.workers.iter().position(|(worker, _, _)| *worker == role).unwrap();
+        let (role, number, mut worker) = self.workers.remove(index);
+        worker.kill();
+        self.spawn(role, number);
+    }
+
+    /// Kills every process and leaves them dead.
+    pub fn kill_all(&mut self) {
+        for (_, _, worker) in &mut self.workers {
+            worker.kill();
+        }
+        self.workers.clear();
+    }
+
+    /// Starts one process of each role.
+    pub fn spawn_all(&mut self) {
+        for role in RoleName::ALL {
+            self.spawn(role, 0);
+        }
+    }
+
+    /// Asks a process of a role to finish, and answers with how long it took.
+    pub fn stop_one(&mut self, role: RoleName) -> Duration {
+        let index = self.workers.iter().position(|(worker, _, _)| *worker == role).unwrap();
+        let (_, _, mut worker) = self.workers.remove(index);
+        let started = Instant::now();
+        worker.stop();
+        started.elapsed()
+    }
+
+    /// The end of every process' log, for a failed test.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(&self.folder).unwrap().flatten() {
+            let Ok(log) = std::fs::read_to_string(entry.path()) else { continue };
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+            let end = lines[lines.len().saturating_sub(5)..].join("\n");
+            text.push_str(&format!("\n--- {}\n{end}", entry.file_name().to_string_lossy()));
+        }
+        text
+    }
+
+    /// Takes everything down.
+    pub async fn finish(mut self) {
+        self.kill_all();
+        self.servers.stop().await;
+    }
+}
+
+/// Waits for something to come true, looking often. Errors while looking count as not yet.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
