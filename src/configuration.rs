@@ -17,13 +17,27 @@ pub struct Flags {
     #[arg(long, env = "LOCKBOX_CONFIG", global = true, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
     /// Database [default: postgres://postgres@127.0.0.1:5432/lockbox].
-    #[arg(long, env = "LOCKBOX_DATABASE_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "LOCKBOX_DATABASE_URL",
+        global = true,
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
     pub database_url: Option<String>,
     /// File that holds the database URL.
     #[arg(long, env = "LOCKBOX_DATABASE_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
     pub database_url_file: Option<PathBuf>,
     /// Broker [default: amqp://guest:guest@127.0.0.1:5672/%2f].
-    #[arg(long, env = "LOCKBOX_AMQP_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "LOCKBOX_AMQP_URL",
+        global = true,
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
     pub amqp_url: Option<String>,
     /// File that holds the broker URL.
     #[arg(long, env = "LOCKBOX_AMQP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
@@ -32,7 +46,14 @@ pub struct Flags {
     #[arg(long, env = "LOCKBOX_PREFIX", global = true, value_name = "NAME", help_heading = "Settings")]
     pub prefix: Option<String>,
     /// Mail server [default: smtp://127.0.0.1:25].
-    #[arg(long, env = "LOCKBOX_SMTP_URL", global = true, value_name = "URL", hide_env_values = true, help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "LOCKBOX_SMTP_URL",
+        global = true,
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
     pub smtp_url: Option<String>,
     /// File that holds the mail server's URL.
     #[arg(long, env = "LOCKBOX_SMTP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
@@ -200,11 +221,8 @@ impl Flags {
         let admin_listen: Option<SocketAddr> =
             listen.parse().map_err(|_| reader.faults.push(format!("admin-listen: {listen:?} is no address:port"))).ok();
         let connections = reader.value("database-connections", self.database_connections.as_ref(), "4");
-        let database_connections = connections
-            .parse()
-            .ok()
-            .filter(|count| (1..=1000).contains(count))
-            .unwrap_or_else(|| {
+        let database_connections =
+            connections.parse().ok().filter(|count| (1..=1000).contains(count)).unwrap_or_else(|| {
                 reader.faults.push(format!("database-connections: {connections:?} is not between 1 and 1000"));
                 4
             });

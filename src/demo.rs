@@ -147,8 +147,12 @@ impl Show {
     /// Publishes a file as a ticketing system does, and waits for the answer.
     async fn submit(&mut self, folder: &std::path::Path, story: &Story) -> Result<Option<Uuid>, Failure> {
         let path = folder.join(story.file);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}; run in the project's folder or give --requests", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::Usage(format!(
+                "{} cannot be read: {error}; run in the project's folder or give --requests",
+                path.display()
+            ))
+        })?;
         let mut document: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         // Every showing is another message: the same id again would rightly be ignored.
@@ -218,7 +222,8 @@ impl Show {
         let started = Instant::now();
         loop {
             let view = self.store.show_request(request).await?;
-            let state = view.cause.as_ref().map_or_else(|| view.state.clone(), |cause| format!("{} ({cause})", view.state));
+            let state =
+                view.cause.as_ref().map_or_else(|| view.state.clone(), |cause| format!("{} ({cause})", view.state));
             if view.over_at.is_some() {
                 if state != story.ending {
                     return Err(Failure::Failed(format!("{} is {state}, not {}", story.file, story.ending)));

@@ -54,7 +54,9 @@ impl From<store::Error> for Failure {
         let text = workers::engine::chain(&error);
         match &error {
             store::Error::NotFound(what) => Self::NotFound(format!("nothing is known under {what}")),
-            error if error.is_outage() => Self::Unreachable(format!("{text}; is the database up? `lockbox doctor` looks")),
+            error if error.is_outage() => {
+                Self::Unreachable(format!("{text}; is the database up? `lockbox doctor` looks"))
+            }
             _ => Self::Failed(text),
         }
     }

@@ -86,8 +86,8 @@ pub async fn start(
                 drop(tasks.spawn(workers::audit::run(around)));
             }
             RoleName::Mail => {
-                let mailer = Mailer::new(&settings.mail)
-                    .map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
+                let mailer =
+                    Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
                 drop(tasks.spawn(workers::mail::run(around, Arc::new(mailer))));
             }
         }
@@ -149,7 +149,5 @@ pub async fn run(settings: &Settings, roles: &[RoleName]) -> Result<(), Failure>
     let drained = tokio::time::timeout(DRAIN_LIMIT, tasks.wait()).await;
     admin_stop.cancel();
     store.close().await;
-    drained.map_err(|_| {
-        Failure::Failed("draining took too long; what was not finished is delivered again".to_owned())
-    })
+    drained.map_err(|_| Failure::Failed("draining took too long; what was not finished is delivered again".to_owned()))
 }

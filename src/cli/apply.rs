@@ -27,7 +27,8 @@ pub struct Apply {
 /// Reads a directory file.
 pub(crate) fn read(path: &Path) -> Result<Directory, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{shown} cannot be read: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{shown} cannot be read: {error}")))?;
     let directory: Directory =
         serde_saphyr::from_str(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
     let faults = directory.faults();
@@ -46,15 +47,16 @@ impl Apply {
         }
         let store = open_store(settings).await?;
         store.check_schema().await?;
-        let (applied, messages) = store.apply(&directory, &self.by).await.map_err(|error| match error.constraint() {
-            Some("people_email_key") => {
-                Failure::Usage("an e-mail address in the file belongs to another person already".to_owned())
-            }
-            Some("people_side") => {
-                Failure::Usage("a person in the file belongs to another side already; a person never changes sides".to_owned())
-            }
-            _ => error.into(),
-        })?;
+        let (applied, messages) =
+            store.apply(&directory, &self.by).await.map_err(|error| match error.constraint() {
+                Some("people_email_key") => {
+                    Failure::Usage("an e-mail address in the file belongs to another person already".to_owned())
+                }
+                Some("people_side") => Failure::Usage(
+                    "a person in the file belongs to another side already; a person never changes sides".to_owned(),
+                ),
+                _ => error.into(),
+            })?;
         super::clicks::publish(settings, &messages).await;
         for (tenant, changes) in &applied.changes {
             for change in changes {

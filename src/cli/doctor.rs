@@ -43,7 +43,8 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
         .ok()
         .and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port().unwrap_or(25))));
     if let Some(address) = mail_server {
-        let answered = tokio::time::timeout(std::time::Duration::from_secs(3), tokio::net::TcpStream::connect(&address)).await;
+        let answered =
+            tokio::time::timeout(std::time::Duration::from_secs(3), tokio::net::TcpStream::connect(&address)).await;
         match answered {
             Ok(Ok(_)) => findings.add("mail server", true, format!("{address} answers")),
             _ => findings.add("mail server", false, format!("{address} does not answer; set --smtp-url")),
@@ -83,14 +84,19 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     let seen = format!("{skew} ms apart; the database's alone decides");
     findings.add("clocks", skew < 2000, seen);
     let depth = store.outbox_depth().await?;
-    let seen = format!("{} messages not taken yet, oldest {:.0} s; are all roles running?", depth.waiting, depth.oldest_seconds);
+    let seen = format!(
+        "{} messages not taken yet, oldest {:.0} s; are all roles running?",
+        depth.waiting, depth.oldest_seconds
+    );
     findings.add("outbox", depth.oldest_seconds < 60.0, seen);
     let parked = store.parked_count().await?;
     findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
     let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
     for command in ["manager.decide", "customer.decide", "access.end"] {
         if !store.may_send(&login, command).await? {
-            let seen = format!("the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`");
+            let seen = format!(
+                "the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`"
+            );
             findings.add("producers", false, seen);
         }
     }

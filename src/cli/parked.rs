@@ -89,7 +89,8 @@ async fn list(store: &Store, filter: ParkedFilter, format: Format) -> Result<(),
         })
         .collect();
     let json = found.iter().map(document).collect();
-    Listing { head: vec!["id", "parked at", "reason", "queue", "sent by", "detail", "status"], rows, json }.print(format)
+    Listing { head: vec!["id", "parked at", "reason", "queue", "sent by", "detail", "status"], rows, json }
+        .print(format)
 }
 
 fn document(row: &ParkedRow) -> serde_json::Value {

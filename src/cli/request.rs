@@ -139,8 +139,7 @@ impl Submit {
         if let Some(path) = self.file {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
-            return serde_json::from_str(&text)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
+            return serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
         }
         Ok(SubmitRequest {
             tenant: self.tenant.unwrap_or_default(),
@@ -274,8 +273,10 @@ pub(crate) async fn show(store: &Store, id: Uuid, format: Format) -> Result<(), 
                 })
             })
             .collect();
-        document["events"] =
-            events.iter().map(|event| serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default()).collect();
+        document["events"] = events
+            .iter()
+            .map(|event| serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default())
+            .collect();
         return print_json(&document);
     }
     let content = request.content();
@@ -290,7 +291,11 @@ pub(crate) async fn show(store: &Store, id: Uuid, format: Format) -> Result<(), 
     }
     line(&format!("review by       {}", time(request.review_by)))?;
     line(&format!("decide by       {}", time_or_dash(request.decide_by)))?;
-    line(&format!("access          {} until {}", time_or_dash(request.access_from), time_or_dash(request.access_until)))?;
+    line(&format!(
+        "access          {} until {}",
+        time_or_dash(request.access_from),
+        time_or_dash(request.access_until)
+    ))?;
     line(&format!("digest          {}", request.digest()))?;
     line("")?;
     for event in &events {

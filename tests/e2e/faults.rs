@@ -27,7 +27,9 @@ async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap
     })
     .await;
     let logs = lockbox.logs();
-    let count = async |statement: &'static str| -> i64 { sqlx::query_scalar(statement).fetch_one(&lockbox.pool).await.unwrap() };
+    let count = async |statement: &'static str| -> i64 {
+        sqlx::query_scalar(statement).fetch_one(&lockbox.pool).await.unwrap()
+    };
     let requests = count("select count(*) from requests").await;
     assert_eq!(requests, i64::try_from(messages.len()).unwrap(), "one request for each message{logs}");
     assert_eq!(lockbox.store.audit_gaps(5).await.unwrap(), Vec::<Uuid>::new(), "histories are 1…n{logs}");
@@ -36,7 +38,8 @@ async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap
     assert_eq!(count(endings).await, 0, "one ending each");
     let late = "select count(*) from decisions d join requests r on r.id = d.request where d.stage = 'customer' and d.decided_at >= r.decide_by";
     assert_eq!(count(late).await, 0, "no late yes");
-    let longer = "select count(*) from requests where access_until - access_from > make_interval(secs => duration_seconds)";
+    let longer =
+        "select count(*) from requests where access_until - access_from > make_interval(secs => duration_seconds)";
     assert_eq!(count(longer).await, 0, "no access longer than asked for");
     let repeated = "select count(*) from audit_events where type = 'decision.refused' and (convert_from(body, 'UTF8')::jsonb)->'data'->>'code' = 'repeated'";
     assert_eq!(count(repeated).await, 0, "no click was taken twice{logs}");

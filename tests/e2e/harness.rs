@@ -71,8 +71,7 @@ impl Lockbox {
         ];
         let log = self.folder.join(format!("{}-{number}.log", role.as_str()));
         let arguments = ["work".to_owned(), role.as_str().to_owned()];
-        let worker =
-            Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
+        let worker = Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
         self.workers.push((role, number, worker));
     }
 

@@ -1,6 +1,8 @@
 //! Load that behaves as the world does: a ticketing system that sends again until it is answered, and people whose
 //! clicks are kept once they are told so.
 
+#![allow(clippy::disallowed_methods, reason = "the load is no part of a worker that drains")]
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -150,7 +152,12 @@ async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
 }
 
 /// Sends again what was not answered, as a ticketing system does, until everything is.
-pub async fn until_answered(settings: &Settings, pool: &PgPool, messages: &BTreeMap<String, Vec<u8>>, patience: Duration) {
+pub async fn until_answered(
+    settings: &Settings,
+    pool: &PgPool,
+    messages: &BTreeMap<String, Vec<u8>>,
+    patience: Duration,
+) {
     let started = Instant::now();
     let mut open = None;
     loop {

@@ -1,5 +1,6 @@
 //! End to end: the real executable, one process per role, real servers of this run's own that are killed, stopped and
 //! wiped while load runs.
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
 
 mod demo;
 mod faults;

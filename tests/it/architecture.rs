@@ -18,7 +18,8 @@ const EDGES: [(&str, &[&str]); 7] = [
 
 #[test]
 fn edges_point_down_and_only_the_store_knows_sql_and_only_the_broker_knows_amqp() {
-    let metadata = MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap();
+    let metadata =
+        MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap();
     let expected: BTreeMap<&str, &[&str]> = EDGES.into_iter().collect();
     let packages = metadata.workspace_packages();
     assert_eq!(packages.len(), expected.len(), "a new crate needs a place in the house");
@@ -62,7 +63,9 @@ fn lifecycle_page() -> String {
             page.push_str(&format!("    {} --> {to}: {}\n", row.state, row.fact));
         }
     }
-    page.push_str("```\n\nOne of several yeses leaves a request in `awaiting_customer`; the table shows the last one.\n\n");
+    page.push_str(
+        "```\n\nOne of several yeses leaves a request in `awaiting_customer`; the table shows the last one.\n\n",
+    );
     page.push_str("| state | fact | next | events | timers |\n|---|---|---|---|---|\n");
     for row in &rows {
         let next = match row.outcome {

@@ -42,7 +42,12 @@ async fn events_are_found_by_request_person_tenant_type_words_and_time() {
     );
     assert_eq!(found(AuditFilter { text: Some("flamingo".into()), ..nothing() }).await, ["request.submitted"]);
     assert_eq!(found(AuditFilter { type_name: Some("request.manager".into()), ..nothing() }).await.len(), 1);
-    assert_eq!(found(AuditFilter { tenant: Some("adatum".into()), type_name: Some("request.".into()), ..nothing() }).await.len(), 0);
+    assert_eq!(
+        found(AuditFilter { tenant: Some("adatum".into()), type_name: Some("request.".into()), ..nothing() })
+            .await
+            .len(),
+        0
+    );
     assert_eq!(found(AuditFilter { request: Some(request), ..nothing() }).await.len(), 2);
     let future = lockbox.store.clock().await.unwrap();
     assert_eq!(found(AuditFilter { since: Some(future), ..nothing() }).await.len(), 0);
@@ -53,8 +58,24 @@ async fn events_are_found_by_request_person_tenant_type_words_and_time() {
 async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_can_use() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let submit = [
-        "request", "submit", "--as", "robin", "--tenant", "contoso", "--service-request", "SR-2026-000123", "--service",
-        "onedrive", "--resource", "https://contoso.example/personal/alex", "--reason", "sync fails", "--duration", "15m", "-o", "json",
+        "request",
+        "submit",
+        "--as",
+        "robin",
+        "--tenant",
+        "contoso",
+        "--service-request",
+        "SR-2026-000123",
+        "--service",
+        "onedrive",
+        "--resource",
+        "https://contoso.example/personal/alex",
+        "--reason",
+        "sync fails",
+        "--duration",
+        "15m",
+        "-o",
+        "json",
     ];
     let (code, out, err) = lockbox_command(&lockbox, &submit);
     assert_eq!(code, 0, "{err}");

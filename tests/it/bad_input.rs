@@ -30,7 +30,11 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
         (with("duration_seconds", json!(999_999)), "invalid", "ceiling"),
         (with("service", json!("fax")), "invalid", "service: unknown; one of exchange_online"),
         (with("severity", json!("panic")), "invalid", "severity: unknown"),
-        (with("reason", json!({"code": "because", "text": ""})), "invalid", "reason.text: must not be empty; reason.code"),
+        (
+            with("reason", json!({"code": "because", "text": ""})),
+            "invalid",
+            "reason.text: must not be empty; reason.code",
+        ),
         (with("resource", json!("finance\u{202e}@contoso.example")), "invalid", "U+202E"),
         (with("starts_at", json!("2020-01-01T00:00:00Z")), "invalid", "starts_at: lies in the past"),
     ];
@@ -60,10 +64,25 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
         ("request.explode.v1", good.replace("request.submit", "request.explode"), "schema.unknown_type", "explode"),
         ("request.submit.v1", text(&with("unknown_field", json!(1))), "schema.invalid", "unknown_field"),
         ("request.submit.v1", text(&with("duration_seconds", json!("an hour"))), "schema.invalid", "invalid type"),
-        ("request.submit.v1", good.replace("\"tenant\":\"contoso\"", "\"tenant\":\"contoso\",\"tenant\":\"adatum\""), "schema.invalid", "duplicate field"),
-        ("request.submit.v1", good.replace("\"reason\":{", &format!("\"deep\":{deep},\"reason\":{{")), "schema.invalid", ""),
+        (
+            "request.submit.v1",
+            good.replace("\"tenant\":\"contoso\"", "\"tenant\":\"contoso\",\"tenant\":\"adatum\""),
+            "schema.invalid",
+            "duplicate field",
+        ),
+        (
+            "request.submit.v1",
+            good.replace("\"reason\":{", &format!("\"deep\":{deep},\"reason\":{{")),
+            "schema.invalid",
+            "",
+        ),
         ("request.submit.v1", format!("{good}{}", " ".repeat(10 * 1024 * 1024)), "schema.too_large", "at most 65536"),
-        ("request.submit.v1", good.replace("request.submit.v1", "manager.decide.v1"), "schema.unexpected_type", "not taken here"),
+        (
+            "request.submit.v1",
+            good.replace("request.submit.v1", "manager.decide.v1"),
+            "schema.unexpected_type",
+            "not taken here",
+        ),
     ];
     for (key, text, code, words) in cases {
         let id = Uuid::now_v7().to_string();

@@ -36,10 +36,16 @@ async fn each_wrong_decision_is_refused_with_a_reason_of_its_own_and_audited() {
     elsewhere.request = uuid::Uuid::new_v4();
     assert_eq!(lockbox.outcome(Kind::CustomerDecide, &elsewhere).await, "not_found");
 
-    let filter = AuditFilter { request: Some(request), type_name: Some("decision.refused".into()), limit: 50, ..AuditFilter::default() };
+    let filter = AuditFilter {
+        request: Some(request),
+        type_name: Some("decision.refused".into()),
+        limit: 50,
+        ..AuditFilter::default()
+    };
     let refused = lockbox.store.search_audit(&filter).await.unwrap();
     assert!(refused.len() >= 9, "{} refusals on record", refused.len());
-    let by_kim = refused.iter().find(|event| event.person.as_deref() == Some("kim")).expect("the named person is on record");
+    let by_kim =
+        refused.iter().find(|event| event.person.as_deref() == Some("kim")).expect("the named person is on record");
     assert_eq!(body(by_kim)["actor"]["display_name"], "Kim Duarte");
     lockbox.finish().await;
 }

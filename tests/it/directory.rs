@@ -24,7 +24,8 @@ async fn applying_again_changes_nothing_and_a_change_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_changes_sides() {
     let lockbox = Lockbox::without_roles().await;
-    let text = "vendor:\n  people:\n    - {name: alex, display_name: Alex, email: alex@fabrikam.example, roles: [manager]}\n";
+    let text =
+        "vendor:\n  people:\n    - {name: alex, display_name: Alex, email: alex@fabrikam.example, roles: [manager]}\n";
     let fault = lockbox.store.apply(&read(text), "lee").await.unwrap_err();
     assert_eq!(fault.constraint(), Some("people_side"));
     lockbox.finish().await;

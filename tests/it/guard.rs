@@ -97,10 +97,14 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
     // Legal moves still need what stands behind them.
     let by = |state| at.iter().find(|(name, _)| *name == state).unwrap().1;
     let pool = &lockbox.pool;
-    assert_eq!(refusal(pool, &put("awaiting_customer"), by("awaiting_manager")).await.as_deref(), Some("requests_yeses"));
+    assert_eq!(
+        refusal(pool, &put("awaiting_customer"), by("awaiting_manager")).await.as_deref(),
+        Some("requests_yeses")
+    );
     assert_eq!(refusal(pool, &put("granted"), by("awaiting_customer")).await.as_deref(), Some("requests_yeses"));
     assert_eq!(refusal(pool, &put("expired"), by("awaiting_customer")).await.as_deref(), Some("requests_deadline"));
-    let longer = "update requests set access_until = access_until + interval '1 hour', version = version + 1 where id = $1";
+    let longer =
+        "update requests set access_until = access_until + interval '1 hour', version = version + 1 where id = $1";
     assert!(refusal(pool, longer, by("granted")).await.is_some(), "the end never moves later");
     let content = "update requests set content = content || 'x', version = version + 1 where id = $1";
     assert!(refusal(pool, content, by("granted")).await.is_some(), "the content never changes");

@@ -53,8 +53,7 @@ async fn urls() -> &'static Urls {
         .await;
         match servers {
             Ok(servers) => {
-                let urls =
-                    Urls { database: servers.database_url().to_owned(), amqp: servers.amqp_url().to_owned() };
+                let urls = Urls { database: servers.database_url().to_owned(), amqp: servers.amqp_url().to_owned() };
                 // They end with this process.
                 Box::leak(Box::new(servers));
                 urls
@@ -184,7 +183,8 @@ impl Lockbox {
     /// The first event that followed from a message.
     pub async fn answer(&self, cause: &str) -> AuditRow {
         let filter = AuditFilter { cause: Some(cause.into()), limit: 1, ..AuditFilter::default() };
-        eventually(&format!("an answer to {cause}"), async || self.store.search_audit(&filter).await.unwrap().pop()).await
+        eventually(&format!("an answer to {cause}"), async || self.store.search_audit(&filter).await.unwrap().pop())
+            .await
     }
 
     /// Publishes a command inside, as portal and command line do.
@@ -260,7 +260,8 @@ impl Lockbox {
                 .fetch_one(&self.pool)
                 .await
                 .unwrap();
-            let work = depths.iter().filter(|depth| !depth.queue.contains(".delay.") && !depth.queue.ends_with(".mail"));
+            let work =
+                depths.iter().filter(|depth| !depth.queue.contains(".delay.") && !depth.queue.ends_with(".mail"));
             (work.map(|depth| depth.ready).sum::<u32>() == 0 && waiting == 0).then_some(())
         })
         .await;

@@ -21,7 +21,13 @@ async fn a_request_is_approved_by_both_sides_and_revoked_by_time() {
     assert!(ended.over_at.unwrap() >= granted.access_until.unwrap(), "never early");
     assert_eq!(
         lockbox.steps(request).await,
-        ["request.submitted", "request.manager_approved", "request.customer_approved", "access.granted", "access.ended"]
+        [
+            "request.submitted",
+            "request.manager_approved",
+            "request.customer_approved",
+            "access.granted",
+            "access.ended"
+        ]
     );
     lockbox.finish().await;
 }

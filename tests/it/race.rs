@@ -14,10 +14,12 @@ const REQUESTS: usize = 4000;
 async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Approval, RoleName::Expiry]).await;
-    sqlx::query("update tenants set review_deadline_seconds = 600, decision_deadline_seconds = 8 where name = 'adatum'")
-        .execute(&lockbox.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update tenants set review_deadline_seconds = 600, decision_deadline_seconds = 8 where name = 'adatum'",
+    )
+    .execute(&lockbox.pool)
+    .await
+    .unwrap();
     for _ in 0..REQUESTS {
         lockbox.publish(Kind::RequestSubmit, &quick_submission(60)).await;
     }
@@ -27,7 +29,8 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
         (rows.len() == REQUESTS).then_some(rows)
     })
     .await;
-    let send = async |kind: Kind, by: &str, (id, digest): (uuid::Uuid, Vec<u8>)| {
+    let now = lockbox.store.clock().await.unwrap();
+    let send = |kind: Kind, by: &str, (id, digest): (uuid::Uuid, Vec<u8>)| {
         let decision = contracts::commands::Decide {
             request: id,
             by: by.into(),
@@ -37,18 +40,17 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
             channel: "test".into(),
             duration_seconds: None,
         };
-        let now = lockbox.store.clock().await.unwrap();
         workers::relay::outgoing(message(kind, now, About::default(), &decision))
     };
     let mut yes = Vec::with_capacity(REQUESTS);
     for row in &rows {
-        yes.push(send(Kind::ManagerDecide, "morgan", (row.get(0), row.get(1))).await);
+        yes.push(send(Kind::ManagerDecide, "morgan", (row.get(0), row.get(1))));
     }
     for batch in yes.chunks(500) {
         lockbox.publisher.lock().await.publish(batch).await.unwrap();
     }
     // The customer's yes is on its way around the moment the deadline passes.
-    let due = "select id, digest from requests where state = 'awaiting_customer' and decide_by < clock_timestamp() + interval '150 milliseconds' order by decide_by limit 400";
+    let due = "select id, digest from requests where state = 'awaiting_customer' and decide_by < clock_timestamp() + interval '1500 milliseconds' order by decide_by limit 200";
     let mut answered = std::collections::HashSet::new();
     eventually("all are over or open", async || {
         let rows = sqlx::query(due).fetch_all(&lockbox.pool).await.unwrap();
@@ -56,14 +58,18 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
         for row in rows {
             let id: uuid::Uuid = row.get(0);
             if answered.insert(id) {
-                batch.push(send(Kind::CustomerDecide, "dana", (id, row.get(1))).await);
+                batch.push(send(Kind::CustomerDecide, "dana", (id, row.get(1))));
             }
         }
         if !batch.is_empty() {
             lockbox.publisher.lock().await.publish(&batch).await.unwrap();
         }
-        let open: i64 = sqlx::query_scalar("select count(*) from requests where state in ('awaiting_manager', 'awaiting_customer')")
-            .fetch_one(&lockbox.pool).await.unwrap();
+        let open: i64 = sqlx::query_scalar(
+            "select count(*) from requests where state in ('awaiting_manager', 'awaiting_customer')",
+        )
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
         (open == 0).then_some(())
     })
     .await;

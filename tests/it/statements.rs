@@ -29,7 +29,8 @@ fn statements(source: &str) -> Vec<String> {
             let joined: Vec<&str> = statement.split("\\\n").map(str::trim_start).collect();
             let joined = joined.concat();
             let verb = joined.split(' ').next()?.to_owned();
-            (name_is_const && ["select", "insert", "update", "delete", "with"].contains(&verb.as_str())).then_some(joined)
+            (name_is_const && ["select", "insert", "update", "delete", "with"].contains(&verb.as_str()))
+                .then_some(joined)
         })
         .collect()
 }

@@ -15,7 +15,10 @@ async fn silence_of_either_side_expires_the_request_and_nobody_decided() {
         .unwrap();
     let unanswered = lockbox.submit(&quick_submission(5)).await;
     assert_eq!(lockbox.until(unanswered, "expired").await.cause.as_deref(), Some("manager"));
-    sqlx::query("update tenants set review_deadline_seconds = 60 where name = 'adatum'").execute(&lockbox.pool).await.unwrap();
+    sqlx::query("update tenants set review_deadline_seconds = 60 where name = 'adatum'")
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
     let reviewed = lockbox.submit(&quick_submission(5)).await;
     lockbox.decide(Kind::ManagerDecide, reviewed, "morgan", Approve).await;
     let expired = lockbox.until(reviewed, "expired").await;
@@ -28,14 +31,23 @@ async fn silence_of_either_side_expires_the_request_and_nobody_decided() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_after_the_deadline_is_refused_even_when_no_expiry_worker_ever_ran() {
-    let lockbox = Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
-    sqlx::query("update tenants set decision_deadline_seconds = 1 where name = 'adatum'").execute(&lockbox.pool).await.unwrap();
+    let lockbox =
+        Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
+    sqlx::query("update tenants set decision_deadline_seconds = 1 where name = 'adatum'")
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
     let request = lockbox.submit(&quick_submission(5)).await;
     lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
     let deadline = lockbox.view(request).await.decide_by.unwrap();
-    eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() >= deadline).then_some(())).await;
+    eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() >= deadline).then_some(()))
+        .await;
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await, "deadline_passed");
-    assert_eq!(lockbox.view(request).await.state, "awaiting_customer", "nobody labelled it yet, and yet it was too late");
+    assert_eq!(
+        lockbox.view(request).await.state,
+        "awaiting_customer",
+        "nobody labelled it yet, and yet it was too late"
+    );
     lockbox.start(&[RoleName::Expiry]).await;
     lockbox.until(request, "expired").await;
     lockbox.finish().await;
@@ -43,8 +55,12 @@ async fn an_approval_after_the_deadline_is_refused_even_when_no_expiry_worker_ev
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_that_waits_for_the_lock_past_the_deadline_is_refused() {
-    let lockbox = Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
-    sqlx::query("update tenants set decision_deadline_seconds = 1 where name = 'adatum'").execute(&lockbox.pool).await.unwrap();
+    let lockbox =
+        Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
+    sqlx::query("update tenants set decision_deadline_seconds = 1 where name = 'adatum'")
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
     let request = lockbox.submit(&quick_submission(5)).await;
     lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
     let mut holder = lockbox.pool.begin().await.unwrap();
@@ -52,7 +68,8 @@ async fn an_approval_that_waits_for_the_lock_past_the_deadline_is_refused() {
     let decision = lockbox.decision(request, "dana", Approve).await;
     let sent = lockbox.command(Kind::CustomerDecide, &decision).await;
     let deadline = lockbox.view(request).await.decide_by.unwrap();
-    eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() > deadline).then_some(())).await;
+    eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() > deadline).then_some(()))
+        .await;
     holder.rollback().await.unwrap();
     let answer = lockbox.answer(&sent.id.to_string()).await;
     assert_eq!(crate::harness::body(&answer)["code"], "deadline_passed");
@@ -61,7 +78,8 @@ async fn an_approval_that_waits_for_the_lock_past_the_deadline_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn timers_fire_from_the_table_when_every_hint_was_lost() {
-    let lockbox = Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
+    let lockbox =
+        Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
     let request = lockbox.submit(&quick_submission(1)).await;
     lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;

@@ -195,8 +195,7 @@ impl<R: Role> Engine<R> {
 
     /// One transaction: inbox, locks, clock, roles, write, commit; then the relay gets what was committed.
     async fn once(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
-        let mut wanted =
-            Wanted { consumer: self.role.name().as_str(), lock: self.role.lock(), ..Wanted::default() };
+        let mut wanted = Wanted { consumer: self.role.name().as_str(), lock: self.role.lock(), ..Wanted::default() };
         for item in wave {
             if let Item::Good(received) = item {
                 self.role.want(received, &mut wanted);

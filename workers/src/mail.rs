@@ -69,10 +69,9 @@ async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Resu
     let source = Source { login: delivery.user_id().map(str::to_owned) };
     let read = Received::<Mail>::read(delivery.body(), source, |kind, envelope| match kind {
         Kind::Mail => envelope.data(),
-        other => Err(Malformed {
-            code: "schema.unexpected_type",
-            detail: format!("{} asks for no mail", other.type_name()),
-        }),
+        other => {
+            Err(Malformed { code: "schema.unexpected_type", detail: format!("{} asks for no mail", other.type_name()) })
+        }
     });
     match read {
         Ok(received) => send(around, mailer, &received).await?,

@@ -29,10 +29,7 @@ impl Role for Notification {
         if kind.roles().contains(&RoleName::Notification.as_str()) {
             return envelope.data();
         }
-        Err(Malformed {
-            code: "schema.unexpected_type",
-            detail: format!("nobody is told about {}", kind.type_name()),
-        })
+        Err(Malformed { code: "schema.unexpected_type", detail: format!("nobody is told about {}", kind.type_name()) })
     }
 
     fn want(&self, received: &Received<Step>, wanted: &mut Wanted) {
@@ -103,7 +100,11 @@ fn audience<'a>(
     let actor = received.body.actor.id;
     let granted = received.kind == Kind::AccessGranted;
     let said_yes = move |person: &Person| {
-        granted && snapshot.deciders.iter().any(|(id, stage, by)| *id == content.request.0 && stage == "customer" && *by == person.id)
+        granted
+            && snapshot
+                .deciders
+                .iter()
+                .any(|(id, stage, by)| *id == content.request.0 && stage == "customer" && *by == person.id)
     };
     let others = move |person: &&'a Person| Some(person.id.0) != actor && !said_yes(person);
     let both_sides = || engineer().into_iter().chain(reviewer()).chain(approvers().filter(others)).collect();

@@ -93,8 +93,12 @@ pub fn outgoing(message: Message) -> Outgoing {
 
 /// A hint on its way: on the longest rung that does not overshoot, or straight to the expiry role.
 fn hint_outgoing(hint: Hint, now: DateTime<Utc>) -> Outgoing {
-    let data =
-        TimerDue { request: hint.request, timer: hint.kind.to_owned(), generation: hint.generation, due_at: hint.due_at };
+    let data = TimerDue {
+        request: hint.request,
+        timer: hint.kind.to_owned(),
+        generation: hint.generation,
+        due_at: hint.due_at,
+    };
     let about = About { request: Some(hint.request), trace: Some(Traceparent::start()), ..About::default() };
     let straight = outgoing(message(Kind::TimerDue, now, about, &data));
     match ladder::rung_for(remaining(hint.due_at, now)) {
@@ -178,7 +182,10 @@ impl RelayTask {
                 }
                 Published::Nacked => {
                     metrics::counter!("lockbox_publish_failed_total", "why" => "nacked").increment(1);
-                    tracing::warn!(message = message.message_id, "the broker could not keep this message; it is sent again");
+                    tracing::warn!(
+                        message = message.message_id,
+                        "the broker could not keep this message; it is sent again"
+                    );
                 }
             }
         }
@@ -189,7 +196,9 @@ impl RelayTask {
     async fn sweep(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
         let split = self.confirmed.partition_point(|(at, _)| at.elapsed() > TAKEN_BY);
         let ids: Vec<Uuid> = self.confirmed.drain(..split).map(|(_, id)| id).collect();
-        if !ids.is_empty() && let Err(error) = self.store.confirmed(&ids).await {
+        if !ids.is_empty()
+            && let Err(error) = self.store.confirmed(&ids).await
+        {
             tracing::debug!(error = chain(&error), "confirms not noted; the messages are sent again later");
         }
         loop {

@@ -27,15 +27,8 @@ pub enum RoleName {
 
 impl RoleName {
     /// Every role.
-    pub const ALL: [Self; 7] = [
-        Self::Intake,
-        Self::ManagerReview,
-        Self::Notification,
-        Self::Approval,
-        Self::Expiry,
-        Self::Audit,
-        Self::Mail,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Intake, Self::ManagerReview, Self::Notification, Self::Approval, Self::Expiry, Self::Audit, Self::Mail];
 
     /// Name on the command line, of the queue and in metrics.
     pub fn as_str(self) -> &'static str {

@@ -200,8 +200,7 @@ fn item_of<R: Role>(engine: &Engine<R>, hint: Hint) -> Option<Item<R::Message>> 
 
 /// Brings overdue timers from the table, broker up or down.
 async fn sweep(around: Surroundings) {
-    let engine =
-        Engine { role: Expiry { sweeping: true }, store: around.store.clone(), relay: around.relay.clone() };
+    let engine = Engine { role: Expiry { sweeping: true }, store: around.store.clone(), relay: around.relay.clone() };
     loop {
         tokio::select! {
             () = around.stop.cancelled() => return,

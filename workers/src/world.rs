@@ -27,7 +27,13 @@ impl World<'_> {
     }
 
     /// Lets the lifecycle decide on a fact about a request, and notes what follows or why nothing does.
-    pub fn step<T>(&mut self, received: &Received<T>, request: Uuid, by: Option<&str>, fact: impl FnOnce(&Request) -> Fact) {
+    pub fn step<T>(
+        &mut self,
+        received: &Received<T>,
+        request: Uuid,
+        by: Option<&str>,
+        fact: impl FnOnce(&Request) -> Fact,
+    ) {
         let Some(found) = self.snapshot.requests.get(&request) else {
             self.refuse(received, &Refusal::NotFound, self.actor(by), None);
             return;

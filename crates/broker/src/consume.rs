@@ -1,11 +1,11 @@
 //! Consuming: whatever is ready, as one batch, acknowledged as one.
 
 use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::Channel;
 
 use crate::error::Error;
 use crate::link::{Link, within};

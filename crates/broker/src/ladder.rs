@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn every_delay_is_reached_from_below_in_few_hops() {
-        let delays = (0..3600u64).map(Duration::from_secs).chain((1..400).map(|hours| Duration::from_secs(hours * 2777)));
+        let delays =
+            (0..3600u64).map(Duration::from_secs).chain((1..400).map(|hours| Duration::from_secs(hours * 2777)));
         for delay in delays.map(|delay| delay + Duration::from_millis(400)) {
             let (mut waited, mut hops) = (Duration::ZERO, 0);
             while let Some(rung) = rung_for(delay - waited) {

@@ -23,15 +23,8 @@ pub enum Exchange {
 
 impl Exchange {
     /// Every exchange.
-    pub const ALL: [Self; 7] = [
-        Self::Requests,
-        Self::Commands,
-        Self::Events,
-        Self::Notices,
-        Self::Delay,
-        Self::Unroutable,
-        Self::Refused,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Requests, Self::Commands, Self::Events, Self::Notices, Self::Delay, Self::Unroutable, Self::Refused];
 
     /// Name behind the prefix.
     pub fn as_str(self) -> &'static str {

@@ -91,7 +91,8 @@ pub async fn verify(link: &Link, names: &Names) -> Result<Vec<Fault>, Error> {
         let channel = link.channel().await?;
         let options = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
         let (name, kind) = (exchange.name.as_str().into(), exchange.kind());
-        let found = within(10, "looking at an exchange", channel.exchange_declare(name, kind, options, FieldTable::default()));
+        let found =
+            within(10, "looking at an exchange", channel.exchange_declare(name, kind, options, FieldTable::default()));
         note(&mut faults, &exchange.name, "exchange", found.await)?;
     }
     for queue in &plan.queues {
@@ -118,7 +119,9 @@ fn note(faults: &mut Vec<Fault>, object: &str, what: &str, found: Result<(), Err
         Err(error) => match error.reply_code() {
             Some(404) => format!("the {what} is missing; run `lockbox topology apply`"),
             Some(406) => {
-                format!("the {what} is there with other settings; empty and delete it, then run `lockbox topology apply`")
+                format!(
+                    "the {what} is there with other settings; empty and delete it, then run `lockbox topology apply`"
+                )
             }
             Some(403) => format!("this login may not declare the {what}; use the topology login"),
             _ => return Err(error),
@@ -130,7 +133,8 @@ fn note(faults: &mut Vec<Fault>, object: &str, what: &str, found: Result<(), Err
 
 async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, Error> {
     let channel = link.channel().await?;
-    let found = within(10, "looking at a queue", channel.queue_declare(queue.into(), PASSIVE, FieldTable::default())).await;
+    let found =
+        within(10, "looking at a queue", channel.queue_declare(queue.into(), PASSIVE, FieldTable::default())).await;
     let depth = match found {
         Ok(found) => {
             Some(Depth { queue: queue.to_owned(), ready: found.message_count(), consumers: found.consumer_count() })

@@ -168,12 +168,7 @@ impl RulesEntry {
             access_ceiling_seconds: ceiling,
             required_approvals: self.required_approvals.unwrap_or(standard.required_approvals),
             comment_required: self.comment_required.unwrap_or(standard.comment_required),
-            reminders_seconds: self
-                .reminders
-                .iter()
-                .flatten()
-                .map(|text| parse_seconds(text).unwrap_or(-1))
-                .collect(),
+            reminders_seconds: self.reminders.iter().flatten().map(|text| parse_seconds(text).unwrap_or(-1)).collect(),
         }
     }
 }

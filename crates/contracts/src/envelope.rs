@@ -172,9 +172,8 @@ impl Envelope {
     /// # Errors
     /// [`Malformed`] with the field and the place.
     pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Malformed> {
-        serde_json::from_str(self.data.get()).map_err(|fault| {
-            Malformed::new("schema.invalid", format_args!("data of {}: {fault}", self.type_name))
-        })
+        serde_json::from_str(self.data.get())
+            .map_err(|fault| Malformed::new("schema.invalid", format_args!("data of {}: {fault}", self.type_name)))
     }
 }
 

@@ -435,8 +435,10 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
         .ok_or_else(|| Malformed::new("schema.invalid", "an event must have a UUID as id and come from /lockbox"))?;
     let at = envelope.time.ok_or_else(|| Malformed::new("schema.invalid", "an event must have a time"))?;
     let data: Tolerant = envelope.data()?;
-    let text: Vec<String> =
-        [data.reason, data.comment, data.resource, data.message, data.recipient, data.note].into_iter().flatten().collect();
+    let text: Vec<String> = [data.reason, data.comment, data.resource, data.message, data.recipient, data.note]
+        .into_iter()
+        .flatten()
+        .collect();
     let actor = data.actor;
     let type_name = kind.key().rsplit_once('.').map_or(kind.key(), |(name, _)| name).to_owned();
     Ok(Indexed {

@@ -216,8 +216,7 @@ fn awaiting_manager(request: &Request, review_by: DateTime<Utc>, fact: &Fact) ->
             match decided.verdict {
                 Verdict::Approve => {
                     let decide_by = decided.at + TimeDelta::seconds(request.content.rules.decision_deadline_seconds);
-                    let next =
-                        State::AwaitingCustomer { manager: decided.by.id, decide_by, approvals: Vec::new() };
+                    let next = State::AwaitingCustomer { manager: decided.by.id, decide_by, approvals: Vec::new() };
                     let step = Step::by(request, decided);
                     Ok(Transition {
                         events: vec![step.event(EventKind::ManagerApproved { decide_by }, &next)],

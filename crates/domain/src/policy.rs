@@ -63,6 +63,44 @@ pub fn admit(
     if !requester.enabled {
         return Err(Refusal::PersonDisabled);
     }
+    let Words { reason_code, severity, duration_seconds } = read(&asked, tenant, around.services, now)?;
+    if !requester.may_ask(&asked.service) {
+        return Err(Refusal::NotEngineer);
+    }
+    if around.reviewers == 0 {
+        return Err(Refusal::NoReviewer);
+    }
+    if (around.approvers as i64) < i64::from(tenant.rules.required_approvals) {
+        return Err(Refusal::NoApprover);
+    }
+    Ok(Content {
+        request,
+        tenant: tenant.id,
+        tenant_name: tenant.name.clone(),
+        service_request: asked.service_request,
+        service: asked.service,
+        resource: asked.resource,
+        reason_code,
+        reason: asked.reason,
+        severity,
+        requester: requester.id,
+        requester_name: requester.name.clone(),
+        duration_seconds,
+        // The database keeps microseconds.
+        starts_at: asked.starts_at.map(|start| start.trunc_subsecs(6)),
+        rules: tenant.rules.clone(),
+    })
+}
+
+/// The fields of a submission that are words from a list or have a default.
+struct Words {
+    reason_code: ReasonCode,
+    severity: Severity,
+    duration_seconds: i64,
+}
+
+/// Reads the fields, or says everything that is wrong with them.
+fn read(asked: &Submission, tenant: &Tenant, services: &[String], now: DateTime<Utc>) -> Result<Words, Refusal> {
     let mut faults = Vec::new();
     let mut fault = |field, problem: String| faults.push(Fault { field, problem });
 
@@ -75,10 +113,10 @@ pub fn admit(
             fault(field, problem);
         }
     }
-    let known = |name: &str| SERVICES.contains(&name) || around.services.iter().any(|added| added == name);
+    let known = |name: &str| SERVICES.contains(&name) || services.iter().any(|added| added == name);
     if !known(&asked.service) {
         let mut names: Vec<&str> = SERVICES.to_vec();
-        names.extend(around.services.iter().map(String::as_str));
+        names.extend(services.iter().map(String::as_str));
         fault("service", format!("unknown; one of {}", names.join(", ")));
     }
     let reason_code = ReasonCode::parse(&asked.reason_code);
@@ -107,35 +145,12 @@ pub fn admit(
     for (field, problem) in tenant.rules.faults() {
         fault("tenant", format!("its rule {field} cannot stand: {problem}"));
     }
-    let (Some(reason_code), Some(severity), true) = (reason_code, severity, faults.is_empty()) else {
-        return Err(Refusal::Invalid(faults));
-    };
-    if !requester.may_ask(&asked.service) {
-        return Err(Refusal::NotEngineer);
+    match (reason_code, severity) {
+        (Some(reason_code), Some(severity)) if faults.is_empty() => {
+            Ok(Words { reason_code, severity, duration_seconds })
+        }
+        _ => Err(Refusal::Invalid(faults)),
     }
-    if around.reviewers == 0 {
-        return Err(Refusal::NoReviewer);
-    }
-    if (around.approvers as i64) < i64::from(tenant.rules.required_approvals) {
-        return Err(Refusal::NoApprover);
-    }
-    Ok(Content {
-        request,
-        tenant: tenant.id,
-        tenant_name: tenant.name.clone(),
-        service_request: asked.service_request,
-        service: asked.service,
-        resource: asked.resource,
-        reason_code,
-        reason: asked.reason,
-        severity,
-        requester: requester.id,
-        requester_name: requester.name.clone(),
-        duration_seconds,
-        // The database keeps microseconds.
-        starts_at: asked.starts_at.map(|start| start.trunc_subsecs(6)),
-        rules: tenant.rules.clone(),
-    })
 }
 
 fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -55,10 +55,7 @@ impl Rules {
             within("reminders_seconds", reminder, self.decision_deadline_seconds);
         }
         if !(1..=10).contains(&self.required_approvals) {
-            faults.push((
-                "required_approvals",
-                format!("must be between 1 and 10, not {}", self.required_approvals),
-            ));
+            faults.push(("required_approvals", format!("must be between 1 and 10, not {}", self.required_approvals)));
         }
         faults
     }

@@ -9,7 +9,8 @@ const STANDARD: [u16; 4] = [5432, 5672, 15_672, 4369];
 /// The port used last time if it is free, else any free one.
 pub(crate) fn choose(remembered: &Path) -> std::io::Result<u16> {
     let last = std::fs::read_to_string(remembered).ok().and_then(|text| text.trim().parse::<u16>().ok());
-    if let Some(port) = last.filter(|port| !STANDARD.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+    if let Some(port) = last.filter(|port| !STANDARD.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok())
+    {
         return Ok(port);
     }
     loop {

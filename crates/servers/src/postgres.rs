@@ -48,8 +48,7 @@ impl Private {
         kill_leftovers(folder);
         run_as.own(folder)?;
         let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
-        let mut server =
-            Self { binaries, libraries, folder: folder.to_owned(), port, run_as, progress, running: None };
+        let mut server = Self { binaries, libraries, folder: folder.to_owned(), port, run_as, progress, running: None };
         if !server.cluster().join("PG_VERSION").is_file() {
             server.make_cluster()?;
         }

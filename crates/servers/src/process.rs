@@ -43,9 +43,9 @@ impl RunAs {
     pub fn reaches(self, folder: &Path) -> bool {
         use std::os::unix::fs::PermissionsExt;
         self.uid.is_none()
-            || folder.ancestors().all(|above| {
-                std::fs::metadata(above).map_or(true, |found| found.permissions().mode() & 0o001 != 0)
-            })
+            || folder
+                .ancestors()
+                .all(|above| std::fs::metadata(above).map_or(true, |found| found.permissions().mode() & 0o001 != 0))
     }
 }
 

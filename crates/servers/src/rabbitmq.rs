@@ -33,7 +33,8 @@ const CONFIGURATION: &str = "listeners.tcp.1 = 127.0.0.1:PORT\n\
 pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
     let folders = ["usr/lib/rabbitmq/bin", "opt/homebrew/sbin", "usr/local/sbin"].map(|folder| root.join(folder));
     folders.iter().map(|folder| folder.join("rabbitmq-server")).find(|program| program.is_file()).or_else(|| {
-        find("rabbitmq-server", &[]).filter(|program| !program.starts_with("/usr/sbin") && !program.starts_with("/sbin"))
+        find("rabbitmq-server", &[])
+            .filter(|program| !program.starts_with("/usr/sbin") && !program.starts_with("/sbin"))
     })
 }
 

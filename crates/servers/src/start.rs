@@ -212,7 +212,9 @@ impl Private<'_> {
                     return Err(self.nowhere("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
                 }
                 let found = match self.unpacked() {
-                    Ok(unpacked) => postgres::installed(&unpacked.root).map(|binaries| (binaries, unpacked.libraries())),
+                    Ok(unpacked) => {
+                        postgres::installed(&unpacked.root).map(|binaries| (binaries, unpacked.libraries()))
+                    }
                     Err(fault) => {
                         self.tried.push(fault.to_string());
                         None

@@ -97,7 +97,8 @@ fn wanted(cache: &Path) -> Result<BTreeSet<String>, Error> {
     let mut newest = apt("apt-cache", cache);
     newest.args(["search", "--names-only", "^postgresql-[0-9]+$"]);
     let listed = run(newest, None)?;
-    let versions = listed.lines().filter_map(|line| line.split(' ').next()?.strip_prefix("postgresql-")?.parse::<u32>().ok());
+    let versions =
+        listed.lines().filter_map(|line| line.split(' ').next()?.strip_prefix("postgresql-")?.parse::<u32>().ok());
     let Some(version) = versions.max() else {
         let said = "no package of Postgres is known here".to_owned();
         return Err(Error::Program { program: "apt-cache".to_owned(), said });

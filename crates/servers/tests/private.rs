@@ -1,5 +1,7 @@
 //! Private servers start, survive a kill with what they had acknowledged, and stop.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Arc;
 
 use servers::{Allow, Options, Servers, Source};

@@ -82,7 +82,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer; then nothing was written.
-    pub async fn append(&self, events: &[(Indexed, &[u8])], parked: Vec<Parked>, changes: Changes) -> Result<(), Error> {
+    pub async fn append(
+        &self,
+        events: &[(Indexed, &[u8])],
+        parked: Vec<Parked>,
+        changes: Changes,
+    ) -> Result<(), Error> {
         let doing = "appending to the audit log";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let index = || events.iter().map(|(index, _)| index);

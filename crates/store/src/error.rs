@@ -70,9 +70,9 @@ impl Error {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => true,
             // 08 connection, 53 resources, 57P going down or starting up, 58 system.
-            sqlx::Error::Database(fault) => fault
-                .code()
-                .is_some_and(|code| ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))),
+            sqlx::Error::Database(fault) => {
+                fault.code().is_some_and(|code| ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)))
+            }
             _ => false,
         }
     }

@@ -16,8 +16,8 @@ pub mod timers;
 mod unit;
 pub mod views;
 
-pub(crate) use changes::{outbox as changes_outbox, parked as changes_parked, taken as changes_taken};
 pub use changes::{Changes, Moved, Parked};
+pub(crate) use changes::{outbox as changes_outbox, parked as changes_parked, taken as changes_taken};
 pub use error::Error;
 pub use pool::{Store, StoreOptions};
 pub use snapshot::Snapshot;

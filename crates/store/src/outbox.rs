@@ -65,11 +65,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep_outbox(&self, limit: i64) -> Result<Vec<Swept>, Error> {
-        let rows: Vec<SweptRow> = sqlx::query_as(SWEEP)
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Error::at("sweeping the outbox"))?;
+        let rows: Vec<SweptRow> =
+            sqlx::query_as(SWEEP).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("sweeping the outbox"))?;
         let swept = |row: SweptRow| {
             let kind = Kind::ALL.iter().copied().find(|kind| kind.key() == row.kind)?;
             let message = Message {

@@ -106,7 +106,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn resolve_parked(&self, id: Uuid, resolution: &str, by: &str, note: Option<&str>) -> Result<bool, Error> {
+    pub async fn resolve_parked(
+        &self,
+        id: Uuid,
+        resolution: &str,
+        by: &str,
+        note: Option<&str>,
+    ) -> Result<bool, Error> {
         let doing = "resolving a parked message";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let at: Option<DateTime<Utc>> = sqlx::query_scalar(RESOLVE)

@@ -42,11 +42,8 @@ impl Store {
     }
 
     async fn hints(&self, statement: &'static str, limit: i64) -> Result<Vec<Hint>, Error> {
-        let rows: Vec<(Uuid, String, i32, DateTime<Utc>)> = sqlx::query_as(statement)
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Error::at("reading timers"))?;
+        let rows: Vec<(Uuid, String, i32, DateTime<Utc>)> =
+            sqlx::query_as(statement).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("reading timers"))?;
         let hint = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
             let kind = TimerKind::parse(&kind)?.as_str();
             Some(Hint { due_at, request, kind, generation })

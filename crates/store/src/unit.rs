@@ -107,8 +107,7 @@ impl Store {
             load_requests(&mut tx, &mut snapshot, &ids, wanted.lock, wanted.parties).await?;
         }
         // After the locks: a click that waited is judged by when it got through.
-        snapshot.now =
-            sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
+        snapshot.now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
         let mut party_ids: Vec<Uuid> = Vec::new();
         if wanted.parties {
             party_ids.extend(snapshot.requests.values().map(|request| request.content.requester.0));
@@ -131,11 +130,8 @@ async fn load_requests(
         Lock::Skip => LOCK_SKIP,
         Lock::Read => LOCK_READ,
     };
-    let found: Vec<RequestRow> = sqlx::query_as(statement)
-        .bind(ids)
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(Error::at("locking requests"))?;
+    let found: Vec<RequestRow> =
+        sqlx::query_as(statement).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("locking requests"))?;
     let approvals: Vec<ApprovalRow> = sqlx::query_as(APPROVALS)
         .bind(ids)
         .fetch_all(&mut **tx)

@@ -44,7 +44,12 @@ fn time(at: DateTime<Utc>) -> String {
 
 /// A duration as people say it.
 fn duration(seconds: i64) -> String {
-    let parts = [(seconds / 86_400, "day"), (seconds / 3600 % 24, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
+    let parts = [
+        (seconds / 86_400, "day"),
+        (seconds / 3600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
     let words: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -87,9 +92,17 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
         rows.push(("Access until", time(at)));
     }
     rows.push(("Happened", time(mail.happened_at)));
-    let greeting = if mail.recipient.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", mail.recipient.name) };
+    let greeting =
+        if mail.recipient.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", mail.recipient.name) };
     let host = portal_url.split("://").last().unwrap_or(portal_url).to_owned();
-    Words { greeting, headline: headline.to_owned(), lines, rows, link: format!("{portal_url}/requests/{}", mail.request), host }
+    Words {
+        greeting,
+        headline: headline.to_owned(),
+        lines,
+        rows,
+        link: format!("{portal_url}/requests/{}", mail.request),
+        host,
+    }
 }
 
 fn story(mail: &Mail) -> (&'static str, Vec<String>) {
@@ -97,15 +110,28 @@ fn story(mail: &Mail) -> (&'static str, Vec<String>) {
     match mail.template.as_str() {
         "review_needed" => (
             "an access request waits for your review",
-            say(&["An engineer asks for access to a customer's content.", "The customer is asked only if you say yes. Without an answer in time the request expires."]),
+            say(&[
+                "An engineer asks for access to a customer's content.",
+                "The customer is asked only if you say yes. Without an answer in time the request expires.",
+            ]),
         ),
         "decision_needed" => (
             "an access request waits for your decision",
-            say(&["The vendor asks for access to your content, and its manager has agreed.", "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened."]),
+            say(&[
+                "The vendor asks for access to your content, and its manager has agreed.",
+                "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened.",
+            ]),
         ),
-        "manager_rejected" => ("the manager said no", say(&["The vendor's manager rejected the request. The customer was not asked."])),
-        "customer_rejected" => ("the customer said no", say(&["The customer rejected the request. No access was opened."])),
-        "granted" => ("access is open", say(&["Both sides said yes. Access ends by itself at the time below; either side can end it earlier."])),
+        "manager_rejected" => {
+            ("the manager said no", say(&["The vendor's manager rejected the request. The customer was not asked."]))
+        }
+        "customer_rejected" => {
+            ("the customer said no", say(&["The customer rejected the request. No access was opened."]))
+        }
+        "granted" => (
+            "access is open",
+            say(&["Both sides said yes. Access ends by itself at the time below; either side can end it earlier."]),
+        ),
         "ended" => {
             let cause = match mail.cause.as_deref() {
                 Some("time") => "The time asked for is over.",
@@ -122,7 +148,10 @@ fn story(mail: &Mail) -> (&'static str, Vec<String>) {
                 Some("manager") => "The vendor's manager did not answer in time.",
                 _ => "The customer did not answer in time.",
             };
-            ("the request expired unanswered", say(&[who, "Nobody decided, and no access was opened. A new request is needed."]))
+            (
+                "the request expired unanswered",
+                say(&[who, "Nobody decided, and no access was opened. A new request is needed."]),
+            )
         }
         "withdrawn" => ("the request was withdrawn", say(&["The request was taken back before anybody got access."])),
         _ => ("news about an access request", Vec::new()),

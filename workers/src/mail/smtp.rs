@@ -95,7 +95,8 @@ impl Mailer {
             format!("the address {:?} cannot be used: {fault}", mail.recipient.address)
         })?;
         let name = Some(mail.recipient.name.clone()).filter(|name| !name.is_empty());
-        let composed = compose(mail, &self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
+        let composed =
+            compose(mail, &self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
         // All mails about one request hang on one thread.
         let thread = format!("<request-{}@{}>", mail.request, self.from.email.domain());
         Message::builder()

@@ -127,11 +127,7 @@ impl Cast {
         let later = self.now + TimeDelta::hours(1);
         vec![
             State::AwaitingManager { review_by: later },
-            State::AwaitingCustomer {
-                manager: PersonId(Uuid::from_u128(5)),
-                decide_by: later,
-                approvals: Vec::new(),
-            },
+            State::AwaitingCustomer { manager: PersonId(Uuid::from_u128(5)), decide_by: later, approvals: Vec::new() },
             State::Granted { access_from: self.now, access_until: later },
             State::Ended { cause: EndCause::Time },
             State::ManagerRejected,

@@ -1,4 +1,5 @@
 //! The promises of the lifecycle under any order, repetition and loss of facts.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of event among all")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -102,14 +103,12 @@ fn fact(act: &Act, digest: Digest, seconds: i64) -> Fact {
     let seen = |right: bool| if right { digest } else { Digest::of(b"something else") };
     match *act {
         Act::Manager(by, yes, right) => Fact::ManagerDecided(decided(by, verdict(yes), seen(right), seconds)),
-        Act::Customer(by, yes, right, duration_seconds) => Fact::CustomerDecided(Decided {
-            duration_seconds,
-            ..decided(by, verdict(yes), seen(right), seconds)
-        }),
-        Act::Deadline(manager) => Fact::DeadlineReached {
-            stage: if manager { Stage::Manager } else { Stage::Customer },
-            at: at(seconds),
-        },
+        Act::Customer(by, yes, right, duration_seconds) => {
+            Fact::CustomerDecided(Decided { duration_seconds, ..decided(by, verdict(yes), seen(right), seconds) })
+        }
+        Act::Deadline(manager) => {
+            Fact::DeadlineReached { stage: if manager { Stage::Manager } else { Stage::Customer }, at: at(seconds) }
+        }
         Act::AccessTime => Fact::AccessTimeReached { at: at(seconds) },
         Act::End(by) => Fact::EndAsked { by: person(by), comment: None, at: at(seconds) },
         Act::Withdraw(by) => Fact::WithdrawAsked { by: person(by), comment: None, at: at(seconds) },

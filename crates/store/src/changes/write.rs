@@ -221,17 +221,13 @@ pub(crate) async fn parked(tx: &mut Tx, parked: &[Parked]) -> Result<(), Error> 
     Ok(())
 }
 
-const TAKEN: &str = "delete from outbox o using unnest($2::uuid[]) as t(id) where o.message_id = t.id and o.consumer = $1";
+const TAKEN: &str =
+    "delete from outbox o using unnest($2::uuid[]) as t(id) where o.message_id = t.id and o.consumer = $1";
 
 pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query(TAKEN)
-        .bind(consumer)
-        .bind(ids)
-        .execute(&mut **tx)
-        .await
-        .map_err(Error::at("clearing the outbox"))?;
+    sqlx::query(TAKEN).bind(consumer).bind(ids).execute(&mut **tx).await.map_err(Error::at("clearing the outbox"))?;
     Ok(())
 }

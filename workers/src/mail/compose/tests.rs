@@ -44,7 +44,16 @@ fn a_subject_is_one_line_whatever_a_name_holds() {
 
 #[test]
 fn every_ending_has_words_of_its_own() {
-    let templates = ["review_needed", "decision_needed", "manager_rejected", "customer_rejected", "granted", "ended", "expired", "withdrawn"];
+    let templates = [
+        "review_needed",
+        "decision_needed",
+        "manager_rejected",
+        "customer_rejected",
+        "granted",
+        "ended",
+        "expired",
+        "withdrawn",
+    ];
     let mut headlines: Vec<String> =
         templates.iter().map(|template| compose(&mail(template), "https://x.example").unwrap().subject).collect();
     headlines.sort();
