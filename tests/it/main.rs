@@ -5,6 +5,7 @@ mod architecture;
 mod audit;
 mod bad_input;
 mod containers;
+mod contracts;
 mod decisions;
 mod directory;
 mod guard;

@@ -1,0 +1,13 @@
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --locked --release
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --no-create-home lockbox
+COPY --from=build /src/target/release/lockbox /usr/local/bin/lockbox
+COPY --from=build /src/examples/directory.yaml /etc/lockbox/directory.yaml
+USER lockbox
+ENTRYPOINT ["lockbox"]
+CMD ["help"]
