@@ -73,6 +73,8 @@ enum Command {
     Dev(crate::dev::Dev),
     /// Watch requests go all the way on real servers, and end.
     Demo(crate::demo::Demo),
+    /// Measure, on private servers of its own; best with an optimized build (`make bench`).
+    Bench(crate::bench::Bench),
     /// Print shell completions.
     Completions {
         /// The shell.
@@ -120,6 +122,7 @@ impl Cli {
             Command::Doctor => doctor::run(&settings, format).await,
             Command::Dev(dev) => Box::pin(dev.run(&settings, self.flags)).await,
             Command::Demo(demo) => Box::pin(demo.run(&settings, self.flags)).await,
+            Command::Bench(bench) => Box::pin(bench.run(&settings)).await,
             Command::Completions { .. } => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The program around the house: command line, configuration, admin endpoints, development servers and demo.
 
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod configuration;
 pub mod demo;

@@ -10,7 +10,7 @@ use crate::outcome::Failure;
 /// # Errors
 /// [`Failure::Usage`] when the filter cannot be read.
 pub fn start(settings: &Settings) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(format!("{},lapin=error,sqlx=warn", settings.log))
+    let filter = EnvFilter::try_new(format!("{},lapin=off,sqlx=warn", settings.log))
         .map_err(|fault| Failure::Usage(format!("log: {fault}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match settings.log_format {

@@ -39,6 +39,35 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     Ok(Store::connect(&options, Duration::from_secs(5)).await?)
 }
 
+/// What roles share, with the relay already at work.
+fn surroundings(
+    settings: &Settings,
+    first: RoleName,
+    health: Health,
+    stop: CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<Surroundings, Failure> {
+    let name = process_name(first.as_str());
+    let store = Store::connect_lazily(&StoreOptions {
+        url: settings.database_url.clone(),
+        connections: settings.database_connections,
+        name: name.clone(),
+    })?;
+    let broker = broker::Config { url: settings.amqp_url.clone(), name };
+    let (relay, relay_task) = Relay::new(broker.clone(), settings.names.clone(), store.clone(), health.clone());
+    tasks.spawn(relay_task.run(stop.clone()));
+    Ok(Surroundings {
+        login: broker_login(&broker.url),
+        broker,
+        names: settings.names.clone(),
+        store,
+        relay,
+        health,
+        stop,
+        tasks: tasks.clone(),
+    })
+}
+
 /// Starts roles. They work until `stop`; `tasks` ends when all is drained.
 ///
 /// # Errors
@@ -50,25 +79,9 @@ pub async fn start(
     stop: CancellationToken,
     tasks: TaskTracker,
 ) -> Result<Store, Failure> {
-    let name = process_name(roles.first().map_or("none", |role| role.as_str()));
-    let store = Store::connect_lazily(&StoreOptions {
-        url: settings.database_url.clone(),
-        connections: settings.database_connections,
-        name: name.clone(),
-    })?;
-    let broker = broker::Config { url: settings.amqp_url.clone(), name };
-    let (relay, relay_task) = Relay::new(broker.clone(), settings.names.clone(), store.clone(), health.clone());
-    tasks.spawn(relay_task.run(stop.clone()));
-    let around = Surroundings {
-        login: broker_login(&broker.url),
-        broker,
-        names: settings.names.clone(),
-        store: store.clone(),
-        relay,
-        health,
-        stop,
-        tasks: tasks.clone(),
-    };
+    let first = roles.first().copied().unwrap_or(RoleName::Intake);
+    let around = surroundings(settings, first, health, stop, &tasks)?;
+    let store = around.store.clone();
     for role in roles {
         let around = around.clone();
         match role {
@@ -93,6 +106,22 @@ pub async fn start(
         }
     }
     Ok(store)
+}
+
+/// Starts one role that is not among the named ones, for measurements.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub async fn start_role<R: workers::Role + Clone>(
+    settings: &Settings,
+    role: R,
+    health: Health,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let tasks = TaskTracker::new();
+    let around = surroundings(settings, role.name(), health, stop, &tasks)?;
+    tasks.spawn(workers::supervisor::run(around, role));
+    Ok(())
 }
 
 fn broker_login(url: &str) -> String {

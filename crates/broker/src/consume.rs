@@ -4,12 +4,13 @@ use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+    QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::error::Error;
 use crate::link::{Link, within};
-use crate::names::Names;
+use crate::names::{Exchange, Names};
 
 /// What to do with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +166,29 @@ impl Consumer {
         );
         let stream = within(10, &doing, consume).await?;
         Ok(Self { channel, stream, queue })
+    }
+
+    /// Listens in on an exchange through a queue of its own that goes with the link. Nothing needs to be acknowledged,
+    /// and what came while nobody listened is not seen: for watching, not for work.
+    ///
+    /// # Errors
+    /// When the exchange is not there, may not be read, or the broker does not answer.
+    pub async fn tap(link: &Link, names: &Names, exchange: Exchange, keys: &[&str]) -> Result<Self, Error> {
+        let channel = link.channel().await?;
+        let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let declared =
+            within(10, "declaring a tap", channel.queue_declare("".into(), own, FieldTable::default())).await?;
+        let queue = declared.name().clone();
+        for key in keys {
+            let (from, options) = (names.exchange(exchange), QueueBindOptions::default());
+            let bind =
+                channel.queue_bind(queue.clone(), from.as_str().into(), (*key).into(), options, FieldTable::default());
+            within(10, "binding a tap", bind).await?;
+        }
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let consume = channel.basic_consume(queue.clone(), "tap".into(), options, FieldTable::default());
+        let stream = within(10, "listening in", consume).await?;
+        Ok(Self { channel, stream, queue: queue.to_string() })
     }
 
     /// Waits for a delivery, then takes whatever else is ready, up to `limit`. Safe to cancel while it waits.

@@ -46,8 +46,8 @@ const SWEEP: &str = "with due as (select message_id, consumer from outbox where 
                      publish_after = clock_timestamp() + make_interval(secs => least(30.0 * 2 ^ least(o.sweeps, 10), 3600)) \
                      from due where o.message_id = due.message_id and o.consumer = due.consumer \
                      returning o.message_id, o.consumer, o.kind, o.request, o.traceparent, o.body, o.attempt";
-const CONFIRMED: &str = "update outbox o set publish_after = clock_timestamp() + interval '60 seconds' \
-                         from unnest($1::uuid[]) as c(id) where o.message_id = c.id and o.sweeps = 0 and o.attempt = 0";
+const CONFIRMED: &str = "update outbox set publish_after = clock_timestamp() + interval '60 seconds' \
+                         where message_id = any($1) and sweeps = 0 and attempt = 0";
 const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, \
                      publish_after = clock_timestamp() + make_interval(secs => $4) \
                      where message_id = $1 and consumer = $2 returning attempt";

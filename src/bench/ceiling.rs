@@ -1,0 +1,125 @@
+//! The raw ceiling: a bare loop that consumes, writes the same bulk SQL (inbox, outbox, taken, audit), commits,
+//! acknowledges, and publishes with confirms, one message for each, without deciding anything.
+
+use std::time::{Duration, Instant};
+
+use broker::{Consumer, Outgoing, Publisher};
+use contracts::Kind;
+use contracts::envelope::{About, Message, message};
+use contracts::events::{Indexed, NoticeResult};
+use store::{Changes, Lock, Wanted};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use workers::relay::outgoing;
+
+use super::lifecycle::MESSAGES_PER_REQUEST;
+use super::{Rig, number};
+use crate::outcome::Failure;
+
+/// Loops at once: as many as give the most on two cores.
+const LOOPS: usize = 3;
+/// Messages on their way at once.
+const WINDOW: usize = 3000;
+/// Of the messages of a lifecycle, five are events for the log.
+const EVENTS_OF_EIGHTEEN: usize = 5;
+
+fn notice(now: chrono::DateTime<chrono::Utc>) -> Message {
+    let request = Uuid::now_v7();
+    let data = NoticeResult {
+        request,
+        service_request: "SR-2026-004711".to_owned(),
+        notice: Uuid::now_v7(),
+        template: "decision_needed".to_owned(),
+        recipient: "alex@contoso.example".to_owned(),
+        mail_message_id: "x".repeat(90),
+        attempts: 1,
+        error: None,
+        actor: contracts::events::Actor::lockbox(),
+    };
+    let about = About { request: Some(request), tenant: Some("contoso".to_owned()), ..About::default() };
+    message(Kind::Mail, now, about, &data)
+}
+
+/// Messages a second of the bare loop.
+pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<f64, Failure> {
+    let total = requests * MESSAGES_PER_REQUEST;
+    let link = crate::cli::open_link(&rig.settings).await?;
+    let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
+    let now = rig.store.clock().await?;
+    let seeds: Vec<Message> = (0..WINDOW).map(|_| notice(now)).collect();
+    rig.store.enqueue(&seeds).await?;
+    let seeds: Vec<Outgoing> = seeds.into_iter().map(outgoing).collect();
+    for batch in seeds.chunks(500) {
+        publisher.publish(batch).await?;
+    }
+    let started = Instant::now();
+    let loops = (0..LOOPS).map(|_| bare(rig, total / LOOPS));
+    for done in futures_util::future::join_all(loops).await {
+        done?;
+    }
+    let per_second = number(total) / started.elapsed().as_secs_f64();
+    link.close().await;
+    Ok(per_second)
+}
+
+async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
+    let consuming = crate::cli::open_link(&rig.settings).await?;
+    let publishing = crate::cli::open_link(&rig.settings).await?;
+    let mut consumer = Consumer::open(&consuming, &rig.settings.names, "mail", 512, "bare").await?;
+    let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
+    let (sender, mut queue) = mpsc::channel::<Vec<Outgoing>>(64);
+    let publish = async {
+        while let Some(batch) = queue.recv().await {
+            publisher.publish(&batch).await?;
+        }
+        Ok::<(), Failure>(())
+    };
+    let work = async {
+        let mut done = 0;
+        while done < total {
+            let next = tokio::time::timeout(Duration::from_secs(30), consumer.next_batch(256)).await;
+            let batch = next.map_err(|_| Failure::TimedOut("the bare loop ran dry".to_owned()))??;
+            done += batch.deliveries.len();
+            let ids: Vec<Uuid> = batch
+                .deliveries
+                .iter()
+                .filter_map(|delivery| delivery.message_id().and_then(|id| id.parse().ok()))
+                .collect();
+            let wanted = Wanted { consumer: "mail", keys: ids.clone(), lock: Lock::Read, ..Wanted::default() };
+            let unit = rig.store.begin(wanted).await?;
+            let now = unit.snapshot.now;
+            let messages: Vec<Message> = ids.iter().map(|_| notice(now)).collect();
+            unit.commit(&Changes { messages: messages.clone(), taken: ids, ..Changes::default() }).await?;
+            let share = messages.len() * EVENTS_OF_EIGHTEEN / MESSAGES_PER_REQUEST;
+            let events: Vec<(Indexed, &[u8])> =
+                messages[..share].iter().map(|event| (index(event, now), event.body.as_slice())).collect();
+            if !events.is_empty() {
+                rig.store.append(&events, Vec::new(), Changes::default()).await?;
+            }
+            batch.done().await?;
+            drop(sender.send(messages.into_iter().map(outgoing).collect()).await);
+        }
+        drop(sender);
+        Ok::<(), Failure>(())
+    };
+    let (worked, published) = tokio::join!(work, publish);
+    worked.and(published)?;
+    consuming.close().await;
+    publishing.close().await;
+    Ok(())
+}
+
+fn index(event: &Message, now: chrono::DateTime<chrono::Utc>) -> Indexed {
+    Indexed {
+        id: event.id,
+        type_name: "bench".to_owned(),
+        at: now,
+        tenant: Some("contoso".to_owned()),
+        request: event.request,
+        version: Some(1),
+        service_request: Some("SR-2026-004711".to_owned()),
+        person: None,
+        cause: Some(event.id.to_string()),
+        text: None,
+    }
+}

@@ -1,0 +1,192 @@
+//! Whole lifecycles: submit, manager yes, notice, customer yes, grant, revocation a second later, every event on record.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::{Consumer, Exchange, Link, Outgoing, Publisher};
+use contracts::envelope::{About, Message, message};
+use contracts::notices::Mail;
+use contracts::{Envelope, Kind, Malformed};
+use domain::Verdict;
+use serde_json::json;
+use store::{Lock, Wanted};
+use uuid::Uuid;
+use workers::relay::outgoing;
+use workers::{Received, Role, RoleName, World};
+
+use super::{Rig, cpu, figure, number, wait_for};
+use crate::outcome::Failure;
+
+/// Messages published for one request: the submission, two decisions, five steps, three hints, and mails to the manager,
+/// the approver, two about the grant and three about the end.
+pub(super) const MESSAGES_PER_REQUEST: usize = 18;
+
+/// Roles of a measurement: every lifecycle role, and a sink in the mailer's place.
+pub(super) const ROLES: [RoleName; 6] = [
+    RoleName::Intake,
+    RoleName::ManagerReview,
+    RoleName::Notification,
+    RoleName::Approval,
+    RoleName::Expiry,
+    RoleName::Audit,
+];
+
+/// Takes mails and sends none.
+#[derive(Clone, Copy)]
+pub(super) struct Sink;
+
+impl Role for Sink {
+    type Message = Mail;
+
+    fn name(&self) -> RoleName {
+        RoleName::Mail
+    }
+
+    fn read(&self, _kind: Kind, envelope: &Envelope) -> Result<Mail, Malformed> {
+        envelope.data()
+    }
+
+    fn want(&self, _received: &Received<Mail>, _wanted: &mut Wanted) {}
+
+    fn lock(&self) -> Lock {
+        Lock::Read
+    }
+
+    fn handle(&self, _received: &Received<Mail>, _world: &mut World<'_>) {}
+}
+
+/// A submission of about 600 bytes.
+pub(super) fn submission(id: &str, duration_seconds: i64, tenant: &str) -> Outgoing {
+    let document = json!({
+        "specversion": "1.0", "id": id, "source": "/ticketing/bench", "type": Kind::RequestSubmit.type_name(),
+        "datacontenttype": "application/json",
+        "data": {
+            "tenant": tenant, "service_request": "SR-2026-004711", "service": "exchange_online",
+            "resource": "finance@contoso.example", "severity": "normal", "requester": "robin",
+            "reason": {"code": "customer_reported", "text": "Outgoing mail of the finance mailbox has been stuck in the \
+                queue since this morning; the transport log names a rule that was changed last night, and the customer \
+                asks us to look at the rule and at the three oldest messages that wait behind it."},
+            "duration_seconds": duration_seconds,
+        },
+    });
+    Outgoing {
+        exchange: Exchange::Requests,
+        routing_key: Kind::RequestSubmit.key().to_owned(),
+        message_id: id.to_owned(),
+        message_type: Kind::RequestSubmit.type_name(),
+        correlation_id: None,
+        headers: Vec::new(),
+        body: Arc::from(serde_json::to_vec(&document).unwrap_or_default()),
+    }
+}
+
+/// A yes to the request of an event.
+pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option<Message> {
+    let (envelope, kind) = Envelope::read(event).ok()?;
+    let step: contracts::events::Step = envelope.data().ok()?;
+    let (kind, by) = match kind {
+        Kind::RequestSubmitted => (Kind::ManagerDecide, "morgan"),
+        Kind::RequestManagerApproved => (Kind::CustomerDecide, "alex"),
+        _ => return None,
+    };
+    let decision = contracts::commands::Decide {
+        request: step.request,
+        by: by.to_owned(),
+        verdict: Verdict::Approve,
+        digest: step.digest.parse().ok()?,
+        comment: None,
+        channel: "bench".to_owned(),
+        duration_seconds: None,
+    };
+    let about = About { request: Some(step.request), ..About::default() };
+    Some(message(kind, now, about, &decision))
+}
+
+/// People who say yes at once, each click kept in the outbox first.
+async fn people(rig: &Rig, requests: usize, mut tap: Consumer) -> Result<(), Failure> {
+    let publishing = crate::cli::open_link(&rig.settings).await?;
+    let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
+    let mut answered: HashMap<(Uuid, &str), ()> = HashMap::new();
+    while answered.len() < requests * 2 {
+        let batch = tap.next_batch(500).await?;
+        let now = rig.store.clock().await?;
+        let mut clicks: Vec<Message> =
+            batch.deliveries.iter().filter_map(|delivery| answer(delivery.body(), now)).collect();
+        clicks.retain(|click| click.request.is_some_and(|id| answered.insert((id, click.kind.key()), ()).is_none()));
+        rig.store.enqueue(&clicks).await?;
+        let clicks: Vec<Outgoing> = clicks.into_iter().map(outgoing).collect();
+        publisher.publish(&clicks).await?;
+    }
+    publishing.close().await;
+    Ok(())
+}
+
+async fn submit(link: &Link, rig: &Rig, requests: usize) -> Result<(), Failure> {
+    let mut publisher = Publisher::open(link, &rig.settings.names).await?;
+    let all: Vec<Outgoing> = (0..requests).map(|_| submission(&Uuid::now_v7().to_string(), 1, "contoso")).collect();
+    for batch in all.chunks(500) {
+        publisher.publish(batch).await?;
+    }
+    Ok(())
+}
+
+/// One run of `requests` lifecycles: wall seconds without the second that access lasts, and processor seconds.
+async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
+    let (_, before) = rig.store.steps().await?;
+    let goal = before + i64::try_from(requests * 5).unwrap_or(i64::MAX);
+    let link = crate::cli::open_link(&rig.settings).await?;
+    // People listen before the first request is sent.
+    let listening = crate::cli::open_link(&rig.settings).await?;
+    let keys = [Kind::RequestSubmitted.key(), Kind::RequestManagerApproved.key()];
+    let tap = Consumer::tap(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
+    let (started, used) = (Instant::now(), cpu::seconds(rig));
+    let all = async {
+        wait_for("every step to be on record", Duration::from_secs(300), async || {
+            let (_, recorded) = rig.store.steps().await?;
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            Ok((recorded >= goal).then_some(()))
+        })
+        .await
+    };
+    let (submitted, answered, recorded) = tokio::join!(submit(&link, rig, requests), people(rig, requests, tap), all);
+    submitted.and(answered).and(recorded)?;
+    let result = (started.elapsed().as_secs_f64() - 1.0, cpu::seconds(rig).since(used));
+    link.close().await;
+    listening.close().await;
+    Ok(result)
+}
+
+pub(super) async fn measure(rig: &Rig, requests: usize, ceiling: f64) -> Result<(), Failure> {
+    let stop = rig.work(&ROLES).await?;
+    sink(rig, &stop).await?;
+    once(rig, requests / 5).await?;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(once(rig, requests).await?);
+    }
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (wall, _) = runs[1];
+    runs.sort_by(|a, b| a.1.sum().total_cmp(&b.1.sum()));
+    let used = runs[1].1;
+    let per_second = number(requests) / wall;
+    let messages = per_second * number(MESSAGES_PER_REQUEST);
+    figure("lifecycle: requests a second (median of 3)", &format!("{per_second:.0}"), "")?;
+    figure("lifecycle: messages a second", &format!("{messages:.0}"), "")?;
+    figure("bare loop: messages a second", &format!("{ceiling:.0}"), "")?;
+    figure("lifecycle against bare loop", &format!("{:.0} %", 100.0 * messages / ceiling), "goal: 60 % or more")?;
+    let each = |seconds: f64| format!("{:.2} ms", seconds * 1000.0 / number(requests));
+    figure("processor time a request, everything together", &each(used.sum()), "goal: 2 ms or less")?;
+    figure("  of it the program, with the people it plays", &each(used.program), "")?;
+    figure("  of it the database", &each(used.database), "")?;
+    figure("  of it the broker", &each(used.broker), "")?;
+    stop.cancel();
+    Ok(())
+}
+
+/// Puts a sink in the mailer's place.
+pub(super) async fn sink(rig: &Rig, stop: &tokio_util::sync::CancellationToken) -> Result<(), Failure> {
+    let health = workers::Health::default();
+    crate::serve::start_role(&rig.settings, Sink, health.clone(), stop.clone()).await?;
+    wait_for("the sink to be ready", Duration::from_secs(20), async || Ok(health.is_ready().then_some(()))).await
+}

@@ -1,0 +1,46 @@
+//! What one idle worker needs: memory, and time until it is ready.
+
+use std::time::{Duration, Instant};
+
+use servers::Worker;
+use workers::RoleName;
+
+use super::{Rig, cpu, figure, quantile, wait_for};
+use crate::outcome::Failure;
+
+pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
+    let program = std::env::current_exe()?;
+    let log = std::env::temp_dir().join(format!("lockbox-bench-{}.log", std::process::id()));
+    let environment = [
+        ("LOCKBOX_DATABASE_URL", rig.settings.database_url.clone()),
+        ("LOCKBOX_AMQP_URL", rig.settings.amqp_url.clone()),
+        ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+    ];
+    let (mut memory, mut ready) = (Vec::new(), Vec::new());
+    for role in RoleName::ALL {
+        drop(std::fs::remove_file(&log));
+        let started = Instant::now();
+        let arguments = ["work".to_owned(), role.as_str().to_owned()];
+        let mut worker = Worker::start(&program, &arguments, &environment, &log)
+            .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        wait_for("a worker to be at work", Duration::from_secs(20), async || {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            Ok(text.contains("at work").then_some(()))
+        })
+        .await?;
+        ready.push(started.elapsed().as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let resident = worker.pid().and_then(cpu::resident_mib);
+        memory.extend(resident);
+        tracing::info!(role = role.as_str(), resident_mib = resident, "measured");
+        worker.stop();
+    }
+    drop(std::fs::remove_file(&log));
+    memory.sort_by(f64::total_cmp);
+    ready.sort_by(f64::total_cmp);
+    let most = memory.last().copied().unwrap_or(f64::NAN);
+    figure("worker: resident when idle, most of any role", &format!("{most:.1} MiB"), "goal: 30 MiB or less")?;
+    let (median, slowest) = (quantile(&ready, 0.5), ready.last().copied().unwrap_or(f64::NAN));
+    figure("worker: ready after, median of the roles", &format!("{median:.0} ms"), "goal: 300 ms or less")?;
+    figure("worker: ready after, slowest role", &format!("{slowest:.0} ms"), "goal: 300 ms or less")
+}
