@@ -40,6 +40,10 @@ impl Link {
         if !url.query_pairs().any(|(key, _)| key == "heartbeat") {
             url.query_pairs_mut().append_pair("heartbeat", "10");
         }
+        // The client keeps buffers of 32 frames each way; with the default of 128 KiB that is 8 MiB a connection.
+        if !url.query_pairs().any(|(key, _)| key == "frame_max") {
+            url.query_pairs_mut().append_pair("frame_max", "32768");
+        }
         let login = if url.username().is_empty() { "guest" } else { url.username() }.to_owned();
         let properties = ConnectionProperties::default().with_connection_name(config.name.as_str().into());
         let doing = "connecting to the broker";
