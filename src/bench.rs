@@ -18,6 +18,7 @@ use crate::output::{line, tell};
 mod audit;
 mod ceiling;
 mod cpu;
+mod growth;
 mod idle;
 mod lifecycle;
 mod timers;
@@ -38,6 +39,9 @@ pub struct Bench {
     /// Events for the audit log.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
+    /// Requests in the table for growth.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: usize,
     /// Folder for the servers of the measurement; emptied first.
     #[arg(long, default_value = ".lockbox/bench")]
     data: PathBuf,
@@ -55,6 +59,8 @@ enum What {
     Audit,
     /// Memory and start of one worker.
     Worker,
+    /// Cost of a request with a full table against an empty one.
+    Growth,
 }
 
 /// The tenant, its people and its rules: one manager and one approver, so that every step asks for one mail.
@@ -89,7 +95,7 @@ impl Bench {
         if cfg!(debug_assertions) {
             tell("this build is not optimized; `make bench` measures the optimized one");
         }
-        let all = [What::Lifecycle, What::Idle, What::Timers, What::Audit, What::Worker];
+        let all = [What::Lifecycle, What::Idle, What::Timers, What::Audit, What::Worker, What::Growth];
         let chosen = if self.what.is_empty() { all.to_vec() } else { self.what.clone() };
         for what in chosen {
             let rig = Rig::start(settings, &self.data).await?;
@@ -106,6 +112,7 @@ impl Bench {
                 What::Timers => timers::measure(&rig, self.timers, &metrics).await?,
                 What::Audit => audit::measure(&rig, self.events).await?,
                 What::Worker => worker::measure(&rig).await?,
+                What::Growth => growth::measure(&rig, self.requests / 5, self.rows).await?,
             }
             rig.stop().await;
         }

@@ -132,9 +132,9 @@ async fn submit(link: &Link, rig: &Rig, requests: usize) -> Result<(), Failure> 
 }
 
 /// One run of `requests` lifecycles: wall seconds without the second that access lasts, and processor seconds.
-async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
-    let (_, before) = rig.store.steps().await?;
-    let goal = before + i64::try_from(requests * 5).unwrap_or(i64::MAX);
+pub(super) async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
+    let since = rig.store.clock().await?;
+    let goal = i64::try_from(requests * 5).unwrap_or(i64::MAX);
     let link = crate::cli::open_link(&rig.settings).await?;
     // People listen before the first request is sent.
     let listening = crate::cli::open_link(&rig.settings).await?;
@@ -143,7 +143,7 @@ async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
     let (started, used) = (Instant::now(), cpu::seconds(rig));
     let all = async {
         wait_for("every step to be on record", Duration::from_secs(300), async || {
-            let (_, recorded) = rig.store.steps().await?;
+            let recorded = rig.store.steps_since(since).await?;
             tokio::time::sleep(Duration::from_millis(40)).await;
             Ok((recorded >= goal).then_some(()))
         })

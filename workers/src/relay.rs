@@ -32,12 +32,19 @@ const TAKEN_BY: Duration = Duration::from_secs(1);
 /// Hands messages to the relay of this process.
 #[derive(Clone)]
 pub struct Relay {
-    queue: mpsc::Sender<Outgoing>,
+    queue: mpsc::Sender<Handed>,
+}
+
+/// What waits in the relay.
+enum Handed {
+    Message(Outgoing),
+    /// A hint with the time that was left when it was handed over: its rung is chosen when it goes out.
+    Hint(Hint, Duration, Instant),
 }
 
 /// The relay itself: publishes until it is told to stop and everything handed over is out.
 pub struct RelayTask {
-    queue: mpsc::Receiver<Outgoing>,
+    queue: mpsc::Receiver<Handed>,
     broker: broker::Config,
     names: Names,
     store: Store,
@@ -54,9 +61,11 @@ impl Relay {
 
     /// Publishes committed messages and hints. When the relay is far behind it waits.
     pub async fn hand_over(&self, messages: Vec<Message>, hints: Vec<Hint>, now: DateTime<Utc>) {
-        let messages = messages.into_iter().map(outgoing);
-        for outgoing in messages.chain(hints.into_iter().map(|hint| hint_outgoing(hint, now))) {
-            if self.queue.send(outgoing).await.is_err() {
+        let messages = messages.into_iter().map(|message| Handed::Message(outgoing(message)));
+        let since = Instant::now();
+        let hints = hints.into_iter().map(|hint| Handed::Hint(hint, remaining(hint.due_at, now), since));
+        for handed in messages.chain(hints) {
+            if self.queue.send(handed).await.is_err() {
                 // The process is ending: the outbox and the timers have it all.
                 return;
             }
@@ -91,8 +100,18 @@ pub fn outgoing(message: Message) -> Outgoing {
     }
 }
 
+impl Handed {
+    fn outgoing(self) -> Outgoing {
+        match self {
+            Self::Message(outgoing) => outgoing,
+            Self::Hint(hint, left, since) => hint_outgoing(hint, left.saturating_sub(since.elapsed())),
+        }
+    }
+}
+
 /// A hint on its way: on the longest rung that does not overshoot, or straight to the expiry role.
-fn hint_outgoing(hint: Hint, now: DateTime<Utc>) -> Outgoing {
+fn hint_outgoing(hint: Hint, left: Duration) -> Outgoing {
+    let now = hint.due_at - left;
     let data = TimerDue {
         request: hint.request,
         timer: hint.kind.to_owned(),
@@ -101,7 +120,7 @@ fn hint_outgoing(hint: Hint, now: DateTime<Utc>) -> Outgoing {
     };
     let about = About { request: Some(hint.request), trace: Some(Traceparent::start()), ..About::default() };
     let straight = outgoing(message(Kind::TimerDue, now, about, &data));
-    match ladder::rung_for(remaining(hint.due_at, now)) {
+    match ladder::rung_for(left) {
         Some(rung) => Outgoing { exchange: Exchange::Delay, routing_key: rung.name.to_owned(), ..straight },
         None => straight,
     }
@@ -146,9 +165,9 @@ impl RelayTask {
                         link.close().await;
                         return Ok(());
                     }
-                    let published = publisher.publish(&batch).await?;
-                    self.note(&batch, published);
-                    batch.clear();
+                    let outgoing: Vec<Outgoing> = batch.drain(..).map(Handed::outgoing).collect();
+                    let published = publisher.publish(&outgoing).await?;
+                    self.note(&outgoing, published);
                 }
                 _ = sweep.tick() => {
                     if !link.is_open() {

@@ -32,9 +32,12 @@ pub const RUNGS: [Rung; 12] = [
     rung("1s", 1),
 ];
 
+/// How far a rung may overshoot: so that twelve hours less the milliseconds until the hint went out are still one hop.
+const OVERSHOOT: Duration = Duration::from_millis(50);
+
 /// The longest rung that does not overshoot; `None` for the last part of a second, which is waited for in process.
 pub fn rung_for(remaining: Duration) -> Option<&'static Rung> {
-    RUNGS.iter().find(|rung| rung.ttl <= remaining)
+    RUNGS.iter().find(|rung| rung.ttl <= remaining + OVERSHOOT)
 }
 
 #[cfg(test)]

@@ -1,0 +1,33 @@
+//! Whether a request costs the same with an empty table and with a million requests in it.
+
+use super::lifecycle::{ROLES, once, sink};
+use super::{Rig, figure, number};
+use crate::outcome::Failure;
+use crate::output::tell;
+
+/// Processor milliseconds a request: the median of five runs.
+async fn cost(rig: &Rig, requests: usize) -> Result<f64, Failure> {
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let (_, used) = once(rig, requests).await?;
+        runs.push(used.sum() * 1000.0 / number(requests));
+    }
+    runs.sort_by(f64::total_cmp);
+    Ok(runs[2])
+}
+
+pub(super) async fn measure(rig: &Rig, requests: usize, rows: usize) -> Result<(), Failure> {
+    let stop = rig.work(&ROLES).await?;
+    sink(rig, &stop).await?;
+    once(rig, requests).await?;
+    let before = cost(rig, requests).await?;
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    rig.store.multiply(rows, |done| tell(&format!("{done} of {rows} requests are in the table"))).await?;
+    once(rig, requests).await?;
+    let after = cost(rig, requests).await?;
+    figure("growth: processor time a request, small table", &format!("{before:.2} ms"), "")?;
+    figure(&format!("growth: the same with {rows} requests more"), &format!("{after:.2} ms"), "")?;
+    figure("growth: ratio", &format!("{:.2}", after / before), "goal: 0.8 to 1.2")?;
+    stop.cancel();
+    Ok(())
+}
