@@ -7,6 +7,7 @@ use crate::outcome::Failure;
 use crate::output::Format;
 
 pub(crate) use apply::read as read_directory;
+pub(crate) use audit::listing as audit_listing;
 pub(crate) use request::event_text;
 pub(crate) use topology::{apply as apply_topology, open_link};
 
@@ -64,6 +65,8 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Serve the web portal.
+    Portal(crate::portal::Portal),
     /// Messages given up on.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -102,7 +105,7 @@ impl Cli {
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();
-        let is_server = matches!(self.command, Command::Work(_));
+        let is_server = matches!(self.command, Command::Work(_) | Command::Portal(_));
         if !is_server && self.flags.log.is_none() {
             "warn".clone_into(&mut quiet.log);
         }
@@ -110,6 +113,7 @@ impl Cli {
         let format = self.output;
         match self.command {
             Command::Work(work) => Box::pin(work.run(&settings)).await,
+            Command::Portal(portal) => Box::pin(portal.run(&settings)).await,
             Command::Migrate => migrate::run(&settings).await,
             Command::Topology(topology) => topology.run(&settings, format).await,
             Command::Apply(apply) => apply.run(&settings).await,

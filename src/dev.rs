@@ -41,7 +41,10 @@ impl Dev {
     pub async fn run(self, settings: &Settings, flags: Flags) -> Result<(), Failure> {
         let mut stack = Stack::start(settings, &flags, &self.place, &self.scale, self.directory.as_deref()).await?;
         let environment = stack.write_environment()?;
-        line("\nLockbox works. In another terminal:")?;
+        let portal = &stack.settings.mail.portal_url;
+        line(&format!("\nLockbox works. The portal: {portal}   every mail sent: {portal}/mailbox"))?;
+        line("Sign in as robin (engineer), morgan (manager) or alex (approver of contoso).")?;
+        line("\nOr in another terminal:")?;
         line(&format!("  . {}", environment.display()))?;
         line(
             "  lockbox request submit --as robin --tenant contoso --service-request SR-2026-000001 \

@@ -10,4 +10,5 @@ pub mod logs;
 pub mod mailbox;
 pub mod outcome;
 pub mod output;
+pub mod portal;
 pub mod serve;

@@ -51,16 +51,25 @@ impl Listing {
             }
             Format::Json => json(&self.json),
             Format::Csv => {
-                let mut writer = csv::Writer::from_writer(std::io::stdout());
-                let failed = |fault: csv::Error| Failure::Failed(fault.to_string());
-                writer.write_record(&self.head).map_err(failed)?;
-                for row in &self.rows {
-                    writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(failed)?;
-                }
-                writer.flush()?;
+                write!(std::io::stdout().lock(), "{}", self.csv()?)?;
                 Ok(())
             }
         }
+    }
+
+    /// Comma separated values (RFC 4180) in which no spreadsheet finds a formula.
+    ///
+    /// # Errors
+    /// When a row has not as many cells as there are headings.
+    pub fn csv(&self) -> Result<String, Failure> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let failed = |fault: csv::Error| Failure::Failed(fault.to_string());
+        writer.write_record(&self.head).map_err(failed)?;
+        for row in &self.rows {
+            writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|fault| Failure::Failed(fault.to_string()))?;
+        String::from_utf8(bytes).map_err(|fault| Failure::Failed(fault.to_string()))
     }
 }
 

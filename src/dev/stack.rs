@@ -1,11 +1,14 @@
 //! Everything that a running Lockbox consists of, as children of this process.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use servers::{Options, Servers, Worker};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::RoleName;
 
@@ -26,6 +29,9 @@ pub struct Place {
     /// Folder for unpacked packages.
     #[arg(long, env = "LOCKBOX_CACHE", value_name = "FOLDER", default_value = ".lockbox/cache")]
     pub cache: PathBuf,
+    /// Where the portal listens [default: 127.0.0.1:8080, or a free port when that is taken].
+    #[arg(long, env = "LOCKBOX_PORTAL_LISTEN", value_name = "ADDRESS")]
+    pub portal_listen: Option<SocketAddr>,
     /// Do not use installed servers, so that packages are unpacked.
     #[arg(long, hide = true)]
     pub only_unpacked: bool,
@@ -39,12 +45,25 @@ pub struct Stack {
     pub servers: Servers,
     /// Where its mail arrives.
     pub mailbox: Mailbox,
+    portal_stop: CancellationToken,
     workers: Vec<(RoleName, Worker, PathBuf)>,
     data: PathBuf,
 }
 
 fn progress(started: Instant) -> servers::Progress {
     Arc::new(move |text: &str| tell(&format!("[{:6.1} s] {text}", started.elapsed().as_secs_f64())))
+}
+
+/// The address asked for, or the usual one, or any free one of this machine.
+async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+    if let Some(address) = asked {
+        return crate::portal::listen(address).await;
+    }
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match crate::portal::listen(loopback(8080)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => crate::portal::listen(loopback(0)).await,
+    }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
@@ -94,9 +113,17 @@ impl Stack {
         }
         prepare(&settings, directory).await?;
         progress("database, exchanges, queues and directory are in place");
+        let portal_stop = CancellationToken::new();
+        let listener = portal_listener(place.portal_listen).await?;
+        if flags.portal_url.is_none() {
+            settings.mail.portal_url = format!("http://localhost:{}", listener.local_addr()?.port());
+        }
+        let options = crate::portal::Options { developer_sign_in: true, mailbox: Some(mailbox.clone()) };
+        crate::portal::start(&settings, listener, options, portal_stop.clone(), &TaskTracker::new())?;
+        progress(&format!("the portal is at {}", settings.mail.portal_url));
         let logs = data.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let mut stack = Self { settings, servers, mailbox, workers: Vec::new(), data };
+        let mut stack = Self { settings, servers, mailbox, portal_stop, workers: Vec::new(), data };
         for role in RoleName::ALL {
             let count = scale.iter().rfind(|(scaled, _)| *scaled == role).map_or(1, |(_, count)| *count);
             for number in 1..=count {
@@ -195,6 +222,7 @@ impl Stack {
 
     /// Stops everything in order.
     pub async fn stop(self) {
+        self.portal_stop.cancel();
         let mut workers = self.workers;
         let stopped = tokio::task::spawn_blocking(move || {
             std::thread::scope(|scope| {

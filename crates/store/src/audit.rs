@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::events::Indexed;
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::changes::{Changes, Parked};
@@ -62,14 +63,10 @@ pub struct AuditFilter {
 const APPEND: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body, \
                       cause) select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
                       $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[]) on conflict (id) do nothing";
-const SEARCH: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
-                      from audit_events where ($1::uuid is null or request = $1) \
-                      and ($2::text is null or service_request = $2) and ($3::text is null or person = $3) \
-                      and ($4::text is null or tenant = $4) and ($5::text is null or starts_with(type, $5)) \
-                      and ($6::text is null or (text is not null and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', $6))) \
-                      and ($7::timestamptz is null or at >= $7) and ($8::timestamptz is null or at < $8) \
-                      and ($10::text is null or cause = $10) \
-                      order by at desc, version desc nulls last, id desc limit $9";
+const COLUMNS: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
+                       from audit_events where true";
+const EVENT: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
+                     from audit_events where id = $1";
 const COUNT: &str = "select count(*) from audit_events";
 const GAPS: &str = "select r.id from requests r left join lateral (select count(*) as n, coalesce(max(version), 0) as top \
                     from audit_events a where a.request = r.id and a.version is not null) e on true \
@@ -119,20 +116,47 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn search_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        sqlx::query_as(SEARCH)
-            .bind(filter.request)
-            .bind(&filter.service_request)
-            .bind(&filter.person)
-            .bind(&filter.tenant)
-            .bind(&filter.type_name)
-            .bind(&filter.text)
-            .bind(filter.since)
-            .bind(filter.until)
-            .bind(filter.limit)
-            .bind(&filter.cause)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Error::at("searching the audit log"))
+        // Only the conditions that are given, so that each search uses the index made for it.
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        if let Some(request) = filter.request {
+            query.push(" and request = ").push_bind(request);
+        }
+        let texts = [
+            (" and service_request = ", &filter.service_request),
+            (" and person = ", &filter.person),
+            (" and tenant = ", &filter.tenant),
+            (" and cause = ", &filter.cause),
+        ];
+        for (condition, value) in texts {
+            if let Some(value) = value {
+                query.push(condition).push_bind(value);
+            }
+        }
+        if let Some(beginning) = &filter.type_name {
+            query.push(" and starts_with(type, ").push_bind(beginning).push(")");
+        }
+        if let Some(words) = &filter.text {
+            query.push(" and text is not null and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ");
+            query.push_bind(words).push(")");
+        }
+        if let Some(since) = filter.since {
+            query.push(" and at >= ").push_bind(since);
+        }
+        if let Some(until) = filter.until {
+            query.push(" and at < ").push_bind(until);
+        }
+        query.push(" order by at desc, version desc nulls last, id desc limit ").push_bind(filter.limit);
+        query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database does not answer.
+    pub async fn audit_event(&self, id: Uuid) -> Result<AuditRow, Error> {
+        let row: Option<AuditRow> =
+            sqlx::query_as(EVENT).bind(id).fetch_optional(&self.pool).await.map_err(Error::at("reading an event"))?;
+        row.ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
     /// How many events the log holds.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::snapshot::Snapshot;
 
 mod apply;
+mod look;
 
 pub use apply::Applied;
 

@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod parked;
 mod pool;
 mod rows;
+pub mod sessions;
 mod snapshot;
 pub mod timers;
 mod unit;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{Content, Digest};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -94,19 +95,18 @@ pub struct RequestFilter {
     pub limit: i64,
 }
 
-const LIST: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, r.state, \
-                    r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
-                    r.access_until, r.over_at, r.content \
-                    from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester \
-                    where ($1::text is null or t.name = $1) and ($2::text is null or r.state = $2) \
-                    and ($3::text is null or r.service_request = $3) and ($4::text is null or p.name = $4) \
-                    and (not $5 or r.over_at is null) order by r.submitted_at desc, r.id desc limit $6";
+const COLUMNS: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, \
+                       r.state, r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, \
+                       r.access_from, r.access_until, r.over_at, r.content \
+                       from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where true";
 const SHOW: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, r.state, \
                     r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
                     r.access_until, r.over_at, r.content \
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
 const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, d.comment, d.channel, d.decided_at \
                          from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
+const PULSE: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
+                     from requests r where r.id = $1";
 const COUNTS: &str = "select state, count(*) from requests group by state order by state";
 
 impl Store {
@@ -115,16 +115,25 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn list_requests(&self, filter: &RequestFilter) -> Result<Vec<RequestView>, Error> {
-        sqlx::query_as(LIST)
-            .bind(&filter.tenant)
-            .bind(&filter.state)
-            .bind(&filter.service_request)
-            .bind(&filter.requester)
-            .bind(filter.open)
-            .bind(filter.limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Error::at("listing requests"))
+        // Only the conditions that are given, so that each list uses the index made for it.
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        if let Some(tenant) = &filter.tenant {
+            query.push(" and r.tenant = (select id from tenants where name = ").push_bind(tenant).push(")");
+        }
+        if let Some(state) = &filter.state {
+            query.push(" and r.state = ").push_bind(state);
+        }
+        if let Some(number) = &filter.service_request {
+            query.push(" and r.service_request = ").push_bind(number);
+        }
+        if let Some(requester) = &filter.requester {
+            query.push(" and r.requester = (select id from people where name = ").push_bind(requester).push(")");
+        }
+        if filter.open {
+            query.push(" and r.over_at is null");
+        }
+        query.push(" order by r.submitted_at desc, r.id desc limit ").push_bind(filter.limit);
+        query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("listing requests"))
     }
 
     /// One request.
@@ -143,6 +152,19 @@ impl Store {
     /// When the database does not answer.
     pub async fn decisions(&self, id: Uuid) -> Result<Vec<DecisionView>, Error> {
         sqlx::query_as(DECISIONS).bind(id).fetch_all(&self.pool).await.map_err(Error::at("reading decisions"))
+    }
+
+    /// Version of a request and number of its events on record: changes when there is something new to show.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database does not answer.
+    pub async fn pulse(&self, id: Uuid) -> Result<(i32, i64), Error> {
+        let row = sqlx::query_as(PULSE)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::at("looking at a request"))?;
+        row.ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
     /// How many requests are in which state.

@@ -1,0 +1,89 @@
+//! Sessions of the portal. The token itself is never stored, only its hash.
+
+use domain::Person;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A person who is signed in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who, as the directory has them now.
+    pub person: Person,
+    /// What must stand in every form.
+    pub form_token: String,
+    /// How they signed in.
+    pub method: String,
+}
+
+const BEGIN: &str = "insert into sessions (token_hash, person, form_token, method, expires_at) \
+                     values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))";
+// Touched at most twice a minute, so that looking at pages writes little.
+const TOUCH: &str = "update sessions set last_seen_at = clock_timestamp() \
+                     where token_hash = $1 and last_seen_at < clock_timestamp() - interval '30 seconds'";
+const FIND: &str = "select s.person, s.form_token, s.method from sessions s join people p on p.id = s.person \
+                    where s.token_hash = $1 and p.enabled and s.expires_at > clock_timestamp() \
+                    and s.last_seen_at > clock_timestamp() - make_interval(secs => $2)";
+const END: &str = "delete from sessions where token_hash = $1";
+const END_ALL: &str = "delete from sessions where person = $1";
+const TIDY: &str = "delete from sessions where expires_at < clock_timestamp() \
+                    or last_seen_at < clock_timestamp() - make_interval(secs => $1)";
+
+impl Store {
+    /// Begins a session that ends after `limit_seconds` whatever happens. Clears those that are over.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_session(
+        &self,
+        token_hash: &[u8],
+        person: Uuid,
+        form_token: &str,
+        method: &str,
+        limit_seconds: f64,
+        idle_seconds: f64,
+    ) -> Result<(), Error> {
+        let doing = "beginning a session";
+        sqlx::query(TIDY).bind(idle_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
+        let beginning = sqlx::query(BEGIN).bind(token_hash).bind(person).bind(form_token).bind(method);
+        beginning.bind(limit_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
+        Ok(())
+    }
+
+    /// The session behind a token, unless it is over, idle too long, or its person was disabled.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session(&self, token_hash: &[u8], idle_seconds: f64) -> Result<Option<Session>, Error> {
+        let doing = "reading a session";
+        let found: Option<(Uuid, String, String)> = sqlx::query_as(FIND)
+            .bind(token_hash)
+            .bind(idle_seconds)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::at(doing))?;
+        let Some((id, form_token, method)) = found else { return Ok(None) };
+        sqlx::query(TOUCH).bind(token_hash).execute(&self.pool).await.map_err(Error::at(doing))?;
+        let person = self.person(id).await?;
+        Ok(person.map(|person| Session { person, form_token, method }))
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_session(&self, token_hash: &[u8]) -> Result<(), Error> {
+        sqlx::query(END).bind(token_hash).execute(&self.pool).await.map_err(Error::at("ending a session"))?;
+        Ok(())
+    }
+
+    /// Ends every session of a person.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_sessions(&self, person: Uuid) -> Result<(), Error> {
+        sqlx::query(END_ALL).bind(person).execute(&self.pool).await.map_err(Error::at("ending sessions"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Answers: a rendered page, or a page that says what went wrong and what to do next.
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use crate::outcome::Failure;
+
+/// Why there is no page.
+pub(crate) enum Fault {
+    /// Not signed in: the sign-in page comes first, then this path.
+    SignIn(String),
+    /// Nothing there, or nothing this person may see: both look the same.
+    Missing,
+    /// The form is not from a page of this session.
+    Forged,
+    /// What was sent cannot be read.
+    Unreadable(String),
+    /// The rules say no.
+    Refused {
+        /// Stable code.
+        code: String,
+        /// For people.
+        message: String,
+        /// Where to look now.
+        back: String,
+    },
+    /// Something of ours does not answer.
+    Away(String),
+}
+
+#[derive(Template)]
+#[template(path = "fault.html")]
+struct FaultPage<'a> {
+    title: &'a str,
+    message: &'a str,
+    code: &'a str,
+    back: &'a str,
+}
+
+pub(crate) type Answer = Result<Response, Fault>;
+
+/// A rendered page.
+pub(crate) fn page(template: &impl Template) -> Answer {
+    let html = template.render().map_err(|fault| Fault::Away(fault.to_string()))?;
+    Ok(Html(html).into_response())
+}
+
+/// Another page, with GET.
+pub(crate) fn go(path: &str) -> Answer {
+    Ok(Redirect::to(path).into_response())
+}
+
+pub(crate) async fn nothing_here() -> Fault {
+    Fault::Missing
+}
+
+impl From<store::Error> for Fault {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::NotFound(_) => Self::Missing,
+            error => Self::Away(workers::engine::chain(&error)),
+        }
+    }
+}
+
+impl Fault {
+    /// What became of a click that failed.
+    pub fn of_click(failure: Failure, back: &str) -> Self {
+        match failure {
+            Failure::Refused { code, message } => Self::Refused { code, message, back: back.to_owned() },
+            Failure::NotFound(_) => Self::Missing,
+            Failure::Usage(message) => Self::Unreadable(message),
+            Failure::Unreachable(why) | Failure::TimedOut(why) | Failure::Failed(why) => Self::Away(why),
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let (status, title, message, code, back) = match self {
+            Self::SignIn(next) => {
+                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+                return Redirect::to(&format!("/sign-in?{query}")).into_response();
+            }
+            Self::Missing => {
+                let message = "There is nothing here, or nothing that you may see.".to_owned();
+                (StatusCode::NOT_FOUND, "Not found", message, String::new(), "/".to_owned())
+            }
+            Self::Forged => {
+                let message =
+                    "This form does not come from a page of your session. Nothing was changed; open the page \
+                               again and repeat what you did."
+                        .to_owned();
+                (StatusCode::FORBIDDEN, "Nothing was changed", message, "form.forged".to_owned(), "/".to_owned())
+            }
+            Self::Unreadable(message) => {
+                (StatusCode::BAD_REQUEST, "This cannot be read", message, "form.unreadable".to_owned(), "/".to_owned())
+            }
+            Self::Refused { code, message, back } => (StatusCode::CONFLICT, "Refused", message, code, back),
+            Self::Away(why) => {
+                tracing::error!(why, "a page could not be made");
+                let message =
+                    "Lockbox could not finish this now. What you asked may be kept and take effect as soon as \
+                               everything runs again; look at the request before you repeat it."
+                        .to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "Not now", message, "away".to_owned(), "/".to_owned())
+            }
+        };
+        let page = FaultPage { title, message: &message, code: &code, back: &back };
+        match page.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(_) => (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], message).into_response(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Style and script, built into the program: nothing is loaded from anybody else.
+
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::answer::Fault;
+
+const STYLE: &str = include_str!("assets/style.css");
+const SCRIPT: &str = include_str!("assets/portal.js");
+const ICON: &str = include_str!("assets/icon.svg");
+
+pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Fault> {
+    let (kind, text) = match file.as_str() {
+        "style.css" => ("text/css; charset=utf-8", STYLE),
+        "portal.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "icon.svg" => ("image/svg+xml", ICON),
+        _ => return Err(Fault::Missing),
+    };
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")], text).into_response())
+}

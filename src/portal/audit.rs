@@ -1,0 +1,194 @@
+//! The audit log as auditors, managers and approvers search it. A tenant's people see their tenant's events only.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use domain::Side;
+use serde::Deserialize;
+use store::audit::AuditFilter;
+use uuid::Uuid;
+
+use super::App;
+use super::answer::{Answer, Fault, page};
+use super::look::Moment;
+use super::session::Viewer;
+
+/// Most events on a page.
+const PAGE_LIMIT: i64 = 100;
+/// Most events in an export.
+const EXPORT_LIMIT: i64 = 100_000;
+
+/// What to look for, as in the address of the page: a search is kept by keeping its address.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    request: String,
+    service_request: String,
+    person: String,
+    tenant: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    text: String,
+    since: String,
+    until: String,
+    format: String,
+}
+
+struct Found {
+    id: String,
+    at: Moment,
+    type_name: String,
+    tenant: String,
+    who: String,
+    service_request: String,
+    request: Option<String>,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    viewer: Viewer,
+    asked: Asked,
+    export: String,
+    found: Vec<Found>,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct EventPage {
+    viewer: Viewer,
+    id: String,
+    type_name: String,
+    at: Moment,
+    recorded_at: Moment,
+    request: Option<String>,
+    body: String,
+}
+
+fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
+    let parsed = parsed.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").map(|at| at.and_utc()));
+    parsed.map(Some).map_err(|_| format!("{text:?} is no time; write 2026-11-24T10:00 (UTC)"))
+}
+
+impl Asked {
+    fn filter(&self, limit: i64) -> Result<AuditFilter, String> {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let request = match self.request.trim() {
+            "" => None,
+            text => Some(text.parse::<Uuid>().map_err(|_| format!("{text:?} is no request id"))?),
+        };
+        Ok(AuditFilter {
+            request,
+            service_request: given(&self.service_request),
+            person: given(&self.person),
+            tenant: given(&self.tenant),
+            type_name: given(&self.type_name),
+            cause: None,
+            text: given(&self.text),
+            since: moment(&self.since)?,
+            until: moment(&self.until)?,
+            limit,
+        })
+    }
+
+    fn address(&self) -> String {
+        let pairs = [
+            ("request", &self.request),
+            ("service_request", &self.service_request),
+            ("person", &self.person),
+            ("tenant", &self.tenant),
+            ("type", &self.type_name),
+            ("text", &self.text),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
+}
+
+/// Short name of the tenant whose events this person sees; `None` is all.
+async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault> {
+    if !viewer.may_audit() {
+        return Err(Fault::Missing);
+    }
+    let Side::Customer(id) = viewer.person.side else { return Ok(None) };
+    let tenant = app.store.tenants().await?.into_iter().find(|tenant| tenant.id == id);
+    tenant.map(|tenant| Some(tenant.name)).ok_or(Fault::Missing)
+}
+
+async fn look(app: &App, viewer: &Viewer, mut filter: AuditFilter) -> Result<Vec<store::audit::AuditRow>, Fault> {
+    if let Some(own) = own_tenant(app, viewer).await? {
+        filter.tenant = Some(own);
+    }
+    Ok(app.store.search_audit(&filter).await?)
+}
+
+pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
+    let (found, problem) = match asked.filter(PAGE_LIMIT) {
+        Ok(filter) => (look(&app, &viewer, filter).await?, None),
+        Err(problem) => {
+            own_tenant(&app, &viewer).await?;
+            (Vec::new(), Some(problem))
+        }
+    };
+    let found = found.iter().map(|event| {
+        let data = crate::output::data(&event.body);
+        let actor = &data["actor"];
+        let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
+        let said =
+            ["comment", "reason", "message", "cause", "recipient"].iter().filter_map(|name| data[*name].as_str());
+        Found {
+            id: event.id.to_string(),
+            at: event.at.into(),
+            type_name: event.type_name.clone(),
+            tenant: event.tenant.clone().unwrap_or_default(),
+            who: who.to_owned(),
+            service_request: event.service_request.clone().unwrap_or_default(),
+            request: event.request.map(|request| request.to_string()),
+            text: said.collect::<Vec<_>>().join("; "),
+        }
+    });
+    page(&AuditPage { found: found.collect(), export: asked.address(), viewer, asked, problem })
+}
+
+pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
+    let filter = asked.filter(EXPORT_LIMIT).map_err(Fault::Unreadable)?;
+    let listing = crate::cli::audit_listing(&look(&app, &viewer, filter).await?);
+    let (kind, name, text) = if asked.format == "json" {
+        ("application/json", "audit.json", listing.json.to_string())
+    } else {
+        ("text/csv; charset=utf-8", "audit.csv", listing.csv().map_err(|failure| Fault::Away(failure.to_string()))?)
+    };
+    let disposition = format!("attachment; filename=\"{name}\"");
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
+}
+
+pub(crate) async fn event(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer {
+    let own = own_tenant(&app, &viewer).await?;
+    let event = app.store.audit_event(id.parse().map_err(|_| Fault::Missing)?).await?;
+    if own.is_some() && own != event.tenant {
+        return Err(Fault::Missing);
+    }
+    let body = serde_json::from_slice::<serde_json::Value>(&event.body)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_default();
+    page(&EventPage {
+        viewer,
+        id: event.id.to_string(),
+        type_name: event.type_name,
+        at: event.at.into(),
+        recorded_at: event.recorded_at.into(),
+        request: event.request.map(|request| request.to_string()),
+        body,
+    })
+}

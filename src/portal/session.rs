@@ -1,0 +1,181 @@
+//! Who is looking: the cookie, the session behind it, and signing in and out.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::Response;
+use domain::{Person, Role, Side};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::App;
+use super::answer::{Answer, Fault, go, page as render};
+
+/// Name of the cookie. `__Host-`: sent over TLS (or to this very machine), for this host only
+/// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis>).
+const COOKIE: &str = "__Host-lockbox";
+/// A session ends after this long, whatever happens: 12 hours.
+const LIMIT_SECONDS: f64 = 12.0 * 3600.0;
+/// A session ends when nothing is asked for this long: 30 minutes.
+const IDLE_SECONDS: f64 = 30.0 * 60.0;
+
+/// The person behind a request to the portal.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub person: Person,
+    /// Stands in every form.
+    pub form_token: String,
+    /// Whether people sign in by choosing a name.
+    pub developer: bool,
+}
+
+impl Viewer {
+    /// Whether this person holds a role for any service.
+    pub fn is(&self, role: Role) -> bool {
+        self.person.assignments.iter().any(|held| held.role == role)
+    }
+
+    pub fn is_engineer(&self) -> bool {
+        self.is(Role::Engineer)
+    }
+
+    pub fn is_manager(&self) -> bool {
+        self.is(Role::Manager)
+    }
+
+    pub fn is_vendor(&self) -> bool {
+        self.person.side == Side::Vendor
+    }
+
+    /// Whether the audit log is open to them: auditors, managers and approvers.
+    pub fn may_audit(&self) -> bool {
+        self.is(Role::Auditor) || self.is(Role::Manager) || self.is(Role::Approver)
+    }
+
+    /// Refuses a form that is not from a page of this session.
+    pub fn check(&self, form_token: &str) -> Result<(), Fault> {
+        if form_token == self.form_token { Ok(()) } else { Err(Fault::Forged) }
+    }
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+/// 244 bits from the operating system's random numbers, as text.
+fn token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .filter(|value| value.len() == 64)
+}
+
+impl FromRequestParts<App> for Viewer {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let session = match cookie(&parts.headers) {
+            Some(token) => app.store.session(&hash(token), IDLE_SECONDS).await?,
+            None => None,
+        };
+        // After signing in a page is shown, never an action repeated.
+        let next = if parts.method == Method::GET { parts.uri.to_string() } else { "/".to_owned() };
+        let session = session.ok_or(Fault::SignIn(next))?;
+        Ok(Self { person: session.person, form_token: session.form_token, developer: app.developer })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    developer: bool,
+    people: Vec<Person>,
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+/// A path of ours, or the first page: never another site.
+fn safe(next: &str) -> &str {
+    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
+    if is_path { next } else { "/" }
+}
+
+pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> Answer {
+    let people = if app.developer { app.store.everybody().await? } else { Vec::new() };
+    render(&SignInPage { developer: app.developer, people, next: safe(&query.next).to_owned() })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SignIn {
+    person: Uuid,
+    #[serde(default)]
+    next: String,
+}
+
+fn with_cookie(mut response: Response, value: &str, seconds: i64) -> Answer {
+    let cookie = format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    let cookie = HeaderValue::from_str(&cookie).map_err(|fault| Fault::Away(fault.to_string()))?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<SignIn>) -> Answer {
+    if !app.developer {
+        return Err(Fault::Missing);
+    }
+    let person = app.store.person(form.person).await?.filter(|person| person.enabled).ok_or(Fault::Missing)?;
+    // What was signed in before ends: a session never changes its person.
+    if let Some(old) = cookie(&headers) {
+        app.store.end_session(&hash(old)).await?;
+    }
+    let (secret, form_token) = (token(), token());
+    app.store.begin_session(&hash(&secret), person.id.0, &form_token, "developer", LIMIT_SECONDS, IDLE_SECONDS).await?;
+    with_cookie(go(safe(&form.next))?, &secret, 12 * 3600)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SignOut {
+    form_token: String,
+    #[serde(default)]
+    everywhere: Option<String>,
+}
+
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    Form(form): Form<SignOut>,
+) -> Answer {
+    viewer.check(&form.form_token)?;
+    if form.everywhere.is_some() {
+        app.store.end_sessions(viewer.person.id.0).await?;
+    } else if let Some(token) = cookie(&headers) {
+        app.store.end_session(&hash(token)).await?;
+    }
+    with_cookie(go("/sign-in")?, "", 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn after_signing_in_only_a_page_of_ours_follows() {
+        assert_eq!(safe("/requests/1?x=2"), "/requests/1?x=2");
+        for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "", "/\t/evil.example"] {
+            assert_eq!(safe(elsewhere), "/");
+        }
+    }
+}
