@@ -21,6 +21,8 @@ use crate::configuration::Settings;
 use crate::mailbox::Mailbox;
 use crate::outcome::Failure;
 
+pub use oidc::Provider;
+
 mod answer;
 mod assets;
 mod audit;
@@ -29,6 +31,7 @@ mod guard;
 mod live;
 mod look;
 mod mails;
+mod oidc;
 mod pages;
 mod request;
 mod session;
@@ -46,12 +49,16 @@ pub struct Portal {
     /// Let anybody sign in as anybody, for development. Only on a loopback address.
     #[arg(long)]
     developer_sign_in: bool,
+    #[command(flatten)]
+    provider: Provider,
 }
 
 /// How a portal is run.
 pub struct Options {
     /// Whether people sign in by choosing a name.
     pub developer_sign_in: bool,
+    /// Through whom people sign in.
+    pub provider: Provider,
     /// Mails to show.
     pub mailbox: Option<Mailbox>,
 }
@@ -64,6 +71,7 @@ pub(crate) struct Inner {
     store: Store,
     relay: Relay,
     developer: bool,
+    oidc: Option<oidc::Oidc>,
     mailbox: Option<Mailbox>,
     /// What browsers know it by, such as `https://lockbox.fabrikam.example`.
     origin: String,
@@ -78,10 +86,12 @@ impl std::ops::Deref for App {
 }
 
 /// Every page, with its method. The tests walk this list: a route without expectations fails them.
-pub const ROUTES: [(&str, &str); 17] = [
+pub const ROUTES: [(&str, &str); 19] = [
     ("GET", "/"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
+    ("GET", "/sign-in/start"),
+    ("GET", "/sign-in/callback"),
     ("POST", "/sign-out"),
     ("GET", "/requests"),
     ("GET", "/requests/new"),
@@ -102,6 +112,8 @@ fn router(app: App) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/sign-in", get(session::page).post(session::sign_in))
+        .route("/sign-in/start", get(oidc::start))
+        .route("/sign-in/callback", get(oidc::callback))
         .route("/sign-out", post(session::sign_out))
         .route("/requests", get(pages::history).post(request::submit))
         .route("/requests/new", get(request::form))
@@ -147,12 +159,14 @@ pub fn start(
     let broker = broker::Config { url: settings.amqp_url.clone(), name };
     let (relay, relay_task) = Relay::new(broker, settings.names.clone(), store.clone(), Health::default());
     tasks.spawn(relay_task.run(stop.clone()));
+    let origin = settings.mail.portal_url.trim_end_matches('/').to_owned();
     let app = App(Arc::new(Inner {
         store,
         relay,
         developer: options.developer_sign_in,
+        oidc: oidc::Oidc::new(&options.provider, &origin)?,
         mailbox: options.mailbox,
-        origin: settings.mail.portal_url.trim_end_matches('/').to_owned(),
+        origin,
     }));
     tasks.spawn(async move {
         let served = axum::serve(listener, router(app)).with_graceful_shutdown(async move { stop.cancelled().await });
@@ -180,7 +194,7 @@ impl Portal {
     /// As [`start`].
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let options = Options { developer_sign_in: self.developer_sign_in, mailbox: None };
+        let options = Options { developer_sign_in: self.developer_sign_in, provider: self.provider, mailbox: None };
         let listener = listen(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, "the portal serves");

@@ -118,7 +118,11 @@ impl Stack {
         if flags.portal_url.is_none() {
             settings.mail.portal_url = format!("http://localhost:{}", listener.local_addr()?.port());
         }
-        let options = crate::portal::Options { developer_sign_in: true, mailbox: Some(mailbox.clone()) };
+        let options = crate::portal::Options {
+            developer_sign_in: true,
+            provider: crate::portal::Provider::default(),
+            mailbox: Some(mailbox.clone()),
+        };
         crate::portal::start(&settings, listener, options, portal_stop.clone(), &TaskTracker::new())?;
         progress(&format!("the portal is at {}", settings.mail.portal_url));
         let logs = data.join("logs");

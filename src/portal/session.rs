@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
-use domain::{Person, Role, Side};
+use domain::{Person, PersonId, Role, Side};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -61,7 +61,7 @@ impl Viewer {
     }
 }
 
-fn hash(token: &str) -> Vec<u8> {
+pub(crate) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
@@ -70,18 +70,17 @@ fn token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        .filter(|value| value.len() == 64)
+    all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 impl FromRequestParts<App> for Viewer {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
-        let session = match cookie(&parts.headers) {
+        let session = match cookie(&parts.headers, COOKIE) {
             Some(token) => app.store.session(&hash(token), IDLE_SECONDS).await?,
             None => None,
         };
@@ -96,25 +95,30 @@ impl FromRequestParts<App> for Viewer {
 #[template(path = "sign_in.html")]
 struct SignInPage {
     developer: bool,
+    provider: bool,
     people: Vec<Person>,
     next: String,
+    start: String,
 }
 
+/// The page that follows a sign-in.
 #[derive(Deserialize)]
 pub(crate) struct Next {
     #[serde(default)]
-    next: String,
+    pub next: String,
 }
 
 /// A path of ours, or the first page: never another site.
-fn safe(next: &str) -> &str {
+pub(crate) fn safe(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
     if is_path { next } else { "/" }
 }
 
 pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> Answer {
     let people = if app.developer { app.store.everybody().await? } else { Vec::new() };
-    render(&SignInPage { developer: app.developer, people, next: safe(&query.next).to_owned() })
+    let next = safe(&query.next).to_owned();
+    let start = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+    render(&SignInPage { developer: app.developer, provider: app.oidc.is_some(), people, next, start })
 }
 
 #[derive(Deserialize)]
@@ -124,11 +128,22 @@ pub(crate) struct SignIn {
     next: String,
 }
 
-fn with_cookie(mut response: Response, value: &str, seconds: i64) -> Answer {
-    let cookie = format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+/// Sets a cookie that only this host gets, and no script sees.
+pub(crate) fn with_cookie(mut response: Response, name: &str, value: &str, seconds: i64) -> Answer {
+    let cookie = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
     let cookie = HeaderValue::from_str(&cookie).map_err(|fault| Fault::Away(fault.to_string()))?;
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
+}
+
+/// Begins a session and shows the page that follows. What was signed in before ends: a session never changes its person.
+pub(crate) async fn begin(app: &App, headers: &HeaderMap, person: PersonId, method: &str, next: &str) -> Answer {
+    if let Some(old) = cookie(headers, COOKIE) {
+        app.store.end_session(&hash(old)).await?;
+    }
+    let (secret, form_token) = (token(), token());
+    app.store.begin_session(&hash(&secret), person.0, &form_token, method, LIMIT_SECONDS, IDLE_SECONDS).await?;
+    with_cookie(go(safe(next))?, COOKIE, &secret, 12 * 3600)
 }
 
 pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<SignIn>) -> Answer {
@@ -136,13 +151,7 @@ pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(for
         return Err(Fault::Missing);
     }
     let person = app.store.person(form.person).await?.filter(|person| person.enabled).ok_or(Fault::Missing)?;
-    // What was signed in before ends: a session never changes its person.
-    if let Some(old) = cookie(&headers) {
-        app.store.end_session(&hash(old)).await?;
-    }
-    let (secret, form_token) = (token(), token());
-    app.store.begin_session(&hash(&secret), person.id.0, &form_token, "developer", LIMIT_SECONDS, IDLE_SECONDS).await?;
-    with_cookie(go(safe(&form.next))?, &secret, 12 * 3600)
+    begin(&app, &headers, person.id, "developer", &form.next).await
 }
 
 #[derive(Deserialize)]
@@ -161,10 +170,10 @@ pub(crate) async fn sign_out(
     viewer.check(&form.form_token)?;
     if form.everywhere.is_some() {
         app.store.end_sessions(viewer.person.id.0).await?;
-    } else if let Some(token) = cookie(&headers) {
+    } else if let Some(token) = cookie(&headers, COOKIE) {
         app.store.end_session(&hash(token)).await?;
     }
-    with_cookie(go("/sign-in")?, "", 0)
+    with_cookie(go("/sign-in")?, COOKIE, "", 0)
 }
 
 #[cfg(test)]

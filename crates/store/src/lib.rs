@@ -7,6 +7,7 @@ pub mod audit;
 mod changes;
 pub mod directory;
 mod error;
+pub mod identities;
 mod multiply;
 pub mod outbox;
 pub mod parked;

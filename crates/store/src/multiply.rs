@@ -14,17 +14,17 @@ const BESIDE_THE_GUARDS: &str = "set local session_replication_role = replica";
 const TEMPLATES: &str = "select id from requests where over_at is not null order by id limit 500";
 const REQUESTS: &str = "insert into requests select md5(r.id::text || n)::uuid, content, digest, tenant, 'SR-' || n, service, \
                         resource, requester, duration_seconds, required_approvals, state, version, submitted_at, review_by, \
-                        manager, decide_by, access_from, access_until, cause, over_at from generate_series($1, $2) as g(n) \
+                        manager, decide_by, access_from, access_until, cause, over_at from generate_series($1::bigint, $2::bigint) as g(n) \
                         join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                         join requests r on r.id = t.id";
 const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
                          duration_seconds, decided_at) select md5(d.request::text || n)::uuid, stage, person, side, role, \
-                         verdict, comment, digest, channel, duration_seconds, decided_at from generate_series($1, $2) as g(n) \
+                         verdict, comment, digest, channel, duration_seconds, decided_at from generate_series($1::bigint, $2::bigint) as g(n) \
                          join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                          join decisions d on d.request = t.id";
 const EVENTS: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body) \
                       select gen_random_uuid(), at, type, tenant, md5(a.request::text || n)::uuid, version, 'SR-' || n, person, \
-                      text, body from generate_series($1, $2) as g(n) \
+                      text, body from generate_series($1::bigint, $2::bigint) as g(n) \
                       join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                       join audit_events a on a.request = t.id and a.version is not null";
 const STEPS_SINCE: &str = "select count(*) from audit_events where at >= $1 and version is not null";

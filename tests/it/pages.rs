@@ -1,0 +1,177 @@
+//! The portal as people use it, page by page, on real servers.
+
+use domain::Verdict;
+use reqwest::StatusCode;
+
+use crate::harness::{Lockbox, ROLES, submission};
+use crate::person::{Person, Site};
+
+const ASK: [(&str, &str); 8] = [
+    ("tenant", "contoso"),
+    ("service_request", "SR-2026-004711"),
+    ("service", "exchange_online"),
+    ("resource", "finance@contoso.example"),
+    ("reason_code", "customer_reported"),
+    ("reason", "mail is <script>alert(1)</script> stuck"),
+    ("severity", "high"),
+    ("duration", "45m"),
+];
+
+async fn ask(robin: &Person) -> String {
+    let sent = robin.fill("/requests/new", "/requests", &ASK).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    assert!(sent.location.starts_with("/requests/"), "{}", sent.location);
+    sent.location
+}
+
+async fn answer(person: &Person, request: &str, form: &[(&str, &str)]) -> StatusCode {
+    person.fill(request, &format!("{request}/decision"), form).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let (robin, morgan) = (site.sign_in("Robin Hale").await, site.sign_in("Morgan Reyes").await);
+    let (alex, kim) = (site.sign_in("Alex Novak").await, site.sign_in("Kim Duarte").await);
+    let request = ask(&robin).await;
+    assert!(morgan.get("/").await.text.contains(&request), "the manager's list");
+    let early = alex.get(&request).await;
+    assert!(early.text.contains("Still") || !early.text.contains("value=\"approve\""), "not the customer's turn yet");
+    assert_eq!(answer(&morgan, &request, &[("verdict", "approve"), ("comment", "go on")]).await, StatusCode::SEE_OTHER);
+
+    let page = alex.get(&request).await.text;
+    for shown in ["Robin Hale", "Morgan Reyes", "go on", "finance@contoso.example", "45 min", "SR-2026-004711"] {
+        assert!(page.contains(shown), "{shown} is missing");
+    }
+    assert!(page.contains("&lt;script&gt;") || page.contains("&#60;script&#62;"), "text is text");
+    assert!(!page.contains("<script>alert"), "text is never script");
+    assert_eq!(answer(&alex, &request, &[("verdict", "approve"), ("duration", "30m")]).await, StatusCode::SEE_OTHER);
+    let open = kim.get(&request).await.text;
+    assert!(open.contains("Access is open") && open.contains("End now"), "the other approver sees it too");
+    let ended = kim.fill(&request, &format!("{request}/end"), &[("comment", "enough")]).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER);
+    assert!(robin.get(&request).await.text.contains("the customer ended it"));
+    assert!(alex.get("/requests").await.text.contains(&request), "history never disappears");
+    assert!(alex.get("/audit?text=enough").await.text.contains("access.ended"));
+    let export = alex.get("/audit/export?type=access.").await;
+    assert!(export.text.contains("access.granted") && export.headers["content-type"].to_str().unwrap().contains("csv"));
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_says_why_and_changes_nothing() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let (robin, morgan, alex) =
+        (site.sign_in("Robin Hale").await, site.sign_in("Morgan Reyes").await, site.sign_in("Alex Novak").await);
+    let mut long = ASK;
+    long[7].1 = "9h";
+    let refused = robin.fill("/requests/new", "/requests", &long).await;
+    assert!(refused.text.contains("Not sent") && refused.text.contains("mail is"), "what was typed is kept");
+    let request = ask(&robin).await;
+    let id = request.trim_start_matches("/requests/").parse().unwrap();
+    assert_eq!(answer(&morgan, &request, &[("verdict", "approve")]).await, StatusCode::SEE_OTHER);
+
+    // Another digest than the one shown.
+    let page = alex.get(&request).await.text;
+    let token = page.split("name=\"form_token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let decision = format!("{request}/decision");
+    let other = "0".repeat(64);
+    let form = [("form_token", token.as_str()), ("verdict", "approve"), ("digest", other.as_str())];
+    let answered = alex.post(&decision, &form).await;
+    assert_eq!(answered.status, StatusCode::CONFLICT);
+    assert!(answered.text.contains("digest"), "{}", answered.text);
+
+    // A form from elsewhere, without or with a stolen-looking token.
+    let digest = lockbox.view(id).await.digest().to_string();
+    let forged = [("form_token", "f00d"), ("verdict", "approve"), ("digest", digest.as_str())];
+    assert_eq!(alex.post(&decision, &forged).await.status, StatusCode::FORBIDDEN);
+    let good = [("form_token", token.as_str()), ("verdict", "approve"), ("digest", digest.as_str())];
+    let url = format!("{}{decision}", site.origin);
+    for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")] {
+        let sent = alex.send(alex.client.post(&url).header(name, value).form(&good)).await;
+        assert_eq!(sent.status, StatusCode::FORBIDDEN, "{name}: {value}");
+    }
+    // A body that is too long.
+    let comment = "x".repeat(100_000);
+    let sent = alex.post(&decision, &[("form_token", &token), ("comment", &comment)]).await;
+    assert_eq!(sent.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(lockbox.view(id).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(id).await.version, 2);
+
+    // The first yes counts; the page of a second shows that it came too late.
+    assert_eq!(alex.post(&decision, &good).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(alex.post(&decision, &good).await.status, StatusCode::CONFLICT);
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_every_page_changes_nothing() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let id = lockbox.submit(&submission()).await;
+    let approved = lockbox.decide(contracts::Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    assert_eq!(approved, "request.manager_approved");
+    lockbox.until_idle().await;
+    let before = lockbox.store.audit_count().await.unwrap();
+    for name in ["Robin Hale", "Morgan Reyes", "Alex Novak", "Lee Okafor"] {
+        let person = site.sign_in(name).await;
+        let links = ["/", "/requests", "/audit", "/audit/export", "/mailbox", "/requests/new"].map(str::to_owned);
+        let actions =
+            ["", "/decision?verdict=approve", "/end", "/withdrawal"].map(|end| format!("/requests/{id}{end}"));
+        for path in links.iter().chain(&actions) {
+            person.get(path).await;
+            person.send(person.client.head(format!("{}{path}", site.origin))).await;
+        }
+    }
+    lockbox.until_idle().await;
+    assert_eq!(lockbox.view(id).await.version, 2);
+    assert_eq!(lockbox.store.audit_count().await.unwrap(), before);
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_person_is_signed_out_everywhere() {
+    let lockbox = Lockbox::without_roles().await;
+    let site = Site::open(&lockbox).await;
+    let (here, there) = (site.sign_in("Alex Novak").await, site.sign_in("Alex Novak").await);
+    assert_eq!(here.get("/").await.status, StatusCode::OK);
+    assert_eq!(there.get("/").await.status, StatusCode::OK);
+    sqlx::query("update people set enabled = false where name = 'alex'").execute(&lockbox.pool).await.unwrap();
+    for person in [here, there] {
+        assert!(person.get("/").await.location.starts_with("/sign-in"));
+    }
+    // A cookie that somebody else chose is worth nothing, and signing in gives a new one.
+    let mut kim = site.stranger();
+    kim.cookie = format!("__Host-lockbox={}", "a".repeat(64));
+    assert!(kim.get("/").await.location.starts_with("/sign-in"));
+    let kim = site.sign_in("Kim Duarte").await;
+    assert!(!kim.cookie.contains(&"a".repeat(64)));
+    let everywhere = kim.fill("/", "/sign-out", &[("everywhere", "1")]).await;
+    assert_eq!(everywhere.status, StatusCode::SEE_OTHER);
+    assert!(kim.get("/").await.location.starts_with("/sign-in"));
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_keeps_the_browser_on_our_side() {
+    let lockbox = Lockbox::without_roles().await;
+    let site = Site::open(&lockbox).await;
+    let alex = site.sign_in("Alex Novak").await;
+    for path in ["/", "/requests", "/sign-in", "/nowhere", "/assets/style.css", "/requests/not-an-id"] {
+        let page = alex.get(path).await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(page.headers["x-content-type-options"], "nosniff");
+        assert!(!page.text.contains("style=\"") && !page.text.contains("onclick"), "{path} has something inline");
+    }
+    let page = alex.get("/sign-in?next=https://evil.example/").await;
+    assert!(!page.text.contains("evil.example"), "no open redirect");
+    site.close();
+    lockbox.finish().await;
+}
