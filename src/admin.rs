@@ -104,6 +104,11 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
+        if let Ok(closing) = store.doors_closing().await {
+            #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+            metrics::gauge!("lockbox_doors_closing").set(closing.count as f64);
+            metrics::gauge!("lockbox_door_unconfirmed_seconds").set(closing.oldest_seconds);
+        }
         if let Ok(depth) = store.outbox_depth().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
             metrics::gauge!("lockbox_outbox_waiting").set(depth.waiting as f64);

@@ -18,9 +18,11 @@ use crate::output::{line, tell};
 mod audit;
 mod ceiling;
 mod cpu;
+mod gate;
 mod growth;
 mod idle;
 mod lifecycle;
+mod portal;
 mod timers;
 mod worker;
 
@@ -39,9 +41,12 @@ pub struct Bench {
     /// Events for the audit log.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// Requests in the table for growth.
+    /// Requests in the table for growth and portal; five events each.
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
+    /// Open grants for the gate.
+    #[arg(long, default_value_t = 100_000)]
+    grants: usize,
     /// Folder for the servers of the measurement; emptied first.
     #[arg(long, default_value = ".lockbox/bench")]
     data: PathBuf,
@@ -61,12 +66,16 @@ enum What {
     Worker,
     /// Cost of a request with a full table against an empty one.
     Growth,
+    /// Pages and searches with full tables.
+    Portal,
+    /// Questions at the gate with many grants open.
+    Gate,
 }
 
 /// The tenant, its people and its rules: one manager and one approver, so that every step asks for one mail.
 const DIRECTORY: &str = "
 producers:
-  - {login: guest, may: [request.submit, manager.decide, customer.decide, access.end]}
+  - {login: guest, may: [request.submit, manager.decide, customer.decide, access.end, report.answer]}
 vendor:
   people:
     - {name: robin, display_name: Robin, email: robin@fabrikam.example, roles: [engineer]}
@@ -95,7 +104,16 @@ impl Bench {
         if cfg!(debug_assertions) {
             tell("this build is not optimized; `make bench` measures the optimized one");
         }
-        let all = [What::Lifecycle, What::Idle, What::Timers, What::Audit, What::Worker, What::Growth];
+        let all = [
+            What::Lifecycle,
+            What::Idle,
+            What::Timers,
+            What::Audit,
+            What::Worker,
+            What::Growth,
+            What::Portal,
+            What::Gate,
+        ];
         let chosen = if self.what.is_empty() { all.to_vec() } else { self.what.clone() };
         for what in chosen {
             let rig = Rig::start(settings, &self.data).await?;
@@ -112,6 +130,8 @@ impl Bench {
                 What::Timers => timers::measure(&rig, self.timers, &metrics).await?,
                 What::Audit => audit::measure(&rig, self.events).await?,
                 What::Worker => worker::measure(&rig).await?,
+                What::Portal => portal::measure(&rig, self.rows).await?,
+                What::Gate => gate::measure(&rig, self.grants).await?,
                 What::Growth => growth::measure(&rig, self.requests / 5, self.rows).await?,
             }
             rig.stop().await;
@@ -139,6 +159,7 @@ impl Rig {
         servers.database_url().clone_into(&mut settings.database_url);
         servers.amqp_url().clone_into(&mut settings.amqp_url);
         settings.database_connections = 16;
+        settings.audit.folder = data.join("audit");
         let file = data.join("directory.yaml");
         std::fs::write(&file, DIRECTORY)?;
         crate::dev::prepare(&settings, Some(&file)).await?;

@@ -6,9 +6,10 @@ use crate::configuration::Flags;
 use crate::outcome::Failure;
 use crate::output::Format;
 
+pub(crate) use access::access_json;
 pub(crate) use apply::read as read_directory;
 pub(crate) use audit::listing as audit_listing;
-pub(crate) use request::event_text;
+pub(crate) use show::{document as request_document, event_text, request_json};
 pub(crate) use topology::{apply as apply_topology, open_link};
 
 mod access;
@@ -17,10 +18,17 @@ mod audit;
 mod clicks;
 mod decide;
 mod doctor;
+mod imap_login;
+mod log;
 mod migrate;
 mod parked;
+mod remote;
 mod request;
+mod show;
+mod token;
 mod topology;
+mod webhook;
+mod witness;
 mod work;
 
 /// No access to customer content without two yeses, only for the time asked, every step on record.
@@ -28,7 +36,8 @@ mod work;
 #[command(
     name = "lockbox",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 not reachable, 7 timed out waiting.\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 not reachable, 7 timed out waiting;\n\
+                  of `audit verify`: 10 signature, 11 changed, 12 missing, 13 two histories, 14 stale, 15 tables differ, 16 rule.\n\
                   Begin with `lockbox demo`, or `lockbox dev` to stay."
 )]
 pub struct Cli {
@@ -43,10 +52,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run roles: intake, manager-review, notification, approval, expiry, audit, mail.
+    /// Run roles: intake, manager-review, notification, approval, expiry, access, audit, mail; sequencer, signer (parts of audit).
     Work(work::Work),
     /// Bring the database to this version.
-    Migrate,
+    Migrate(migrate::Migrate),
     /// Exchanges and queues.
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -59,14 +68,27 @@ enum Command {
     Review(decide::Review),
     /// An approver's yes or no.
     Decide(decide::Decide),
-    /// Open access.
+    /// Live accesses, their ends and their closing reports.
     #[command(subcommand)]
     Access(access::Access),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Countersign audit logs for whoever does not want to trust their keeper alone.
+    Witness(witness::WitnessCommand),
     /// Serve the web portal.
     Portal(crate::portal::Portal),
+    /// Serve the gate that proxies and programs ask before they serve content.
+    Gate(crate::gate::Gate),
+    /// Tokens of the HTTP interface.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Events over HTTP, signed.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
+    #[command(hide = true)]
+    ImapLogin(imap_login::ImapLogin),
     /// Messages given up on.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -105,7 +127,8 @@ impl Cli {
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();
-        let is_server = matches!(self.command, Command::Work(_) | Command::Portal(_));
+        let is_server =
+            matches!(self.command, Command::Work(_) | Command::Portal(_) | Command::Gate(_) | Command::Witness(_));
         if !is_server && self.flags.log.is_none() {
             "warn".clone_into(&mut quiet.log);
         }
@@ -114,7 +137,8 @@ impl Cli {
         match self.command {
             Command::Work(work) => Box::pin(work.run(&settings)).await,
             Command::Portal(portal) => Box::pin(portal.run(&settings)).await,
-            Command::Migrate => migrate::run(&settings).await,
+            Command::Gate(gate) => Box::pin(gate.run(&settings)).await,
+            Command::Migrate(migrate) => migrate.run(&settings).await,
             Command::Topology(topology) => topology.run(&settings, format).await,
             Command::Apply(apply) => apply.run(&settings).await,
             Command::Request(request) => Box::pin(request.run(&settings, format)).await,
@@ -122,6 +146,10 @@ impl Cli {
             Command::Decide(decide) => Box::pin(decide.run(&settings, format)).await,
             Command::Access(access) => Box::pin(access.run(&settings, format)).await,
             Command::Audit(audit) => audit.run(&settings, format).await,
+            Command::Witness(witness) => Box::pin(witness.run()).await,
+            Command::Token(token) => token.run(&settings, format).await,
+            Command::Webhook(webhook) => webhook.run(&settings, format).await,
+            Command::ImapLogin(login) => login.run().await,
             Command::Parked(parked) => parked.run(&settings, format).await,
             Command::Doctor => doctor::run(&settings, format).await,
             Command::Dev(dev) => Box::pin(dev.run(&settings, self.flags)).await,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use broker::Names;
 use clap::{Args, ValueEnum};
 use workers::mail::MailSettings;
+use workers::webhooks::Inside;
 
 use crate::outcome::Failure;
 
@@ -61,9 +62,34 @@ pub struct Flags {
     /// Sender of mails [default: Lockbox <lockbox@localhost.localdomain>].
     #[arg(long, env = "LOCKBOX_MAIL_FROM", global = true, value_name = "ADDRESS", help_heading = "Settings")]
     pub mail_from: Option<String>,
-    /// Address of the portal, for links in mails [default: http://127.0.0.1:8080].
+    /// Most mails to one address in an hour [default: 300]; what is more waits.
+    #[arg(long, env = "LOCKBOX_MAIL_CAP", global = true, value_name = "NUMBER", help_heading = "Settings")]
+    pub mail_cap: Option<String>,
+    /// Address of the portal, for links in mails [default: http://localhost:8080].
     #[arg(long, env = "LOCKBOX_PORTAL_URL", global = true, value_name = "URL", help_heading = "Settings")]
     pub portal_url: Option<String>,
+    /// Token to sign in with at the portal: people's commands go there, and need neither database nor broker.
+    #[arg(
+        long,
+        env = "LOCKBOX_TOKEN",
+        global = true,
+        value_name = "TOKEN",
+        hide_env_values = true,
+        help_heading = "Settings"
+    )]
+    pub token: Option<String>,
+    /// File that holds the token.
+    #[arg(long, env = "LOCKBOX_TOKEN_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    pub token_file: Option<PathBuf>,
+    /// Hosts inside the house that webhooks may reach, also without TLS, with commas between [default: none].
+    #[arg(long, env = "LOCKBOX_WEBHOOK_INSIDE", global = true, value_name = "HOSTS", help_heading = "Settings")]
+    pub webhook_inside: Option<String>,
+    /// Folder with the key that signs the audit log and the memory of what was signed [default: lockbox-audit].
+    #[arg(long, env = "LOCKBOX_AUDIT_FOLDER", global = true, value_name = "FOLDER", help_heading = "Settings")]
+    pub audit_folder: Option<PathBuf>,
+    /// Name under which audit logs begin; stays as it is for those that have begun [default: host and port of the portal].
+    #[arg(long, env = "LOCKBOX_AUDIT_AUTHORITY", global = true, value_name = "NAME", help_heading = "Settings")]
+    pub audit_authority: Option<String>,
     /// Where a worker serves metrics and health [default: 127.0.0.1:9464]; port 0 takes a free one.
     #[arg(long, env = "LOCKBOX_ADMIN_LISTEN", global = true, value_name = "ADDRESS", help_heading = "Settings")]
     pub admin_listen: Option<String>,
@@ -88,6 +114,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// The audit log.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// Key and memory of the signer.
+    pub folder: PathBuf,
+    /// Name under which logs begin.
+    pub authority: String,
+    /// The role `audit` only records events; places and signatures are left to `sequencer` and `signer`.
+    pub append_only: bool,
+}
+
 /// Settings, complete and checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -99,6 +136,12 @@ pub struct Settings {
     pub names: Names,
     /// Mail.
     pub mail: MailSettings,
+    /// Token to sign in with at the portal.
+    pub token: Option<String>,
+    /// Hosts inside the house that webhooks may reach.
+    pub webhook_inside: Inside,
+    /// The audit log.
+    pub audit: AuditSettings,
     /// Admin endpoints.
     pub admin_listen: SocketAddr,
     /// Connections.
@@ -107,9 +150,11 @@ pub struct Settings {
     pub log: String,
     /// Log format.
     pub log_format: LogFormat,
+    /// Which service is behind which connector; only in the settings file.
+    pub doors: connectors::Config,
 }
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 19] = [
     "database-url",
     "database-url-file",
     "amqp-url",
@@ -118,7 +163,13 @@ const KNOWN: [&str; 13] = [
     "smtp-url",
     "smtp-url-file",
     "mail-from",
+    "mail-cap",
     "portal-url",
+    "token",
+    "token-file",
+    "webhook-inside",
+    "audit-folder",
+    "audit-authority",
     "admin-listen",
     "database-connections",
     "log",
@@ -156,34 +207,62 @@ impl Reader {
     }
 }
 
-fn read_file(path: &Path, faults: &mut Vec<String>) -> BTreeMap<String, String> {
+/// What a settings file says: plain settings, and the doors.
+#[derive(Default)]
+struct Written {
+    values: BTreeMap<String, String>,
+    doors: connectors::Config,
+}
+
+fn read_file(path: &Path, faults: &mut Vec<String>) -> Written {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             faults.push(format!("config: {} cannot be read: {error}", path.display()));
-            return BTreeMap::new();
+            return Written::default();
         }
     };
     let values: BTreeMap<String, serde_json::Value> = match serde_saphyr::from_str(&text) {
         Ok(values) => values,
         Err(error) => {
             faults.push(format!("config: {}: {error}", path.display()));
-            return BTreeMap::new();
+            return Written::default();
         }
     };
-    let mut file = BTreeMap::new();
+    let mut written = Written::default();
     for (name, value) in values {
+        if name == "doors" {
+            match serde_json::from_value(value) {
+                Ok(doors) => written.doors = doors,
+                Err(error) => faults.push(format!("config: doors: {error}")),
+            }
+            continue;
+        }
         if !KNOWN.contains(&name.as_str()) {
-            faults.push(format!("config: {name} is no setting; one of {}", KNOWN.join(", ")));
+            faults.push(format!("config: {name} is no setting; one of {}, doors", KNOWN.join(", ")));
             continue;
         }
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        file.insert(name, text);
+        written.values.insert(name, text);
     }
-    file
+    written
 }
 
 impl Flags {
+    fn mail(&self, reader: &mut Reader, url: String) -> MailSettings {
+        let cap = reader.value("mail-cap", self.mail_cap.as_ref(), "300");
+        let cap = cap.parse().ok().filter(|cap| *cap >= 1).unwrap_or_else(|| {
+            reader.faults.push(format!("mail-cap: {cap:?} is no number of mails"));
+            300
+        });
+        MailSettings {
+            cap,
+            url,
+            from: reader.value("mail-from", self.mail_from.as_ref(), "Lockbox <lockbox@localhost.localdomain>"),
+            portal_url: reader.value("portal-url", self.portal_url.as_ref(), "http://localhost:8080"),
+        }
+    }
+
     /// Puts the sources together and checks them.
     ///
     /// # Errors
@@ -191,6 +270,7 @@ impl Flags {
     pub fn resolve(&self) -> Result<Settings, Failure> {
         let mut faults = Vec::new();
         let file = self.config.as_deref().map(|path| read_file(path, &mut faults)).unwrap_or_default();
+        let Written { values: file, doors } = file;
         let mut reader = Reader { file, faults };
         let database_url = reader.secret(
             "database-url",
@@ -235,11 +315,10 @@ impl Flags {
                 LogFormat::Text
             }
         };
-        let mail = MailSettings {
-            url: smtp_url,
-            from: reader.value("mail-from", self.mail_from.as_ref(), "Lockbox <lockbox@localhost.localdomain>"),
-            portal_url: reader.value("portal-url", self.portal_url.as_ref(), "http://127.0.0.1:8080"),
-        };
+        let mail = self.mail(&mut reader, smtp_url);
+        let token = reader.secret("token", self.token.as_ref(), self.token_file.as_ref(), "");
+        let webhook_inside = Inside::parse(&reader.value("webhook-inside", self.webhook_inside.as_ref(), ""));
+        let audit = self.audit(&mut reader, &mail.portal_url);
         let log = reader.value("log", self.log.as_ref(), "info");
         match (names, admin_listen, reader.faults.is_empty()) {
             (Some(names), Some(admin_listen), true) => Ok(Settings {
@@ -247,13 +326,34 @@ impl Flags {
                 amqp_url,
                 names,
                 mail,
+                token: Some(token).filter(|token| !token.is_empty()),
+                webhook_inside,
+                audit,
                 admin_listen,
                 database_connections,
                 log,
                 log_format,
+                doors,
             }),
             _ => Err(Failure::Usage(format!("the settings cannot be used:\n  {}", reader.faults.join("\n  ")))),
         }
+    }
+}
+
+impl Flags {
+    fn audit(&self, reader: &mut Reader, portal_url: &str) -> AuditSettings {
+        let host = url::Url::parse(portal_url).ok().and_then(|url| {
+            let host = url.host_str()?.to_owned();
+            Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
+        });
+        let authority = reader.value("audit-authority", self.audit_authority.as_ref(), &host.unwrap_or_default());
+        if !contracts::entry::is_authority(&authority) {
+            reader.faults.push(format!("audit-authority: {authority:?} is not made of a-z, 0-9, '.', '-' and ':'"));
+        }
+        let folder = self.audit_folder.clone();
+        let folder = folder.or_else(|| reader.file.get("audit-folder").map(PathBuf::from));
+        let folder = folder.unwrap_or_else(|| PathBuf::from("lockbox-audit"));
+        AuditSettings { folder, authority, append_only: false }
     }
 }
 

@@ -93,7 +93,11 @@ impl Demo {
         let mails = stack.mailbox.mails();
         stack.stop().await;
         shown?;
-        line(&format!("\n{} mails were sent. The servers are stopped. To stay: `lockbox dev`.", mails.len()))
+        line(&format!(
+            "\n{} mails were sent. The servers are stopped. To stay: `lockbox dev` (or `make dev`); in its portal sign in \
+             as robin (engineer), morgan (manager), dana or alex (approvers) or lee (auditor), and read their mail.",
+            mails.len()
+        ))
     }
 
     async fn show(&self, stack: &Stack) -> Result<(), Failure> {
@@ -128,11 +132,7 @@ impl Demo {
                 line(&format!("  {}", crate::cli::event_text(&event)))?;
             }
         }
-        let gaps = show.store.audit_gaps(10).await?;
-        let (steps, recorded) = show.store.steps().await?;
-        if !gaps.is_empty() {
-            return Err(Failure::Failed(format!("{recorded} of {steps} steps are on record")));
-        }
+        let steps = show.wait_for_the_record().await?;
         line(&format!("\nAll {steps} steps of all requests are on record, none missing."))?;
         link.close().await;
         Ok(())
@@ -208,6 +208,7 @@ impl Show {
             comment: None,
             channel: "demo".to_owned(),
             duration_seconds: None,
+            assertion: None,
         };
         let about = About { request: Some(request), ..About::default() };
         let click: Message = message(kind, self.store.clock().await?, about, &data);
@@ -235,6 +236,22 @@ impl Show {
             }
             if started.elapsed() > PATIENCE {
                 return Err(Failure::TimedOut(format!("{} is still {state}", view.service_request)));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until every step has reached the audit: a door may still be closing when its request is over.
+    async fn wait_for_the_record(&self) -> Result<i64, Failure> {
+        let started = Instant::now();
+        loop {
+            let gaps = self.store.audit_gaps(10).await?;
+            let (steps, recorded) = self.store.steps().await?;
+            if gaps.is_empty() {
+                return Ok(steps);
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(Failure::Failed(format!("{recorded} of {steps} steps are on record")));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod bench;
 pub mod cli;
+pub mod closing;
 pub mod configuration;
 pub mod demo;
 pub mod dev;
+pub mod gate;
 pub mod logs;
 pub mod mailbox;
 pub mod outcome;

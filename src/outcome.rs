@@ -30,6 +30,14 @@ pub enum Failure {
     /// The outcome did not come in time.
     #[error("{0}")]
     TimedOut(String),
+    /// Evidence that is not what it should be.
+    #[error("{words}")]
+    Untrue {
+        /// Exit code, 10 to 16.
+        code: u8,
+        /// For people.
+        words: String,
+    },
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -45,6 +53,7 @@ impl Failure {
             Self::Refused { .. } => 4,
             Self::Unreachable(_) => 6,
             Self::TimedOut(_) => 7,
+            Self::Untrue { code, .. } => *code,
         })
     }
 }

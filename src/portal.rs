@@ -6,8 +6,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ::passkeys::Passkeys;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clap::Args;
@@ -21,21 +23,34 @@ use crate::configuration::Settings;
 use crate::mailbox::Mailbox;
 use crate::outcome::Failure;
 
+pub(crate) use listen::serve as serve_until;
 pub use oidc::Provider;
 
+mod accesses;
 mod answer;
+pub mod api;
+mod approvers;
+mod ask;
 mod assets;
 mod audit;
+mod changed;
 mod clicks;
 mod guard;
+mod handles;
+mod listen;
 mod live;
+mod log;
 mod look;
 mod mails;
 mod oidc;
 mod pages;
+mod passkeys;
 mod request;
 mod session;
+mod settings;
 mod sight;
+mod story;
+mod webhooks;
 
 /// Longest body of a form, in bytes.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -73,6 +88,11 @@ pub(crate) struct Inner {
     developer: bool,
     oidc: Option<oidc::Oidc>,
     mailbox: Option<Mailbox>,
+    limits: api::Limits,
+    /// Hosts inside the house that webhooks may reach.
+    webhook_inside: workers::webhooks::Inside,
+    /// Passkeys bound to this portal, or why there are none.
+    passkeys: Result<Passkeys, ::passkeys::Error>,
     /// What browsers know it by, such as `https://lockbox.fabrikam.example`.
     origin: String,
 }
@@ -85,48 +105,80 @@ impl std::ops::Deref for App {
     }
 }
 
+/// Pages under construction: the list of routes and the router are made in the same breath, so that no route is
+/// without expectations in the tests.
+struct Pages {
+    router: Router<App>,
+    listed: Vec<(&'static str, &'static str)>,
+}
+
+impl Pages {
+    fn get<H: Handler<T, App>, T: 'static>(mut self, path: &'static str, handler: H) -> Self {
+        self.listed.push(("GET", path));
+        Self { router: self.router.route(path, get(handler)), ..self }
+    }
+
+    fn post<H: Handler<T, App>, T: 'static>(mut self, path: &'static str, handler: H) -> Self {
+        self.listed.push(("POST", path));
+        Self { router: self.router.route(path, post(handler)), ..self }
+    }
+}
+
+fn pages() -> Pages {
+    Pages { router: Router::new(), listed: Vec::new() }
+        .get("/", pages::home)
+        .get("/live", live::home)
+        .get("/sign-in", session::page)
+        .post("/sign-in", session::sign_in)
+        .get("/sign-in/start", oidc::start)
+        .get("/sign-in/callback", oidc::callback)
+        .post("/sign-out", session::sign_out)
+        .get("/requests", pages::history)
+        .get("/requests/new", ask::form)
+        .post("/requests", ask::submit)
+        .post("/requests/preview", ask::preview)
+        .get("/requests/{id}", request::show)
+        .get("/requests/{id}/live", live::events)
+        .post("/requests/{id}/decision", clicks::decide)
+        .post("/requests/{id}/end", clicks::end)
+        .post("/requests/{id}/withdrawal", clicks::withdraw)
+        .post("/requests/{id}/comments", clicks::comment)
+        .post("/requests/{id}/report", clicks::report)
+        .post("/requests/{id}/handle", handles::fetch)
+        .get("/accesses", accesses::list)
+        .get("/accesses/live", live::accesses)
+        .get("/audit", audit::search)
+        .get("/audit/export", audit::export)
+        .post("/audit/searches", audit::keep)
+        .post("/audit/searches/removal", audit::forget)
+        .get("/audit/{id}", audit::event)
+        .get("/passkeys", passkeys::list)
+        .post("/passkeys", passkeys::add)
+        .post("/passkeys/options", passkeys::options)
+        .post("/passkeys/removal", passkeys::remove)
+        .get("/settings", settings::show)
+        .post("/settings", settings::change)
+        .post("/settings/away", settings::leave)
+        .post("/settings/approvers", approvers::change)
+        .post("/settings/webhooks", webhooks::add)
+        .post("/settings/webhooks/removal", webhooks::remove)
+        .post("/settings/consents", settings::consents::give)
+        .post("/settings/consents/end", settings::consents::take_back)
+        .get("/mailbox", mails::list)
+        .get("/assets/{file}", assets::file)
+        .get("/.well-known/lockbox/{tenant}/checkpoint", log::checkpoint)
+        .get("/.well-known/lockbox/{tenant}/keys", log::keys)
+}
+
 /// Every page, with its method. The tests walk this list: a route without expectations fails them.
-pub const ROUTES: [(&str, &str); 19] = [
-    ("GET", "/"),
-    ("GET", "/sign-in"),
-    ("POST", "/sign-in"),
-    ("GET", "/sign-in/start"),
-    ("GET", "/sign-in/callback"),
-    ("POST", "/sign-out"),
-    ("GET", "/requests"),
-    ("GET", "/requests/new"),
-    ("POST", "/requests"),
-    ("GET", "/requests/{id}"),
-    ("GET", "/requests/{id}/live"),
-    ("POST", "/requests/{id}/decision"),
-    ("POST", "/requests/{id}/end"),
-    ("POST", "/requests/{id}/withdrawal"),
-    ("GET", "/audit"),
-    ("GET", "/audit/export"),
-    ("GET", "/audit/{id}"),
-    ("GET", "/mailbox"),
-    ("GET", "/assets/{file}"),
-];
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    pages().listed
+}
 
 fn router(app: App) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/sign-in", get(session::page).post(session::sign_in))
-        .route("/sign-in/start", get(oidc::start))
-        .route("/sign-in/callback", get(oidc::callback))
-        .route("/sign-out", post(session::sign_out))
-        .route("/requests", get(pages::history).post(request::submit))
-        .route("/requests/new", get(request::form))
-        .route("/requests/{id}", get(request::show))
-        .route("/requests/{id}/live", get(live::events))
-        .route("/requests/{id}/decision", post(clicks::decide))
-        .route("/requests/{id}/end", post(clicks::end))
-        .route("/requests/{id}/withdrawal", post(clicks::withdraw))
-        .route("/audit", get(audit::search))
-        .route("/audit/export", get(audit::export))
-        .route("/audit/{id}", get(audit::event))
-        .route("/mailbox", get(mails::list))
-        .route("/assets/{file}", get(assets::file))
+    pages()
+        .router
+        .nest("/api/v1", api::router())
         .fallback(answer::nothing_here)
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
@@ -166,14 +218,12 @@ pub fn start(
         developer: options.developer_sign_in,
         oidc: oidc::Oidc::new(&options.provider, &origin)?,
         mailbox: options.mailbox,
+        limits: api::Limits::default(),
+        webhook_inside: settings.webhook_inside.clone(),
+        passkeys: Passkeys::at(&origin),
         origin,
     }));
-    tasks.spawn(async move {
-        let served = axum::serve(listener, router(app)).with_graceful_shutdown(async move { stop.cancelled().await });
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the portal failed");
-        }
-    });
+    tasks.spawn(listen::serve(listener, router(app), stop));
     Ok(())
 }
 

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::mail::Mailer;
 use workers::supervisor::Surroundings;
-use workers::{Health, Relay, RoleName};
+use workers::{Health, Relay, RoleName, Signatures};
 
 use crate::configuration::Settings;
 use crate::outcome::Failure;
 
 /// How long draining may take.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How often old inbox rows are cleared.
+/// How often old inbox rows and idempotency keys are cleared.
 const TIDY_PERIOD: Duration = Duration::from_secs(3600);
 /// Messages may come again for this long, in days.
 const INBOX_DAYS: i32 = 60;
@@ -84,28 +84,55 @@ pub async fn start(
     let store = around.store.clone();
     for role in roles {
         let around = around.clone();
+        let signatures = Signatures::at(&settings.mail.portal_url);
         match role {
             RoleName::Intake => drop(tasks.spawn(workers::supervisor::run(around, workers::intake::Intake))),
             RoleName::ManagerReview => {
-                drop(tasks.spawn(workers::supervisor::run(around, workers::manager_review::ManagerReview)));
+                drop(
+                    tasks
+                        .spawn(workers::supervisor::run(around, workers::manager_review::ManagerReview { signatures })),
+                );
             }
             RoleName::Notification => {
                 drop(tasks.spawn(workers::supervisor::run(around, workers::notification::Notification)));
             }
-            RoleName::Approval => drop(tasks.spawn(workers::supervisor::run(around, workers::approval::Approval))),
+            RoleName::Approval => {
+                drop(tasks.spawn(workers::supervisor::run(around, workers::approval::Approval { signatures })));
+            }
             RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(around))),
+            RoleName::Access => {
+                let doors = connectors::build(&settings.doors).map_err(|faults| Failure::Usage(faults.join("; ")))?;
+                drop(tasks.spawn(workers::access::run(around, workers::access::Doors::behind(doors))));
+            }
             RoleName::Audit => {
                 tasks.spawn(tidy(around.clone()));
+                // Places and signatures belong to it, unless they have processes of their own.
+                if !settings.audit.append_only {
+                    let parts = RoleName::AUDIT_PARTS.into_iter().filter(|part| !roles.contains(part));
+                    parts.for_each(|part| start_part(settings, part, &around));
+                }
                 drop(tasks.spawn(workers::audit::run(around)));
             }
+            RoleName::Sequencer | RoleName::Signer => start_part(settings, *role, &around),
             RoleName::Mail => {
                 let mailer =
                     Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
+                tasks.spawn(workers::webhooks::run(around.clone(), settings.webhook_inside.clone()));
                 drop(tasks.spawn(workers::mail::run(around, Arc::new(mailer))));
             }
         }
     }
     Ok(store)
+}
+
+/// Starts a part of the audit role that may also run alone.
+fn start_part(settings: &Settings, part: RoleName, around: &Surroundings) {
+    let (around, tasks) = (around.clone(), around.tasks.clone());
+    if part == RoleName::Signer {
+        drop(tasks.spawn(workers::signer::run(around, settings.audit.folder.clone())));
+    } else {
+        drop(tasks.spawn(workers::sequencer::run(around, settings.audit.authority.clone())));
+    }
 }
 
 /// Starts one role that is not among the named ones, for measurements.
@@ -124,6 +151,22 @@ pub async fn start_role<R: workers::Role + Clone>(
     Ok(())
 }
 
+/// Starts the role `access` with connectors of the caller's own.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub fn start_access(
+    settings: &Settings,
+    doors: workers::access::Doors,
+    health: Health,
+    stop: CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<(), Failure> {
+    let around = surroundings(settings, RoleName::Access, health, stop, tasks)?;
+    tasks.spawn(workers::access::run(around, doors));
+    Ok(())
+}
+
 fn broker_login(url: &str) -> String {
     let login = url::Url::parse(url).map(|url| url.username().to_owned()).unwrap_or_default();
     if login.is_empty() { "guest".to_owned() } else { login }
@@ -135,8 +178,10 @@ async fn tidy(around: Surroundings) {
             () = around.stop.cancelled() => return,
             () = tokio::time::sleep(TIDY_PERIOD) => {}
         }
-        if let Err(error) = around.store.forget_inbox(INBOX_DAYS).await {
-            tracing::warn!(error = workers::engine::chain(&error), "old inbox rows could not be cleared");
+        let (inbox, keys) =
+            (around.store.forget_inbox(INBOX_DAYS).await, around.store.forget_idempotency_keys(INBOX_DAYS).await);
+        if let Err(error) = inbox.map(drop).and(keys) {
+            tracing::warn!(error = workers::engine::chain(&error), "what is old could not be cleared");
         }
     }
 }

@@ -26,8 +26,8 @@ const EVENTS_OF_EIGHTEEN: usize = 5;
 fn notice(now: chrono::DateTime<chrono::Utc>) -> Message {
     let request = Uuid::now_v7();
     let data = NoticeResult {
-        request,
-        service_request: "SR-2026-004711".to_owned(),
+        request: Some(request),
+        service_request: Some("SR-2026-004711".to_owned()),
         notice: Uuid::now_v7(),
         template: "decision_needed".to_owned(),
         recipient: "alex@contoso.example".to_owned(),
@@ -121,5 +121,6 @@ fn index(event: &Message, now: chrono::DateTime<chrono::Utc>) -> Indexed {
         person: None,
         cause: Some(event.id.to_string()),
         text: None,
+        canonical: true,
     }
 }

@@ -18,17 +18,18 @@ use workers::{Received, Role, RoleName, World};
 use super::{Rig, cpu, figure, number, wait_for};
 use crate::outcome::Failure;
 
-/// Messages published for one request: the submission, two decisions, five steps, three hints, and mails to the manager,
-/// the approver, two about the grant and three about the end.
-pub(super) const MESSAGES_PER_REQUEST: usize = 18;
+/// Messages published for one request: the submission, two decisions, five steps, two events of its door, three hints, and
+/// mails to the manager, the approver, two about the grant and three about the end.
+pub(super) const MESSAGES_PER_REQUEST: usize = 20;
 
 /// Roles of a measurement: every lifecycle role, and a sink in the mailer's place.
-pub(super) const ROLES: [RoleName; 6] = [
+pub(super) const ROLES: [RoleName; 7] = [
     RoleName::Intake,
     RoleName::ManagerReview,
     RoleName::Notification,
     RoleName::Approval,
     RoleName::Expiry,
+    RoleName::Access,
     RoleName::Audit,
 ];
 
@@ -98,6 +99,7 @@ pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option
         comment: None,
         channel: "bench".to_owned(),
         duration_seconds: None,
+        assertion: None,
     };
     let about = About { request: Some(step.request), ..About::default() };
     Some(message(kind, now, about, &decision))

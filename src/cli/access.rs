@@ -1,32 +1,86 @@
-//! `lockbox access end`: ends open access early, from either side.
+//! `lockbox access list | watch | end | handle | report | accept | dispute`: live accesses, what opens the gate, their ends, and
+//! what is said of them.
+
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::Kind;
-use contracts::commands::EndAccess;
+use contracts::commands::{AnswerReport, EndAccess};
+use serde_json::{Value, json};
+use store::Store;
+use store::doors::AccessView;
+use store::views::RequestFilter;
 use uuid::Uuid;
 
 use super::clicks::click;
-use super::request::show;
+use super::remote::Remote;
+use super::request::named;
+use super::show::show;
+use crate::closing::{Closing, door_json, door_text};
 use crate::configuration::Settings;
 use crate::outcome::Failure;
-use crate::output::Format;
+use crate::output::{Format, Listing, json as print_json, line, printable, tell, time, time_or_dash};
 use crate::serve::open_store;
+
+/// How long the end of access is waited for before it is said that it is not confirmed.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often doors are looked at.
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Access {
-    /// End open access now.
-    End(End),
+    /// Accesses that are open, about to open, or whose end is not confirmed.
+    List(List),
+    /// Follow them live, until there are none or for ever.
+    Watch(List),
+    /// End open access now, and see when it was cut and read back as closed.
+    End(Word),
+    /// Fetch the handle that opens the gate, once; an earlier one of the same request opens nothing from then on.
+    Handle(Handle),
+    /// The closing report of an access that is over.
+    Report {
+        /// Request id.
+        id: Uuid,
+    },
+    /// Accept a closing report.
+    Accept(Word),
+    /// Dispute a closing report; say why.
+    Dispute(Word),
 }
 
-/// Which access.
+/// Which accesses.
 #[derive(Args, Debug)]
-pub struct End {
+pub struct List {
+    /// Tenant's short name.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Engineer's short name.
+    #[arg(long)]
+    requester: Option<String>,
+    /// With `watch`: end when no access is left.
+    #[arg(long)]
+    until_none: bool,
+}
+
+/// Which access, and whose.
+#[derive(Args, Debug)]
+pub struct Handle {
     /// Request id.
     id: Uuid,
-    /// Who ends it: an approver of the tenant, the engineer, or a manager of the vendor.
+    /// The engineer who asked for it.
     #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
     by: String,
+}
+
+/// Which access, who says so, and what.
+#[derive(Args, Debug)]
+pub struct Word {
+    /// Request id.
+    id: Uuid,
+    /// Who: an approver of the tenant; to end access also the engineer or a manager of the vendor.
+    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
+    by: Option<String>,
     /// In your words.
     #[arg(long)]
     comment: Option<String>,
@@ -34,12 +88,216 @@ pub struct End {
 
 impl Access {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        let Self::End(end) = self;
+        if let Some(remote) = Remote::of(settings)? {
+            return self.far(&remote, format).await;
+        }
         let store = open_store(settings).await?;
         store.check_schema().await?;
-        store.show_request(end.id).await?;
-        let data = EndAccess { request: end.id, by: end.by, comment: end.comment };
-        click(settings, &store, Kind::AccessEnd, Some(end.id), &data).await?;
-        show(&store, end.id, format).await
+        match self {
+            Self::List(list) => list.run(&store, format).await,
+            Self::Watch(list) => list.watch(&store, format).await,
+            Self::End(word) => {
+                store.show_request(word.id).await?;
+                let data = EndAccess { request: word.id, by: named(word.by)?, comment: word.comment };
+                click(settings, &store, Kind::AccessEnd, Some(word.id), &data).await?;
+                ended(&store, word.id, format).await
+            }
+            Self::Handle(handle) => fetch(settings, &store, &handle).await,
+            Self::Report { id } => report(&store, id, format).await,
+            Self::Accept(word) => answer(settings, &store, word, true, format).await,
+            Self::Dispute(word) => answer(settings, &store, word, false, format).await,
+        }
     }
+}
+
+impl Access {
+    /// The same through the portal.
+    async fn far(self, remote: &Remote, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::End(word) => remote.act(word.id, "end", &json!({ "comment": word.comment }), format).await,
+            Self::Accept(word) => {
+                let answer = json!({ "accepts": true, "comment": word.comment });
+                remote.act(word.id, "report", &answer, format).await
+            }
+            Self::Dispute(word) => {
+                let answer = json!({ "accepts": false, "comment": word.comment });
+                remote.act(word.id, "report", &answer, format).await
+            }
+            Self::Report { id } => print_json(&remote.get(&format!("/requests/{id}/report")).await?),
+            Self::Handle(_) => Err(Failure::Usage(
+                "a handle is fetched at the gate or beside the database, not through the portal".to_owned(),
+            )),
+            Self::List(_) | Self::Watch(_) => print_json(&remote.get("/accesses").await?),
+        }
+    }
+}
+
+async fn fetch(settings: &Settings, store: &Store, asked: &Handle) -> Result<(), Failure> {
+    let (handle, event) = crate::gate::issue(store, asked.id, &asked.by).await?;
+    super::clicks::publish(settings, &[event]).await;
+    tell("show this as password (with your name) or as bearer token; it is shown this once:");
+    line(&handle)?;
+    let service = store.show_request(asked.id).await?.service;
+    if let Some(connectors::Target::Postgres(target)) = settings.doors.get(&service) {
+        let password = target.connector().map_err(Failure::Usage)?.password(asked.id);
+        tell("the target is a database; this is the login and its password there:");
+        line(&format!("{} {password}", connectors::login(asked.id)))?;
+    }
+    Ok(())
+}
+
+async fn answer(settings: &Settings, store: &Store, word: Word, accepts: bool, format: Format) -> Result<(), Failure> {
+    store.show_request(word.id).await?;
+    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: word.comment };
+    click(settings, store, Kind::ReportAnswer, Some(word.id), &data).await?;
+    report(store, word.id, format).await
+}
+
+/// Waits for the door to be read back as closed, and prints the request with what was measured.
+async fn ended(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
+    let started = std::time::Instant::now();
+    loop {
+        let door = store.door(id).await?.ok_or_else(|| Failure::NotFound(format!("{id} has no door")))?;
+        if door.closed_at.is_some() || started.elapsed() > PATIENCE {
+            if door.closed_at.is_none() {
+                tell("access has ended and the gate refuses; the target is tried again without end");
+            }
+            return show(store, id, format).await;
+        }
+        tokio::time::sleep(LOOK_PERIOD).await;
+    }
+}
+
+async fn report(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
+    let request = store.show_request(id).await?;
+    let closing = Closing::of(store, &request).await?;
+    let closing = closing.ok_or_else(|| Failure::NotFound(format!("no access under {id} is over")))?;
+    if format != Format::Table {
+        return print_json(&closing.json(&request));
+    }
+    let (uses, refused) = closing.counts();
+    let mode = request.content().map_or("", |content| content.mode.as_str());
+    line(&format!("request         {} {}", request.id, request.service_request))?;
+    line(&format!("content         {} {} ({mode})", request.service, printable(&request.resource)))?;
+    line(&format!("engineer        {}", request.requester))?;
+    line(&format!("asked           {} s", closing.asked_seconds))?;
+    line(&format!("granted         {} s from {}", closing.granted_seconds, time_or_dash(request.access_from)))?;
+    line(&format!("open            {} s, given back {} s", closing.open_seconds, closing.unused_seconds))?;
+    line(&format!(
+        "ended           {} ({})",
+        time_or_dash(request.access_until),
+        request.cause.as_deref().unwrap_or("-")
+    ))?;
+    line(&format!("used            {uses} times, {} things touched, {refused} tries refused", closing.items()))?;
+    for used in &closing.uses {
+        let refused = if used.allowed { "" } else { "refused " };
+        let last = time_or_dash(used.last_at);
+        line(&format!("  {refused}{} {} ({} times, last {last})", used.method, printable(&used.resource), used.count))?;
+    }
+    let door = closing.door.as_ref().map_or_else(|| "none".to_owned(), door_text);
+    line(&format!("door            {}", printable(&door)))?;
+    match &closing.answer {
+        Some(answer) => {
+            let word = if answer.accepted { "accepted" } else { "DISPUTED" };
+            let comment = answer.comment.as_deref().map(|comment| format!(": {}", printable(comment)));
+            line(&format!(
+                "customer        {word} by {} at {}{}",
+                answer.by,
+                time(answer.at),
+                comment.unwrap_or_default()
+            ))
+        }
+        None => line("customer        has not answered yet"),
+    }
+}
+
+impl List {
+    async fn look(&self, store: &Store) -> Result<Vec<AccessView>, Failure> {
+        let filter = RequestFilter {
+            tenant: self.tenant.clone(),
+            requester: self.requester.clone(),
+            limit: 1000,
+            ..RequestFilter::default()
+        };
+        Ok(store.accesses(&filter).await?)
+    }
+
+    async fn run(&self, store: &Store, format: Format) -> Result<(), Failure> {
+        listing(&self.look(store).await?).print(format)
+    }
+
+    /// Says each access when something about it changes.
+    async fn watch(&self, store: &Store, format: Format) -> Result<(), Failure> {
+        let mut shown: std::collections::BTreeMap<Uuid, String> = std::collections::BTreeMap::new();
+        loop {
+            let found = self.look(store).await?;
+            let now = time(store.clock().await?);
+            for access in &found {
+                let said = said(access);
+                if shown.insert(access.request, said.clone()).as_ref() != Some(&said) {
+                    say(format, &now, access.request, &said, access_json(access))?;
+                }
+            }
+            let gone: Vec<Uuid> =
+                shown.keys().copied().filter(|id| !found.iter().any(|access| access.request == *id)).collect();
+            for id in gone {
+                shown.remove(&id);
+                if let Some(door) = store.door(id).await? {
+                    say(format, &now, id, &door_text(&door), json!({ "request": id, "door": door_json(&door) }))?;
+                }
+            }
+            if self.until_none && found.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_PERIOD).await;
+        }
+    }
+}
+
+fn say(format: Format, now: &str, id: Uuid, text: &str, json: Value) -> Result<(), Failure> {
+    match format {
+        Format::Table | Format::Csv => line(&format!("{now}  {id}  {}", printable(text))),
+        Format::Json => line(&json.to_string()),
+    }
+}
+
+/// An access in one line.
+fn said(access: &AccessView) -> String {
+    let what = format!("{} {} {} {}", access.tenant, access.service_request, access.requester, access.resource);
+    let until = time_or_dash(access.access_until);
+    let trouble = if access.failures > 0 { access.last_error.as_deref() } else { None };
+    let trouble = trouble.map(|error| format!(": {error}")).unwrap_or_default();
+    match access.door.as_str() {
+        "closing" => format!("{what}: END NOT CONFIRMED since {}{trouble}", time_or_dash(access.ordered_at)),
+        "open" => format!("{what}: open until {until}"),
+        _ => format!("{what}: opens at {}, until {until}{trouble}", time_or_dash(access.access_from)),
+    }
+}
+
+pub(crate) fn access_json(access: &AccessView) -> Value {
+    let mode = domain::Content::from_bytes(&access.content).map(|content| content.mode.as_str());
+    json!({
+        "request": access.request, "tenant": access.tenant, "service_request": access.service_request,
+        "service": access.service, "resource": access.resource, "mode": mode, "requester": access.requester,
+        "state": access.state, "access_from": access.access_from.map(time), "access_until": access.access_until.map(time),
+        "door": access.door, "failures": access.failures, "ordered_at": access.ordered_at.map(time),
+        "last_error": access.last_error,
+    })
+}
+
+fn listing(found: &[AccessView]) -> Listing {
+    let rows = found.iter().map(|access| {
+        vec![
+            access.request.to_string(),
+            access.tenant.clone(),
+            access.service_request.clone(),
+            access.resource.clone(),
+            access.requester.clone(),
+            if access.door == "closing" { "END NOT CONFIRMED".to_owned() } else { access.door.clone() },
+            time_or_dash(access.access_until),
+            access.last_error.clone().unwrap_or_default(),
+        ]
+    });
+    let head = vec!["id", "tenant", "service request", "content", "engineer", "door", "until", "last error"];
+    Listing { head, rows: rows.collect(), json: found.iter().map(access_json).collect() }
 }

@@ -6,10 +6,15 @@ use serde_json::json;
 use store::audit::{AuditFilter, AuditRow};
 use uuid::Uuid;
 
+use super::remote::Remote;
 use crate::configuration::Settings;
 use crate::outcome::Failure;
 use crate::output::{Format, Listing, data, time};
 use crate::serve::open_store;
+
+pub(crate) mod export;
+mod files;
+pub(crate) mod verify;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -18,6 +23,19 @@ pub enum Audit {
     Search(Search),
     /// Look whether every step of every request is in the log; exit code 1 when one is missing.
     Complete,
+    /// Write a tenant's log of a period as evidence that proves itself.
+    Export(export::Export),
+    /// Print the proof of one event.
+    Proof(export::Proof),
+    /// Verify a bundle, or the log at work; exit codes 10 to 16 say what is wrong.
+    Verify(verify::Verify),
+    /// Erase what people wrote; the log stays whole and says that something was erased.
+    Erase(super::log::Erase),
+    /// The keys that sign the log, in the signer's folder.
+    #[command(subcommand)]
+    Keys(super::log::Keys),
+    /// Take the database's checkpoints for the last that were signed: when the signer's memory was lost.
+    Adopt,
 }
 
 /// What to look for.
@@ -57,10 +75,24 @@ pub struct Search {
 
 impl Audit {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Export(export) => return export.run(settings).await,
+            Self::Proof(proof) => return proof.run(settings).await,
+            Self::Verify(verify) => return verify.run(settings, format).await,
+            Self::Keys(keys) => return keys.run(settings),
+            Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Adopt => {}
+        }
+        let remote = Remote::of(settings)?;
+        if let (Self::Search(search), Some(remote)) = (&self, &remote) {
+            return search.run_at(remote, format).await;
+        }
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
+            Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
+            Self::Erase(erase) => erase.run(&store).await,
+            Self::Adopt => super::log::adopt(settings, &store).await,
             Self::Complete => {
                 let (steps, recorded) = store.steps().await?;
                 let gaps = store.audit_gaps(20).await?;
@@ -79,6 +111,25 @@ impl Audit {
 }
 
 impl Search {
+    /// The same at the portal, as whoever the token is of.
+    async fn run_at(&self, remote: &Remote, format: Format) -> Result<(), Failure> {
+        if self.cause.is_some() {
+            return Err(Failure::Usage("--cause is looked for in the database only".to_owned()));
+        }
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let query = [
+            ("request", self.request.map(|id| id.to_string()).unwrap_or_default()),
+            ("service_request", text(&self.service_request)),
+            ("person", text(&self.person)),
+            ("tenant", text(&self.tenant)),
+            ("type", text(&self.type_name)),
+            ("text", text(&self.text)),
+            ("since", self.since.map(time).unwrap_or_default()),
+            ("until", self.until.map(time).unwrap_or_default()),
+        ];
+        remote.search(&query, self.limit, format).await
+    }
+
     async fn run(self, store: &store::Store, format: Format) -> Result<(), Failure> {
         let filter = AuditFilter {
             request: self.request,
@@ -90,6 +141,7 @@ impl Search {
             text: self.text,
             since: self.since,
             until: self.until,
+            after: None,
             limit: self.limit,
         };
         let found = store.search_audit(&filter).await?;

@@ -4,10 +4,13 @@ use clap::{Args, ValueEnum};
 use contracts::Kind;
 use contracts::directory::parse_seconds;
 use domain::{Digest, Verdict};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::clicks::click;
-use super::request::show;
+use super::remote::Remote;
+use super::request::named;
+use super::show::show;
 use crate::configuration::Settings;
 use crate::outcome::Failure;
 use crate::output::Format;
@@ -29,7 +32,7 @@ struct Common {
     answer: Answer,
     /// Who decides.
     #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
-    by: String,
+    by: Option<String>,
     /// In your words.
     #[arg(long)]
     comment: Option<String>,
@@ -69,21 +72,30 @@ impl Decide {
 
 impl Common {
     async fn run(self, settings: &Settings, format: Format, kind: Kind, duration: Option<i64>) -> Result<(), Failure> {
-        let store = open_store(settings).await?;
-        store.check_schema().await?;
-        let request = store.show_request(self.id).await?;
         let verdict = match self.answer {
             Answer::Approve => Verdict::Approve,
             Answer::Reject => Verdict::Reject,
         };
+        if let Some(remote) = Remote::of(settings)? {
+            let mut said =
+                json!({ "verdict": verdict.as_str(), "comment": self.comment, "duration_seconds": duration });
+            if let Some(digest) = self.digest {
+                said["digest"] = digest.to_string().into();
+            }
+            return remote.decide(self.id, said, format).await;
+        }
+        let store = open_store(settings).await?;
+        store.check_schema().await?;
+        let request = store.show_request(self.id).await?;
         let data = contracts::commands::Decide {
             request: self.id,
-            by: self.by,
+            by: named(self.by)?,
             verdict,
             digest: self.digest.unwrap_or_else(|| request.digest()),
             comment: self.comment,
             channel: "cli".to_owned(),
             duration_seconds: duration,
+            assertion: None,
         };
         click(settings, &store, kind, Some(self.id), &data).await?;
         show(&store, self.id, format).await

@@ -92,7 +92,7 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     let parked = store.parked_count().await?;
     findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
     let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
-    for command in ["manager.decide", "customer.decide", "access.end"] {
+    for command in ["manager.decide", "customer.decide", "access.end", "report.answer"] {
         if !store.may_send(&login, command).await? {
             let seen = format!(
                 "the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`"

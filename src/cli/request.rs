@@ -6,18 +6,19 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use contracts::Kind;
-use contracts::commands::{Reason, SubmitRequest, WithdrawRequest};
+use contracts::commands::{CommentRequest, Reason, SubmitRequest, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use serde_json::json;
 use store::Store;
-use store::audit::{AuditFilter, AuditRow};
-use store::views::{RequestFilter, RequestView};
+use store::views::RequestFilter;
 use uuid::Uuid;
 
 use super::clicks::click;
+use super::remote::{Remote, requests};
+use super::show::{event_text, request_json, show, timeline};
 use crate::configuration::Settings;
 use crate::outcome::Failure;
-use crate::output::{Format, Listing, data, json as print_json, line, printable, tell, time, time_or_dash};
+use crate::output::{Format, line, tell};
 use crate::serve::open_store;
 
 /// What to do.
@@ -34,6 +35,8 @@ pub enum Request {
     },
     /// Take a request back before access is open.
     Withdraw(Withdraw),
+    /// Ask or answer something in a request's thread.
+    Comment(Comment),
     /// Follow a request live until it is over.
     Watch {
         /// Request id.
@@ -66,14 +69,23 @@ pub struct Submit {
     #[arg(long, default_value = "normal")]
     severity: String,
     /// The engineer who asks.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", required_unless_present = "file")]
+    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
     by: Option<String>,
     /// How long, such as 45m or 2h; the tenant's default when left out.
     #[arg(long, value_parser = parse_seconds)]
     duration: Option<i64>,
+    /// read_only, which is the default, or read_write.
+    #[arg(long)]
+    mode: Option<String>,
     /// Access begins no earlier (RFC 3339).
     #[arg(long)]
     starts_at: Option<DateTime<Utc>>,
+    /// The request whose access is to go on: granted before, for the same content.
+    #[arg(long, value_name = "ID")]
+    extends: Option<Uuid>,
+    /// An emergency, under the standing consent of this name: two managers say yes, and the customer has beforehand.
+    #[arg(long, value_name = "CONSENT")]
+    emergency: Option<String>,
     /// Take the data from a JSON file instead, as in schemas/commands/request.submit.v1.schema.json.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -97,6 +109,9 @@ pub struct List {
     /// Only those that are not over.
     #[arg(long)]
     open: bool,
+    /// Only emergencies that are over and owed a review.
+    #[arg(long)]
+    owed: bool,
     /// At most this many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -109,14 +124,29 @@ pub struct Withdraw {
     id: Uuid,
     /// The engineer who asked.
     #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
-    by: String,
+    by: Option<String>,
     /// In your words.
     #[arg(long)]
     comment: Option<String>,
 }
 
+/// A question or an answer.
+#[derive(Args, Debug)]
+pub struct Comment {
+    /// Request id.
+    id: Uuid,
+    /// Who asks or answers.
+    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
+    by: Option<String>,
+    /// In your words.
+    comment: String,
+}
+
 impl Request {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        if let Some(remote) = Remote::of(settings)? {
+            return self.run_at(&remote, format).await;
+        }
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
@@ -125,13 +155,58 @@ impl Request {
             Self::Show { id } => show(&store, id, format).await,
             Self::Withdraw(withdraw) => {
                 store.show_request(withdraw.id).await?;
-                let data = WithdrawRequest { request: withdraw.id, by: withdraw.by, comment: withdraw.comment };
+                let by = named(withdraw.by)?;
+                let data = WithdrawRequest { request: withdraw.id, by, comment: withdraw.comment };
                 click(settings, &store, Kind::RequestWithdraw, Some(withdraw.id), &data).await?;
                 show(&store, withdraw.id, format).await
+            }
+            Self::Comment(said) => {
+                store.show_request(said.id).await?;
+                let data = CommentRequest { request: said.id, by: named(said.by)?, comment: said.comment };
+                click(settings, &store, Kind::RequestComment, Some(said.id), &data).await?;
+                show(&store, said.id, format).await
             }
             Self::Watch { id } => watch(&store, id, format).await,
         }
     }
+
+    /// The same at the portal, as whoever the token is of.
+    async fn run_at(self, remote: &Remote, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Submit(submit) => {
+                let mut data = submit.into_data()?;
+                if data.requester.is_empty() {
+                    data.requester = remote.whoami().await?;
+                }
+                remote.submit(&json!(data), format).await
+            }
+            Self::List(list) => {
+                let query = [
+                    ("tenant", list.tenant.unwrap_or_default()),
+                    ("state", list.state.unwrap_or_default()),
+                    ("service_request", list.service_request.unwrap_or_default()),
+                    ("requester", list.requester.unwrap_or_default()),
+                    ("open", if list.open { "true".to_owned() } else { String::new() }),
+                ];
+                remote.list(&query, list.limit, format).await
+            }
+            Self::Show { id } => remote.show(&id.to_string(), format).await,
+            Self::Withdraw(Withdraw { id, comment, .. }) => {
+                remote.act(id, "withdrawal", &json!({ "comment": comment }), format).await
+            }
+            Self::Comment(Comment { id, comment, .. }) => {
+                remote.act(id, "comments", &json!({ "comment": comment }), format).await
+            }
+            Self::Watch { id } => remote.watch(id, format).await,
+        }
+    }
+}
+
+/// Who does it, where no token says so.
+pub(super) fn named(by: Option<String>) -> Result<String, Failure> {
+    by.ok_or_else(|| {
+        Failure::Usage("say who you are with --as NAME, or sign in with a token (--token-file)".to_owned())
+    })
 }
 
 impl Submit {
@@ -150,12 +225,18 @@ impl Submit {
             severity: self.severity,
             requester: self.by.unwrap_or_default(),
             duration_seconds: self.duration,
+            mode: self.mode,
             starts_at: self.starts_at,
+            extends: self.extends,
+            emergency: self.emergency,
         })
     }
 
     async fn run(self, settings: &Settings, store: &Store, format: Format) -> Result<(), Failure> {
-        let data = self.into_data()?;
+        let mut data = self.into_data()?;
+        if data.requester.is_empty() {
+            data.requester = named(None)?;
+        }
         let events = click(settings, store, Kind::RequestSubmit, None, &data).await?;
         let id = events.iter().find_map(|event| event.request);
         let id = id.ok_or_else(|| Failure::Failed("no request came of it; look at the audit log".to_owned()))?;
@@ -174,134 +255,14 @@ impl List {
             service_request: self.service_request,
             requester: self.requester,
             open: self.open,
+            owed: self.owed,
+            after: None,
             limit: self.limit,
         };
         let found = store.list_requests(&filter).await?;
-        let rows = found
-            .iter()
-            .map(|request| {
-                vec![
-                    request.id.to_string(),
-                    request.tenant.clone(),
-                    request.service_request.clone(),
-                    request.service.clone(),
-                    request.requester.clone(),
-                    state_text(request),
-                    time_or_dash(request.decide_by.or(Some(request.review_by))),
-                    time_or_dash(request.access_until),
-                ]
-            })
-            .collect();
-        let json = found.iter().map(request_json).collect();
-        let head =
-            vec!["id", "tenant", "service request", "service", "requester", "state", "answer before", "access until"];
-        Listing { head, rows, json }.print(format)
+        let found: Vec<_> = found.iter().map(request_json).collect();
+        requests(&found).print(format)
     }
-}
-
-fn state_text(request: &RequestView) -> String {
-    request.cause.as_ref().map_or_else(|| request.state.clone(), |cause| format!("{} ({cause})", request.state))
-}
-
-fn request_json(request: &RequestView) -> serde_json::Value {
-    json!({
-        "id": request.id,
-        "tenant": request.tenant,
-        "service_request": request.service_request,
-        "service": request.service,
-        "resource": request.resource,
-        "requester": request.requester,
-        "state": request.state,
-        "cause": request.cause,
-        "version": request.version,
-        "duration_seconds": request.duration_seconds,
-        "submitted_at": time(request.submitted_at),
-        "review_by": time(request.review_by),
-        "decide_by": request.decide_by.map(time),
-        "access_from": request.access_from.map(time),
-        "access_until": request.access_until.map(time),
-        "over_at": request.over_at.map(time),
-        "digest": request.digest().to_string(),
-    })
-}
-
-async fn timeline(store: &Store, id: Uuid) -> Result<Vec<AuditRow>, Failure> {
-    let filter = AuditFilter { request: Some(id), limit: 500, ..AuditFilter::default() };
-    let mut events = store.search_audit(&filter).await?;
-    events.reverse();
-    Ok(events)
-}
-
-/// One event as a line for people.
-pub(crate) fn event_text(event: &AuditRow) -> String {
-    let data = data(&event.body);
-    let text = |name: &str| data[name].as_str().map(printable);
-    let who = data["actor"]["display_name"].as_str().or_else(|| data["actor"]["name"].as_str()).unwrap_or("Lockbox");
-    let mut line = format!("{}  {:<26} {}", time(event.at), event.type_name, printable(who));
-    let told = [
-        ("comment", "says"),
-        ("cause", "cause"),
-        ("stage", "no answer from"),
-        ("message", "because"),
-        ("decide_by", "answer before"),
-        ("access_until", "access until"),
-        ("recipient", "to"),
-        ("error", "error"),
-    ];
-    for (name, label) in told {
-        if let Some(value) = text(name) {
-            line.push_str(&format!(", {label} {value}"));
-        }
-    }
-    line
-}
-
-/// Prints a request with its timeline.
-pub(crate) async fn show(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
-    let request = store.show_request(id).await?;
-    let decisions = store.decisions(id).await?;
-    let events = timeline(store, id).await?;
-    if format != Format::Table {
-        let mut document = request_json(&request);
-        document["content"] = serde_json::from_slice(&request.content).unwrap_or_default();
-        document["decisions"] = decisions
-            .iter()
-            .map(|decision| {
-                json!({
-                    "stage": decision.stage, "person": decision.person, "verdict": decision.verdict,
-                    "comment": decision.comment, "channel": decision.channel, "decided_at": time(decision.decided_at),
-                })
-            })
-            .collect();
-        document["events"] = events
-            .iter()
-            .map(|event| serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default())
-            .collect();
-        return print_json(&document);
-    }
-    let content = request.content();
-    line(&format!("request         {}", request.id))?;
-    line(&format!("state           {}", state_text(&request)))?;
-    line(&format!("tenant          {}", request.tenant))?;
-    line(&format!("service request {}", request.service_request))?;
-    line(&format!("content         {} {}", request.service, printable(&request.resource)))?;
-    line(&format!("asked by        {} for {} s", request.requester, request.duration_seconds))?;
-    if let Some(content) = content {
-        line(&format!("reason          {}: {}", content.reason_code.as_str(), printable(&content.reason)))?;
-    }
-    line(&format!("review by       {}", time(request.review_by)))?;
-    line(&format!("decide by       {}", time_or_dash(request.decide_by)))?;
-    line(&format!(
-        "access          {} until {}",
-        time_or_dash(request.access_from),
-        time_or_dash(request.access_until)
-    ))?;
-    line(&format!("digest          {}", request.digest()))?;
-    line("")?;
-    for event in &events {
-        line(&event_text(event))?;
-    }
-    Ok(())
 }
 
 /// Follows a request until it is over and its last step is on record.

@@ -15,11 +15,14 @@ pub struct Work {
     /// Run every role.
     #[arg(long, conflicts_with = "roles")]
     all: bool,
+    /// The role audit only records events; the roles sequencer and signer, which it plays too otherwise, run elsewhere.
+    #[arg(long)]
+    append_only: bool,
 }
 
 fn role(name: &str) -> Result<RoleName, String> {
     RoleName::parse(name).ok_or_else(|| {
-        let names: Vec<_> = RoleName::ALL.iter().map(|role| role.as_str()).collect();
+        let names: Vec<_> = RoleName::ALL.iter().chain(&RoleName::AUDIT_PARTS).map(|role| role.as_str()).collect();
         format!("no such role; one of {}", names.join(", "))
     })
 }
@@ -34,6 +37,8 @@ impl Work {
         let mut roles = if self.all { RoleName::ALL.to_vec() } else { self.roles };
         roles.sort_unstable();
         roles.dedup();
-        crate::serve::run(settings, &roles).await
+        let mut settings = settings.clone();
+        settings.audit.append_only = self.append_only;
+        crate::serve::run(&settings, &roles).await
     }
 }

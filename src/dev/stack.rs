@@ -48,6 +48,8 @@ pub struct Stack {
     portal_stop: CancellationToken,
     workers: Vec<(RoleName, Worker, PathBuf)>,
     data: PathBuf,
+    /// Settings file that the workers read too: it may say which doors there are.
+    config: Option<PathBuf>,
 }
 
 fn progress(started: Instant) -> servers::Progress {
@@ -61,6 +63,24 @@ async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failu
     }
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match crate::portal::listen(loopback(8080)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => crate::portal::listen(loopback(0)).await,
+    }
+}
+
+/// Starts a gate in this process, and says where.
+async fn open_gate(settings: &Settings, stop: &CancellationToken) -> Result<std::net::SocketAddr, Failure> {
+    let listener = gate_listener().await?;
+    let address = listener.local_addr()?;
+    let signer = Some(crate::gate::Signer::of_this_process());
+    crate::gate::start(settings, listener, signer, stop.clone(), &TaskTracker::new())?;
+    Ok(address)
+}
+
+/// The gate's usual address, or any free one of this machine.
+async fn gate_listener() -> Result<TcpListener, Failure> {
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match crate::portal::listen(loopback(8081)).await {
         Ok(listener) => Ok(listener),
         Err(_) => crate::portal::listen(loopback(0)).await,
     }
@@ -106,6 +126,9 @@ impl Stack {
         let mut settings = settings.clone();
         servers.database_url().clone_into(&mut settings.database_url);
         servers.amqp_url().clone_into(&mut settings.amqp_url);
+        if flags.audit_folder.is_none() {
+            settings.audit.folder = data.join("audit");
+        }
         let mailbox = Mailbox::default();
         if flags.smtp_url.is_none() && flags.smtp_url_file.is_none() {
             let address = mailbox.listen(&TaskTracker::new()).await?;
@@ -125,9 +148,12 @@ impl Stack {
         };
         crate::portal::start(&settings, listener, options, portal_stop.clone(), &TaskTracker::new())?;
         progress(&format!("the portal is at {}", settings.mail.portal_url));
+        let gate = open_gate(&settings, &portal_stop).await?;
+        progress(&format!("the gate is at http://{gate}"));
         let logs = data.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let mut stack = Self { settings, servers, mailbox, portal_stop, workers: Vec::new(), data };
+        let config = flags.config.as_deref().map(absolute).transpose()?;
+        let mut stack = Self { settings, servers, mailbox, portal_stop, workers: Vec::new(), data, config };
         for role in RoleName::ALL {
             let count = scale.iter().rfind(|(scaled, _)| *scaled == role).map_or(1, |(_, count)| *count);
             for number in 1..=count {
@@ -150,16 +176,20 @@ impl Stack {
 
     /// Environment under which a process belongs to this Lockbox.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut environment = vec![
             ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
             ("LOCKBOX_AMQP_URL", self.settings.amqp_url.clone()),
             ("LOCKBOX_PREFIX", self.settings.names.prefix().to_owned()),
             ("LOCKBOX_SMTP_URL", self.settings.mail.url.clone()),
             ("LOCKBOX_MAIL_FROM", self.settings.mail.from.clone()),
             ("LOCKBOX_PORTAL_URL", self.settings.mail.portal_url.clone()),
+            ("LOCKBOX_AUDIT_FOLDER", self.settings.audit.folder.display().to_string()),
+            ("LOCKBOX_AUDIT_AUTHORITY", self.settings.audit.authority.clone()),
             ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("LOCKBOX_LOG", self.settings.log.clone()),
-        ]
+        ];
+        environment.extend(self.config.iter().map(|path| ("LOCKBOX_CONFIG", path.display().to_string())));
+        environment
     }
 
     /// Writes a file that a shell can read in, so that `lockbox` there reaches this one.

@@ -1,9 +1,14 @@
 //! Answers: a rendered page, or a page that says what went wrong and what to do next.
 
 use askama::Template;
+use axum::Form;
+use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
+use serde::de::DeserializeOwned;
+
+use super::App;
 use crate::outcome::Failure;
 
 /// Why there is no page.
@@ -16,6 +21,10 @@ pub(crate) enum Fault {
     Forged,
     /// What was sent cannot be read.
     Unreadable(String),
+    /// More was sent than any form of ours holds.
+    TooLong,
+    /// It took too long to come in, or to be answered.
+    TooSlow,
     /// The rules say no.
     Refused {
         /// Stable code.
@@ -39,6 +48,21 @@ struct FaultPage<'a> {
 }
 
 pub(crate) type Answer = Result<Response, Fault>;
+
+/// A form that was filled in. One that cannot be read is answered with a page, like everything else.
+pub(crate) struct Filled<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Filled<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        match Form::<T>::from_request(request, app).await {
+            Ok(Form(form)) => Ok(Self(form)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::TooLong),
+            Err(rejection) => Err(Fault::Unreadable(rejection.body_text())),
+        }
+    }
+}
 
 /// A rendered page.
 pub(crate) fn page(template: &impl Template) -> Answer {
@@ -71,7 +95,10 @@ impl Fault {
             Failure::Refused { code, message } => Self::Refused { code, message, back: back.to_owned() },
             Failure::NotFound(_) => Self::Missing,
             Failure::Usage(message) => Self::Unreadable(message),
-            Failure::Unreachable(why) | Failure::TimedOut(why) | Failure::Failed(why) => Self::Away(why),
+            Failure::Unreachable(why)
+            | Failure::TimedOut(why)
+            | Failure::Failed(why)
+            | Failure::Untrue { words: why, .. } => Self::Away(why),
         }
     }
 }
@@ -82,6 +109,14 @@ impl IntoResponse for Fault {
             Self::SignIn(next) => {
                 let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
                 return Redirect::to(&format!("/sign-in?{query}")).into_response();
+            }
+            Self::TooSlow => {
+                let message = "This took too long. Look at the request before you repeat what you did.".to_owned();
+                (StatusCode::REQUEST_TIMEOUT, "Too slow", message, String::new(), "/".to_owned())
+            }
+            Self::TooLong => {
+                let message = "More was sent than a form of this portal holds. Shorten what you wrote.".to_owned();
+                (StatusCode::PAYLOAD_TOO_LARGE, "Too long", message, String::new(), "/".to_owned())
             }
             Self::Missing => {
                 let message = "There is nothing here, or nothing that you may see.".to_owned();

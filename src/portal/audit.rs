@@ -8,10 +8,11 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use domain::Side;
 use serde::Deserialize;
 use store::audit::AuditFilter;
+use store::searches::SavedSearch;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, page};
+use super::answer::{Answer, Fault, Filled, go, page};
 use super::look::Moment;
 use super::session::Viewer;
 
@@ -34,6 +35,7 @@ pub(crate) struct Asked {
     since: String,
     until: String,
     format: String,
+    cursor: String,
 }
 
 struct Found {
@@ -54,7 +56,12 @@ struct AuditPage {
     asked: Asked,
     export: String,
     found: Vec<Found>,
+    searches: Vec<SavedSearch>,
+    /// Whether anything is missing, in a sentence.
+    complete: String,
     problem: Option<String>,
+    /// The page behind this one.
+    older: Option<String>,
 }
 
 #[derive(Template)]
@@ -80,7 +87,7 @@ fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
 }
 
 impl Asked {
-    fn filter(&self, limit: i64) -> Result<AuditFilter, String> {
+    pub(super) fn filter(&self, limit: i64) -> Result<AuditFilter, String> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let request = match self.request.trim() {
             "" => None,
@@ -96,6 +103,10 @@ impl Asked {
             text: given(&self.text),
             since: moment(&self.since)?,
             until: moment(&self.until)?,
+            after: match self.cursor.as_str() {
+                "" => None,
+                text => Some(text.parse().map_err(|()| "cursor: take `next` of the page before as it is".to_owned())?),
+            },
             limit,
         })
     }
@@ -126,11 +137,34 @@ async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault>
     tenant.map(|tenant| Some(tenant.name)).ok_or(Fault::Missing)
 }
 
-async fn look(app: &App, viewer: &Viewer, mut filter: AuditFilter) -> Result<Vec<store::audit::AuditRow>, Fault> {
+pub(super) async fn look(
+    app: &App,
+    viewer: &Viewer,
+    mut filter: AuditFilter,
+) -> Result<Vec<store::audit::AuditRow>, Fault> {
     if let Some(own) = own_tenant(app, viewer).await? {
         filter.tenant = Some(own);
     }
     Ok(app.store.search_audit(&filter).await?)
+}
+
+/// Whether the log of what is looked at is complete: one's own tenant's, the tenant searched for, or the operator's.
+async fn complete(app: &App, tenant: Option<&str>) -> Result<String, Fault> {
+    let state = app.store.completeness(tenant).await?;
+    let missing = match (state.incomplete, state.waiting) {
+        (0, 0) => "none missing".to_owned(),
+        (0, waiting) => format!("{waiting} more on their way"),
+        (requests, _) => format!("steps of {requests} requests are not in it yet"),
+    };
+    let signed = state.checkpoint.map_or_else(
+        || "not signed yet".to_owned(),
+        |latest| {
+            let root = state.root.unwrap_or_default();
+            format!("tree root {root} over {}, signed at {}", latest.size, crate::output::time(latest.signed_at))
+        },
+    );
+    let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
+    Ok(format!("{} events in {whose}, {missing}; {signed}.", state.entries))
 }
 
 pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
@@ -141,6 +175,8 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
             (Vec::new(), Some(problem))
         }
     };
+    let is_full = i64::try_from(found.len()).unwrap_or_default() == PAGE_LIMIT;
+    let older = found.last().filter(|_| is_full).map(|last| format!("{}&cursor={}", asked.address(), last.place()));
     let found = found.iter().map(|event| {
         let data = crate::output::data(&event.body);
         let actor = &data["actor"];
@@ -158,7 +194,50 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
             text: said.collect::<Vec<_>>().join("; "),
         }
     });
-    page(&AuditPage { found: found.collect(), export: asked.address(), viewer, asked, problem })
+    let searches = app.store.searches(viewer.person.id.0).await?;
+    let asked_tenant = Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty());
+    let tenant = own_tenant(&app, &viewer).await?.or(asked_tenant);
+    let complete = complete(&app, tenant.as_deref()).await?;
+    page(&AuditPage {
+        complete,
+        found: found.collect(),
+        searches,
+        export: asked.address(),
+        viewer,
+        asked,
+        problem,
+        older,
+    })
+}
+
+/// A search to keep, or to forget.
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    form_token: String,
+    name: String,
+    #[serde(default)]
+    query: String,
+}
+
+pub(crate) async fn keep(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
+    viewer.check(&named.form_token)?;
+    own_tenant(&app, &viewer).await?;
+    let name = named.name.trim();
+    if let Some(problem) = domain::policy::text_problem(name, 64, false) {
+        return Err(Fault::Unreadable(format!("the name of the search {problem}")));
+    }
+    // Read and written again: only what the form knows is kept.
+    let asked: Asked =
+        serde_urlencoded::from_str(&named.query).map_err(|fault| Fault::Unreadable(fault.to_string()))?;
+    app.store.keep_search(viewer.person.id.0, name, &asked.address()).await?;
+    go(&format!("/audit?{}", asked.address()))
+}
+
+pub(crate) async fn forget(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
+    viewer.check(&named.form_token)?;
+    own_tenant(&app, &viewer).await?;
+    app.store.forget_search(viewer.person.id.0, &named.name).await?;
+    go("/audit")
 }
 
 pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use axum::Form;
 use axum::extract::{Path, State};
-use contracts::commands::{Decide, EndAccess, WithdrawRequest};
+use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAccess, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use contracts::envelope::{About, message};
 use contracts::{Kind, Traceparent};
@@ -14,7 +13,8 @@ use store::audit::AuditRow;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, go};
+use super::answer::{Answer, Fault, Filled, go};
+use super::changed;
 use super::request::find;
 use super::session::Viewer;
 use crate::outcome::{Failure, outcome_of};
@@ -29,7 +29,7 @@ pub(crate) async fn click(
     request: Option<Uuid>,
     data: &impl Serialize,
 ) -> Result<Vec<AuditRow>, Failure> {
-    let about = About { request, trace: Some(Traceparent::start()), ..About::default() };
+    let about = About { request, channel: Some("portal"), trace: Some(Traceparent::start()), ..About::default() };
     let now = app.store.clock().await?;
     let sent = message(kind, now, about, data);
     app.store.enqueue(std::slice::from_ref(&sent)).await?;
@@ -47,20 +47,53 @@ pub(crate) struct Decision {
     verdict: String,
     /// Digest of what the page showed.
     digest: String,
+    /// What the page showed, so that a difference can be shown too.
+    #[serde(default)]
+    shown: String,
     #[serde(default)]
     comment: String,
     #[serde(default)]
     duration: String,
+    /// What the passkey answered, as JSON; empty when none was asked.
+    #[serde(default)]
+    assertion: String,
+}
+
+/// The browser's words (`PublicKeyCredential.toJSON`) in ours.
+fn assertion(said: &str) -> Result<Option<Assertion>, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Response {
+        authenticator_data: String,
+        #[serde(rename = "clientDataJSON")]
+        client_data: String,
+        signature: String,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        id: String,
+        response: Response,
+    }
+    if said.is_empty() {
+        return Ok(None);
+    }
+    let Answer { id, response } = serde_json::from_str(said)?;
+    Ok(Some(Assertion {
+        credential: id,
+        authenticator_data: response.authenticator_data,
+        client_data: response.client_data,
+        signature: response.signature,
+    }))
 }
 
 pub(crate) async fn decide(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Form(form): Form<Decision>,
+    Filled(form): Filled<Decision>,
 ) -> Answer {
     viewer.check(&form.form_token)?;
-    let (request, _) = find(&app, &viewer, &id).await?;
+    let (request, content) = find(&app, &viewer, &id).await?;
     let back = format!("/requests/{}", request.id);
     let unreadable = |what: &str| Fault::Unreadable(what.to_owned());
     let duration_seconds = match form.duration.trim() {
@@ -75,10 +108,17 @@ pub(crate) async fn decide(
         comment: words(&form.comment),
         channel: "portal".to_owned(),
         duration_seconds,
+        assertion: assertion(&form.assertion).map_err(|_| unreadable("the passkey's answer"))?,
     };
     let kind = if viewer.is_vendor() { Kind::ManagerDecide } else { Kind::CustomerDecide };
-    click(&app, kind, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
-    go(&back)
+    match click(&app, kind, Some(request.id), &data).await {
+        Ok(_) => go(&back),
+        // The refusal is on record like any other; the page shows what it was about.
+        Err(Failure::Refused { code, .. }) if code == "digest_mismatch" => {
+            changed::page(viewer, &request, &content, (&data.digest, &form.shown))
+        }
+        Err(failure) => Err(Fault::of_click(failure, &back)),
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,32 +128,73 @@ pub(crate) struct Words {
     comment: String,
 }
 
+/// Sends what a person said about a request, and shows the request again.
+async fn say<T: Serialize>(
+    app: &App,
+    viewer: &Viewer,
+    (kind, id): (Kind, &str),
+    form: Words,
+    data: impl FnOnce(Uuid, String, String) -> T,
+) -> Answer {
+    viewer.check(&form.form_token)?;
+    let (request, _) = find(app, viewer, id).await?;
+    let back = format!("/requests/{}", request.id);
+    let data = data(request.id, viewer.person.name.clone(), form.comment);
+    click(app, kind, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
+    go(&back)
+}
+
 pub(crate) async fn end(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Form(form): Form<Words>,
+    Filled(form): Filled<Words>,
 ) -> Answer {
-    viewer.check(&form.form_token)?;
-    let (request, _) = find(&app, &viewer, &id).await?;
-    let back = format!("/requests/{}", request.id);
-    let data = EndAccess { request: request.id, by: viewer.person.name.clone(), comment: words(&form.comment) };
-    click(&app, Kind::AccessEnd, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
-    go(&back)
+    let end = |request, by, comment: String| EndAccess { request, by, comment: words(&comment) };
+    say(&app, &viewer, (Kind::AccessEnd, &id), form, end).await
 }
 
 pub(crate) async fn withdraw(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Form(form): Form<Words>,
+    Filled(form): Filled<Words>,
 ) -> Answer {
-    viewer.check(&form.form_token)?;
-    let (request, _) = find(&app, &viewer, &id).await?;
-    let back = format!("/requests/{}", request.id);
-    let data = WithdrawRequest { request: request.id, by: viewer.person.name.clone(), comment: words(&form.comment) };
-    click(&app, Kind::RequestWithdraw, Some(request.id), &data)
-        .await
-        .map_err(|failure| Fault::of_click(failure, &back))?;
-    go(&back)
+    let withdraw = |request, by, comment: String| WithdrawRequest { request, by, comment: words(&comment) };
+    say(&app, &viewer, (Kind::RequestWithdraw, &id), form, withdraw).await
+}
+
+pub(crate) async fn comment(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Filled(form): Filled<Words>,
+) -> Answer {
+    let comment = |request, by, comment| CommentRequest { request, by, comment };
+    say(&app, &viewer, (Kind::RequestComment, &id), form, comment).await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Word {
+    form_token: String,
+    #[serde(default)]
+    answer: String,
+    #[serde(default)]
+    comment: String,
+}
+
+pub(crate) async fn report(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Filled(form): Filled<Word>,
+) -> Answer {
+    let accepts = form.answer == "accept";
+    if !accepts && form.answer != "dispute" {
+        viewer.check(&form.form_token)?;
+        return Err(Fault::Unreadable("the answer is neither accept nor dispute".to_owned()));
+    }
+    let words_of = Words { form_token: form.form_token, comment: form.comment };
+    let answer = |request, by, comment: String| AnswerReport { request, by, accepts, comment: words(&comment) };
+    say(&app, &viewer, (Kind::ReportAnswer, &id), words_of, answer).await
 }

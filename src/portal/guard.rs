@@ -1,6 +1,8 @@
 //! What stands before every page: a form from another site changes nothing, and every answer carries the headers that
 //! keep a browser on our side.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -22,10 +24,16 @@ const HEADERS: [(&str, &str); 7] = [
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 ];
 
+/// Time for everything that changes something, from the first byte of the body to the answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if reads || is_our_own(request.headers(), &app.origin) {
+    let mut response = if reads {
         next.run(request).await
+    } else if is_our_own(request.headers(), &app.origin) {
+        // The body is read in this time too: who sends it drop by drop is not waited for.
+        tokio::time::timeout(WRITE_LIMIT, next.run(request)).await.unwrap_or_else(|_| Fault::TooSlow.into_response())
     } else {
         Fault::Forged.into_response()
     };

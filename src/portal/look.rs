@@ -41,6 +41,7 @@ pub(crate) fn state(request: &RequestView) -> String {
         "customer_rejected" => "Rejected by the customer".to_owned(),
         "expired" if cause == "manager" => "Expired: the vendor's manager did not answer".to_owned(),
         "expired" => "Expired: the customer did not answer".to_owned(),
+        "withdrawn" if cause == "person_disabled" => "Withdrawn: the engineer was disabled".to_owned(),
         "withdrawn" if cause == "ticket_closed" => "Withdrawn: the service request was closed".to_owned(),
         "withdrawn" => "Withdrawn by the engineer".to_owned(),
         other => other.to_owned(),
@@ -54,6 +55,7 @@ fn ended(cause: &str) -> &str {
         "vendor" => "the vendor ended it",
         "engineer" => "the engineer handed it back",
         "ticket_closed" => "the service request was closed",
+        "person_disabled" => "the engineer was disabled",
         other => other,
     }
 }

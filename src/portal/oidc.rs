@@ -54,9 +54,10 @@ impl Oidc {
     /// # Errors
     /// When they cannot be used.
     pub fn new(provider: &Provider, origin: &str) -> Result<Option<Self>, Failure> {
-        let Some(issuer) = &provider.oidc_issuer else { return Ok(None) };
+        // Empty is none: compose files cannot leave a variable out.
+        let Some(issuer) = provider.oidc_issuer.as_ref().filter(|issuer| !issuer.is_empty()) else { return Ok(None) };
         let usage = |what: &str, fault: &dyn std::fmt::Display| Failure::Usage(format!("{what}: {fault}"));
-        let secret = match &provider.oidc_client_secret_file {
+        let secret = match provider.oidc_client_secret_file.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => Some(
                 std::fs::read_to_string(path)
                     .map_err(|fault| usage(&format!("the client secret in {}", path.display()), &fault))?,

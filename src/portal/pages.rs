@@ -2,11 +2,15 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use store::audit::AuditFilter;
 use store::views::{RequestFilter, RequestView};
+use uuid::Uuid;
 
 use super::App;
 use super::answer::{Answer, Fault, page};
+use super::live::pulse;
 use super::look::Row;
 use super::session::Viewer;
 
@@ -18,17 +22,22 @@ struct Section {
     title: &'static str,
     empty: &'static str,
     rows: Vec<Row>,
+    /// The form's token, where open access can be ended from the list.
+    end: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct HomePage {
     viewer: Viewer,
+    pulse: String,
     sections: Vec<Section>,
+    /// Somebody was not told of something in the last day.
+    undelivered: bool,
 }
 
 /// The part of all requests that this person sees: their tenant's, their own, or all.
-async fn scope(app: &App, viewer: &Viewer) -> Result<RequestFilter, Fault> {
+pub(super) async fn scope(app: &App, viewer: &Viewer) -> Result<RequestFilter, Fault> {
     let mut filter = RequestFilter { limit: PAGE_LIMIT, ..RequestFilter::default() };
     match viewer.person.side {
         domain::Side::Customer(id) => {
@@ -44,13 +53,14 @@ async fn scope(app: &App, viewer: &Viewer) -> Result<RequestFilter, Fault> {
 
 pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
     let scope = scope(&app, &viewer).await?;
+    let pulse = pulse(app.store.open_pulse(&scope).await?);
     let of_state = async |state: &str| -> Result<Vec<RequestView>, Fault> {
         let filter = RequestFilter { state: Some(state.to_owned()), open: true, ..scope.clone() };
         Ok(app.store.list_requests(&filter).await?)
     };
     let mut sections = Vec::new();
     let mut add = |title, empty, requests: Vec<RequestView>| {
-        sections.push(Section { title, empty, rows: requests.iter().map(Row::from).collect() });
+        sections.push(Section { title, empty, rows: requests.iter().map(Row::from).collect(), end: None });
     };
     let (reviews, decisions) = (of_state("awaiting_manager").await?, of_state("awaiting_customer").await?);
     if viewer.is_manager() {
@@ -64,8 +74,28 @@ pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
         add("Waits for your decision", "Nothing waits for you.", decisions);
         add("Still with the vendor", "The vendor is preparing nothing.", reviews);
     }
+    let owed = RequestFilter { owed: true, ..scope.clone() };
+    let owed = app.store.list_requests(&owed).await?;
+    if !owed.is_empty() {
+        add("Emergencies that are owed a review", "", owed);
+    }
     add("Open access", "No access is open.", of_state("granted").await?);
-    page(&HomePage { viewer, sections })
+    if let Some(open) = sections.last_mut().filter(|_| viewer.is_approver() || viewer.is_manager()) {
+        open.end = Some(viewer.form_token.clone());
+    }
+    let undelivered = viewer.may_audit() && undelivered(&app, &viewer).await?;
+    page(&HomePage { viewer, pulse, sections, undelivered })
+}
+
+/// Whether a mail that this person may know about was given up on or came back within a day.
+async fn undelivered(app: &App, viewer: &Viewer) -> Result<bool, Fault> {
+    let filter = AuditFilter {
+        type_name: Some("notice.failed".to_owned()),
+        since: Some(app.store.clock().await? - TimeDelta::days(1)),
+        limit: 1,
+        ..AuditFilter::default()
+    };
+    Ok(!super::audit::look(app, viewer, filter).await?.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -74,6 +104,24 @@ pub(crate) struct HistoryQuery {
     service_request: String,
     #[serde(default)]
     state: String,
+    /// The last request of the page before: submitted at, in microseconds, and id.
+    #[serde(default)]
+    cursor: String,
+}
+
+impl HistoryQuery {
+    fn after(&self) -> Option<(DateTime<Utc>, Uuid)> {
+        let (micros, id) = self.cursor.split_once('.')?;
+        Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    }
+
+    /// The address of the page behind this one.
+    fn older(&self, last: &RequestView) -> String {
+        let cursor = format!("{}.{}", last.submitted_at.timestamp_micros(), last.id.simple());
+        let pairs = [("service_request", &self.service_request), ("state", &self.state), ("cursor", &cursor)];
+        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
 }
 
 /// Every state with its words.
@@ -95,6 +143,7 @@ struct HistoryPage {
     states: [(&'static str, &'static str); 8],
     query: HistoryQuery,
     section: Section,
+    older: Option<String>,
 }
 
 pub(crate) async fn history(State(app): State<App>, viewer: Viewer, Query(query): Query<HistoryQuery>) -> Answer {
@@ -102,9 +151,13 @@ pub(crate) async fn history(State(app): State<App>, viewer: Viewer, Query(query)
     let filter = RequestFilter {
         state: given(&query.state),
         service_request: given(&query.service_request),
+        after: query.after(),
         ..scope(&app, &viewer).await?
     };
-    let rows = app.store.list_requests(&filter).await?.iter().map(Row::from).collect();
-    let section = Section { title: "Requests, newest first", empty: "Nothing found.", rows };
-    page(&HistoryPage { viewer, states: STATES, query, section })
+    let found = app.store.list_requests(&filter).await?;
+    let is_full = i64::try_from(found.len()).unwrap_or_default() == PAGE_LIMIT;
+    let older = found.last().filter(|_| is_full).map(|last| query.older(last));
+    let rows = found.iter().map(Row::from).collect();
+    let section = Section { title: "Requests, newest first", empty: "Nothing found.", rows, end: None };
+    page(&HistoryPage { viewer, states: STATES, query, section, older })
 }

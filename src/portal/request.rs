@@ -1,24 +1,21 @@
-//! One request on its page, and the form that asks for one.
+//! One request on its page.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
-use contracts::Kind;
-use contracts::commands::{Reason, SubmitRequest};
-use contracts::directory::parse_seconds;
-use domain::{Content, Role, Tenant};
-use serde::Deserialize;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::Content;
 use store::audit::AuditFilter;
 use store::views::RequestView;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, go, page};
-use super::clicks::click;
+use super::accesses::{Door, Report, mode};
+use super::answer::{Answer, Fault, page};
 use super::look::{Moment, Row, duration};
 use super::session::Viewer;
 use super::sight::{Can, can, see};
-use crate::outcome::Failure;
+use super::story::Story;
+use crate::closing::Closing;
 
 /// A yes or no.
 struct Decided {
@@ -27,13 +24,9 @@ struct Decided {
     verdict: &'static str,
     comment: Option<String>,
     channel: String,
+    /// Whether a passkey signed it.
+    signed: bool,
     at: Moment,
-}
-
-/// One event in the timeline.
-struct Happened {
-    id: String,
-    text: String,
 }
 
 #[derive(Template)]
@@ -52,9 +45,18 @@ struct RequestPage {
     decision_time: String,
     access_from: Option<Moment>,
     access_until: Option<Moment>,
+    /// Access cannot last longer than until then.
+    latest_end: Option<Moment>,
+    /// The content's bytes, for the form.
+    shown: String,
     starts_at: Option<Moment>,
+    mode: &'static str,
+    door: Option<Door>,
+    report: Option<Report>,
     decisions: Vec<Decided>,
-    events: Vec<Happened>,
+    story: Story,
+    /// Ids of the viewer's passkeys, with spaces between.
+    passkeys: String,
     can: Can,
     /// What the browser has seen, for news.
     pulse: String,
@@ -77,6 +79,9 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
     let mut events = app.store.search_audit(&filter).await?;
     events.reverse();
     let requester = app.store.person(content.requester.0).await?;
+    let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
+    let passkeys = app.store.passkeys(viewer.person.id.0).await?;
+    let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
     page(&RequestPage {
         row: Row::from(&request),
         reason: content.reason_code.as_str(),
@@ -89,7 +94,12 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
         decision_time: duration(content.rules.decision_deadline_seconds),
         access_from: request.access_from.map(Moment::from),
         access_until: request.access_until.map(Moment::from),
+        latest_end: latest_end(&request, &content).map(Moment::from),
+        shown: String::from_utf8_lossy(&request.content).into_owned(),
         starts_at: content.starts_at.map(Moment::from),
+        mode: mode(&content),
+        door: app.store.door(request.id).await?.map(Door::from),
+        report: closing.map(Report::from),
         decisions: decisions
             .into_iter()
             .map(|decision| Decided {
@@ -98,130 +108,27 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
                 verdict: if decision.verdict == "approve" { "approved" } else { "rejected" },
                 comment: decision.comment,
                 channel: decision.channel,
+                signed: decision.signed,
                 at: decision.decided_at.into(),
             })
             .collect(),
-        events: events
-            .iter()
-            .map(|event| Happened { id: event.id.to_string(), text: crate::cli::event_text(event) })
-            .collect(),
+        story: Story::of(&events),
+        passkeys: passkeys.join(" "),
         can,
-        pulse: format!("{version}.{recorded}"),
+        pulse: super::live::pulse((version, recorded)),
         content,
         viewer,
     })
 }
 
-/// What the engineer typed; kept when it is refused.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Asked {
-    form_token: String,
-    tenant: String,
-    service_request: String,
-    service: String,
-    resource: String,
-    reason_code: String,
-    reason: String,
-    severity: String,
-    duration: String,
-}
-
-/// Who will decide, until when, at most how long: shown before anything is sent.
-struct Preview {
-    tenant: Tenant,
-    approvers: String,
-    review: String,
-    decision: String,
-    default: String,
-    ceiling: String,
-}
-
-#[derive(Template)]
-#[template(path = "new.html")]
-struct NewPage {
-    viewer: Viewer,
-    asked: Asked,
-    previews: Vec<Preview>,
-    services: Vec<String>,
-    reasons: &'static [domain::ReasonCode],
-    severities: &'static [domain::Severity],
-    problem: Option<(String, String)>,
-}
-
-async fn form_page(app: &App, viewer: Viewer, asked: Asked, problem: Option<(String, String)>) -> Answer {
-    let everybody = app.store.everybody().await?;
-    let previews = app.store.tenants().await?.into_iter().map(|tenant| {
-        let approvers: Vec<&str> = everybody
-            .iter()
-            .filter(|person| person.side == domain::Side::Customer(tenant.id))
-            .filter(|person| person.assignments.iter().any(|held| held.role == Role::Approver))
-            .map(|person| person.display_name.as_str())
-            .collect();
-        Preview {
-            approvers: if approvers.is_empty() {
-                "nobody: requests are refused".to_owned()
-            } else {
-                approvers.join(", ")
-            },
-            review: duration(tenant.rules.review_deadline_seconds),
-            decision: duration(tenant.rules.decision_deadline_seconds),
-            default: duration(tenant.rules.access_default_seconds),
-            ceiling: duration(tenant.rules.access_ceiling_seconds),
-            tenant,
-        }
-    });
-    page(&NewPage {
-        previews: previews.collect(),
-        services: app.store.services().await?,
-        reasons: domain::ReasonCode::ALL,
-        severities: domain::Severity::ALL,
-        viewer,
-        asked,
-        problem,
-    })
-}
-
-pub(crate) async fn form(State(app): State<App>, viewer: Viewer) -> Answer {
-    if !viewer.is_engineer() {
-        return Err(Fault::Missing);
-    }
-    let asked = Asked { severity: "normal".to_owned(), ..Asked::default() };
-    form_page(&app, viewer, asked, None).await
-}
-
-pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Form(asked): Form<Asked>) -> Answer {
-    viewer.check(&asked.form_token)?;
-    if !viewer.is_engineer() {
-        return Err(Fault::Missing);
-    }
-    let duration_seconds = match asked.duration.trim() {
-        "" => None,
-        text => match parse_seconds(text) {
-            Ok(seconds) => Some(seconds),
-            Err(fault) => {
-                let problem = ("duration.unreadable".to_owned(), format!("how long: {fault}"));
-                return form_page(&app, viewer, asked, Some(problem)).await;
-            }
-        },
+/// The last moment access could have, should everybody say yes as late as they may.
+fn latest_end(request: &RequestView, content: &Content) -> Option<DateTime<Utc>> {
+    let wait = TimeDelta::seconds(content.rules.decision_deadline_seconds);
+    let decided = match request.state.as_str() {
+        "awaiting_manager" => request.review_by + wait,
+        "awaiting_customer" => request.decide_by?,
+        _ => return None,
     };
-    let data = SubmitRequest {
-        tenant: asked.tenant.clone(),
-        service_request: asked.service_request.trim().to_owned(),
-        service: asked.service.clone(),
-        resource: asked.resource.trim().to_owned(),
-        reason: Reason { code: asked.reason_code.clone(), text: asked.reason.trim().to_owned() },
-        severity: asked.severity.clone(),
-        requester: viewer.person.name.clone(),
-        duration_seconds,
-        starts_at: None,
-    };
-    match click(&app, Kind::RequestSubmit, None, &data).await {
-        Ok(events) => {
-            let id = events.iter().find_map(|event| event.request);
-            go(&id.map_or_else(|| "/".to_owned(), |id| format!("/requests/{id}")))
-        }
-        Err(Failure::Refused { code, message }) => form_page(&app, viewer, asked, Some((code, message))).await,
-        Err(failure) => Err(Fault::of_click(failure, "/requests/new")),
-    }
+    let begins = content.starts_at.map_or(decided, |start| start.max(decided));
+    Some(begins + TimeDelta::seconds(content.duration_seconds))
 }

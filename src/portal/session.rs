@@ -1,7 +1,6 @@
 //! Who is looking: the cookie, the session behind it, and signing in and out.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -12,7 +11,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, go, page as render};
+use super::answer::{Answer, Fault, Filled, go, page as render};
 
 /// Name of the cookie. `__Host-`: sent over TLS (or to this very machine), for this host only
 /// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis>).
@@ -28,6 +27,8 @@ pub(crate) struct Viewer {
     pub person: Person,
     /// Stands in every form.
     pub form_token: String,
+    /// How long ago they signed in.
+    pub age_seconds: f64,
     /// Whether people sign in by choosing a name.
     pub developer: bool,
 }
@@ -40,6 +41,10 @@ impl Viewer {
 
     pub fn is_engineer(&self) -> bool {
         self.is(Role::Engineer)
+    }
+
+    pub fn is_approver(&self) -> bool {
+        self.is(Role::Approver)
     }
 
     pub fn is_manager(&self) -> bool {
@@ -87,7 +92,12 @@ impl FromRequestParts<App> for Viewer {
         // After signing in a page is shown, never an action repeated.
         let next = if parts.method == Method::GET { parts.uri.to_string() } else { "/".to_owned() };
         let session = session.ok_or(Fault::SignIn(next))?;
-        Ok(Self { person: session.person, form_token: session.form_token, developer: app.developer })
+        Ok(Self {
+            person: session.person,
+            form_token: session.form_token,
+            age_seconds: session.age_seconds,
+            developer: app.developer,
+        })
     }
 }
 
@@ -146,7 +156,7 @@ pub(crate) async fn begin(app: &App, headers: &HeaderMap, person: PersonId, meth
     with_cookie(go(safe(next))?, COOKIE, &secret, 12 * 3600)
 }
 
-pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<SignIn>) -> Answer {
+pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Filled(form): Filled<SignIn>) -> Answer {
     if !app.developer {
         return Err(Fault::Missing);
     }
@@ -165,7 +175,7 @@ pub(crate) async fn sign_out(
     State(app): State<App>,
     viewer: Viewer,
     headers: HeaderMap,
-    Form(form): Form<SignOut>,
+    Filled(form): Filled<SignOut>,
 ) -> Answer {
     viewer.check(&form.form_token)?;
     if form.everywhere.is_some() {

@@ -17,11 +17,19 @@ pub(crate) struct Can {
     pub end: bool,
     /// Take the request back.
     pub withdraw: bool,
+    /// Fetch what to show at the gate.
+    pub fetch: bool,
+    /// Ask for more time.
+    pub extend: bool,
+    /// Ask and answer.
+    pub comment: bool,
+    /// Accept or dispute the closing report.
+    pub report: bool,
 }
 
 impl Can {
     pub fn anything(self) -> bool {
-        self.review || self.decide || self.end || self.withdraw
+        self.review || self.decide || self.end || self.withdraw || self.extend
     }
 }
 
@@ -44,9 +52,14 @@ pub(crate) fn can(viewer: &Viewer, request: &RequestView, content: &Content, dec
     let is_manager = person.may_review(&content.service) && !is_mine;
     let is_approver = person.may_approve(content.tenant, &content.service);
     Can {
-        review: request.state == "awaiting_manager" && is_manager,
+        review: request.state == "awaiting_manager" && is_manager && !has_decided,
         decide: request.state == "awaiting_customer" && is_approver && !has_decided,
         end: request.state == "granted" && (is_approver || is_mine || is_manager),
         withdraw: request.state.starts_with("awaiting_") && is_mine,
+        fetch: request.state == "granted" && is_mine,
+        extend: is_mine && matches!(request.state.as_str(), "granted" | "ended"),
+        report: request.state == "ended" && is_approver,
+        comment: request.over_at.is_none()
+            && (is_mine || is_manager || (is_approver && request.state != "awaiting_manager")),
     }
 }

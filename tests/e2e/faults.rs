@@ -43,6 +43,7 @@ async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap
     assert_eq!(count(longer).await, 0, "no access longer than asked for");
     let repeated = "select count(*) from audit_events where type = 'decision.refused' and (convert_from(body, 'UTF8')::jsonb)->'data'->>'code' = 'repeated'";
     assert_eq!(count(repeated).await, 0, "no click was taken twice{logs}");
+    crate::logs::are_whole(lockbox).await;
     eventually("the queues are empty", async || {
         let config = broker::Config { url: lockbox.settings.amqp_url.clone(), name: "test".into() };
         let link = broker::Link::open(&config).await.ok()?;

@@ -21,11 +21,18 @@ pub struct Lockbox {
     pub pool: PgPool,
     workers: Vec<(RoleName, usize, Worker)>,
     folder: PathBuf,
+    /// Settings file of the workers.
+    config: Option<PathBuf>,
 }
 
 impl Lockbox {
     /// Starts servers of its own and `count` processes of each role.
     pub async fn start(name: &str, count: usize) -> Self {
+        Self::start_with(name, count, None).await
+    }
+
+    /// The same, with a settings file for the workers.
+    pub async fn start_with(name: &str, count: usize, config: Option<PathBuf>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{name}"));
         drop(std::fs::remove_dir_all(&folder));
         std::fs::create_dir_all(&folder).unwrap();
@@ -53,7 +60,7 @@ impl Lockbox {
         settings.mail.url = format!("smtp://{address}");
         let store = lockbox::serve::open_store(&settings).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(3).connect(&settings.database_url).await.unwrap();
-        let mut lockbox = Self { servers, settings, store, pool, workers: Vec::new(), folder };
+        let mut lockbox = Self { servers, settings, store, pool, workers: Vec::new(), folder, config };
         for role in RoleName::ALL {
             for number in 0..count {
                 lockbox.spawn(role, number);
@@ -63,12 +70,16 @@ impl Lockbox {
     }
 
     fn spawn(&mut self, role: RoleName, number: usize) {
-        let environment = [
+        let mut environment = vec![
             ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
             ("LOCKBOX_AMQP_URL", self.settings.amqp_url.clone()),
             ("LOCKBOX_SMTP_URL", self.settings.mail.url.clone()),
+            // Load is what these tests are about.
+            ("LOCKBOX_MAIL_CAP", "1000000".to_owned()),
             ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("LOCKBOX_AUDIT_FOLDER", self.folder.join("audit").display().to_string()),
         ];
+        environment.extend(self.config.iter().map(|path| ("LOCKBOX_CONFIG", path.display().to_string())));
         let log = self.folder.join(format!("{}-{number}.log", role.as_str()));
         let arguments = ["work".to_owned(), role.as_str().to_owned()];
         let worker = Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
@@ -105,6 +116,18 @@ impl Lockbox {
         let started = Instant::now();
         worker.stop();
         started.elapsed()
+    }
+
+    /// Runs a command of the program; answers with what it printed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
+            .args(arguments)
+            .env("LOCKBOX_DATABASE_URL", &self.settings.database_url)
+            .env("LOCKBOX_AMQP_URL", &self.settings.amqp_url)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
     }
 
     /// The end of every process' log, for a failed test.

@@ -136,6 +136,7 @@ async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
                 comment: None,
                 channel: "load".into(),
                 duration_seconds: None,
+                assertion: None,
             };
             if by == "dana" && request.as_u128() % 4 == 0 {
                 clicked.insert((request, by));

@@ -2,7 +2,14 @@
 //! wiped while load runs.
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
 
+mod accessibility;
+mod browser;
 mod demo;
+mod dev;
+mod doors;
 mod faults;
 mod harness;
 mod load;
+mod logs;
+mod pages;
+mod roads;

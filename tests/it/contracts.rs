@@ -10,10 +10,11 @@ use ::contracts::kinds::Road;
 use ::contracts::{Envelope, Kind, Traceparent, events};
 use broker::{Names, topology};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::lifecycle::{Decided, submit};
+use domain::door::{Door, DoorEvent, DoorFact, DoorState};
+use domain::lifecycle::{Decided, ReportAnswered, submit};
 use domain::{
-    Assignment, Content, Fact, Fault, Person, PersonId, ReasonCode, Refusal, Request, RequestId, Role, Rules, Severity,
-    Side, Stage, TenantId, Verdict, transition,
+    Assignment, Content, Emergency, Fact, Fault, Mode, Person, PersonId, ReasonCode, Refusal, Request, RequestId, Role,
+    Rules, Severity, Side, Stage, Standing, StandingConsent, TenantId, Verdict, transition,
 };
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
@@ -75,9 +76,13 @@ fn rust_reads(kind: Kind, data: &Value) -> bool {
 #[test]
 fn every_message_has_a_schema_and_no_schema_is_a_stray() {
     let mut expected: BTreeSet<String> = Kind::ALL.iter().map(|kind| path_of(*kind)).collect();
-    for shared in
-        ["envelope.schema.json", "directory.schema.json", "events/step.schema.json", "events/actor.schema.json"]
-    {
+    for shared in [
+        "envelope.schema.json",
+        "directory.schema.json",
+        "events/step.schema.json",
+        "events/actor.schema.json",
+        "events/committed.schema.json",
+    ] {
         expected.insert(shared.to_owned());
     }
     let found: BTreeSet<String> = schemas().into_iter().map(|(path, _)| path).collect();
@@ -167,10 +172,13 @@ impl Walk {
             reason_code: ReasonCode::DataRepair,
             reason: "restore a folder".into(),
             severity: Severity::High,
+            mode: Mode::ReadOnly,
             requester: PersonId(Uuid::from_u128(1)),
             requester_name: "p1".into(),
             duration_seconds: 600,
             starts_at: None,
+            extends: None,
+            emergency: None,
             rules: Rules::default(),
         };
         let now = DateTime::UNIX_EPOCH;
@@ -184,7 +192,9 @@ impl Walk {
         for event in &step.events {
             self.request.version += 1;
             let cause = Some("cause".to_owned());
-            self.messages.push(events::step(&self.request, event, self.request.version, cause, Traceparent::start()));
+            let auth = Some(events::Auth { method: "cli".into(), login: None, passkey: false });
+            let trace = Traceparent::start();
+            self.messages.push(events::step(&self.request, event, self.request.version, cause, auth, trace));
         }
         self.request.state = step.next.clone();
     }
@@ -203,6 +213,8 @@ impl Walk {
             comment: Some("so be it".into()),
             channel: "cli".into(),
             duration_seconds: None,
+            proof: None,
+            standing: None,
             at: self.now,
         }
     }
@@ -215,6 +227,65 @@ impl Walk {
         let side = Side::Customer(TenantId(Uuid::from_u128(100)));
         self.then(|walk| Fact::CustomerDecided(walk.decided(person(3, side, Role::Approver), verdict)))
     }
+}
+
+/// Both yeses of managers to an emergency, and the grant.
+fn emergency_events() -> Vec<Message> {
+    let consent = StandingConsent {
+        id: Uuid::from_u128(7),
+        tenant: TenantId(Uuid::from_u128(100)),
+        name: "night watch".into(),
+        services: vec!["onedrive".into()],
+        ceiling_seconds: 900,
+        quota: 1,
+        until: DateTime::UNIX_EPOCH + TimeDelta::days(1),
+    };
+    let mut walk = Walk::begin();
+    let (id, name, digest) = (consent.id, consent.name.clone(), consent.digest());
+    walk.request.content.emergency = Some(Emergency { consent: id, name, digest });
+    let standing = Standing { consent, used: 0, ended: false };
+    for manager in [2, 4] {
+        walk = walk.then(|walk| {
+            let decided = walk.decided(person(manager, Side::Vendor, Role::Manager), Verdict::Approve);
+            Fact::ManagerDecided(Decided { standing: Some(standing.clone()), ..decided })
+        });
+    }
+    walk.messages.split_off(1)
+}
+
+/// What the role `access` says.
+fn door_events(content: &Content, at: DateTime<Utc>) -> Vec<Message> {
+    let door = Door {
+        state: DoorState::Closing,
+        until: at,
+        next_try_at: Some(at),
+        failures: 1,
+        first_failed_at: Some(at),
+        last_error: Some("away".into()),
+        alarmed: false,
+        opened_at: Some(at),
+        ordered_at: Some(at),
+        refused_from: Some(at),
+        cut_at: None,
+        sessions_cut: 0,
+        closed_at: None,
+    };
+    let closed = domain::door::step(&door, &DoorFact::ReadClosed { at }).0;
+    let failed = DoorEvent::Failed { problem: "away".into(), alarm: true };
+    let orphan = events::OrphanRemoved {
+        grant: Uuid::now_v7(),
+        request: None,
+        connector: "webhook".into(),
+        sessions_cut: 1,
+        note: "found open".into(),
+        actor: Actor::lockbox(),
+    };
+    vec![
+        events::door(content, "webhook", &door, &DoorEvent::Opened, at),
+        events::door(content, "webhook", &door, &failed, at),
+        events::door(content, "webhook", &closed, &DoorEvent::Closed, at),
+        events::orphan_removed(&orphan, None, at),
+    ]
 }
 
 #[test]
@@ -258,9 +329,21 @@ fn every_event_the_program_writes_fits_its_schema() {
         actor: Actor::producer(Some("guest")),
     };
     messages.push(events::parked(&parked, later));
+    let ended = || approved().then(|_| Fact::AccessTimeReached { at: later });
+    for accepts in [true, false] {
+        let walk = ended().then(|walk| {
+            let by = person(3, Side::Customer(TenantId(Uuid::from_u128(100))), Role::Approver);
+            let comment = Some("so it was".into());
+            Fact::ReportAnswered(ReportAnswered { by, accepts, comment, confirmed: true, at: walk.now })
+        });
+        messages.extend(walk.messages.into_iter().last());
+    }
+    messages.extend(emergency_events());
+    messages.extend(door_events(&ended().request.content, later));
     let envelope = validator("envelope.schema.json");
     let mut seen = BTreeSet::new();
     for message in messages {
+        assert!(::contracts::envelope::is_canonical(&message.body), "{}", message.kind.key());
         let document: Value = serde_json::from_slice(&message.body).unwrap();
         let fault = envelope.validate(&document).err().map(|fault| fault.to_string());
         assert!(fault.is_none(), "{document}: {fault:?}");
@@ -269,7 +352,7 @@ fn every_event_the_program_writes_fits_its_schema() {
         assert!(fault.is_none(), "{document}: {fault:?}");
         seen.insert(message.kind.key());
     }
-    assert_eq!(seen.len(), 12, "{seen:?}");
+    assert_eq!(seen.len(), 20, "{seen:?}");
 }
 
 #[test]

@@ -17,7 +17,8 @@ async fn applying_again_changes_nothing_and_a_change_is_said() {
     let text = text.replace("required_approvals: 2", "required_approvals: 3").replace("Robin Hale", "Robin Hall");
     let (applied, messages) = lockbox.store.apply(&read(&text), "lee").await.unwrap();
     assert_eq!(applied.changes.keys().cloned().collect::<Vec<_>>(), [None, Some("northwind".to_owned())]);
-    assert_eq!(messages.len(), 2, "an event for each side");
+    let events = messages.iter().filter(|message| message.kind == contracts::Kind::DirectoryChanged).count();
+    assert_eq!((events, messages.len()), (2, 5), "an event for each side, and a notice to each approver of Northwind");
     lockbox.finish().await;
 }
 

@@ -83,8 +83,9 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
         lockbox.until(request, state).await;
         at.push((state, request));
     }
-    let legal: Vec<(String, String)> =
+    let mut legal: Vec<(String, String)> =
         sqlx::query_as("select from_state, to_state from legal_moves").fetch_all(&lockbox.pool).await.unwrap();
+    legal.sort();
     assert_eq!(legal, chart_moves(), "the database knows the lifecycle's moves and no others");
     for (from, request) in &at {
         for to in STATES.iter().filter(|to| !legal.contains(&((*from).to_owned(), (**to).to_owned()))) {
@@ -119,20 +120,25 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
     lockbox.finish().await;
 }
 
-/// The moves of the lifecycle itself, in the order the table has them.
+/// The moves of the lifecycle itself, sorted.
 fn chart_moves() -> Vec<(String, String)> {
     let legal = [
-        ("awaiting_manager", vec!["awaiting_customer", "manager_rejected", "expired", "withdrawn"]),
+        (
+            "awaiting_manager",
+            vec!["awaiting_manager", "awaiting_customer", "granted", "manager_rejected", "expired", "withdrawn"],
+        ),
         ("awaiting_customer", vec!["awaiting_customer", "granted", "customer_rejected", "expired", "withdrawn"]),
-        ("granted", vec!["ended"]),
+        ("granted", vec!["granted", "ended"]),
+        ("ended", vec!["ended"]),
     ];
     let rows = domain::lifecycle::chart();
     let mut moves = Vec::new();
     for (from, targets) in legal {
         for to in targets {
-            // One of several yeses stays in the state; the chart shows the last yes.
-            let shown = rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
-            assert!(shown || from == to, "{from} -> {to} is in the table and not in the chart");
+            // Two managers in an emergency; the chart shows ordinary requests.
+            let emergency = (from, to) == ("awaiting_manager", "granted");
+            let shown = emergency || rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
+            assert!(shown, "{from} -> {to} is in the table and not in the chart");
             moves.push((from.to_owned(), to.to_owned()));
         }
     }
@@ -142,5 +148,6 @@ fn chart_moves() -> Vec<(String, String)> {
             assert!(known(row.state, to), "{} -> {to} is in the chart and not in the table", row.state);
         }
     }
+    moves.sort();
     moves
 }

@@ -75,17 +75,21 @@ pub struct Lockbox {
     pub mailbox: Mailbox,
     pub publisher: Mutex<Publisher>,
     pub link: Link,
+    health: Health,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// The signer's folder, which lives as long as this.
+    _audit: tempfile::TempDir,
 }
 
 /// Everything but mail; most tests need no mail.
-pub const ROLES: [RoleName; 6] = [
+pub const ROLES: [RoleName; 7] = [
     RoleName::Intake,
     RoleName::ManagerReview,
     RoleName::Notification,
     RoleName::Approval,
     RoleName::Expiry,
+    RoleName::Access,
     RoleName::Audit,
 ];
 
@@ -110,9 +114,12 @@ impl Lockbox {
 
     /// Everything in place and nobody at work.
     pub async fn without_roles() -> Self {
+        // As `main` does: several TLS users, one provider.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let tasks = TaskTracker::new();
         let mailbox = Mailbox::default();
         let mail = mailbox.listen(&TaskTracker::new()).await.unwrap();
+        let audit = tempfile::tempdir().unwrap();
         let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..12]);
         let flags = Flags {
             database_url: Some(fresh_database().await),
@@ -120,7 +127,10 @@ impl Lockbox {
             prefix: Some(prefix),
             smtp_url: Some(format!("smtp://{mail}")),
             mail_from: Some("Lockbox <lockbox@fabrikam.example>".into()),
+            webhook_inside: Some("127.0.0.1".into()),
             database_connections: Some("8".into()),
+            audit_folder: Some(audit.path().to_owned()),
+            audit_authority: Some("lockbox.fabrikam.example".into()),
             ..Flags::default()
         };
         let settings = flags.resolve().unwrap();
@@ -131,16 +141,71 @@ impl Lockbox {
         let config = broker::Config { url: settings.amqp_url.clone(), name: "test".into() };
         let link = Link::open(&config).await.unwrap();
         let publisher = Mutex::new(Publisher::open(&link, &settings.names).await.unwrap());
-        Self { settings, store, pool, mailbox, publisher, link, stop: CancellationToken::new(), tasks }
+        Self {
+            settings,
+            store,
+            pool,
+            mailbox,
+            publisher,
+            link,
+            health: Health::default(),
+            stop: CancellationToken::new(),
+            tasks,
+            _audit: audit,
+        }
     }
 
     /// Puts more roles to work.
     pub async fn start(&self, roles: &[RoleName]) {
-        let health = Health::default();
+        let health = self.health.clone();
         lockbox::serve::start(&self.settings, roles, health.clone(), self.stop.clone(), self.tasks.clone())
             .await
             .unwrap();
         eventually("the roles are ready", async || health.is_ready().then_some(())).await;
+    }
+
+    /// Puts the role `access` to work with these connectors.
+    pub async fn keep_doors(&self, connectors: Vec<connectors::Built>) {
+        let (health, doors) = (Health::default(), workers::access::Doors::behind(connectors));
+        lockbox::serve::start_access(&self.settings, doors, health.clone(), self.stop.clone(), &self.tasks).unwrap();
+        eventually("the role access is ready", async || health.is_ready().then_some(())).await;
+    }
+
+    /// A request with both yeses.
+    pub async fn granted(&self, data: &Value) -> Uuid {
+        let request = self.submit(data).await;
+        let approver = if data["tenant"] == "adatum" { "dana" } else { "alex" };
+        self.decide(Kind::ManagerDecide, request, "morgan", Verdict::Approve).await;
+        let said = self.decide(Kind::CustomerDecide, request, approver, Verdict::Approve).await;
+        assert!(said == "request.customer_approved" || said == "access.granted", "{said}");
+        self.until(request, "granted").await;
+        request
+    }
+
+    /// Waits until a door is in a state.
+    pub async fn until_door(&self, request: Uuid, state: &str) -> store::doors::DoorView {
+        eventually(&format!("the door of {request} is {state}"), async || {
+            self.store.door(request).await.unwrap().filter(|door| door.state == state)
+        })
+        .await
+    }
+
+    /// The first event of a type about a request.
+    pub async fn event(&self, request: Uuid, type_name: &str) -> Value {
+        let filter = AuditFilter {
+            request: Some(request),
+            type_name: Some(type_name.into()),
+            limit: 1,
+            ..AuditFilter::default()
+        };
+        let what = format!("{type_name} of {request} is on record");
+        let found = eventually(&what, async || self.store.search_audit(&filter).await.unwrap().pop()).await;
+        body(&found)
+    }
+
+    /// Parts that are not ready, and why.
+    pub fn unready(&self) -> Vec<(&'static str, String)> {
+        self.health.parts().into_iter().filter_map(|(part, state)| Some((part, state.err()?))).collect()
     }
 
     /// Ends the work and takes everything away.
@@ -148,7 +213,34 @@ impl Lockbox {
         self.stop.cancel();
         self.tasks.close();
         tokio::time::timeout(Duration::from_secs(30), self.tasks.wait()).await.unwrap();
-        broker::topology::delete(&self.link, &self.settings.names).await.unwrap();
+        self.delete_topology().await;
+    }
+
+    /// Deletes every exchange and queue. A broker under load may fail at a quorum queue and hang up: then again.
+    pub async fn delete_topology(&self) {
+        let config = broker::Config { url: self.settings.amqp_url.clone(), name: "test".into() };
+        eventually("exchanges and queues are deleted", async || {
+            let link = Link::open(&config).await.ok()?;
+            broker::topology::delete(&link, &self.settings.names).await.ok()
+        })
+        .await;
+    }
+
+    /// A copy of the database as it is now, row by row; answers with its URL.
+    pub async fn copy_of_database(&self) -> String {
+        let copy = fresh_database().await;
+        let dump =
+            std::process::Command::new("pg_dump").args(["--no-owner", &self.settings.database_url]).output().unwrap();
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        let mut psql = std::process::Command::new("psql")
+            .args(["--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1", &copy])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut psql.stdin.take().unwrap(), &dump.stdout).unwrap();
+        assert!(psql.wait().unwrap().success());
+        copy
     }
 
     /// Publishes bytes as somebody outside does.
@@ -212,6 +304,7 @@ impl Lockbox {
             comment: Some("a considered answer".into()),
             channel: "test".into(),
             duration_seconds: None,
+            assertion: None,
         }
     }
 

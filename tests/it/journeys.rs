@@ -139,3 +139,120 @@ async fn mails_reach_the_right_people_once_and_hold_no_free_text() {
     }
     lockbox.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_asks_the_engineer_answers_and_mail_says_only_that_there_is_something_to_read() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    lockbox.start(&[RoleName::Mail]).await;
+    let request = lockbox.submit(&quick_submission(60)).await;
+    let say = async |by: &str, comment: &str| {
+        let data = contracts::commands::CommentRequest { request, by: by.into(), comment: comment.into() };
+        lockbox.outcome(Kind::RequestComment, &data).await
+    };
+    assert_eq!(say("dana", "why?").await, "not_reviewed", "the customer is not asked yet");
+    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    assert_eq!(say("dana", "why the whole mailbox?").await, "request.commented");
+    assert_eq!(say("robin", "only the outbox is read").await, "request.commented");
+    assert_eq!(say("alex", "may I?").await, "may_not_comment", "another tenant");
+    assert_eq!(say("dana", "  ").await, "invalid");
+    lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;
+    lockbox.until(request, "granted").await;
+    assert_eq!(say("dana", "are you done?").await, "request.commented", "also while access is open");
+    let steps = lockbox.steps(request).await;
+    assert_eq!(steps[2..5], ["request.commented", "request.commented", "request.customer_approved"]);
+    let told = eventually("both are told", async || {
+        let mails = lockbox.mailbox.mails();
+        let about = |to: &str| {
+            mails.iter().any(|mail| mail.to.join(",") == to && mail.subject.contains("there is a new message"))
+        };
+        (about("robin@fabrikam.example") && about("dana@adatum.example")).then_some(mails)
+    })
+    .await;
+    assert!(told.iter().all(|mail| !String::from_utf8_lossy(&mail.raw).contains("outbox")));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_time_is_a_new_request_linked_to_the_one_before() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let first = lockbox.submit(&submission()).await;
+    let mut more = submission();
+    more["extends"] = first.to_string().into();
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &more).await, "invalid", "nothing was granted yet");
+    lockbox.decide(Kind::ManagerDecide, first, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, first, "alex", Approve).await;
+    for (field, other) in [("resource", "hr@contoso.example"), ("requester", "sam"), ("service", "onedrive")] {
+        let mut other_content = more.clone();
+        other_content[field] = other.into();
+        assert_eq!(lockbox.outcome(Kind::RequestSubmit, &other_content).await, "invalid", "{field}");
+    }
+    let second = lockbox.submit(&more).await;
+    let view = lockbox.view(second).await;
+    assert_eq!(view.content().unwrap().extends.unwrap().0, first);
+    assert_eq!(view.state, "awaiting_manager", "both sides are asked again");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_consumer_may_send_the_notices_and_say_so() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let request = lockbox.submit(&submission()).await;
+    let asked: Vec<(uuid::Uuid, Vec<u8>)> = eventually("notices are asked for", async || {
+        let rows: Vec<_> = sqlx::query_as("select message_id, body from outbox where consumer = 'mail'")
+            .fetch_all(&lockbox.pool)
+            .await
+            .unwrap();
+        (rows.len() == 2).then_some(rows)
+    })
+    .await;
+    for (index, (message, body)) in asked.iter().enumerate() {
+        let notice = &serde_json::from_slice::<serde_json::Value>(body).unwrap()["data"];
+        let mut report = json!({
+            "message": message, "notice": notice["notice"], "request": request, "service_request": "SR-2026-004711",
+            "template": notice["template"], "recipient": notice["recipient"]["address"],
+        });
+        if index == 1 {
+            report["error"] = "the chat is gone".into();
+        }
+        let said = lockbox.outcome(Kind::NoticeReport, &report).await;
+        assert_eq!(said, if index == 1 { "notice.failed" } else { "notice.sent" });
+    }
+    let left: i64 = sqlx::query_scalar("select count(*) from outbox where consumer = 'mail'")
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "nothing is sent again");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_is_on_record_and_raises_an_alarm_on_the_first_page_of_whom_it_concerns() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = crate::person::Site::open(&lockbox).await;
+    let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
+    let request = lockbox.submit(&submission()).await;
+    assert!(!alex.get("/").await.text.contains("did not arrive"));
+    let bounce = serde_json::json!({
+        "notice": uuid::Uuid::now_v7(), "message": uuid::Uuid::now_v7(), "template": "decision_needed",
+        "recipient": "kim@contoso.example", "request": request, "error": "550 no such mailbox",
+    });
+    let sent = lockbox.publish(Kind::NoticeReport, &bounce).await;
+    assert_eq!(lockbox.answer(&sent).await.type_name, "notice.failed");
+    assert!(alex.get("/").await.text.contains("did not arrive"));
+    assert!(alex.get(&format!("/requests/{request}")).await.text.contains("550 no such mailbox"));
+    assert!(!dana.get("/").await.text.contains("did not arrive"), "nothing of another tenant");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_gets_more_mails_an_hour_than_the_cap() {
+    let lockbox = Lockbox::without_roles().await;
+    let may = async |address: &str| lockbox.store.may_mail(address, 2).await.unwrap();
+    assert!(may("kim@contoso.example").await && may("KIM@contoso.example").await);
+    assert!(!may("kim@contoso.example").await, "the third waits");
+    assert!(may("alex@contoso.example").await, "others are not held back");
+    sqlx::query("update mail_counts set hour = hour - interval '1 hour'").execute(&lockbox.pool).await.unwrap();
+    assert!(may("kim@contoso.example").await, "a new hour");
+    lockbox.finish().await;
+}

@@ -74,7 +74,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let id = request.trim_start_matches("/requests/").parse().unwrap();
     assert_eq!(answer(&morgan, &request, &[("verdict", "approve")]).await, StatusCode::SEE_OTHER);
 
-    // Another digest than the one shown.
+    // Another digest than the one shown: the page says what is different.
     let page = alex.get(&request).await.text;
     let token = page.split("name=\"form_token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let decision = format!("{request}/decision");
@@ -82,7 +82,20 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let form = [("form_token", token.as_str()), ("verdict", "approve"), ("digest", other.as_str())];
     let answered = alex.post(&decision, &form).await;
     assert_eq!(answered.status, StatusCode::CONFLICT);
-    assert!(answered.text.contains("digest"), "{}", answered.text);
+    assert!(answered.text.contains("does not tell what it showed"), "{}", answered.text);
+    let mut shown = lockbox.view(id).await.content().unwrap();
+    (shown.resource, shown.duration_seconds) = ("other@contoso.example".into(), 60);
+    let shown = String::from_utf8(shown.to_bytes()).unwrap();
+    let of_it = domain::Digest::of(shown.as_bytes()).to_string();
+    let form = [("form_token", &*token), ("verdict", "approve"), ("digest", &of_it), ("shown", &shown)];
+    let answered = alex.post(&decision, &form).await;
+    assert_eq!(answered.status, StatusCode::CONFLICT);
+    for difference in
+        ["<del>other@contoso.example in", "<ins>finance@contoso.example in", "<del>1 min<", "<ins>45 min<"]
+    {
+        assert!(answered.text.contains(difference), "{difference}: {}", answered.text);
+    }
+    assert!(!answered.text.contains("<th scope=\"row\">Why"), "what is the same is not among the differences");
 
     // A form from elsewhere, without or with a stolen-looking token.
     let digest = lockbox.view(id).await.digest().to_string();
@@ -98,6 +111,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let comment = "x".repeat(100_000);
     let sent = alex.post(&decision, &[("form_token", &token), ("comment", &comment)]).await;
     assert_eq!(sent.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(sent.text.contains("Shorten what you wrote"), "a page, like everything else");
     assert_eq!(lockbox.view(id).await.state, "awaiting_customer");
     assert_eq!(lockbox.view(id).await.version, 2);
 
@@ -172,6 +186,121 @@ async fn every_answer_keeps_the_browser_on_our_side() {
     }
     let page = alex.get("/sign-in?next=https://evil.example/").await;
     assert!(!page.text.contains("evil.example"), "no open redirect");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_kept_under_a_name_for_its_owner_alone() {
+    let lockbox = Lockbox::with_roles(&[]).await;
+    let site = Site::open(&lockbox).await;
+    let (lee, morgan) = (site.sign_in("Lee Okafor").await, site.sign_in("Morgan Reyes").await);
+    let query = "text=stuck&type=access.&surprise=1";
+    let kept = lee.fill("/audit", "/audit/searches", &[("name", "Stuck mail"), ("query", query)]).await;
+    assert_eq!(kept.location, "/audit?type=access.&text=stuck", "only what the form knows is kept");
+    assert!(lee.get("/audit").await.text.contains("Stuck mail"));
+    assert!(!morgan.get("/audit").await.text.contains("Stuck mail"));
+    lee.fill("/audit", "/audit/searches/removal", &[("name", "Stuck mail")]).await;
+    assert!(!lee.get("/audit").await.text.contains("Stuck mail"));
+    let robin = site.sign_in("Robin Hale").await;
+    let refused = robin.fill("/", "/audit/searches", &[("name", "x"), ("query", "")]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "no audit for engineers");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_slow_to_say_what_it_wants_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let lockbox = Lockbox::with_roles(&[]).await;
+    let site = Site::open(&lockbox).await;
+    let address = site.origin.trim_start_matches("http://localhost").to_owned();
+    let mut slow = tokio::net::TcpStream::connect(format!("127.0.0.1{address}")).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    // It says no more, and is let go; others are served meanwhile.
+    assert_eq!(site.stranger().get("/sign-in").await.status, StatusCode::OK);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(crate::harness::PATIENCE, slow.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection was never ended");
+    assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_says_what_will_happen_before_anything_is_sent() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let robin = site.sign_in("Robin Hale").await;
+    let look = async |changed: &[(&str, &str)]| {
+        let mut form = ASK.to_vec();
+        for (name, value) in changed {
+            form.retain(|(held, _)| held != name);
+            form.push((name, value));
+        }
+        robin.fill("/requests/new", "/requests/preview", &form).await.text
+    };
+    let page = look(&[]).await;
+    for shown in
+        ["This can be sent", "one of Jo Lindqvist, Morgan Reyes", "one of Alex Novak, Kim Duarte", "at most 45 min"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let page = look(&[("service", "onedrive"), ("tenant", "contoso")]).await;
+    assert!(page.contains("one of Alex Novak<"), "Kim decides about mail only: {page}");
+    assert!(look(&[("tenant", "northwind")]).await.contains("2 of Ines Farah, Olu Adeyemi, Pat Brandt"));
+    assert!(look(&[("duration", "9h")]).await.contains("must be between 1 and 28800"));
+    assert!(look(&[("duration", "soon")]).await.contains("how long: "));
+    assert!(look(&[("reason", "")]).await.contains("Nothing is wrong so far"));
+    let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
+    assert_eq!(count, 0, "nothing was sent");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_addresses_are_text_wherever_they_stand() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let (robin, alex) = (site.sign_in("Robin Hale").await, site.sign_in("Alex Novak").await);
+    for statement in [
+        "update people set display_name = '<script>alert(2)</script>' || display_name",
+        "update tenants set display_name = '\"><img src=x onerror=alert(3)>'",
+    ] {
+        sqlx::query(statement).execute(&lockbox.pool).await.unwrap();
+    }
+    let request = ask(&robin).await;
+    let mut seen = 0;
+    for path in ["/", "/requests", &request, "/audit", "/settings", "/passkeys", "/sign-in"] {
+        let page = alex.get(path).await.text;
+        assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{path}: {page}");
+        seen += page.matches("alert(").count();
+    }
+    assert!(seen > 3, "the names were shown");
+    assert!(!robin.get("/requests/new").await.text.contains("<img src=x"));
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_nothing_is_asked_and_at_its_limit_whatever_is_asked() {
+    let lockbox = Lockbox::without_roles().await;
+    let site = Site::open(&lockbox).await;
+    for (spoil, what) in [
+        ("update sessions set last_seen_at = last_seen_at - interval '31 minutes'", "idle"),
+        ("update sessions set expires_at = clock_timestamp()", "its limit"),
+    ] {
+        let alex = site.sign_in("Alex Novak").await;
+        assert_eq!(alex.get("/").await.status, StatusCode::OK);
+        sqlx::query(spoil).execute(&lockbox.pool).await.unwrap();
+        assert!(alex.get("/").await.location.starts_with("/sign-in"), "{what}");
+    }
+    let lasts: f64 = {
+        let _alex = site.sign_in("Alex Novak").await;
+        let lasts = "select extract(epoch from max(expires_at - created_at))::float8 from sessions";
+        sqlx::query_scalar(lasts).fetch_one(&lockbox.pool).await.unwrap()
+    };
+    assert!((lasts - 12.0 * 3600.0).abs() < 1.0, "{lasts}");
     site.close();
     lockbox.finish().await;
 }

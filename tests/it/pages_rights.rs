@@ -1,7 +1,7 @@
 //! Every page × every kind of person: what each gets is written down, and a page without a line here fails.
 
 use domain::Verdict;
-use lockbox::portal::ROUTES;
+use lockbox::portal::routes;
 use store::audit::AuditFilter;
 
 use crate::harness::{Lockbox, ROLES, submission};
@@ -13,8 +13,9 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 19] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 42] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
     ("POST", "/sign-in", [404, 404, 404, 404, 404, 404, 404]),
     ("GET", "/sign-in/start", [404, 404, 404, 404, 404, 404, 404]),
@@ -23,24 +24,65 @@ const EXPECTED: [(&str, &str, [u16; 7]); 19] = [
     ("GET", "/requests", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/requests/new", [303, 200, 200, 404, 404, 404, 404]),
     ("POST", "/requests", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/preview", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/requests/{id}", [303, 200, 404, 200, 200, 200, 404]),
     ("GET", "/requests/{id}/live", [303, 200, 404, 200, 200, 200, 404]),
     ("POST", "/requests/{id}/decision", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/end", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/{id}/comments", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/{id}/report", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/{id}/handle", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/accesses", [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/accesses/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/audit", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/export", [303, 404, 404, 200, 200, 200, 200]),
+    ("POST", "/audit/searches", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/audit/searches/removal", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/audit/{id}", [303, 404, 404, 200, 200, 200, 404]),
+    ("GET", "/passkeys", [303, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/passkeys", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/passkeys/options", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/passkeys/removal", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/settings", [303, 404, 404, 404, 404, 200, 200]),
+    ("POST", "/settings", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/away", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/approvers", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/webhooks", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/webhooks/removal", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/consents", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/consents/end", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/.well-known/lockbox/{tenant}/checkpoint", [200, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/.well-known/lockbox/{tenant}/keys", [200, 200, 200, 200, 200, 200, 200]),
 ];
 
 /// What the actions answer to each, with a good token: 303 is done (for nobody: sign in first), 409 a refusal by the
 /// rules, 404 not theirs to see.
-const ACTIONS: [(&str, [u16; 7]); 3] = [
+const ACTIONS: [(&str, [u16; 7]); 6] = [
     ("decision", [303, 409, 404, 409, 409, 303, 404]),
     ("end", [303, 303, 404, 303, 409, 303, 404]),
     ("withdrawal", [303, 303, 404, 409, 409, 409, 404]),
+    ("comments", [303, 303, 404, 303, 409, 303, 404]),
+    ("handle", [303, 200, 404, 404, 404, 404, 404]),
+    ("report", [303, 409, 404, 409, 409, 303, 404]),
+];
+
+/// Path, fields, and what each gets.
+type Form = (&'static str, &'static [(&'static str, &'static str)], [u16; 7]);
+
+/// What the forms that are about no request answer to each, with a good token: 200 is the page again or a new one, 303
+/// is done, 404 not theirs, 409 a refusal.
+const FORMS: [Form; 8] = [
+    ("/requests/preview", &[("tenant", "contoso")], [303, 200, 200, 404, 404, 404, 404]),
+    ("/audit/searches", &[("name", "x"), ("query", "")], [303, 404, 404, 303, 303, 303, 303]),
+    ("/audit/searches/removal", &[("name", "x")], [303, 404, 404, 303, 303, 303, 303]),
+    ("/passkeys/removal", &[("credential", "x")], [303, 404, 404, 404, 404, 404, 404]),
+    ("/settings/away", &[("delegate", "")], [303, 404, 404, 404, 404, 303, 303]),
+    ("/settings", &[], [303, 404, 404, 404, 404, 200, 200]),
+    ("/settings/approvers", &[], [303, 404, 404, 404, 404, 200, 200]),
+    ("/settings/webhooks", &[("name", "x"), ("url", "https://10.0.0.1/")], [303, 404, 404, 404, 404, 200, 200]),
 ];
 
 async fn approved(lockbox: &Lockbox) -> uuid::Uuid {
@@ -53,11 +95,15 @@ async fn approved(lockbox: &Lockbox) -> uuid::Uuid {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_gives_each_person_what_is_written_down() {
     let written: Vec<_> = EXPECTED.iter().map(|(method, path, _)| (*method, *path)).collect();
-    assert_eq!(written, ROUTES, "a page has no expectations, or the order differs");
+    assert_eq!(written, routes(), "a page has no expectations, or the order differs");
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let id = approved(&lockbox).await;
     lockbox.steps(id).await;
+    crate::harness::eventually("the log is signed", async || {
+        lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap().map(drop)
+    })
+    .await;
     let filter = AuditFilter {
         request: Some(id),
         type_name: Some("request.submitted".into()),
@@ -69,11 +115,23 @@ async fn every_page_gives_each_person_what_is_written_down() {
         let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
         for (method, path, expected) in EXPECTED {
             let of = if path.starts_with("/audit/{") { event.id } else { id };
-            let path = path.replace("{id}", &of.to_string()).replace("{file}", "style.css");
+            let path =
+                path.replace("{id}", &of.to_string()).replace("{file}", "style.css").replace("{tenant}", "contoso");
             let url = format!("{}{path}", site.origin);
             let nobody = uuid::Uuid::nil().to_string();
             let digest = "0".repeat(64);
-            let form = [("form_token", "none"), ("person", &nobody), ("verdict", "approve"), ("digest", &digest)];
+            let form = [
+                ("form_token", "none"),
+                ("person", &nobody),
+                ("verdict", "approve"),
+                ("digest", &digest),
+                ("name", "x"),
+                ("answer", "x"),
+                ("credential", "x"),
+                ("delegate", ""),
+                ("url", "x"),
+                ("id", &nobody),
+            ];
             let status = if path.ends_with("/live") {
                 let asked = person.client.get(&url).header("cookie", &person.cookie).send().await.unwrap();
                 asked.status()
@@ -97,17 +155,38 @@ async fn every_action_answers_each_person_as_written_down() {
     for (action, expected) in ACTIONS {
         for (column, name) in WHO.iter().enumerate() {
             let id = approved(&lockbox).await;
-            if action == "end" {
+            if matches!(action, "end" | "report" | "handle") {
                 let granted = lockbox.decide(contracts::Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
                 assert!(granted.contains("granted") || granted.contains("approved"), "{granted}");
             }
+            if action == "report" {
+                let data = contracts::commands::EndAccess { request: id, by: "robin".into(), comment: None };
+                lockbox.outcome(contracts::Kind::AccessEnd, &data).await;
+                lockbox.until_door(id, "closed").await;
+            }
             let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
             let digest = lockbox.view(id).await.digest().to_string();
-            let form = [("verdict", "approve"), ("digest", digest.as_str())];
+            let form = [("verdict", "approve"), ("digest", digest.as_str()), ("comment", "why?"), ("answer", "accept")];
             let answered = person.fill("/", &format!("/requests/{id}/{action}"), &form).await;
             assert_eq!(answered.status.as_u16(), expected[column], "{action} by {name:?}: {}", answered.text);
         }
     }
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_form_answers_each_person_as_written_down() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    for (column, name) in WHO.iter().enumerate() {
+        let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
+        for (path, form, expected) in FORMS {
+            let answered = person.fill("/", path, form).await;
+            assert_eq!(answered.status.as_u16(), expected[column], "{path} by {name:?}: {}", answered.text);
+        }
+    }
+    assert!(lockbox.store.webhooks(None).await.unwrap().is_empty());
     site.close();
     lockbox.finish().await;
 }

@@ -29,7 +29,7 @@ impl Site {
         drop(rustls::crypto::ring::default_provider().install_default());
         let stop = CancellationToken::new();
         let listener = portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let origin = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let mut settings = lockbox.settings.clone();
         settings.mail.portal_url.clone_from(&origin);
         let options = portal::Options { developer_sign_in, provider, mailbox: Some(lockbox.mailbox.clone()) };

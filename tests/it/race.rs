@@ -39,6 +39,7 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
             comment: None,
             channel: "test".into(),
             duration_seconds: None,
+            assertion: None,
         };
         workers::relay::outgoing(message(kind, now, About::default(), &decision))
     };

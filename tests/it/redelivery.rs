@@ -44,7 +44,7 @@ async fn a_click_survives_a_broker_that_lost_everything_before_anybody_read_it()
     let request = lockbox.submit(&submission()).await;
     let decision = lockbox.decision(request, "morgan", Approve).await;
     let sent = lockbox.command(Kind::ManagerDecide, &decision).await;
-    broker::topology::delete(&lockbox.link, &lockbox.settings.names).await.unwrap();
+    lockbox.delete_topology().await;
     assert!(!broker::topology::apply(&lockbox.link, &lockbox.settings.names).await.unwrap().created.is_empty());
     lockbox.store.resend_all().await.unwrap();
     lockbox.start(&ROLES[1..5]).await;

@@ -85,7 +85,7 @@ async fn timers_fire_from_the_table_when_every_hint_was_lost() {
     lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;
     lockbox.until(request, "granted").await;
     // All the broker knew is gone, and comes back empty.
-    broker::topology::delete(&lockbox.link, &lockbox.settings.names).await.unwrap();
+    lockbox.delete_topology().await;
     broker::topology::apply(&lockbox.link, &lockbox.settings.names).await.unwrap();
     lockbox.start(&[RoleName::Expiry, RoleName::Notification]).await;
     lockbox.until(request, "ended").await;
@@ -105,5 +105,52 @@ async fn a_later_start_opens_later_and_lasts_as_long_as_asked() {
     let granted = lockbox.until(request, "granted").await;
     assert_eq!(granted.access_from.unwrap().timestamp_micros(), start.timestamp_micros());
     assert_eq!((granted.access_until.unwrap() - start).num_seconds(), 60);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    lockbox.start(&[RoleName::Mail]).await;
+    sqlx::query(
+        "update tenants set decision_deadline_seconds = 600, reminders_seconds = '{599,598,60}' where name = 'northwind'",
+    )
+    .execute(&lockbox.pool)
+    .await
+    .unwrap();
+    let mut data = submission();
+    data["tenant"] = "northwind".into();
+    let request = lockbox.submit(&data).await;
+    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, request, "ines", Approve).await;
+    let reminded = eventually("two reminders have come", async || {
+        let mails = lockbox.mailbox.mails();
+        let to: Vec<String> = mails
+            .iter()
+            .filter(|mail| mail.subject.contains("still waits for your decision"))
+            .map(|mail| mail.to.join(","))
+            .collect();
+        (to.iter().filter(|to| to.starts_with("olu@")).count() >= 2).then_some(to)
+    })
+    .await;
+    assert!(!reminded.iter().any(|to| to.starts_with("ines@")), "who has answered is left alone: {reminded:?}");
+    let left: Vec<(String, f64)> = sqlx::query_as(
+        "select kind, extract(epoch from (select decide_by from requests where id = request) - due_at)::float8 \
+         from timers where request = $1 order by kind",
+    )
+    .bind(request)
+    .fetch_all(&lockbox.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, [("decision_deadline".to_owned(), 0.0), ("reminder".to_owned(), 60.0)]);
+    let steps = lockbox.steps(request).await;
+    assert_eq!(steps.iter().filter(|step| *step == "request.reminded").count(), 2);
+    lockbox.decide(Kind::CustomerDecide, request, "olu", domain::Verdict::Reject).await;
+    let timers: i64 = sqlx::query_scalar("select count(*) from timers where request = $1")
+        .bind(request)
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
+    assert_eq!(timers, 0, "nobody is reminded of what is over");
     lockbox.finish().await;
 }

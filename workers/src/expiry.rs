@@ -1,5 +1,5 @@
 //! Role `expiry`: takes hints that a timer may be due (`timer.due`), asks the row and the database's clock, and says
-//! `request.expired` or `access.ended`. A hint that is early waits again; one that is stale is dropped.
+//! `request.expired`, `request.reminded` or `access.ended`. A hint that is early waits again; one that is stale is dropped.
 //!
 //! The sweep in [`crate::supervisor`] brings what no hint came for through the same function.
 
@@ -67,7 +67,9 @@ impl Expiry {
         world.step(received, hint.request, None, |_| match kind {
             TimerKind::ReviewDeadline => Fact::DeadlineReached { stage: Stage::Manager, at },
             TimerKind::DecisionDeadline => Fact::DeadlineReached { stage: Stage::Customer, at },
+            TimerKind::Reminder => Fact::ReminderReached { at },
             TimerKind::AccessEnd => Fact::AccessTimeReached { at },
+            TimerKind::RequesterDisabled => Fact::RequesterDisabled { at },
         });
     }
 }

@@ -1,8 +1,10 @@
-//! Role `intake`: takes what ticketing systems send (`request.submit`, `request.withdraw`, `ticket.closed`), admits
-//! or refuses it by the tenant's rules, and says `request.submitted`, `request.withdrawn`, `access.ended` or why not.
+//! Role `intake`: takes what ticketing systems send (`request.submit`, `request.withdraw`, `request.comment`,
+//! `notice.report`, `ticket.closed`), admits or refuses it by the tenant's rules, and says `request.submitted`, `request.withdrawn`,
+//! `request.commented`, `access.ended` or why not.
 
-use contracts::commands::{SubmitRequest, TicketClosed, WithdrawRequest};
-use contracts::events::Actor;
+use contracts::commands::{CommentRequest, ReportNotice, SubmitRequest, TicketClosed, WithdrawRequest};
+use contracts::envelope::{About, message};
+use contracts::events::{Actor, NoticeResult};
 use contracts::{Command, Envelope, Kind, Malformed};
 use domain::policy::{Submission, Surroundings, admit};
 use domain::{Fact, Refusal, RequestId, lifecycle};
@@ -24,7 +26,11 @@ impl Role for Intake {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Command, Malformed> {
-        command(kind, envelope, &[Kind::RequestSubmit, Kind::RequestWithdraw, Kind::TicketClosed])
+        command(
+            kind,
+            envelope,
+            &[Kind::RequestSubmit, Kind::RequestWithdraw, Kind::RequestComment, Kind::NoticeReport, Kind::TicketClosed],
+        )
     }
 
     fn want(&self, received: &Received<Command>, wanted: &mut Wanted) {
@@ -32,11 +38,18 @@ impl Role for Intake {
             Command::Submit(submit) => {
                 wanted.tenants.push(submit.tenant.clone());
                 wanted.people.push(submit.requester.clone());
+                wanted.requests.extend(submit.extends);
+                wanted.consents.extend(submit.emergency.iter().map(|name| (submit.tenant.clone(), name.clone())));
             }
             Command::Withdraw(withdraw) => {
                 wanted.requests.push(withdraw.request);
                 wanted.people.push(withdraw.by.clone());
             }
+            Command::Comment(asked) => {
+                wanted.requests.push(asked.request);
+                wanted.people.push(asked.by.clone());
+            }
+            Command::ReportNotice(report) => wanted.requests.extend(report.request),
             Command::TicketClosed(closed) => {
                 wanted.tickets.push((closed.tenant.clone(), closed.service_request.clone()));
             }
@@ -52,6 +65,8 @@ impl Role for Intake {
         match &received.body {
             Command::Submit(asked) => submit(received, asked, world),
             Command::Withdraw(asked) => withdraw(received, asked, world),
+            Command::Comment(asked) => comment(received, asked, world),
+            Command::ReportNotice(report) => report_notice(received, report, world),
             Command::TicketClosed(closed) => ticket_closed(received, closed, world),
             _ => {}
         }
@@ -74,6 +89,8 @@ fn submit(received: &Received<Command>, asked: &SubmitRequest, world: &mut World
         approvers: tenant.map_or(0, may_approve),
         reviewers: reviewers.count(),
         services: &snapshot.services,
+        extended: asked.extends.and_then(|id| snapshot.requests.get(&id)),
+        standing: asked.emergency.as_ref().and_then(|name| snapshot.standing_named(&asked.tenant, name)),
     };
     let submission = Submission {
         service_request: asked.service_request.clone(),
@@ -82,8 +99,11 @@ fn submit(received: &Received<Command>, asked: &SubmitRequest, world: &mut World
         reason_code: asked.reason.code.clone(),
         reason: asked.reason.text.clone(),
         severity: asked.severity.clone(),
+        mode: asked.mode.clone(),
         duration_seconds: asked.duration_seconds,
         starts_at: asked.starts_at,
+        extends: asked.extends.map(RequestId),
+        emergency: asked.emergency.clone(),
     };
     let now = world.now();
     match (admit(RequestId(Uuid::now_v7()), submission, around, now), requester.cloned()) {
@@ -110,6 +130,52 @@ fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, world: &mut W
         }),
         Err(refusal) => world.refuse(received, &refusal, Actor::claimed(&asked.by), None),
     }
+}
+
+fn comment(received: &Received<Command>, asked: &CommentRequest, world: &mut World<'_>) {
+    let text = asked.comment.trim().to_owned();
+    let empty = || Refusal::Invalid(vec![domain::Fault { field: "comment", problem: "says nothing".to_owned() }]);
+    let checked = if text.is_empty() { Err(empty()) } else { check_comment(Some(&text)) };
+    let at = world.now();
+    match world.person(&asked.by).and_then(|by| checked.map(|()| by)) {
+        Ok(by) => {
+            let said = lifecycle::Comment { by, text, at };
+            world.step(received, asked.request, Some(&asked.by), |_| Fact::Commented(said));
+        }
+        Err(refusal) => world.refuse(received, &refusal, world.actor(Some(&asked.by)), None),
+    }
+}
+
+/// What another consumer than our mailer did with a notice: on record like our own, and not sent again.
+fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mut World<'_>) {
+    let kind = if report.error.is_none() { Kind::NoticeSent } else { Kind::NoticeFailed };
+    if let Some(error) = &report.error {
+        // A bounce, or another consumer that gave up: the same alarm as our own failures raise.
+        metrics::counter!("lockbox_mail_total", "outcome" => "failed").increment(1);
+        tracing::error!(notice = %report.notice, to = report.recipient, error, "somebody was not told");
+    }
+    let result = NoticeResult {
+        request: report.request,
+        service_request: report.service_request.clone(),
+        notice: report.notice,
+        template: report.template.clone(),
+        recipient: report.recipient.clone(),
+        mail_message_id: String::new(),
+        attempts: 1,
+        error: report.error.clone(),
+        actor: Actor::producer(received.source.login.as_deref()),
+    };
+    let request = report.request.and_then(|id| world.snapshot.requests.get(&id));
+    let about = About {
+        tenant: request.map(|request| request.content.tenant_name.clone()),
+        request: report.request,
+        cause: Some(received.envelope.id.clone()),
+        channel: None,
+        trace: Some(received.trace),
+        ..About::default()
+    };
+    world.changes.messages.push(message(kind, world.now(), about, &result));
+    world.changes.reported.push(report.message);
 }
 
 /// Every open request of the service request goes: pending ones are withdrawn, open access ends.

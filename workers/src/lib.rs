@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: SQL, AMQP and the rules of the lifecycle; acknowledging is the engine's.
 
+pub mod access;
 pub mod approval;
 pub mod audit;
 pub mod engine;
@@ -14,11 +15,17 @@ pub mod manager_review;
 pub mod notification;
 pub mod relay;
 mod role;
+pub mod sequencer;
 pub mod settle;
+mod signatures;
+pub mod signer;
 pub mod supervisor;
+pub mod webhooks;
+pub mod witness;
 mod world;
 
 pub use health::Health;
 pub use relay::Relay;
 pub use role::{Received, Role, RoleName, Source};
+pub use signatures::Signatures;
 pub use world::World;

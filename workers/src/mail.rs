@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Consumer, Delivery, Link, Verdict};
+use contracts::Kind;
 use contracts::envelope::{About, message};
 use contracts::events::{Actor, NoticeResult};
-use contracts::notices::Mail;
-use contracts::{Kind, Malformed};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use store::Changes;
 
@@ -21,9 +20,12 @@ use crate::settle::{Outcome, Settlement, settle};
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 mod compose;
+mod footer;
+mod letter;
 mod smtp;
 
 pub use compose::{Composed, compose};
+pub use letter::Letter;
 pub use smtp::{MailSettings, Mailer};
 
 /// Mails on their way at once: a mail server answers slowly, one after the other on each connection.
@@ -67,12 +69,7 @@ async fn session(around: &Surroundings, mailer: &Mailer) -> Result<(), SessionEr
 async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
     let source = Source { login: delivery.user_id().map(str::to_owned) };
-    let read = Received::<Mail>::read(delivery.body(), source, |kind, envelope| match kind {
-        Kind::Mail => envelope.data(),
-        other => {
-            Err(Malformed { code: "schema.unexpected_type", detail: format!("{} asks for no mail", other.type_name()) })
-        }
-    });
+    let read = Received::read(delivery.body(), source, Letter::read);
     match read {
         Ok(received) => send(around, mailer, &received).await?,
         Err(fault) => {
@@ -90,17 +87,32 @@ async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Resu
     Ok(())
 }
 
-async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Mail>) -> Result<(), SessionError> {
+/// Hands one mail over, unless its address has had too many in this hour.
+async fn attempt_one(
+    around: &Surroundings,
+    mailer: &Mailer,
+    letter: &Letter,
+    checkpoint: Option<&str>,
+) -> Result<Outcome, store::Error> {
+    if !around.store.may_mail(&letter.recipient().address, mailer.cap()).await? {
+        let why = format!("held back: more than {} mails an hour to this address", mailer.cap());
+        return Ok(Outcome::Transient(why));
+    }
+    let silent = |_| Outcome::Transient(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs()));
+    Ok(tokio::time::timeout(MAIL_LIMIT, mailer.send(letter, checkpoint)).await.unwrap_or_else(silent))
+}
+
+async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
-    let mail = &received.body;
+    let letter = &received.body;
     if around.store.was_taken(role, received.key).await? {
         return Ok(());
     }
+    // A mail without it is better than no mail.
+    let latest = around.store.latest_checkpoint(Some(letter.tenant())).await.unwrap_or_default();
+    let checkpoint = latest.map(|latest| latest.note);
     let started = std::time::Instant::now();
-    let outcome = match tokio::time::timeout(MAIL_LIMIT, mailer.send(mail)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::Transient(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs())),
-    };
+    let outcome = attempt_one(around, mailer, letter, checkpoint.as_deref()).await?;
     metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
     let own = received.envelope.own_id();
     let attempt = match own {
@@ -112,7 +124,7 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Mail>)
         Settlement::Take => None,
         Settlement::GiveUp(reason) => Some(reason),
         Settlement::Retry(pause) => {
-            tracing::warn!(request = %mail.request, notice = %mail.notice, pause_seconds = pause.as_secs(), "mail put off");
+            tracing::warn!(notice = %letter.notice(), pause_seconds = pause.as_secs(), "mail put off");
             metrics::counter!("lockbox_mail_total", "outcome" => "put_off").increment(1);
             if let Some(id) = own {
                 around.store.defer(id, role, "the mail server did not take it", pause.as_secs_f64()).await?;
@@ -120,30 +132,40 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Mail>)
             return Ok(());
         }
     };
+    if let Some(error) = &error {
+        tracing::error!(notice = %letter.notice(), to = letter.recipient().address, error, "somebody was not told");
+    }
     let kind = if error.is_none() { Kind::NoticeSent } else { Kind::NoticeFailed };
     metrics::counter!("lockbox_mail_total", "outcome" => if error.is_none() { "sent" } else { "failed" }).increment(1);
     let result = NoticeResult {
-        request: mail.request,
-        service_request: mail.service_request.clone(),
-        notice: mail.notice,
-        template: mail.template.clone(),
-        recipient: mail.recipient.address.clone(),
-        mail_message_id: mailer.message_id(mail),
+        request: letter.request().map(|(request, _)| request),
+        service_request: letter.request().map(|(_, number)| number.to_owned()),
+        notice: letter.notice(),
+        template: letter.template().to_owned(),
+        recipient: letter.recipient().address.clone(),
+        mail_message_id: mailer.message_id(letter),
         attempts: attempt + 1,
         error,
         actor: Actor::lockbox(),
     };
     let now = around.store.clock().await?;
     let about = About {
-        tenant: Some(mail.tenant.clone()),
-        request: Some(mail.request),
+        tenant: Some(letter.tenant().to_owned()),
+        request: result.request,
         version: None,
         cause: Some(received.envelope.id.clone()),
+        channel: None,
         trace: Some(received.trace),
     };
     let event = message(kind, now, about, &result);
     around.store.take(role, received.key, own, std::slice::from_ref(&event)).await?;
-    tracing::info!(request = %mail.request, template = mail.template, to = mail.recipient.address, "{}", kind.key());
+    tracing::info!(
+        request = result.request.map(tracing::field::display),
+        template = letter.template(),
+        to = letter.recipient().address,
+        "{}",
+        kind.key()
+    );
     around.relay.hand_over(vec![event], Vec::new(), now).await;
     Ok(())
 }

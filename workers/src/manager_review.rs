@@ -1,5 +1,5 @@
 //! Role `manager-review`: takes the vendor manager's yes or no (`manager.decide`) and says `request.manager_approved`,
-//! which starts the customer's clock, or `request.manager_rejected`.
+//! which starts the customer's clock, or `request.manager_rejected`; in an emergency, with the second yes, `access.granted`.
 
 use contracts::commands::Decide;
 use contracts::events::Actor;
@@ -9,11 +9,15 @@ use domain::lifecycle::Decided;
 use store::Wanted;
 
 use crate::role::{Received, Role, RoleName, command};
+use crate::signatures::Signatures;
 use crate::world::{World, check_comment};
 
 /// The role.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ManagerReview;
+#[derive(Clone, Debug, Default)]
+pub struct ManagerReview {
+    /// Verifies passkeys.
+    pub signatures: Signatures,
+}
 
 impl Role for ManagerReview {
     type Message = Command;
@@ -30,12 +34,13 @@ impl Role for ManagerReview {
         if let Command::ManagerDecide(decide) = &received.body {
             wanted.requests.push(decide.request);
             wanted.people.push(decide.by.clone());
+            wanted.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
         }
     }
 
     fn handle(&self, received: &Received<Command>, world: &mut World<'_>) {
         if let Command::ManagerDecide(decide) = &received.body {
-            decides(received, decide, world, Fact::ManagerDecided);
+            decides(received, decide, world, &self.signatures, Fact::ManagerDecided);
         }
     }
 }
@@ -45,12 +50,18 @@ pub(crate) fn decides(
     received: &Received<Command>,
     decide: &Decide,
     world: &mut World<'_>,
+    signatures: &Signatures,
     fact: impl FnOnce(Decided) -> Fact,
 ) {
-    let known = world.person(&decide.by).and_then(|by| check_comment(decide.comment.as_deref()).map(|()| by));
+    let known = world.person(&decide.by).and_then(|by| {
+        check_comment(decide.comment.as_deref())?;
+        let proof = signatures.check(decide, &by, world)?;
+        Ok((by, proof))
+    });
     let at = world.now();
     match known {
-        Ok(by) => {
+        Ok((by, proof)) => {
+            let request = world.snapshot.requests.get(&decide.request);
             let decided = Decided {
                 by,
                 verdict: decide.verdict,
@@ -58,6 +69,8 @@ pub(crate) fn decides(
                 comment: decide.comment.clone(),
                 channel: decide.channel.chars().filter(|c| !c.is_control()).take(32).collect(),
                 duration_seconds: decide.duration_seconds,
+                proof,
+                standing: request.and_then(|request| world.snapshot.standing_of(request)).cloned(),
                 at,
             };
             world.step(received, decide.request, Some(&decide.by), |_| fact(decided));

@@ -68,6 +68,7 @@ impl Role for Notification {
                 request: Some(mail.request),
                 version: None,
                 cause: Some(received.envelope.id.clone()),
+                channel: None,
                 trace: Some(received.trace),
             };
             world.changes.messages.push(message(Kind::Mail, now, about, &mail));
@@ -99,35 +100,45 @@ fn audience<'a>(
     // The one who did it knows already.
     let actor = received.body.actor.id;
     let granted = received.kind == Kind::AccessGranted;
-    let said_yes = move |person: &Person| {
-        granted
-            && snapshot
-                .deciders
-                .iter()
-                .any(|(id, stage, by)| *id == content.request.0 && stage == "customer" && *by == person.id)
-    };
+    let said_yes = move |person: &Person| granted && has_decided(snapshot, request, person);
     let others = move |person: &&'a Person| Some(person.id.0) != actor && !said_yes(person);
     let both_sides = || engineer().into_iter().chain(reviewer()).chain(approvers().filter(others)).collect();
-    let reached_customer = request_reached_customer(request, received);
+    let from_customer_on = received.body.from.as_deref() != Some("awaiting_manager");
+    let silent = || approvers().filter(|person| !has_decided(snapshot, request, person)).collect();
     Some(match received.kind {
         Kind::RequestSubmitted => ("review_needed", managers().collect(), &[]),
         Kind::RequestManagerApproved => ("decision_needed", approvers().collect(), &tenant.notice_addresses),
         Kind::RequestManagerRejected => ("manager_rejected", engineer().into_iter().collect(), &[]),
         Kind::RequestCustomerRejected => ("customer_rejected", both_sides(), &[]),
+        Kind::AccessGranted if content.emergency.is_some() => {
+            ("emergency_granted", both_sides(), &tenant.notice_addresses)
+        }
+        Kind::AccessEnded if content.emergency.is_some() => ("emergency_ended", both_sides(), &tenant.notice_addresses),
         Kind::AccessGranted => ("granted", both_sides(), &tenant.notice_addresses),
         Kind::AccessEnded => ("ended", both_sides(), &tenant.notice_addresses),
         Kind::RequestExpired if received.body.particulars.stage.as_deref() == Some("manager") => {
             ("expired", engineer().into_iter().chain(managers()).collect(), &[])
         }
         Kind::RequestExpired => ("expired", both_sides(), &[]),
-        Kind::RequestWithdrawn if reached_customer => ("withdrawn", both_sides(), &[]),
+        Kind::RequestReminded => ("reminder", silent(), &tenant.notice_addresses),
+        Kind::RequestCommented => {
+            let heard = engineer().into_iter().chain(reviewer());
+            let customer = approvers().filter(|_| from_customer_on);
+            ("commented", heard.chain(customer).filter(|person| Some(person.id.0) != actor).collect(), &[])
+        }
+        Kind::ReportDisputed => ("report_disputed", both_sides(), &[]),
+        Kind::RequestWithdrawn if from_customer_on => ("withdrawn", both_sides(), &[]),
         Kind::RequestWithdrawn => ("withdrawn", managers().collect(), &[]),
         _ => return None,
     })
 }
 
-fn request_reached_customer(request: &Request, received: &Received<Step>) -> bool {
-    request.version > 2 || received.body.from.as_deref() == Some("awaiting_customer")
+/// Whether this person has answered for the customer.
+fn has_decided(snapshot: &Snapshot, request: &Request, person: &Person) -> bool {
+    snapshot
+        .deciders
+        .iter()
+        .any(|(id, stage, by)| *id == request.content.request.0 && stage == "customer" && *by == person.id)
 }
 
 fn mail(

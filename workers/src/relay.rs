@@ -7,12 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::{Exchange, Link, Names, Outgoing, Published, Publisher, ladder};
+use broker::{Exchange, Link, Names, Outgoing, Published, Publisher};
 use chrono::{DateTime, Utc};
-use contracts::commands::TimerDue;
-use contracts::envelope::{About, Message, message};
+use contracts::envelope::Message;
 use contracts::kinds::Road;
-use contracts::{Kind, Traceparent};
 use store::{Hint, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +18,10 @@ use uuid::Uuid;
 
 use crate::engine::chain;
 use crate::health::Health;
-use crate::world::remaining;
+
+mod hints;
+
+use hints::Waiting;
 
 /// Most messages in one batch of publishes.
 const BATCH_LIMIT: usize = 500;
@@ -32,19 +33,14 @@ const TAKEN_BY: Duration = Duration::from_secs(1);
 /// Hands messages to the relay of this process.
 #[derive(Clone)]
 pub struct Relay {
-    queue: mpsc::Sender<Handed>,
-}
-
-/// What waits in the relay.
-enum Handed {
-    Message(Outgoing),
-    /// A hint with the time that was left when it was handed over: its rung is chosen when it goes out.
-    Hint(Hint, Duration, Instant),
+    queue: mpsc::Sender<Outgoing>,
+    hints: mpsc::Sender<Waiting>,
 }
 
 /// The relay itself: publishes until it is told to stop and everything handed over is out.
 pub struct RelayTask {
-    queue: mpsc::Receiver<Handed>,
+    queue: mpsc::Receiver<Outgoing>,
+    hints: mpsc::Receiver<Waiting>,
     broker: broker::Config,
     names: Names,
     store: Store,
@@ -55,18 +51,21 @@ pub struct RelayTask {
 impl Relay {
     /// A relay and the task that does its work.
     pub fn new(broker: broker::Config, names: Names, store: Store, health: Health) -> (Self, RelayTask) {
-        let (sender, queue) = mpsc::channel(20_000);
-        (Self { queue: sender }, RelayTask { queue, broker, names, store, health, confirmed: Vec::new() })
+        let ((queue, messages), (hints, waiting)) = (mpsc::channel(20_000), mpsc::channel(20_000));
+        let task = RelayTask { queue: messages, hints: waiting, broker, names, store, health, confirmed: Vec::new() };
+        (Self { queue, hints }, task)
     }
 
     /// Publishes committed messages and hints. When the relay is far behind it waits.
     pub async fn hand_over(&self, messages: Vec<Message>, hints: Vec<Hint>, now: DateTime<Utc>) {
-        let messages = messages.into_iter().map(|message| Handed::Message(outgoing(message)));
-        let since = Instant::now();
-        let hints = hints.into_iter().map(|hint| Handed::Hint(hint, remaining(hint.due_at, now), since));
-        for handed in messages.chain(hints) {
-            if self.queue.send(handed).await.is_err() {
-                // The process is ending: the outbox and the timers have it all.
+        // Failing to send means that the process is ending: the outbox and the timers have it all.
+        for message in messages {
+            if self.queue.send(outgoing(message)).await.is_err() {
+                return;
+            }
+        }
+        for hint in hints {
+            if self.hints.send(Waiting::new(hint, now)).await.is_err() {
                 return;
             }
         }
@@ -100,32 +99,6 @@ pub fn outgoing(message: Message) -> Outgoing {
     }
 }
 
-impl Handed {
-    fn outgoing(self) -> Outgoing {
-        match self {
-            Self::Message(outgoing) => outgoing,
-            Self::Hint(hint, left, since) => hint_outgoing(hint, left.saturating_sub(since.elapsed())),
-        }
-    }
-}
-
-/// A hint on its way: on the longest rung that does not overshoot, or straight to the expiry role.
-fn hint_outgoing(hint: Hint, left: Duration) -> Outgoing {
-    let now = hint.due_at - left;
-    let data = TimerDue {
-        request: hint.request,
-        timer: hint.kind.to_owned(),
-        generation: hint.generation,
-        due_at: hint.due_at,
-    };
-    let about = About { request: Some(hint.request), trace: Some(Traceparent::start()), ..About::default() };
-    let straight = outgoing(message(Kind::TimerDue, now, about, &data));
-    match ladder::rung_for(left) {
-        Some(rung) => Outgoing { exchange: Exchange::Delay, routing_key: rung.name.to_owned(), ..straight },
-        None => straight,
-    }
-}
-
 impl RelayTask {
     /// Works until `stop` and until everything handed over is out or the broker stays away.
     pub async fn run(mut self, stop: CancellationToken) {
@@ -146,14 +119,32 @@ impl RelayTask {
             attempt = (attempt + 1).min(6);
             // What could not go out meanwhile is in the outbox; holding it here would only cost memory.
             while self.queue.len() > BATCH_LIMIT && self.queue.try_recv().is_ok() {}
+            while self.hints.len() > BATCH_LIMIT && self.hints.try_recv().is_ok() {}
         }
     }
 
-    /// One connection's life.
+    /// One connection's life: hints have a channel of their own, so that no message waits for a hint's confirm.
     async fn session(&mut self, stop: &CancellationToken) -> Result<(), broker::Error> {
         let link = Link::open(&self.broker).await?;
-        let mut publisher = Publisher::open(&link, &self.names).await?;
+        let publisher = Publisher::open(&link, &self.names).await?;
+        let hinting = Publisher::open(&link, &self.names).await?;
         self.health.set("relay", Ok(()));
+        let (_none, empty) = mpsc::channel(1);
+        let mut waiting = std::mem::replace(&mut self.hints, empty);
+        let done = tokio::try_join!(self.publish(&link, publisher, stop), hints::publish(&mut waiting, hinting, stop));
+        self.hints = waiting;
+        done?;
+        link.close().await;
+        Ok(())
+    }
+
+    /// Publishes messages until all is out after the stop.
+    async fn publish(
+        &mut self,
+        link: &Link,
+        mut publisher: Publisher,
+        stop: &CancellationToken,
+    ) -> Result<(), broker::Error> {
         let mut sweep = tokio::time::interval(SWEEP_PERIOD);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
@@ -162,12 +153,11 @@ impl RelayTask {
                 biased;
                 received = self.queue.recv_many(&mut batch, BATCH_LIMIT) => {
                     if received == 0 {
-                        link.close().await;
                         return Ok(());
                     }
-                    let outgoing: Vec<Outgoing> = batch.drain(..).map(Handed::outgoing).collect();
-                    let published = publisher.publish(&outgoing).await?;
-                    self.note(&outgoing, published);
+                    let published = publisher.publish(&batch).await?;
+                    self.note(&batch, published);
+                    batch.clear();
                 }
                 _ = sweep.tick() => {
                     if !link.is_open() {
@@ -175,10 +165,7 @@ impl RelayTask {
                     }
                     self.sweep(&mut publisher).await?;
                 }
-                () = stop.cancelled(), if self.queue.is_empty() && self.queue.is_closed() => {
-                    link.close().await;
-                    return Ok(());
-                }
+                () = stop.cancelled(), if self.queue.is_empty() && self.queue.is_closed() => return Ok(()),
             }
         }
     }
@@ -187,7 +174,6 @@ impl RelayTask {
         let now = Instant::now();
         for (message, published) in batch.iter().zip(published) {
             match published {
-                Published::Confirmed if message.exchange == Exchange::Delay => {}
                 Published::Confirmed => {
                     self.confirmed.extend(Uuid::parse_str(&message.message_id).map(|id| (now, id)));
                 }

@@ -19,16 +19,33 @@ pub enum RoleName {
     Approval,
     /// Ends what is due.
     Expiry,
+    /// Opens and closes doors in target systems.
+    Access,
     /// Writes the audit log.
     Audit,
     /// Sends mail.
     Mail,
+    /// Gives events their places in the logs; part of `audit` unless it runs alone.
+    Sequencer,
+    /// Signs the logs; part of `audit` unless it runs alone.
+    Signer,
 }
 
 impl RoleName {
-    /// Every role.
-    pub const ALL: [Self; 7] =
-        [Self::Intake, Self::ManagerReview, Self::Notification, Self::Approval, Self::Expiry, Self::Audit, Self::Mail];
+    /// Every role with a queue of its own.
+    pub const ALL: [Self; 8] = [
+        Self::Intake,
+        Self::ManagerReview,
+        Self::Notification,
+        Self::Approval,
+        Self::Expiry,
+        Self::Access,
+        Self::Audit,
+        Self::Mail,
+    ];
+
+    /// Roles without a queue, which `audit` plays too.
+    pub const AUDIT_PARTS: [Self; 2] = [Self::Sequencer, Self::Signer];
 
     /// Name on the command line, of the queue and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -38,14 +55,17 @@ impl RoleName {
             Self::Notification => "notification",
             Self::Approval => "approval",
             Self::Expiry => "expiry",
+            Self::Access => "access",
             Self::Audit => "audit",
             Self::Mail => "mail",
+            Self::Sequencer => crate::sequencer::NAME,
+            Self::Signer => crate::signer::NAME,
         }
     }
 
     /// The role of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
+        Self::ALL.into_iter().chain(Self::AUDIT_PARTS).find(|role| role.as_str() == name)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::events::{self, Actor, RefusedCommand};
+use contracts::events::{self, Actor, Auth, RefusedCommand};
 use domain::{Fact, Person, Refusal, Request, Transition};
 use store::{Changes, Hint, Moved, Snapshot};
 use uuid::Uuid;
@@ -53,7 +53,7 @@ impl World<'_> {
         for event in &step.events {
             request.version += 1;
             let cause = Some(received.envelope.id.clone());
-            let message = events::step(&request, event, request.version, cause, received.trace);
+            let message = events::step(&request, event, request.version, cause, auth(received), received.trace);
             tracing::info!(
                 request = %request.content.request,
                 version = request.version,
@@ -83,7 +83,7 @@ impl World<'_> {
             tenant: request.map(|request| request.content.tenant_name.clone()),
             request: request.map(|request| request.content.request.0),
             service_request: request.map(|request| request.content.service_request.clone()),
-            actor,
+            actor: if actor.kind == "person" { actor.known_by(auth(received)) } else { actor },
             trace: received.trace,
         };
         self.changes.messages.push(events::refused(command, refusal, self.snapshot.now));
@@ -101,6 +101,17 @@ impl World<'_> {
             Some(name) => self.snapshot.people.get(name).map_or_else(|| Actor::claimed(name), Actor::person),
         }
     }
+}
+
+/// How the person in a message is known: by the channel they came through, else by the login that named them.
+fn auth<T>(received: &Received<T>) -> Option<Auth> {
+    let envelope = &received.envelope;
+    let method = match &envelope.channel {
+        Some(channel) if envelope.own_id().is_some() => channel.chars().filter(|c| !c.is_control()).take(32).collect(),
+        None if envelope.own_id().is_some() => "lockbox".to_owned(),
+        _ => "broker".to_owned(),
+    };
+    Some(Auth { method, login: received.source.login.clone(), passkey: false })
 }
 
 /// How long until `due`, nothing when it has passed.

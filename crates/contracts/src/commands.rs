@@ -30,9 +30,18 @@ pub struct SubmitRequest {
     /// How long, in seconds; the tenant's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
+    /// `read_only`, which is the default, or `read_write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
     /// Access begins no earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<DateTime<Utc>>,
+    /// The request whose access is to go on, of the same engineer for the same content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<Uuid>,
+    /// An emergency, under the standing consent of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
 }
 
 /// Why access is asked for.
@@ -56,6 +65,41 @@ pub struct WithdrawRequest {
     /// In their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// Ask or answer something in a request's thread (`request.comment`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommentRequest {
+    /// The request.
+    pub request: Uuid,
+    /// Short name of the person who asks or answers.
+    pub by: String,
+    /// In their words.
+    pub comment: String,
+}
+
+/// Report what became of a notice (`notice.report`), by a consumer that sends them instead of Lockbox' own mailer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportNotice {
+    /// Id of the message that asked for it (`id` of its envelope): it is not sent again.
+    pub message: Uuid,
+    /// Id of the notice.
+    pub notice: Uuid,
+    /// The request it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_request: Option<String>,
+    /// What it says, such as `decision_needed`.
+    pub template: String,
+    /// Where it went.
+    pub recipient: String,
+    /// Why it was given up on; absent when it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// The service request was closed (`ticket.closed`): its pending requests are withdrawn, its access ends.
@@ -90,6 +134,23 @@ pub struct Decide {
     /// With a customer's yes: allow this many seconds instead of what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
+    /// The person's passkey signs request, verdict and time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
+}
+
+/// A passkey's signature, each field as the browser said it (base64url without padding).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// Id of the passkey.
+    pub credential: String,
+    /// What the authenticator says of itself, signed.
+    pub authenticator_data: String,
+    /// What the browser says of the page, signed.
+    pub client_data: String,
+    /// Signature.
+    pub signature: String,
 }
 
 /// End access early (`access.end`).
@@ -101,6 +162,21 @@ pub struct EndAccess {
     /// Short name of the person who ends it.
     pub by: String,
     /// In their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// Accept or dispute a closing report (`report.answer`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerReport {
+    /// The request whose access is over.
+    pub request: Uuid,
+    /// Short name of the approver.
+    pub by: String,
+    /// Accepts, or disputes.
+    pub accepts: bool,
+    /// In their words; a dispute needs some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
@@ -126,6 +202,10 @@ pub enum Command {
     Submit(SubmitRequest),
     /// `request.withdraw`
     Withdraw(WithdrawRequest),
+    /// `request.comment`
+    Comment(CommentRequest),
+    /// `notice.report`
+    ReportNotice(ReportNotice),
     /// `ticket.closed`
     TicketClosed(TicketClosed),
     /// `manager.decide`
@@ -134,6 +214,8 @@ pub enum Command {
     CustomerDecide(Decide),
     /// `access.end`
     EndAccess(EndAccess),
+    /// `report.answer`
+    AnswerReport(AnswerReport),
     /// `timer.due`
     TimerDue(TimerDue),
 }
@@ -147,10 +229,13 @@ impl Command {
         match kind {
             Kind::RequestSubmit => envelope.data().map(Self::Submit),
             Kind::RequestWithdraw => envelope.data().map(Self::Withdraw),
+            Kind::RequestComment => envelope.data().map(Self::Comment),
+            Kind::NoticeReport => envelope.data().map(Self::ReportNotice),
             Kind::TicketClosed => envelope.data().map(Self::TicketClosed),
             Kind::ManagerDecide => envelope.data().map(Self::ManagerDecide),
             Kind::CustomerDecide => envelope.data().map(Self::CustomerDecide),
             Kind::AccessEnd => envelope.data().map(Self::EndAccess),
+            Kind::ReportAnswer => envelope.data().map(Self::AnswerReport),
             Kind::TimerDue => envelope.data().map(Self::TimerDue),
             other => Err(Malformed::new(
                 "schema.unexpected_type",

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Role, Rules};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 mod check;
 mod seconds;
 
-pub use check::DirectoryFault;
+pub use check::{DirectoryFault, is_address};
 pub use seconds::parse_seconds;
 
 /// A directory file.
@@ -97,10 +97,39 @@ pub struct TenantEntry {
     /// Rules that differ from the defaults.
     #[serde(default)]
     pub rules: RulesEntry,
+    /// Who countersigns its audit log.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessEntry>,
+}
+
+/// A witness: a program that the customer, or somebody it trusts, runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessEntry {
+    /// Where it listens.
+    pub url: String,
+    /// Its public key, as `lockbox witness` prints it: name, id and key.
+    pub key: String,
+}
+
+impl WitnessEntry {
+    /// The name in its key.
+    pub fn name(&self) -> &str {
+        self.key.split('+').next().unwrap_or_default()
+    }
+}
+
+/// Who decides for one tenant: groups, and people or groups per service.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Deciders {
+    /// Groups of its people.
+    pub groups: Vec<Group>,
+    /// Who decides what.
+    pub approvers: Vec<ApproverEntry>,
 }
 
 /// A group of people of one tenant.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// Name, unique in the tenant.
@@ -110,7 +139,7 @@ pub struct Group {
 }
 
 /// Who decides, for which services.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApproverEntry {
     /// A person's short name.
@@ -146,7 +175,14 @@ pub struct RulesEntry {
     /// Whether decisions need a comment.
     #[serde(default)]
     pub comment_required: Option<bool>,
-    /// Times before the deadline at which approvers are reminded.
+    /// Whether a yes must be signed with a passkey.
+    #[serde(default)]
+    pub passkey_required: Option<bool>,
+    /// How many witnesses must have signed for both yeses before access opens; 0 asks for the log's own signature only,
+    /// nothing for no proof at all.
+    #[serde(default)]
+    pub witnesses_required: Option<i32>,
+    /// Times before the customer's deadline at which approvers are reminded: half time and one hour before unless set.
     #[serde(default)]
     pub reminders: Option<Vec<String>>,
 }
@@ -161,21 +197,33 @@ impl RulesEntry {
     pub fn resolve(&self) -> Rules {
         let standard = Rules::default();
         let ceiling = self.access_ceiling.unwrap_or(standard.access_ceiling_seconds);
+        let deadline = self.decision_deadline.unwrap_or(standard.decision_deadline_seconds);
         Rules {
             review_deadline_seconds: self.review_deadline.unwrap_or(standard.review_deadline_seconds),
-            decision_deadline_seconds: self.decision_deadline.unwrap_or(standard.decision_deadline_seconds),
+            decision_deadline_seconds: deadline,
             access_default_seconds: self.access_default.unwrap_or(standard.access_default_seconds.min(ceiling)),
             access_ceiling_seconds: ceiling,
             required_approvals: self.required_approvals.unwrap_or(standard.required_approvals),
             comment_required: self.comment_required.unwrap_or(standard.comment_required),
-            reminders_seconds: self.reminders.iter().flatten().map(|text| parse_seconds(text).unwrap_or(-1)).collect(),
+            passkey_required: self.passkey_required.unwrap_or(standard.passkey_required),
+            reminders_seconds: match &self.reminders {
+                Some(times) => times.iter().map(|text| parse_seconds(text).unwrap_or(-1)).collect(),
+                None => Rules::usual_reminders(deadline),
+            },
         }
     }
 }
 
 impl TenantEntry {
+    /// Who decides.
+    pub fn deciders(&self) -> Deciders {
+        Deciders { groups: self.groups.clone(), approvers: self.approvers.clone() }
+    }
+}
+
+impl Deciders {
     /// Who approves: person name → services (`None` is all).
-    pub fn approver_assignments(&self) -> BTreeMap<String, BTreeSet<Option<String>>> {
+    pub fn assignments(&self) -> BTreeMap<String, BTreeSet<Option<String>>> {
         let mut assignments: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
         for entry in &self.approvers {
             let members = self.groups.iter().filter(|group| Some(&group.name) == entry.group.as_ref());

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -10,9 +11,12 @@ use uuid::Uuid;
 use crate::kinds::Kind;
 use crate::malformed::Malformed;
 use crate::trace::Traceparent;
+use crate::words::Text;
 
 /// Largest message read or written, in bytes: what CloudEvents asks everybody to pass on.
 pub const SIZE_LIMIT_BYTES: usize = 64 * 1024;
+/// Largest event, in bytes: with what the audit log puts around it, it stays under the 65,535 that C2SP allows an entry.
+pub const EVENT_LIMIT_BYTES: usize = 65_000;
 /// `source` of every message Lockbox writes.
 pub const SOURCE: &str = "/lockbox";
 
@@ -49,6 +53,9 @@ pub struct Envelope {
     /// Id of the message this one follows from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<String>,
+    /// How a person reached us with this command: `portal`, `api`, `cli`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -67,6 +74,8 @@ pub struct About {
     pub version: Option<i32>,
     /// Id of the message this follows from.
     pub cause: Option<String>,
+    /// How a person reached us; on commands.
+    pub channel: Option<&'static str>,
     /// The trace this is a step of.
     pub trace: Option<Traceparent>,
 }
@@ -84,10 +93,17 @@ pub struct Message {
     pub traceparent: Option<String>,
     /// The envelope's JSON.
     pub body: Vec<u8>,
+    /// Texts the body commits to; they go into their table in the transaction that writes the message.
+    pub texts: Vec<Text>,
 }
 
-/// Writes a message.
+/// Writes a message, in the canonical form of RFC 8785.
 pub fn message(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize) -> Message {
+    message_with(kind, at, about, data, Vec::new())
+}
+
+/// Writes a message whose data commits to texts.
+pub fn message_with(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize, texts: Vec<Text>) -> Message {
     let id = Uuid::now_v7();
     let traceparent = about.trace.map(|trace| trace.to_string());
     // Our own structs hold strings, numbers and options only: writing them cannot fail.
@@ -104,11 +120,23 @@ pub fn message(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serializ
         subjectversion: about.version,
         correlationid: about.request.map(|request| request.to_string()),
         causationid: about.cause,
+        channel: about.channel.map(str::to_owned),
         traceparent: traceparent.clone(),
         data,
     };
-    let body = serde_json::to_vec(&envelope).unwrap_or_default();
-    Message { id, kind, request: about.request, traceparent, body }
+    let body = serde_json::to_value(&envelope).map(|envelope| canonical(&envelope)).unwrap_or_default();
+    Message { id, kind, request: about.request, traceparent, body, texts }
+}
+
+/// JSON in the form of RFC 8785, so that the same content always has the same bytes.
+pub fn canonical(value: &Value) -> Vec<u8> {
+    // Fails only for numbers that are not finite, which no JSON value holds.
+    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+}
+
+/// Whether bytes are one JSON value in the form of RFC 8785.
+pub fn is_canonical(bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|value: Value| canonical(&value) == bytes)
 }
 
 impl Envelope {

@@ -3,12 +3,18 @@
 use chrono::{DateTime, Utc};
 use domain::{EventKind, Person, Refusal, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::envelope::{About, Message, message};
+use crate::envelope::{About, EVENT_LIMIT_BYTES, Message, message, message_with};
 use crate::kinds::Kind;
 use crate::malformed::Malformed;
 use crate::trace::Traceparent;
+use crate::words::{Committed, commit};
+
+mod doors;
+
+pub use doors::{DoorStep, OrphanRemoved, Receipt, door, orphan_removed};
 
 /// Who caused an event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,12 +33,28 @@ pub struct Actor {
     /// `vendor` or `customer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<String>,
+    /// How it is known that it was they.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+}
+
+/// How a person is known to have done something.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Auth {
+    /// `portal`, `api`, `cli`: signed in there. `broker`: named in a message of a ticketing system.
+    pub method: String,
+    /// Broker login that sent the message, checked by the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Whether a passkey signed.
+    #[serde(default)]
+    pub passkey: bool,
 }
 
 impl Actor {
     /// Lockbox itself.
     pub fn lockbox() -> Self {
-        Self { kind: "lockbox".to_owned(), id: None, name: None, display_name: None, side: None }
+        Self { kind: "lockbox".to_owned(), id: None, name: None, display_name: None, side: None, auth: None }
     }
 
     /// A person, named.
@@ -43,12 +65,19 @@ impl Actor {
             name: Some(person.name.clone()),
             display_name: Some(person.display_name.clone()),
             side: Some(person.side.as_str().to_owned()),
+            auth: None,
         }
     }
 
     /// A person of whom only the name in a message is known.
     pub fn claimed(name: &str) -> Self {
         Self { kind: "claimed".to_owned(), name: Some(name.to_owned()), ..Self::lockbox() }
+    }
+
+    /// The same, with how it is known.
+    #[must_use]
+    pub fn known_by(self, auth: Option<Auth>) -> Self {
+        Self { auth, ..self }
     }
 
     /// A broker login.
@@ -80,7 +109,7 @@ pub struct Step {
     pub actor: Actor,
     /// The actor's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    pub comment: Option<Committed>,
     /// What is particular to the type.
     #[serde(flatten)]
     pub particulars: Particulars,
@@ -97,7 +126,7 @@ pub struct Particulars {
     pub reason_code: Option<String>,
     /// `request.submitted`: reason in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Committed>,
     /// `request.submitted`: urgency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
@@ -107,10 +136,19 @@ pub struct Particulars {
     /// `request.submitted`: earliest start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<DateTime<Utc>>,
+    /// `request.submitted`: the request whose access is to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<Uuid>,
+    /// Every step of an emergency: name of the standing consent that it stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
+    /// The digest of that rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_digest: Option<String>,
     /// `request.submitted`: the manager must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_by: Option<DateTime<Utc>>,
-    /// `request.manager_approved`: the customer must answer before.
+    /// `request.manager_approved`, `request.reminded`: the customer must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<DateTime<Utc>>,
     /// `request.customer_approved`: yeses so far.
@@ -128,6 +166,9 @@ pub struct Particulars {
     /// `access.ended`, `request.withdrawn`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Decisions: the passkey that signed, with all it takes to verify it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Value>,
     /// `request.expired`: whose answer was missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
@@ -138,7 +179,11 @@ pub struct Particulars {
 
 fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
     let content = &request.content;
-    let none = Particulars::default();
+    let none = Particulars {
+        emergency: content.emergency.as_ref().map(|emergency| emergency.name.clone()),
+        emergency_digest: content.emergency.as_ref().map(|emergency| emergency.digest.to_string()),
+        ..Particulars::default()
+    };
     let required_approvals = Some(content.rules.required_approvals);
     match kind {
         EventKind::Submitted { review_by } => (
@@ -146,10 +191,10 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
             Particulars {
                 resource: Some(content.resource.clone()),
                 reason_code: Some(content.reason_code.as_str().to_owned()),
-                reason: Some(content.reason.clone()),
                 severity: Some(content.severity.as_str().to_owned()),
                 duration_seconds: Some(content.duration_seconds),
                 starts_at: content.starts_at,
+                extends: content.extends.map(|request| request.0),
                 review_by: Some(*review_by),
                 required_approvals,
                 ..none
@@ -181,22 +226,43 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
             Kind::RequestExpired,
             Particulars { stage: Some(stage.as_str().to_owned()), deadline: Some(*deadline), ..none },
         ),
+        EventKind::Reminded { decide_by } => {
+            (Kind::RequestReminded, Particulars { decide_by: Some(*decide_by), ..none })
+        }
+        EventKind::EmergencySupported => (Kind::RequestEmergencySupported, none),
+        EventKind::EmergencyApproved => (Kind::RequestEmergencyApproved, none),
+        EventKind::Commented => (Kind::RequestCommented, none),
+        EventKind::ReportAccepted => (Kind::ReportAccepted, none),
+        EventKind::ReportDisputed => (Kind::ReportDisputed, none),
         EventKind::Withdrawn { cause } => {
             (Kind::RequestWithdrawn, Particulars { cause: Some(cause.as_str().to_owned()), ..none })
         }
     }
 }
 
-/// Writes the event of one step; `version` is the request's version after it.
+/// Writes the event of one step; `version` is the request's version after it, `auth` how its actor is known.
 pub fn step(
     request: &Request,
     event: &domain::Event,
     version: i32,
     cause: Option<String>,
+    auth: Option<Auth>,
     trace: Traceparent,
 ) -> Message {
     let content = &request.content;
-    let (kind, particulars) = particulars(&event.kind, request);
+    let (kind, mut particulars) = particulars(&event.kind, request);
+    particulars.passkey = event.proof.as_ref().and_then(|proof| serde_json::from_str(&proof.evidence).ok());
+    let mut texts = Vec::new();
+    let mut apart = |field, text: &str| {
+        let (committed, text) = commit(field, text);
+        texts.push(text);
+        committed
+    };
+    if matches!(event.kind, EventKind::Submitted { .. }) {
+        particulars.reason = Some(apart("reason", &content.reason));
+    }
+    let comment = event.comment.as_deref().map(|comment| apart("comment", comment));
+    let auth = auth.map(|auth| Auth { passkey: event.proof.is_some(), ..auth });
     let data = Step {
         request: content.request.0,
         service_request: content.service_request.clone(),
@@ -205,8 +271,8 @@ pub fn step(
         from: event.from.map(str::to_owned),
         to: event.to.to_owned(),
         digest: request.digest.to_string(),
-        actor: event.actor.as_ref().map_or_else(Actor::lockbox, Actor::person),
-        comment: event.comment.clone(),
+        actor: event.actor.as_ref().map_or_else(Actor::lockbox, |person| Actor::person(person).known_by(auth)),
+        comment,
         particulars,
     };
     let about = About {
@@ -214,9 +280,10 @@ pub fn step(
         request: Some(content.request.0),
         version: Some(version),
         cause,
+        channel: None,
         trace: Some(trace),
     };
-    message(kind, event.at, about, &data)
+    message_with(kind, event.at, about, &data, texts)
 }
 
 /// Data of `request.refused` and `decision.refused`.
@@ -299,6 +366,7 @@ pub fn refused(command: RefusedCommand<'_>, refusal: &Refusal, at: DateTime<Utc>
         request: command.request,
         version: None,
         cause: Some(command.id.to_owned()),
+        channel: None,
         trace: Some(command.trace),
     };
     message(kind, at, about, &data)
@@ -339,18 +407,27 @@ pub struct Resolved {
     pub resolution: String,
     /// The operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<Committed>,
     /// The operator.
     pub actor: Actor,
+}
+
+/// Writes the event of a parked message that somebody dealt with.
+pub fn resolved(parked: Uuid, resolution: &str, note: Option<&str>, actor: Actor, at: DateTime<Utc>) -> Message {
+    let (note, text) = note.map(|note| commit("note", note)).unzip();
+    let data = Resolved { parked, resolution: resolution.to_owned(), note, actor };
+    message_with(Kind::MessageResolved, at, About::default(), &data, Vec::from_iter(text))
 }
 
 /// Data of `notice.sent` and `notice.failed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NoticeResult {
-    /// The request it was about.
-    pub request: Uuid,
+    /// The request it was about, if it was about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
     /// Number in the ticketing system.
-    pub service_request: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_request: Option<String>,
     /// Id of the notice.
     pub notice: Uuid,
     /// What the mail says, such as `decision_needed`.
@@ -368,12 +445,135 @@ pub struct NoticeResult {
     pub actor: Actor,
 }
 
+/// Data of `passkey.added` and `passkey.removed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasskeyChanged {
+    /// Id of the passkey.
+    pub credential: String,
+    /// What its owner calls it.
+    pub note: String,
+    /// Its owner.
+    pub actor: Actor,
+}
+
+/// Data of `token.added` and `token.revoked`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenChanged {
+    /// What it is for, whose, and what it may be used for; its id when revoked.
+    pub note: String,
+    /// Who did it.
+    pub actor: Actor,
+}
+
+/// Data of `access.handle_issued`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HandleIssued {
+    /// The request.
+    pub request: Uuid,
+    /// Number in the ticketing system.
+    pub service_request: String,
+    /// The engineer.
+    pub actor: Actor,
+}
+
+/// Data of `access.used`: equal uses within about a second are one event with their count.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessUsed {
+    /// The request whose grant was used or tried; absent when none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_request: Option<String>,
+    /// HTTP method, or what a program named.
+    pub method: String,
+    /// What was asked for.
+    pub resource: String,
+    /// Address of the client, as the proxy or program told it.
+    pub source: String,
+    /// Whether it was let through.
+    pub allowed: bool,
+    /// Stable code: `ok`, or why not.
+    pub code: String,
+    /// How often.
+    pub count: u32,
+    /// The first time.
+    pub first_at: DateTime<Utc>,
+    /// The last time.
+    pub last_at: DateTime<Utc>,
+    /// How many open grants of this person cover it, when more than one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<u32>,
+    /// Who.
+    pub actor: Actor,
+}
+
 /// Data of `directory.changed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DirectoryChanged {
     /// What changed, a sentence each.
     pub changes: Vec<String>,
     /// Who applied it.
+    pub actor: Actor,
+}
+
+/// Writes events of changes, as many as it takes to keep each within what an event may hold.
+pub fn directory_changed(changes: &[String], actor: &Actor, tenant: Option<&str>, at: DateTime<Utc>) -> Vec<Message> {
+    let mut parts: Vec<Vec<String>> = Vec::new();
+    let mut room = 0;
+    for change in changes {
+        // Escapes may double a text, and one change alone is cut where it would fill an event.
+        let change: String = change.chars().take(8000).collect();
+        if parts.is_empty() || room < change.len() * 2 + 3 {
+            parts.push(Vec::new());
+            room = EVENT_LIMIT_BYTES - 2000;
+        }
+        room = room.saturating_sub(change.len() * 2 + 3);
+        parts.last_mut().into_iter().for_each(|part| part.push(change.clone()));
+    }
+    let about = || About { tenant: tenant.map(str::to_owned), ..About::default() };
+    let event =
+        |changes| message(Kind::DirectoryChanged, at, about(), &DirectoryChanged { changes, actor: actor.clone() });
+    parts.into_iter().map(event).collect()
+}
+
+/// Data of `log.heartbeat`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogHeartbeat {
+    /// Origin of the log.
+    pub log: String,
+    /// Entries it had.
+    pub size: i64,
+    /// Lockbox.
+    pub actor: Actor,
+}
+
+/// Data of `log.key_changed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogKeyChanged {
+    /// Origin of the log.
+    pub log: String,
+    /// The key that signs from now on, with its name.
+    pub key: String,
+    /// The key that signed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// Lockbox, or the operator who changed it.
+    pub actor: Actor,
+}
+
+/// Data of `texts.erased`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TextsErased {
+    /// The request whose texts were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Short name of the person whose texts were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// How many texts.
+    pub texts: i64,
+    /// The operator.
     pub actor: Actor,
 }
 
@@ -398,22 +598,22 @@ pub struct Indexed {
     pub person: Option<String>,
     /// Id of the message this event followed from.
     pub cause: Option<String>,
-    /// Words of people in it, to be searched.
+    /// Words in it, to be searched; what people wrote is beside the event and not among them.
     pub text: Option<String>,
+    /// Whether its bytes are in the form of RFC 8785.
+    pub canonical: bool,
 }
 
 #[derive(Deserialize)]
 struct Tolerant {
     #[serde(default)]
-    request: Option<Uuid>,
-    #[serde(default)]
     service_request: Option<String>,
     #[serde(default)]
     actor: Option<Actor>,
     #[serde(default)]
-    comment: Option<String>,
+    comment: Value,
     #[serde(default)]
-    reason: Option<String>,
+    reason: Value,
     #[serde(default)]
     resource: Option<String>,
     #[serde(default)]
@@ -421,7 +621,7 @@ struct Tolerant {
     #[serde(default)]
     recipient: Option<String>,
     #[serde(default)]
-    note: Option<String>,
+    note: Value,
 }
 
 /// Reads what the audit log indexes.
@@ -435,10 +635,10 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
         .ok_or_else(|| Malformed::new("schema.invalid", "an event must have a UUID as id and come from /lockbox"))?;
     let at = envelope.time.ok_or_else(|| Malformed::new("schema.invalid", "an event must have a time"))?;
     let data: Tolerant = envelope.data()?;
-    let text: Vec<String> = [data.reason, data.comment, data.resource, data.message, data.recipient, data.note]
-        .into_iter()
-        .flatten()
-        .collect();
+    // A commitment is no text; only labels and words of older events are.
+    let words =
+        [data.reason, data.comment, data.note].into_iter().filter_map(|words| words.as_str().map(str::to_owned));
+    let text: Vec<String> = words.chain([data.resource, data.message, data.recipient].into_iter().flatten()).collect();
     let actor = data.actor;
     let type_name = kind.key().rsplit_once('.').map_or(kind.key(), |(name, _)| name).to_owned();
     Ok(Indexed {
@@ -446,11 +646,12 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
         type_name,
         at,
         tenant: envelope.tenant,
-        request: data.request,
+        request: envelope.correlationid.as_deref().and_then(|id| id.parse().ok()),
         version: envelope.subjectversion,
         service_request: data.service_request,
         cause: envelope.causationid,
         person: actor.filter(|actor| actor.kind == "person").and_then(|actor| actor.name),
         text: if text.is_empty() { None } else { Some(text.join(" ")) },
+        canonical: crate::envelope::is_canonical(body),
     })
 }

@@ -47,20 +47,30 @@ kinds! {
     RequestSubmit = "request.submit.v1", Requests, ["intake"];
     /// Take a request back.
     RequestWithdraw = "request.withdraw.v1", Requests, ["intake"];
+    /// Ask or answer something.
+    RequestComment = "request.comment.v1", Requests, ["intake"];
     /// The service request was closed.
     TicketClosed = "ticket.closed.v1", Requests, ["intake"];
+    /// What became of a notice that another sent.
+    NoticeReport = "notice.report.v1", Requests, ["intake"];
     /// A manager's yes or no.
     ManagerDecide = "manager.decide.v1", Commands, ["manager-review"];
     /// An approver's yes or no.
     CustomerDecide = "customer.decide.v1", Commands, ["approval"];
     /// End access early.
     AccessEnd = "access.end.v1", Commands, ["approval"];
+    /// Accept or dispute a closing report.
+    ReportAnswer = "report.answer.v1", Commands, ["approval"];
     /// A timer may be due.
     TimerDue = "timer.due.v1", Commands, ["expiry"];
     /// A request was taken in.
     RequestSubmitted = "request.submitted.v1", Events, ["audit", "notification"];
     /// A command about no known request was refused, or a submission was.
     RequestRefused = "request.refused.v1", Events, ["audit"];
+    /// The first of two managers said yes to an emergency.
+    RequestEmergencySupported = "request.emergency_supported.v1", Events, ["audit"];
+    /// The second manager said yes to an emergency; the customer's yes is a rule given beforehand.
+    RequestEmergencyApproved = "request.emergency_approved.v1", Events, ["audit"];
     /// The manager said yes.
     RequestManagerApproved = "request.manager_approved.v1", Events, ["audit", "notification"];
     /// The manager said no.
@@ -69,14 +79,34 @@ kinds! {
     RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit"];
     /// The customer said no.
     RequestCustomerRejected = "request.customer_rejected.v1", Events, ["audit", "notification"];
+    /// The customer was reminded.
+    RequestReminded = "request.reminded.v1", Events, ["audit", "notification"];
+    /// Somebody asked or answered something.
+    RequestCommented = "request.commented.v1", Events, ["audit", "notification"];
     /// Nobody answered in time.
     RequestExpired = "request.expired.v1", Events, ["audit", "notification"];
     /// Taken back.
     RequestWithdrawn = "request.withdrawn.v1", Events, ["audit", "notification"];
     /// Access is open.
-    AccessGranted = "access.granted.v1", Events, ["audit", "notification"];
+    AccessGranted = "access.granted.v1", Events, ["audit", "notification", "access"];
     /// Access is over.
-    AccessEnded = "access.ended.v1", Events, ["audit", "notification"];
+    AccessEnded = "access.ended.v1", Events, ["audit", "notification", "access"];
+    /// The door was read back as open.
+    AccessOpened = "access.opened.v1", Events, ["audit"];
+    /// The door was read back as closed; the receipt is inside.
+    AccessClosed = "access.closed.v1", Events, ["audit"];
+    /// A door does not open or close, or the end is not confirmed for a minute.
+    AccessFailed = "access.failed.v1", Events, ["audit"];
+    /// Something with our mark was open that should not have been.
+    AccessOrphanRemoved = "access.orphan_removed.v1", Events, ["audit"];
+    /// The customer accepts the closing report.
+    ReportAccepted = "report.accepted.v1", Events, ["audit"];
+    /// The customer disputes the closing report.
+    ReportDisputed = "report.disputed.v1", Events, ["audit", "notification"];
+    /// The engineer fetched what opens the gate.
+    AccessHandleIssued = "access.handle_issued.v1", Events, ["audit"];
+    /// Somebody used access, or tried to.
+    AccessUsed = "access.used.v1", Events, ["audit"];
     /// A decision, an end or a withdrawal was refused.
     DecisionRefused = "decision.refused.v1", Events, ["audit"];
     /// A message was given up on.
@@ -89,8 +119,24 @@ kinds! {
     NoticeFailed = "notice.failed.v1", Events, ["audit"];
     /// Tenants, people, roles or rules changed.
     DirectoryChanged = "directory.changed.v1", Events, ["audit"];
+    /// Somebody added a passkey.
+    PasskeyAdded = "passkey.added.v1", Events, ["audit"];
+    /// Somebody removed a passkey.
+    PasskeyRemoved = "passkey.removed.v1", Events, ["audit"];
+    /// Somebody may call the HTTP interface.
+    TokenAdded = "token.added.v1", Events, ["audit"];
+    /// A token was given up.
+    TokenRevoked = "token.revoked.v1", Events, ["audit"];
+    /// The audit log is at work.
+    LogHeartbeat = "log.heartbeat.v1", Events, ["audit"];
+    /// Another key signs the audit log from now on.
+    LogKeyChanged = "log.key_changed.v1", Events, ["audit"];
+    /// What somebody wrote was erased.
+    TextsErased = "texts.erased.v1", Events, ["audit"];
     /// Send a mail.
     Mail = "mail.v1", Notices, ["mail"];
+    /// Send a mail about changed settings.
+    SettingsMail = "mail.settings.v1", Notices, ["mail"];
 }
 
 /// What stands before every type's name.

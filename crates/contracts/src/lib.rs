@@ -4,12 +4,14 @@
 
 pub mod commands;
 pub mod directory;
+pub mod entry;
 pub mod envelope;
 pub mod events;
 pub mod kinds;
 pub mod malformed;
 pub mod notices;
 pub mod trace;
+pub mod words;
 
 pub use commands::Command;
 pub use envelope::Envelope;

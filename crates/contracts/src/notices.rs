@@ -12,7 +12,7 @@ pub struct Mail {
     /// The request.
     pub request: Uuid,
     /// What to say: `review_needed`, `decision_needed`, `manager_rejected`, `customer_rejected`, `granted`, `ended`,
-    /// `expired`, `withdrawn`.
+    /// `expired`, `withdrawn`, `reminder`, `commented`.
     pub template: String,
     /// Who gets it.
     pub recipient: Recipient,
@@ -51,4 +51,23 @@ pub struct Recipient {
     pub name: String,
     /// E-mail address.
     pub address: String,
+}
+
+/// Tell an approver that their tenant's settings changed (`mail.settings`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SettingsMail {
+    /// Id of the notice: the same for every try.
+    pub notice: Uuid,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// Tenant's short name.
+    pub tenant: String,
+    /// Tenant's name for people.
+    pub tenant_name: String,
+    /// What changed, a sentence each.
+    pub changes: Vec<String>,
+    /// Name for people of who changed it.
+    pub by_name: String,
+    /// When.
+    pub happened_at: DateTime<Utc>,
 }

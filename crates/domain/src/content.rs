@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
@@ -63,6 +64,28 @@ words!(
     }
 );
 
+words!(
+    /// How much the engineer may do.
+    Mode {
+        /// Look, and change nothing.
+        ReadOnly = "read_only",
+        /// Look and change.
+        ReadWrite = "read_write",
+    }
+);
+
+/// The standing consent that an emergency stands on, as it was when access was asked for: a rule that the tenant's own
+/// approvers gave, named and hashed, so that the managers' yeses are bound to exactly that rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emergency {
+    /// The rule.
+    pub consent: Uuid,
+    /// What the tenant calls it.
+    pub name: String,
+    /// SHA-256 over the rule as it was given.
+    pub digest: Digest,
+}
+
 /// One ask for access, complete and checked. Immutable: another ask is another request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
@@ -84,6 +107,8 @@ pub struct Content {
     pub reason: String,
     /// Urgency.
     pub severity: Severity,
+    /// How much the engineer may do.
+    pub mode: Mode,
     /// The engineer who asks.
     pub requester: PersonId,
     /// The engineer's short name.
@@ -92,6 +117,10 @@ pub struct Content {
     pub duration_seconds: i64,
     /// Access begins no earlier than this.
     pub starts_at: Option<DateTime<Utc>>,
+    /// The request whose access is to go on: more time is always asked for anew.
+    pub extends: Option<RequestId>,
+    /// Asked for as an emergency, under this standing consent.
+    pub emergency: Option<Emergency>,
     /// The tenant's rules on submission.
     pub rules: Rules,
 }
@@ -112,10 +141,17 @@ impl Content {
             "reason_code": self.reason_code.as_str(),
             "reason": self.reason,
             "severity": self.severity.as_str(),
+            "mode": self.mode.as_str(),
             "requester": self.requester.to_string(),
             "requester_name": self.requester_name,
             "duration_seconds": self.duration_seconds,
             "starts_at": self.starts_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+            "extends": self.extends.map(|request| request.to_string()),
+            "emergency": self.emergency.as_ref().map(|emergency| json!({
+                "consent": emergency.consent.to_string(),
+                "name": emergency.name,
+                "digest": emergency.digest.to_string(),
+            })),
             "rules": {
                 "review_deadline_seconds": rules.review_deadline_seconds,
                 "decision_deadline_seconds": rules.decision_deadline_seconds,
@@ -123,6 +159,7 @@ impl Content {
                 "access_ceiling_seconds": rules.access_ceiling_seconds,
                 "required_approvals": rules.required_approvals,
                 "comment_required": rules.comment_required,
+                "passkey_required": rules.passkey_required,
                 "reminders_seconds": rules.reminders_seconds,
             },
         });
@@ -139,6 +176,23 @@ impl Content {
         let document: Value = serde_json::from_slice(bytes).ok()?;
         let text = |name: &str| document[name].as_str().map(str::to_owned);
         let rules = &document["rules"];
+        let extends = match document["extends"].as_str() {
+            Some(request) => Some(request.parse().ok()?),
+            None => None,
+        };
+        let mode = match &document["mode"] {
+            // Not in requests from before there were modes.
+            Value::Null => Mode::ReadOnly,
+            mode => Mode::parse(mode.as_str()?)?,
+        };
+        let emergency = match &document["emergency"] {
+            Value::Null => None,
+            rule => Some(Emergency {
+                consent: rule["consent"].as_str()?.parse().ok()?,
+                name: rule["name"].as_str()?.to_owned(),
+                digest: rule["digest"].as_str()?.parse().ok()?,
+            }),
+        };
         let starts_at = match &document["starts_at"] {
             Value::Null => None,
             at => Some(DateTime::parse_from_rfc3339(at.as_str()?).ok()?.to_utc()),
@@ -153,10 +207,13 @@ impl Content {
             reason_code: ReasonCode::parse(document["reason_code"].as_str()?)?,
             reason: text("reason")?,
             severity: Severity::parse(document["severity"].as_str()?)?,
+            mode,
             requester: document["requester"].as_str()?.parse().ok()?,
             requester_name: text("requester_name")?,
             duration_seconds: document["duration_seconds"].as_i64()?,
             starts_at,
+            extends,
+            emergency,
             rules: Rules {
                 review_deadline_seconds: rules["review_deadline_seconds"].as_i64()?,
                 decision_deadline_seconds: rules["decision_deadline_seconds"].as_i64()?,
@@ -164,6 +221,8 @@ impl Content {
                 access_ceiling_seconds: rules["access_ceiling_seconds"].as_i64()?,
                 required_approvals: i32::try_from(rules["required_approvals"].as_i64()?).ok()?,
                 comment_required: rules["comment_required"].as_bool()?,
+                // Not in requests from before there were passkeys.
+                passkey_required: rules["passkey_required"].as_bool().unwrap_or_default(),
                 reminders_seconds: rules["reminders_seconds"].as_array()?.iter().filter_map(Value::as_i64).collect(),
             },
         })
@@ -173,7 +232,6 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     #[test]
     fn content_survives_its_bytes_and_any_change_changes_the_digest() {
@@ -187,16 +245,27 @@ mod tests {
             reason_code: ReasonCode::Other,
             reason: "\"quotes\", umlauts äöü and\nlines".into(),
             severity: Severity::Low,
+            mode: Mode::ReadWrite,
             requester: PersonId(Uuid::from_u128(3)),
             requester_name: "robin".into(),
             duration_seconds: 60,
             starts_at: Some(DateTime::UNIX_EPOCH),
+            extends: Some(RequestId(Uuid::from_u128(4))),
+            emergency: Some(Emergency {
+                consent: Uuid::from_u128(5),
+                name: "night".into(),
+                digest: Digest::of(b"rule"),
+            }),
             rules: Rules { reminders_seconds: vec![60, 3600], ..Rules::default() },
         };
         let bytes = content.to_bytes();
         assert_eq!(Content::from_bytes(&bytes).as_ref(), Some(&content));
         let longer = Content { duration_seconds: 61, ..content.clone() };
         assert_ne!(longer.digest(), content.digest());
+        let changing = Content { mode: Mode::ReadOnly, ..content.clone() };
+        assert_ne!(changing.digest(), content.digest());
+        let before_there_were_modes = String::from_utf8(bytes).unwrap().replace("\"mode\":\"read_write\",", "");
+        assert_eq!(Content::from_bytes(before_there_were_modes.as_bytes()).unwrap().mode, Mode::ReadOnly);
         assert_eq!(Content::from_bytes(b"{}"), None);
     }
 }

@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::content::Content;
-use crate::digest::Digest;
+use crate::ids::PersonId;
 use crate::people::{Person, Role};
 use crate::refusal::Refusal;
 use crate::request::{
@@ -17,158 +17,23 @@ use crate::request::{
 
 mod authority;
 mod chart;
+mod emergency;
+mod fact;
+mod remind;
+mod report;
+mod step;
+mod talk;
+
+use step::Step;
 
 pub use chart::{Row, chart};
-
-/// Something that happened to a request. All times are the database's clock, read after the row was locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// A manager of the vendor decided.
-    ManagerDecided(Decided),
-    /// An approver of the customer decided.
-    CustomerDecided(Decided),
-    /// A deadline's timer went off.
-    DeadlineReached {
-        /// Which deadline.
-        stage: Stage,
-        /// Now.
-        at: DateTime<Utc>,
-    },
-    /// The timer for the end of access went off.
-    AccessTimeReached {
-        /// Now.
-        at: DateTime<Utc>,
-    },
-    /// Somebody wants access to end early.
-    EndAsked {
-        /// Who.
-        by: Person,
-        /// In their words.
-        comment: Option<String>,
-        /// Now.
-        at: DateTime<Utc>,
-    },
-    /// The engineer takes the request back.
-    WithdrawAsked {
-        /// Who.
-        by: Person,
-        /// In their words.
-        comment: Option<String>,
-        /// Now.
-        at: DateTime<Utc>,
-    },
-    /// The ticketing system closed the service request.
-    TicketClosed {
-        /// Now.
-        at: DateTime<Utc>,
-    },
-}
-
-/// One person's yes or no.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// Who, as the directory has them at this moment.
-    pub by: Person,
-    /// Yes or no.
-    pub verdict: Verdict,
-    /// Digest of what they were shown.
-    pub digest: Digest,
-    /// In their words.
-    pub comment: Option<String>,
-    /// `cli`, `portal` or `api`.
-    pub channel: String,
-    /// An approver may allow less time than asked for.
-    pub duration_seconds: Option<i64>,
-    /// Now.
-    pub at: DateTime<Utc>,
-}
-
-/// What follows from a fact, as data: the store writes it in one transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// The next state.
-    pub next: State,
-    /// The events, in order; each takes the next version of the request.
-    pub events: Vec<Event>,
-    /// Timers to arm and to disarm.
-    pub timers: Vec<TimerChange>,
-    /// The decision to keep, if somebody decided.
-    pub decision: Option<Decision>,
-}
-
-/// One step of a request's history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// What happened.
-    pub kind: EventKind,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// State before.
-    pub from: Option<&'static str>,
-    /// State after.
-    pub to: &'static str,
-    /// The person who caused it; `None` is Lockbox itself or the ticketing system.
-    pub actor: Option<Person>,
-    /// The actor's words.
-    pub comment: Option<String>,
-}
-
-/// The kinds of steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// A request was taken in.
-    Submitted {
-        /// The manager must answer before.
-        review_by: DateTime<Utc>,
-    },
-    /// The manager said yes; the customer's clock runs.
-    ManagerApproved {
-        /// The customer must answer before.
-        decide_by: DateTime<Utc>,
-    },
-    /// The manager said no.
-    ManagerRejected,
-    /// One approver said yes.
-    CustomerApproved {
-        /// Yeses so far, this one included.
-        approvals: i32,
-        /// The time this approver allows, in seconds.
-        duration_seconds: i64,
-    },
-    /// The customer said no.
-    CustomerRejected,
-    /// All yeses are there: access is open.
-    AccessGranted {
-        /// From this moment.
-        access_from: DateTime<Utc>,
-        /// Until this moment.
-        access_until: DateTime<Utc>,
-    },
-    /// Access is over.
-    AccessEnded {
-        /// Why.
-        cause: EndCause,
-        /// The end that was fixed when access was granted.
-        access_until: DateTime<Utc>,
-    },
-    /// Nobody answered in time.
-    Expired {
-        /// Whose answer was missing.
-        stage: Stage,
-        /// The deadline.
-        deadline: DateTime<Utc>,
-    },
-    /// Taken back before access.
-    Withdrawn {
-        /// Why.
-        cause: Withdrawal,
-    },
-}
+pub use fact::{Comment, Decided, Fact, ReportAnswered};
+pub use step::{Event, EventKind, Transition};
 
 /// The first step of a request: its state, its event and its timer.
 pub fn submit(content: Content, requester: Person, at: DateTime<Utc>) -> (Request, Transition) {
     let review_by = at + TimeDelta::seconds(content.rules.review_deadline_seconds);
-    let state = State::AwaitingManager { review_by };
+    let state = State::AwaitingManager { review_by, first: None };
     let event = Event {
         kind: EventKind::Submitted { review_by },
         at,
@@ -176,6 +41,7 @@ pub fn submit(content: Content, requester: Person, at: DateTime<Utc>) -> (Reques
         to: state.as_str(),
         actor: Some(requester),
         comment: None,
+        proof: None,
     };
     let transition = Transition {
         next: state.clone(),
@@ -193,7 +59,7 @@ pub fn submit(content: Content, requester: Person, at: DateTime<Utc>) -> (Reques
 /// The refusal, when the fact changes nothing.
 pub fn transition(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     match &request.state {
-        State::AwaitingManager { review_by } => awaiting_manager(request, *review_by, fact),
+        State::AwaitingManager { review_by, first } => awaiting_manager(request, *review_by, *first, fact),
         State::AwaitingCustomer { manager, decide_by, approvals } => {
             let waiting = Waiting { manager: *manager, decide_by: *decide_by, approvals };
             awaiting_customer(request, &waiting, fact)
@@ -207,24 +73,37 @@ pub fn transition(request: &Request, fact: &Fact) -> Result<Transition, Refusal>
     }
 }
 
-fn awaiting_manager(request: &Request, review_by: DateTime<Utc>, fact: &Fact) -> Result<Transition, Refusal> {
+fn awaiting_manager(
+    request: &Request,
+    review_by: DateTime<Utc>,
+    first: Option<PersonId>,
+    fact: &Fact,
+) -> Result<Transition, Refusal> {
     match fact {
         Fact::ManagerDecided(decided) => {
             authority::manager(request, decided)?;
+            if first == Some(decided.by.id) {
+                return Err(Refusal::Repeated);
+            }
             before(review_by, decided.at)?;
+            if decided.verdict == Verdict::Approve && request.content.emergency.is_some() {
+                return emergency::approve(request, review_by, first, decided);
+            }
             let decision = decision(Stage::Manager, Role::Manager, decided);
             match decided.verdict {
                 Verdict::Approve => {
                     let decide_by = decided.at + TimeDelta::seconds(request.content.rules.decision_deadline_seconds);
                     let next = State::AwaitingCustomer { manager: decided.by.id, decide_by, approvals: Vec::new() };
                     let step = Step::by(request, decided);
+                    let mut timers = vec![
+                        TimerChange::Disarm(TimerKind::ReviewDeadline),
+                        TimerChange::Arm(TimerKind::DecisionDeadline, decide_by),
+                    ];
+                    timers.extend(remind::arm(request, decide_by, decided.at));
                     Ok(Transition {
                         events: vec![step.event(EventKind::ManagerApproved { decide_by }, &next)],
                         next,
-                        timers: vec![
-                            TimerChange::Disarm(TimerKind::ReviewDeadline),
-                            TimerChange::Arm(TimerKind::DecisionDeadline, decide_by),
-                        ],
+                        timers,
                         decision: Some(decision),
                     })
                 }
@@ -244,17 +123,24 @@ fn awaiting_manager(request: &Request, review_by: DateTime<Utc>, fact: &Fact) ->
             due(review_by, *at)?;
             Ok(expires(request, Stage::Manager, review_by, *at))
         }
-        Fact::DeadlineReached { stage: Stage::Customer, at: _ } => Err(Refusal::NotReviewed),
+        Fact::DeadlineReached { stage: Stage::Customer, at: _ } | Fact::ReminderReached { at: _ } => {
+            Err(Refusal::NotReviewed)
+        }
         Fact::AccessTimeReached { at: _ } | Fact::EndAsked { .. } => Err(not_granted(request)),
         Fact::WithdrawAsked { by, comment, at } => {
             withdraws(request, by, comment.as_deref(), *at, TimerKind::ReviewDeadline)
         }
-        Fact::TicketClosed { at } => Ok(ticket_closed(request, *at, TimerKind::ReviewDeadline)),
+        Fact::Commented(said) => talk::say(request, said),
+        Fact::ReportAnswered(answered) => report::answer(request, answered),
+        Fact::RequesterDisabled { at } => {
+            Ok(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::ReviewDeadline))
+        }
+        Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::ReviewDeadline)),
     }
 }
 
 struct Waiting<'a> {
-    manager: crate::ids::PersonId,
+    manager: PersonId,
     decide_by: DateTime<Utc>,
     approvals: &'a [Approval],
 }
@@ -274,11 +160,21 @@ fn awaiting_customer(request: &Request, waiting: &Waiting<'_>, fact: &Fact) -> R
             Ok(expires(request, Stage::Customer, waiting.decide_by, *at))
         }
         Fact::DeadlineReached { stage: Stage::Manager, at: _ } => Err(stage_over(request)),
+        // Reminding is no use any more: nobody answered.
+        Fact::ReminderReached { at } if *at >= waiting.decide_by => {
+            Ok(expires(request, Stage::Customer, waiting.decide_by, *at))
+        }
+        Fact::ReminderReached { at } => remind::remind(request, waiting.decide_by, *at),
         Fact::AccessTimeReached { at: _ } | Fact::EndAsked { .. } => Err(not_granted(request)),
         Fact::WithdrawAsked { by, comment, at } => {
             withdraws(request, by, comment.as_deref(), *at, TimerKind::DecisionDeadline)
         }
-        Fact::TicketClosed { at } => Ok(ticket_closed(request, *at, TimerKind::DecisionDeadline)),
+        Fact::Commented(said) => talk::say(request, said),
+        Fact::ReportAnswered(answered) => report::answer(request, answered),
+        Fact::RequesterDisabled { at } => {
+            Ok(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::DecisionDeadline))
+        }
+        Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::DecisionDeadline)),
     }
 }
 
@@ -292,6 +188,7 @@ fn customer_decides(request: &Request, waiting: &Waiting<'_>, decided: &Decided)
     }
     before(waiting.decide_by, decided.at)?;
     authority::comment(request, decided)?;
+    authority::passkey(request, decided)?;
     let step = Step::by(request, decided);
     let mut kept = decision(Stage::Customer, Role::Approver, decided);
     if decided.verdict == Verdict::Reject {
@@ -324,22 +221,18 @@ fn customer_decides(request: &Request, waiting: &Waiting<'_>, decided: &Decided)
         to: next.as_str(),
         actor: None,
         comment: None,
+        proof: None,
     };
     let approved = Event { to: request.state.as_str(), ..step.event(approved, &next) };
-    Ok(Transition {
-        next,
-        events: vec![approved, granted],
-        timers: vec![
-            TimerChange::Disarm(TimerKind::DecisionDeadline),
-            TimerChange::Arm(TimerKind::AccessEnd, access_until),
-        ],
-        decision: Some(kept),
-    })
+    let mut timers =
+        vec![TimerChange::Disarm(TimerKind::DecisionDeadline), TimerChange::Arm(TimerKind::AccessEnd, access_until)];
+    timers.extend(remind::stop(request));
+    Ok(Transition { next, events: vec![approved, granted], timers, decision: Some(kept) })
 }
 
 fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Result<Transition, Refusal> {
     let end = |cause, actor: Option<&Person>, comment: Option<&str>, at| {
-        let step = Step { request, at, actor: actor.cloned(), comment: comment.map(str::to_owned) };
+        let step = Step { comment: comment.map(str::to_owned), ..Step::quiet(request, at, actor.cloned()) };
         let kind = EventKind::AccessEnded { cause, access_until };
         step.ends(State::Ended { cause }, kind, TimerKind::AccessEnd, None)
     };
@@ -352,7 +245,8 @@ fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Resul
             authority::customer(request, decided)?;
             Err(stage_over(request))
         }
-        Fact::DeadlineReached { stage: _, at: _ } => Err(stage_over(request)),
+        Fact::DeadlineReached { stage: _, at: _ } | Fact::ReminderReached { at: _ } => Err(stage_over(request)),
+        Fact::Commented(said) => talk::say(request, said),
         Fact::AccessTimeReached { at } => {
             due(access_until, *at)?;
             Ok(end(EndCause::Time, None, None, *at))
@@ -368,11 +262,13 @@ fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Resul
             authority::requester(request, by)?;
             Err(Refusal::AlreadyGranted)
         }
+        Fact::ReportAnswered(answered) => report::answer(request, answered),
+        Fact::RequesterDisabled { at } => Ok(end(EndCause::PersonDisabled, None, None, *at)),
         Fact::TicketClosed { at } => Ok(end(EndCause::TicketClosed, None, None, *at)),
     }
 }
 
-/// Nothing follows an ending. Authority is asked first, so that strangers learn nothing.
+/// Nothing follows an ending but the customer's word on the closing report. Authority is asked first, so that strangers learn nothing.
 fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     match fact {
         Fact::ManagerDecided(decided) => {
@@ -391,39 +287,13 @@ fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
             authority::requester(request, by)?;
             Err(already_over(request))
         }
-        Fact::DeadlineReached { .. } | Fact::AccessTimeReached { .. } | Fact::TicketClosed { .. } => {
-            Err(already_over(request))
-        }
-    }
-}
-
-/// Who did what when, from which a step's event is made.
-struct Step<'a> {
-    request: &'a Request,
-    at: DateTime<Utc>,
-    actor: Option<Person>,
-    comment: Option<String>,
-}
-
-impl<'a> Step<'a> {
-    fn by(request: &'a Request, decided: &Decided) -> Self {
-        Self { request, at: decided.at, actor: Some(decided.by.clone()), comment: decided.comment.clone() }
-    }
-
-    fn event(&self, kind: EventKind, next: &State) -> Event {
-        Event {
-            kind,
-            at: self.at,
-            from: Some(self.request.state.as_str()),
-            to: next.as_str(),
-            actor: self.actor.clone(),
-            comment: self.comment.clone(),
-        }
-    }
-
-    fn ends(self, next: State, kind: EventKind, timer: TimerKind, decision: Option<Decision>) -> Transition {
-        let events = vec![self.event(kind, &next)];
-        Transition { next, events, timers: vec![TimerChange::Disarm(timer)], decision }
+        Fact::Commented(said) => talk::say(request, said),
+        Fact::ReportAnswered(answered) => report::answer(request, answered),
+        Fact::DeadlineReached { .. }
+        | Fact::ReminderReached { .. }
+        | Fact::AccessTimeReached { .. }
+        | Fact::RequesterDisabled { .. }
+        | Fact::TicketClosed { .. } => Err(already_over(request)),
     }
 }
 
@@ -438,6 +308,7 @@ fn decision(stage: Stage, role: Role, decided: &Decided) -> Decision {
         digest: decided.digest,
         channel: decided.channel.clone(),
         duration_seconds: None,
+        proof: decided.proof.clone(),
         decided_at: decided.at,
     }
 }
@@ -447,7 +318,7 @@ fn expires(request: &Request, stage: Stage, deadline: DateTime<Utc>, at: DateTim
         Stage::Manager => TimerKind::ReviewDeadline,
         Stage::Customer => TimerKind::DecisionDeadline,
     };
-    let step = Step { request, at, actor: None, comment: None };
+    let step = Step::quiet(request, at, None);
     step.ends(State::Expired { stage }, EventKind::Expired { stage, deadline }, timer, None)
 }
 
@@ -460,13 +331,13 @@ fn withdraws(
 ) -> Result<Transition, Refusal> {
     authority::requester(request, by)?;
     let cause = Withdrawal::Engineer;
-    let step = Step { request, at, actor: Some(by.clone()), comment: comment.map(str::to_owned) };
+    let step = Step { comment: comment.map(str::to_owned), ..Step::quiet(request, at, Some(by.clone())) };
     Ok(step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None))
 }
 
-fn ticket_closed(request: &Request, at: DateTime<Utc>, timer: TimerKind) -> Transition {
-    let cause = Withdrawal::TicketClosed;
-    let step = Step { request, at, actor: None, comment: None };
+/// Taken back by what happened elsewhere.
+fn withdrawn(request: &Request, cause: Withdrawal, at: DateTime<Utc>, timer: TimerKind) -> Transition {
+    let step = Step::quiet(request, at, None);
     step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None)
 }
 

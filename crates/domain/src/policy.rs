@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::content::{Content, ReasonCode, Severity};
+use crate::content::{Content, Emergency, Mode, ReasonCode, Severity};
 use crate::ids::RequestId;
 use crate::people::{Person, Tenant};
 use crate::refusal::{Fault, Refusal};
+use crate::request::{Request, State};
+use crate::standing::Standing;
 
 /// Services every deployment knows. More are added in configuration.
 pub const SERVICES: [&str; 3] = ["exchange_online", "onedrive", "sharepoint"];
@@ -27,10 +29,16 @@ pub struct Submission {
     pub reason: String,
     /// Urgency.
     pub severity: String,
+    /// How much the engineer may do; only to look when absent.
+    pub mode: Option<String>,
     /// Seconds asked for; the tenant's default when absent.
     pub duration_seconds: Option<i64>,
     /// Earliest start.
     pub starts_at: Option<DateTime<Utc>>,
+    /// The request whose access is to go on.
+    pub extends: Option<RequestId>,
+    /// An emergency, under the standing consent of this name.
+    pub emergency: Option<String>,
 }
 
 /// What the rows say about the people and the tenant of a submission.
@@ -46,6 +54,10 @@ pub struct Surroundings<'a> {
     pub reviewers: usize,
     /// Services added in configuration.
     pub services: &'a [String],
+    /// The request that is to be extended, if there is one of that id.
+    pub extended: Option<&'a Request>,
+    /// The standing consent named, as it stands, if the tenant gave one of that name.
+    pub standing: Option<&'a Standing>,
 }
 
 /// Checks a submission against the tenant's rules.
@@ -63,14 +75,22 @@ pub fn admit(
     if !requester.enabled {
         return Err(Refusal::PersonDisabled);
     }
-    let Words { reason_code, severity, duration_seconds } = read(&asked, tenant, around.services, now)?;
+    may_extend(&asked, around, tenant, requester)?;
+    let emergency = emergency(&asked, around, now)?;
+    let Words { reason_code, severity, mode, duration_seconds } =
+        read(&asked, tenant, around.services, around.standing, now)?;
     if !requester.may_ask(&asked.service) {
         return Err(Refusal::NotEngineer);
     }
-    if around.reviewers == 0 {
+    // An emergency takes two managers; and somebody of the customer must be there to be told and to end it.
+    let (reviewers, approvers) = match emergency {
+        Some(_) => (2, 1),
+        None => (1, tenant.rules.required_approvals),
+    };
+    if around.reviewers < reviewers {
         return Err(Refusal::NoReviewer);
     }
-    if (around.approvers as i64) < i64::from(tenant.rules.required_approvals) {
+    if (around.approvers as i64) < i64::from(approvers) {
         return Err(Refusal::NoApprover);
     }
     Ok(Content {
@@ -83,24 +103,82 @@ pub fn admit(
         reason_code,
         reason: asked.reason,
         severity,
+        mode,
         requester: requester.id,
         requester_name: requester.name.clone(),
         duration_seconds,
         // The database keeps microseconds.
         starts_at: asked.starts_at.map(|start| start.trunc_subsecs(6)),
+        extends: asked.extends,
+        emergency,
         rules: tenant.rules.clone(),
     })
+}
+
+/// More time is asked for by the same engineer, for the same content, where access was granted before.
+fn may_extend(
+    asked: &Submission,
+    around: Surroundings<'_>,
+    tenant: &Tenant,
+    requester: &Person,
+) -> Result<(), Refusal> {
+    if asked.extends.is_none() {
+        return Ok(());
+    }
+    let is_same = around.extended.is_some_and(|request| {
+        let content = &request.content;
+        content.tenant == tenant.id
+            && content.requester == requester.id
+            && content.service == asked.service
+            && content.resource == asked.resource
+            && matches!(request.state, State::Granted { .. } | State::Ended { .. })
+    });
+    if is_same {
+        return Ok(());
+    }
+    let problem = "must be a request of the same engineer for the same content that was granted".to_owned();
+    Err(Refusal::Invalid(vec![Fault { field: "extends", problem }]))
+}
+
+/// The rule that an emergency stands on, named and hashed.
+fn emergency(asked: &Submission, around: Surroundings<'_>, now: DateTime<Utc>) -> Result<Option<Emergency>, Refusal> {
+    if asked.emergency.is_none() {
+        return Ok(None);
+    }
+    let standing = around.standing.ok_or(Refusal::NoStandingConsent { why: "there is none of this name" })?;
+    standing.check(&asked.service, now)?;
+    let problem = if asked.starts_at.is_some() {
+        Some(("starts_at", "an emergency begins at once".to_owned()))
+    } else if asked.extends.is_some() {
+        Some(("extends", "an emergency is not extended; another counts against the quota".to_owned()))
+    } else {
+        let ceiling = standing.consent.ceiling_seconds;
+        let longer = asked.duration_seconds.is_some_and(|seconds| seconds > ceiling);
+        longer.then(|| ("duration_seconds", format!("must be at most {ceiling}, the ceiling of the standing consent")))
+    };
+    if let Some((field, problem)) = problem {
+        return Err(Refusal::Invalid(vec![Fault { field, problem }]));
+    }
+    let consent = &standing.consent;
+    Ok(Some(Emergency { consent: consent.id, name: consent.name.clone(), digest: consent.digest() }))
 }
 
 /// The fields of a submission that are words from a list or have a default.
 struct Words {
     reason_code: ReasonCode,
     severity: Severity,
+    mode: Mode,
     duration_seconds: i64,
 }
 
 /// Reads the fields, or says everything that is wrong with them.
-fn read(asked: &Submission, tenant: &Tenant, services: &[String], now: DateTime<Utc>) -> Result<Words, Refusal> {
+fn read(
+    asked: &Submission,
+    tenant: &Tenant,
+    services: &[String],
+    standing: Option<&Standing>,
+    now: DateTime<Utc>,
+) -> Result<Words, Refusal> {
     let mut faults = Vec::new();
     let mut fault = |field, problem: String| faults.push(Fault { field, problem });
 
@@ -127,7 +205,13 @@ fn read(asked: &Submission, tenant: &Tenant, services: &[String], now: DateTime<
     if severity.is_none() {
         fault("severity", one_of(Severity::ALL.iter().map(|severity| severity.as_str())));
     }
-    let duration_seconds = asked.duration_seconds.unwrap_or(tenant.rules.access_default_seconds);
+    let mode = asked.mode.as_deref().map_or(Some(Mode::ReadOnly), Mode::parse);
+    if mode.is_none() {
+        fault("mode", one_of(Mode::ALL.iter().map(|mode| mode.as_str())));
+    }
+    let usual = tenant.rules.access_default_seconds;
+    let usual = standing.map_or(usual, |standing| usual.min(standing.consent.ceiling_seconds));
+    let duration_seconds = asked.duration_seconds.unwrap_or(usual);
     let ceiling = tenant.rules.access_ceiling_seconds;
     if duration_seconds < 1 || duration_seconds > ceiling {
         fault(
@@ -145,9 +229,9 @@ fn read(asked: &Submission, tenant: &Tenant, services: &[String], now: DateTime<
     for (field, problem) in tenant.rules.faults() {
         fault("tenant", format!("its rule {field} cannot stand: {problem}"));
     }
-    match (reason_code, severity) {
-        (Some(reason_code), Some(severity)) if faults.is_empty() => {
-            Ok(Words { reason_code, severity, duration_seconds })
+    match (reason_code, severity, mode) {
+        (Some(reason_code), Some(severity), Some(mode)) if faults.is_empty() => {
+            Ok(Words { reason_code, severity, mode, duration_seconds })
         }
         _ => Err(Refusal::Invalid(faults)),
     }

@@ -68,6 +68,18 @@ pub enum Refusal {
         /// State the request is in.
         state: &'static str,
     },
+    /// No rule of the customer's stands behind this emergency.
+    NoStandingConsent {
+        /// What is missing.
+        why: &'static str,
+    },
+    /// There is no closing report yet.
+    NotEnded {
+        /// State the request is in.
+        state: &'static str,
+    },
+    /// The target was not read back as closed yet.
+    EndNotConfirmed,
     /// Access was granted: end it instead of withdrawing.
     AlreadyGranted,
     /// The request has its ending already.
@@ -79,8 +91,17 @@ pub enum Refusal {
     NotRequester,
     /// Neither the requester, nor a manager, nor an approver of the tenant.
     MayNotEnd,
+    /// Neither the requester, nor a manager, nor an approver of the tenant.
+    MayNotComment,
     /// The tenant wants a comment with every decision.
     CommentRequired,
+    /// The tenant wants every yes signed with a passkey.
+    PasskeyRequired,
+    /// The passkey's signature does not stand behind this decision.
+    PasskeyInvalid {
+        /// What is wrong with it.
+        why: String,
+    },
     /// An approver may shorten the access, never lengthen it.
     DurationLonger,
     /// The broker login that sent this may not send it.
@@ -114,11 +135,17 @@ impl Refusal {
             Self::NotReviewed => "not_reviewed",
             Self::StageOver { .. } => "stage_over",
             Self::NotGranted { .. } => "not_granted",
+            Self::NoStandingConsent { .. } => "no_standing_consent",
+            Self::NotEnded { .. } => "not_ended",
+            Self::EndNotConfirmed => "end_not_confirmed",
             Self::AlreadyGranted => "already_granted",
             Self::AlreadyOver { .. } => "already_over",
             Self::NotRequester => "not_requester",
             Self::MayNotEnd => "may_not_end",
+            Self::MayNotComment => "may_not_comment",
             Self::CommentRequired => "comment_required",
+            Self::PasskeyRequired => "passkey_required",
+            Self::PasskeyInvalid { .. } => "passkey_invalid",
             Self::DurationLonger => "duration_longer",
             Self::WrongProducer { .. } => "wrong_producer",
         }
@@ -168,13 +195,28 @@ impl fmt::Display for Refusal {
             Self::NotReviewed => f.write_str("the vendor's manager has not approved this request yet"),
             Self::StageOver { state } => write!(f, "this stage is over: the request is {state}"),
             Self::NotGranted { state } => write!(f, "there is no open access to end: the request is {state}"),
+            Self::NoStandingConsent { why } => write!(
+                f,
+                "no standing consent of the customer is behind this emergency: {why}; ask in the ordinary way, or ask the customer's approvers for a rule"
+            ),
+            Self::NotEnded { state } => write!(f, "there is no closing report: the request is {state}"),
+            Self::EndNotConfirmed => f.write_str(
+                "the end is not confirmed: the target was not read back as closed yet; a report can be disputed meanwhile, not accepted",
+            ),
             Self::AlreadyGranted => f.write_str("access is open already; end it instead with `lockbox access end`"),
             Self::AlreadyOver { state } => write!(f, "the request is over: it is {state}"),
             Self::NotRequester => f.write_str("only the engineer who asked withdraws a request"),
             Self::MayNotEnd => {
                 f.write_str("only the engineer, a manager of the vendor or an approver of the tenant ends access")
             }
+            Self::MayNotComment => {
+                f.write_str("only the engineer, a manager of the vendor or an approver of the tenant asks and answers here")
+            }
             Self::CommentRequired => f.write_str("the tenant wants a comment with every decision"),
+            Self::PasskeyRequired => {
+                f.write_str("the tenant wants every yes signed with a passkey; approve in the portal, where passkeys are added too")
+            }
+            Self::PasskeyInvalid { why } => write!(f, "the passkey does not stand behind this decision: {why}"),
             Self::DurationLonger => f.write_str("an approver may shorten the time asked for, not lengthen it"),
             Self::WrongProducer { login: Some(login) } => write!(
                 f,

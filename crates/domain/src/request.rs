@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::consent::Proof;
 use crate::content::{Content, words};
 use crate::digest::Digest;
 use crate::ids::PersonId;
@@ -40,6 +41,8 @@ words!(
         Engineer = "engineer",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
+        /// The engineer was disabled.
+        PersonDisabled = "person_disabled",
     }
 );
 
@@ -50,6 +53,8 @@ words!(
         Engineer = "engineer",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
+        /// The engineer was disabled.
+        PersonDisabled = "person_disabled",
     }
 );
 
@@ -60,8 +65,12 @@ words!(
         ReviewDeadline = "review_deadline",
         /// The customer did not answer.
         DecisionDeadline = "decision_deadline",
+        /// The customer is reminded.
+        Reminder = "reminder",
         /// The time of access is over.
         AccessEnd = "access_end",
+        /// The engineer was disabled; armed by the database in the transaction that disables, whoever does it.
+        RequesterDisabled = "requester_disabled",
     }
 );
 
@@ -81,6 +90,8 @@ pub enum State {
     AwaitingManager {
         /// Expires at this moment.
         review_by: DateTime<Utc>,
+        /// In an emergency, the first of the two managers who say yes.
+        first: Option<PersonId>,
     },
     /// Waits for the customer.
     AwaitingCustomer {
@@ -181,6 +192,8 @@ pub struct Decision {
     pub channel: String,
     /// The time they allow in seconds; only with the customer's yes.
     pub duration_seconds: Option<i64>,
+    /// The passkey that signed it.
+    pub proof: Option<Proof>,
     /// When, by the database's clock.
     pub decided_at: DateTime<Utc>,
 }

@@ -15,7 +15,9 @@ pub struct Rules {
     pub required_approvals: i32,
     /// Whether a decision by the customer must carry a comment.
     pub comment_required: bool,
-    /// Seconds before the deadline at which approvers are reminded.
+    /// Whether a yes by the customer must be signed with a passkey.
+    pub passkey_required: bool,
+    /// Seconds before the customer's deadline at which approvers are reminded.
     pub reminders_seconds: Vec<i64>,
 }
 
@@ -33,12 +35,23 @@ impl Default for Rules {
             access_ceiling_seconds: 8 * 3600,
             required_approvals: 1,
             comment_required: false,
-            reminders_seconds: Vec::new(),
+            passkey_required: false,
+            reminders_seconds: Self::usual_reminders(12 * 3600),
         }
     }
 }
 
 impl Rules {
+    /// When approvers are reminded unless the tenant says otherwise, in seconds before a deadline this far away: at
+    /// half time and one hour before. Whoever has less than ten minutes is not reminded.
+    pub fn usual_reminders(deadline_seconds: i64) -> Vec<i64> {
+        match deadline_seconds {
+            ..600 => Vec::new(),
+            600..=7200 => vec![deadline_seconds / 2],
+            _ => vec![deadline_seconds / 2, 3600],
+        }
+    }
+
     /// Every rule that cannot stand, as `(field, problem)`. A rule that is missing or empty refuses; it never opens.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
@@ -64,6 +77,13 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_reminded_at_half_time_and_an_hour_before_unless_there_is_hardly_time() {
+        assert_eq!(Rules::default().reminders_seconds, [6 * 3600, 3600]);
+        assert_eq!(Rules::usual_reminders(3600), [1800]);
+        assert_eq!(Rules::usual_reminders(60), [0; 0]);
+    }
 
     #[test]
     fn the_default_rules_stand_and_zero_approvals_never_do() {

@@ -3,9 +3,12 @@
 //!
 //! Deliberately absent: any client of either server, and the standard ports: what is private stays out of the way.
 
+pub mod browser;
 mod child;
 mod docker;
+pub mod dovecot;
 mod error;
+pub mod nginx;
 mod ports;
 pub mod postgres;
 mod process;

@@ -191,7 +191,7 @@ impl Private<'_> {
             return Ok(unpacked.clone());
         }
         let cache = reachable(&self.options.cache, self.run_as, &self.options.progress);
-        let unpacked = unpack::unpack(&cache, &self.options.progress)?;
+        let unpacked = unpack::unpack(unpack::Set::Servers, &cache, &self.options.progress)?;
         Ok(self.unpacked.insert(unpacked).clone())
     }
 

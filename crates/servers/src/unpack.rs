@@ -44,7 +44,20 @@ fn apt(program: &str, cache: &Path) -> Command {
     command
 }
 
-/// Which of the packages that these two need are worth unpacking: servers, Erlang and libraries, without what only
+/// What is unpacked together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Postgres and RabbitMQ.
+    Servers,
+    /// A browser and its driver, for tests.
+    Browser,
+    /// nginx, for tests of the gate.
+    Nginx,
+    /// Dovecot with IMAP, for tests of mailboxes.
+    Dovecot,
+}
+
+/// Which of the packages that the servers need are worth unpacking: programs and libraries, without what only
 /// administration scripts want.
 fn is_wanted(package: &str) -> bool {
     let is_server = package == "rabbitmq-server"
@@ -55,8 +68,8 @@ fn is_wanted(package: &str) -> bool {
     (is_server || package.starts_with("erlang-") || is_library) && !is_core
 }
 
-/// Unpacks both servers into `cache`, or finds them unpacked.
-pub(crate) fn unpack(cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
+/// Unpacks a set into `cache`, or finds it unpacked.
+pub(crate) fn unpack(set: Set, cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
     let unpacked = Unpacked { root: cache.join("root") };
     let done = cache.join("complete");
     if done.is_file() {
@@ -70,12 +83,25 @@ pub(crate) fn unpack(cache: &Path, progress: &Progress) -> Result<Unpacked, Erro
         let folder = cache.join(folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("making the folder", &folder))?;
     }
+    // Tests that start at once share a cache: one unpacks, the others wait and find it done.
+    let lock = cache.join("lock");
+    let file = std::fs::File::create(&lock).map_err(Error::file("opening", &lock))?;
+    file.lock().map_err(Error::file("locking", &lock))?;
+    if done.is_file() {
+        return Ok(unpacked);
+    }
     progress("reading Debian's list of packages (nothing on the system changes)");
     let mut update = apt("apt-get", cache);
     update.arg("update");
     run(update, None)?;
-    let packages = wanted(cache)?;
-    progress(&format!("downloading {} packages with Postgres and RabbitMQ into {}", packages.len(), cache.display()));
+    let packages = wanted(set, cache)?;
+    let what = match set {
+        Set::Servers => "Postgres and RabbitMQ",
+        Set::Browser => "Chromium",
+        Set::Nginx => "nginx",
+        Set::Dovecot => "Dovecot",
+    };
+    progress(&format!("downloading {} packages with {what} into {}", packages.len(), cache.display()));
     let mut download = apt("apt-get", cache);
     download.current_dir(cache.join("packages")).arg("download").args(&packages);
     run(download, None)?;
@@ -88,28 +114,51 @@ pub(crate) fn unpack(cache: &Path, progress: &Progress) -> Result<Unpacked, Erro
         run(extract, None)?;
     }
     relocate_erlang(&unpacked.root)?;
+    relocate_dovecot(&unpacked.root)?;
     std::fs::write(&done, "").map_err(Error::file("writing", &done))?;
     drop(std::fs::remove_dir_all(folder));
     Ok(unpacked)
 }
 
-fn wanted(cache: &Path) -> Result<BTreeSet<String>, Error> {
+fn wanted(set: Set, cache: &Path) -> Result<BTreeSet<String>, Error> {
+    if set == Set::Browser {
+        return missing(&["chromium", "chromium-driver", "fonts-dejavu-core"], cache);
+    }
+    if set == Set::Nginx {
+        return missing(&["nginx"], cache);
+    }
+    if set == Set::Dovecot {
+        return missing(&["dovecot-imapd"], cache);
+    }
+    let roots = ["rabbitmq-server".to_owned(), newest_postgres(cache)?];
+    let mut depends = apt("apt-cache", cache);
+    depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
+    depends.args(["--no-replaces", "--no-enhances"]).args(roots);
+    let listed = run(depends, None)?;
+    // Packages stand at the beginning of a line; names in angle brackets are virtual.
+    let names = listed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    Ok(names.map(str::trim).filter(|name| is_wanted(name) && !name.contains(':')).map(str::to_owned).collect())
+}
+
+/// What these packages need that this system does not have.
+fn missing(packages: &[&str], cache: &Path) -> Result<BTreeSet<String>, Error> {
+    let mut install = apt("apt-get", cache);
+    install.args(["--simulate", "--no-install-recommends", "install"]).args(packages);
+    let listed = run(install, None)?;
+    let names = listed.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn newest_postgres(cache: &Path) -> Result<String, Error> {
     let mut newest = apt("apt-cache", cache);
     newest.args(["search", "--names-only", "^postgresql-[0-9]+$"]);
     let listed = run(newest, None)?;
     let versions =
         listed.lines().filter_map(|line| line.split(' ').next()?.strip_prefix("postgresql-")?.parse::<u32>().ok());
-    let Some(version) = versions.max() else {
+    versions.max().map(|version| format!("postgresql-{version}")).ok_or_else(|| {
         let said = "no package of Postgres is known here".to_owned();
-        return Err(Error::Program { program: "apt-cache".to_owned(), said });
-    };
-    let mut depends = apt("apt-cache", cache);
-    depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
-    depends.args(["--no-replaces", "--no-enhances", "rabbitmq-server"]).arg(format!("postgresql-{version}"));
-    let listed = run(depends, None)?;
-    // Packages stand at the beginning of a line; names in angle brackets are virtual.
-    let names = listed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    Ok(names.map(str::trim).filter(|name| is_wanted(name) && !name.contains(':')).map(str::to_owned).collect())
+        Error::Program { program: "apt-cache".to_owned(), said }
+    })
 }
 
 /// Debian's start script knows one place only; tell it where it is now.
@@ -127,6 +176,18 @@ fn relocate_erlang(root: &Path) -> Result<(), Error> {
         std::fs::write(&script, text).map_err(Error::file("writing", &script))?;
     }
     Ok(())
+}
+
+/// Dovecot's library knows one place for its modules, and no setting for it: let it look in the folder it runs in.
+fn relocate_dovecot(root: &Path) -> Result<(), Error> {
+    const BUILT_FOR: &[u8] = b"/usr/lib/dovecot/modules\0";
+    let library = root.join("usr/lib/dovecot/libdovecot.so.0.0.0");
+    let Ok(mut bytes) = std::fs::read(&library) else { return Ok(()) };
+    let Some(place) = bytes.windows(BUILT_FOR.len()).position(|part| part == BUILT_FOR) else { return Ok(()) };
+    let mut here = b"modules".to_vec();
+    here.resize(BUILT_FOR.len(), 0);
+    bytes[place..place + BUILT_FOR.len()].copy_from_slice(&here);
+    std::fs::write(&library, bytes).map_err(Error::file("writing", &library))
 }
 
 #[cfg(test)]

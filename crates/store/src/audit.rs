@@ -31,8 +31,44 @@ pub struct AuditRow {
     pub service_request: Option<String>,
     /// The named person.
     pub person: Option<String>,
-    /// Exact bytes of the event.
+    /// The event, with what people wrote where it is not erased. The exact bytes are the entry's.
     pub body: Vec<u8>,
+}
+
+/// Where an event stands in the order of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Version of the request; -1 without one.
+    pub version: i32,
+    /// Id.
+    pub id: Uuid,
+}
+
+impl AuditRow {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        Place { at: self.at, version: self.version.unwrap_or(-1), id: self.id }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.at.timestamp_micros(), self.version, self.id.simple())
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('.');
+        let mut next = || parts.next().ok_or(());
+        let micros = next()?.parse().map_err(drop)?;
+        let (version, id) = (next()?.parse().map_err(drop)?, next()?.parse().map_err(drop)?);
+        Ok(Self { at: DateTime::from_timestamp_micros(micros).ok_or(())?, version, id })
+    }
 }
 
 /// What to look for; everything given must match.
@@ -56,23 +92,72 @@ pub struct AuditFilter {
     pub since: Option<DateTime<Utc>>,
     /// Before.
     pub until: Option<DateTime<Utc>>,
+    /// Only those behind this one in the order of the search.
+    pub after: Option<Place>,
     /// At most this many.
     pub limit: i64,
 }
 
-const APPEND: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body, \
-                      cause) select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
-                      $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[]) on conflict (id) do nothing";
+// What was there before is not staged again: every event gets one place in a log.
+const APPEND: &str = "with added as (insert into audit_events (id, at, type, tenant, request, version, service_request, \
+                      person, text, body, cause, canonical) \
+                      select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
+                      $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[], $12::bool[]) \
+                      on conflict (id, at) do nothing returning id, at, request, version) \
+                      insert into audit_staged (id, at, request, version) select id, at, request, version from added";
+const CLAIMED: &str = "select u.request from unnest($1::uuid[], $2::uuid[], $3::int[]) as u(id, request, version) \
+                       join audit_entries e on e.request = u.request and e.version = u.version \
+                       where e.event <> u.id limit 1";
 const COLUMNS: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
                        from audit_events where true";
 const EVENT: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
                      from audit_events where id = $1";
 const COUNT: &str = "select count(*) from audit_events";
-const GAPS: &str = "select r.id from requests r left join lateral (select count(*) as n, coalesce(max(version), 0) as top \
-                    from audit_events a where a.request = r.id and a.version is not null) e on true \
-                    where e.n <> r.version or e.top <> r.version limit $1";
+// A stream's version is that of its last step, and steps get their places one after another without a gap.
+const GAPS: &str = "select r.id from requests r where not exists (select from audit_streams s where s.stream = r.id \
+                    and s.version = r.version) limit $1";
 const STEPS: &str = "select coalesce(sum(version), 0)::bigint from requests";
-const STEPS_AUDITED: &str = "select count(*) from audit_events where version is not null";
+const STEPS_AUDITED: &str = "select coalesce(sum(version), 0)::bigint from audit_streams";
+
+/// Records events and stages them for their place in a log.
+pub(crate) async fn record(
+    tx: &mut sqlx::Transaction<'static, Postgres>,
+    events: &[(Indexed, &[u8])],
+) -> Result<(), Error> {
+    let doing = "appending to the audit log";
+    if events.is_empty() {
+        return Ok(());
+    }
+    let index = || events.iter().map(|(index, _)| index);
+    let steps = || index().filter(|index| index.version.is_some());
+    let claimed: Option<Option<Uuid>> = sqlx::query_scalar(CLAIMED)
+        .bind(steps().map(|index| index.id).collect::<Vec<_>>())
+        .bind(steps().map(|index| index.request).collect::<Vec<_>>())
+        .bind(steps().map(|index| index.version).collect::<Vec<_>>())
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    if let Some(request) = claimed.flatten() {
+        return Err(Error::StepTaken { request });
+    }
+    sqlx::query(APPEND)
+        .bind(index().map(|index| index.id).collect::<Vec<_>>())
+        .bind(index().map(|index| index.at).collect::<Vec<_>>())
+        .bind(index().map(|index| index.type_name.as_str()).collect::<Vec<_>>())
+        .bind(index().map(|index| index.tenant.as_deref()).collect::<Vec<_>>())
+        .bind(index().map(|index| index.request).collect::<Vec<_>>())
+        .bind(index().map(|index| index.version).collect::<Vec<_>>())
+        .bind(index().map(|index| index.service_request.as_deref()).collect::<Vec<_>>())
+        .bind(index().map(|index| index.person.as_deref()).collect::<Vec<_>>())
+        .bind(index().map(|index| index.text.as_deref()).collect::<Vec<_>>())
+        .bind(events.iter().map(|(_, body)| *body).collect::<Vec<_>>())
+        .bind(index().map(|index| index.cause.as_deref()).collect::<Vec<_>>())
+        .bind(index().map(|index| index.canonical).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    Ok(())
+}
 
 impl Store {
     /// Appends a batch of events; those that are there already are left alone. Also parks what could not be read.
@@ -87,24 +172,7 @@ impl Store {
     ) -> Result<(), Error> {
         let doing = "appending to the audit log";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let index = || events.iter().map(|(index, _)| index);
-        if !events.is_empty() {
-            sqlx::query(APPEND)
-                .bind(index().map(|index| index.id).collect::<Vec<_>>())
-                .bind(index().map(|index| index.at).collect::<Vec<_>>())
-                .bind(index().map(|index| index.type_name.as_str()).collect::<Vec<_>>())
-                .bind(index().map(|index| index.tenant.as_deref()).collect::<Vec<_>>())
-                .bind(index().map(|index| index.request).collect::<Vec<_>>())
-                .bind(index().map(|index| index.version).collect::<Vec<_>>())
-                .bind(index().map(|index| index.service_request.as_deref()).collect::<Vec<_>>())
-                .bind(index().map(|index| index.person.as_deref()).collect::<Vec<_>>())
-                .bind(index().map(|index| index.text.as_deref()).collect::<Vec<_>>())
-                .bind(events.iter().map(|(_, body)| *body).collect::<Vec<_>>())
-                .bind(index().map(|index| index.cause.as_deref()).collect::<Vec<_>>())
-                .execute(&mut *tx)
-                .await
-                .map_err(Error::at(doing))?;
-        }
+        record(&mut tx, events).await?;
         crate::changes_parked(&mut tx, &parked).await?;
         crate::changes_outbox(&mut tx, &changes.messages).await?;
         crate::changes_taken(&mut tx, "audit", &changes.taken).await?;
@@ -136,8 +204,15 @@ impl Store {
             query.push(" and starts_with(type, ").push_bind(beginning).push(")");
         }
         if let Some(words) = &filter.text {
-            query.push(" and text is not null and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ");
-            query.push_bind(words).push(")");
+            query.push(
+                " and id in (select id from audit_events where text is not null \
+                 and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ",
+            );
+            query.push_bind(words).push(
+                ") union all select event from texts where text is not null \
+                 and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ",
+            );
+            query.push_bind(words).push("))");
         }
         if let Some(since) = filter.since {
             query.push(" and at >= ").push_bind(since);
@@ -145,8 +220,16 @@ impl Store {
         if let Some(until) = filter.until {
             query.push(" and at < ").push_bind(until);
         }
+        if let Some(place) = filter.after {
+            query.push(" and at <= ").push_bind(place.at).push(" and (at < ").push_bind(place.at);
+            query.push(" or (coalesce(version, -1), id) < (").push_bind(place.version).push(", ");
+            query.push_bind(place.id).push("))");
+        }
         query.push(" order by at desc, version desc nulls last, id desc limit ").push_bind(filter.limit);
-        query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))
+        let mut found: Vec<AuditRow> =
+            query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))?;
+        self.put_texts_back(&mut found).await?;
+        Ok(found)
     }
 
     /// One event.
@@ -156,7 +239,9 @@ impl Store {
     pub async fn audit_event(&self, id: Uuid) -> Result<AuditRow, Error> {
         let row: Option<AuditRow> =
             sqlx::query_as(EVENT).bind(id).fetch_optional(&self.pool).await.map_err(Error::at("reading an event"))?;
-        row.ok_or_else(|| Error::NotFound(id.to_string()))
+        let mut found: Vec<AuditRow> = row.into_iter().collect();
+        self.put_texts_back(&mut found).await?;
+        found.pop().ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
     /// How many events the log holds.
@@ -178,7 +263,7 @@ impl Store {
         Ok((steps, audited))
     }
 
-    /// Requests whose history in the log is not exactly 1…n. Walks all requests.
+    /// Requests whose history in the log is not 1…n yet. Walks all requests.
     ///
     /// # Errors
     /// When the database does not answer.

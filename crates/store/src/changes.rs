@@ -57,10 +57,14 @@ pub struct Parked {
 pub struct Changes {
     /// Requests that moved; each at most once.
     pub moved: Vec<Moved>,
+    /// Passkeys that signed, with their new counters.
+    pub passkeys: Vec<(String, serde_json::Value)>,
     /// Messages to publish.
     pub messages: Vec<Message>,
     /// Messages given up on.
     pub parked: Vec<Parked>,
+    /// Notices that another consumer than our mailer has dealt with: their outbox rows go.
+    pub reported: Vec<Uuid>,
     /// Own messages this batch has taken: their outbox rows go.
     pub taken: Vec<Uuid>,
 }
@@ -75,8 +79,10 @@ impl Unit {
         write::new_requests(&mut self.tx, &changes.moved).await?;
         write::moved_requests(&mut self.tx, &changes.moved).await?;
         let hints = write::timers(&mut self.tx, &changes.moved).await?;
+        write::passkeys(&mut self.tx, &changes.passkeys).await?;
         write::outbox(&mut self.tx, &changes.messages).await?;
         write::parked(&mut self.tx, &changes.parked).await?;
+        write::taken(&mut self.tx, "mail", &changes.reported).await?;
         write::taken(&mut self.tx, self.consumer, &changes.taken).await?;
         self.tx.commit().await.map_err(Error::at("committing"))?;
         Ok(hints)

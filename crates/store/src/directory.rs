@@ -15,7 +15,7 @@ mod look;
 pub use apply::Applied;
 
 #[derive(sqlx::FromRow)]
-struct PersonRow {
+pub(crate) struct PersonRow {
     id: Uuid,
     name: String,
     display_name: String,
@@ -39,6 +39,7 @@ struct TenantRow {
     access_ceiling_seconds: i64,
     required_approvals: i32,
     comment_required: bool,
+    passkey_required: bool,
     reminders_seconds: Vec<i64>,
 }
 
@@ -77,6 +78,7 @@ impl From<TenantRow> for Tenant {
                 access_ceiling_seconds: row.access_ceiling_seconds,
                 required_approvals: row.required_approvals,
                 comment_required: row.comment_required,
+                passkey_required: row.passkey_required,
                 reminders_seconds: row.reminders_seconds,
             },
         }
@@ -85,16 +87,16 @@ impl From<TenantRow> for Tenant {
 
 const TENANTS: &str = "select id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
                        decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                       comment_required, reminders_seconds from tenants where name = any($1)";
+                       comment_required, passkey_required, reminders_seconds from tenants where name = any($1)";
 // The people named, the people around the requests, the vendor's managers and the tenants' approvers, in one look.
 const PEOPLE: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
                       coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
                       coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
-                      from people p left join assignments a on a.person = p.id \
+                      from people p left join current_assignments a on a.person = p.id \
                       where p.name = any($1) or p.id = any($2) \
                       or ($4 and p.id in (select m.person from assignments m join people v on v.id = m.person \
                           where m.role = 'manager' and v.tenant is null)) \
-                      or (p.tenant = any($3) and p.id in (select person from assignments where role = 'approver')) \
+                      or (p.tenant = any($3) and p.id in (select person from current_assignments where role = 'approver')) \
                       group by p.id";
 const SERVICES: &str = "select name from services";
 const PRODUCERS: &str = "select login, command from producers";

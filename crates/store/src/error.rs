@@ -41,6 +41,23 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Another event is on record for this step of a request.
+    #[error("another event is on record for the same step of request {request}")]
+    StepTaken {
+        /// The request.
+        request: uuid::Uuid,
+    },
+    /// Another sequencer moved the head of a log in the meantime.
+    #[error("another sequencer was faster")]
+    Outrun,
+    /// The log's hashes in the database do not belong together; somebody changed them past the program.
+    #[error("the tree of the audit log {origin} does not hold: {problem}")]
+    Tree {
+        /// The log.
+        origin: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Nothing of that id.
     #[error("nothing is known under {0}")]
     NotFound(String),

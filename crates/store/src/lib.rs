@@ -3,21 +3,34 @@
 //!
 //! Deliberately absent: decisions (they are the domain's) and the broker.
 
+pub mod approvers;
 pub mod audit;
 mod changes;
+pub mod consents;
 pub mod directory;
+pub mod doors;
 mod error;
+pub mod evidence;
+pub mod gate;
 pub mod identities;
-mod multiply;
+pub mod log;
+pub mod multiply;
 pub mod outbox;
 pub mod parked;
+pub mod passkeys;
 mod pool;
 mod rows;
+pub mod searches;
 pub mod sessions;
+pub mod settings;
 mod snapshot;
+pub mod texts;
 pub mod timers;
+pub mod tokens;
 mod unit;
+pub mod uses;
 pub mod views;
+pub mod webhooks;
 
 pub use changes::{Changes, Moved, Parked};
 pub(crate) use changes::{outbox as changes_outbox, parked as changes_parked, taken as changes_taken};

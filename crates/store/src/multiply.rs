@@ -13,7 +13,8 @@ const PORTION: i64 = 50_000;
 const BESIDE_THE_GUARDS: &str = "set local session_replication_role = replica";
 const TEMPLATES: &str = "select id from requests where over_at is not null order by id limit 500";
 const REQUESTS: &str = "insert into requests select md5(r.id::text || n)::uuid, content, digest, tenant, 'SR-' || n, service, \
-                        resource, requester, duration_seconds, required_approvals, state, version, submitted_at, review_by, \
+                        resource, requester, duration_seconds, required_approvals, state, version, \
+                        submitted_at - n * interval '1 second', review_by, \
                         manager, decide_by, access_from, access_until, cause, over_at from generate_series($1::bigint, $2::bigint) as g(n) \
                         join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                         join requests r on r.id = t.id";
@@ -23,13 +24,87 @@ const DECISIONS: &str = "insert into decisions (request, stage, person, side, ro
                          join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                          join decisions d on d.request = t.id";
 const EVENTS: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body) \
-                      select gen_random_uuid(), at, type, tenant, md5(a.request::text || n)::uuid, version, 'SR-' || n, person, \
-                      text, body from generate_series($1::bigint, $2::bigint) as g(n) \
+                      select gen_random_uuid(), at - n * interval '1 second', type, tenant, md5(a.request::text || n)::uuid, version, 'SR-' || n, person, \
+                      text || ' SR-' || n, body from generate_series($1::bigint, $2::bigint) as g(n) \
                       join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                       join audit_events a on a.request = t.id and a.version is not null";
+const SAMPLE: &str = "select id, service_request, submitted_at from requests tablesample bernoulli (1) limit $1";
 const STEPS_SINCE: &str = "select count(*) from audit_events where at >= $1 and version is not null";
 
+const ENGINEERS: &str = "insert into people (id, name, display_name, email) \
+                         select md5('engineer' || n)::uuid, 'engineer' || n, 'Engineer', 'engineer' || n || '@fabrikam.example' \
+                         from generate_series(1, 10000) n";
+const ASSIGNED: &str = "insert into assignments (person, role) select md5('engineer' || n)::uuid, 'engineer' from generate_series(1, 10000) n";
+const LIVE: &str = "insert into requests (id, content, digest, tenant, service_request, service, resource, requester, \
+                    duration_seconds, required_approvals, state, version, submitted_at, review_by, manager, decide_by, \
+                    access_from, access_until) \
+                    select md5('live' || n)::uuid, content, digest, tenant, 'SR-' || n, service, 'box' || n || '@contoso.example', \
+                    md5('engineer' || 1 + n % 10000)::uuid, duration_seconds, required_approvals, 'granted', 4, submitted_at, \
+                    review_by, manager, decide_by, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 day' \
+                    from generate_series(1, $1::bigint) n, (select * from requests where access_until is not null limit 1) r";
+const HANDLES: &str = "insert into grant_handles (request, handle_hash, person) select md5('live' || n)::uuid, \
+                       sha256(convert_to('lbg_' || n, 'UTF8')), md5('engineer' || 1 + n % 10000)::uuid \
+                       from generate_series(1, $1::bigint) n";
+const LIVE_GRANTS: &str = "select r.id as request, 'lbg_' || n as handle, r.service, r.resource \
+                           from generate_series(1, $1::bigint) n join requests r on r.id = md5('live' || n)::uuid";
+const END_LIVE: &str = "update requests set state = 'ended', cause = 'vendor', over_at = clock_timestamp(), \
+                        access_until = clock_timestamp(), version = version + 1 where id = $1";
+const SHORTEN_LIVE: &str = "update requests set access_until = $2 where id = $1";
+
+/// A grant that was made for a measurement.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LiveGrant {
+    /// Its request.
+    pub request: Uuid,
+    /// What its engineer shows.
+    pub handle: String,
+    /// Service.
+    pub service: String,
+    /// What it covers.
+    pub resource: String,
+}
+
 impl Store {
+    /// Makes this many open grants of ten thousand engineers, each on a mailbox of its own, each with a handle. Only for measurements on a database of
+    /// their own.
+    ///
+    /// # Errors
+    /// When the database refuses: the login must be a superuser, and one grant must have been there.
+    pub async fn multiply_live(&self, count: i64) -> Result<Vec<LiveGrant>, Error> {
+        let doing = "making open grants";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        for statement in [BESIDE_THE_GUARDS, ENGINEERS, ASSIGNED] {
+            sqlx::query(statement).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        }
+        for statement in [LIVE, HANDLES] {
+            sqlx::query(statement).bind(count).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        sqlx::query("vacuum (analyze)").execute(&self.pool).await.map_err(Error::at(doing))?;
+        sqlx::query_as(LIVE_GRANTS).bind(count).fetch_all(&self.pool).await.map_err(Error::at(doing))
+    }
+
+    /// Ends a grant that was made for a measurement.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn end_live(&self, request: Uuid) -> Result<(), Error> {
+        let ending = sqlx::query(END_LIVE).bind(request).execute(&self.pool).await;
+        ending.map(drop).map_err(Error::at("ending a grant"))
+    }
+
+    /// Moves the end of a grant that was made for a measurement.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn shorten_live(&self, request: Uuid, until: DateTime<Utc>) -> Result<(), Error> {
+        let doing = "moving an end";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(BESIDE_THE_GUARDS).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        sqlx::query(SHORTEN_LIVE).bind(request).bind(until).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
     /// Adds `count` copies of requests that are over. Only for measurements on a database of their own.
     ///
     /// # Errors
@@ -53,6 +128,15 @@ impl Store {
         }
         sqlx::query("vacuum (analyze)").execute(&self.pool).await.map_err(Error::at(doing))?;
         Ok(())
+    }
+
+    /// Some requests from all over the table: id, number in the ticketing system, when submitted.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sample(&self, count: i64) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, Error> {
+        let sampling = sqlx::query_as(SAMPLE).bind(count).fetch_all(&self.pool);
+        sampling.await.map_err(Error::at("sampling requests"))
     }
 
     /// Steps on record since a moment.

@@ -4,6 +4,7 @@ use contracts::Kind;
 use contracts::envelope::Message;
 use uuid::Uuid;
 
+use crate::changes::Changes;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
@@ -55,8 +56,16 @@ const ATTEMPTS: &str = "select attempt from outbox where message_id = $1 and con
 const DEPTH: &str = "select count(*) as waiting, \
                      coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest_seconds from outbox";
 const RESEND: &str = "update outbox set publish_after = clock_timestamp()";
+// Two minutes are long for an event on its way, and an hour, to which pauses grow, is too long for the audit log.
+const RESEND_UNRECORDED: &str = "update outbox set publish_after = clock_timestamp() where consumer = 'audit' \
+                                 and created_at < clock_timestamp() - interval '2 minutes' \
+                                 and publish_after > clock_timestamp() + interval '1 minute'";
 const TAKEN_BEFORE: &str = "select exists (select from inbox where consumer = $1 and key = $2)";
 const TAKE: &str = "insert into inbox (consumer, key) values ($1, $2) on conflict do nothing";
+const COUNT_MAIL: &str = "insert into mail_counts (address, hour, mails) \
+                          values (lower($1), date_trunc('hour', clock_timestamp()), 1) on conflict (address, hour) \
+                          do update set mails = mail_counts.mails + 1 where mail_counts.mails < $2 returning mails";
+const FORGET_COUNTS: &str = "delete from mail_counts where hour < clock_timestamp() - interval '1 day'";
 const FORGET: &str = "delete from inbox where received_at < clock_timestamp() - make_interval(days => $1)";
 
 impl Store {
@@ -75,6 +84,8 @@ impl Store {
                 request: row.request,
                 traceparent: row.traceparent,
                 body: row.body,
+                // They were kept when it was written.
+                texts: Vec::new(),
             };
             Some(Swept { message, consumer: row.consumer, attempt: row.attempt })
         };
@@ -136,6 +147,15 @@ impl Store {
         Ok(done.rows_affected())
     }
 
+    /// Makes events due that the audit role has not taken for minutes. Answers with how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn resend_unrecorded(&self) -> Result<u64, Error> {
+        let sending = sqlx::query(RESEND_UNRECORDED).execute(&self.pool).await;
+        Ok(sending.map_err(Error::at("sending events to the audit log again"))?.rows_affected())
+    }
+
     /// Writes messages that follow from no batch, such as a person's click.
     ///
     /// # Errors
@@ -172,11 +192,36 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Forgets inbox rows older than this.
+    /// Counts a mail to an address in this hour; `false` when it has had as many as `cap` already.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn may_mail(&self, address: &str, cap: i32) -> Result<bool, Error> {
+        let counting = sqlx::query_scalar(COUNT_MAIL).bind(address).bind(cap).fetch_optional(&self.pool).await;
+        let count: Option<i32> = counting.map_err(Error::at("counting mails"))?;
+        Ok(count.is_some())
+    }
+
+    /// Notes that a role has taken hints, which needs no inbox: acting on one twice asks the rows twice. Also keeps what
+    /// could not be read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_hints(&self, consumer: &str, changes: Changes) -> Result<(), Error> {
+        let doing = "taking hints";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        crate::changes_taken(&mut tx, consumer, &changes.taken).await?;
+        crate::changes_parked(&mut tx, &changes.parked).await?;
+        changes_outbox(&mut tx, &changes.messages).await?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// Forgets inbox rows older than this, and yesterday's counts of mails.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_inbox(&self, days: i32) -> Result<u64, Error> {
+        sqlx::query(FORGET_COUNTS).execute(&self.pool).await.map_err(Error::at("clearing counts of mails"))?;
         let done = sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("clearing the inbox"))?;
         Ok(done.rows_affected())
     }

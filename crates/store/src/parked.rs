@@ -1,9 +1,8 @@
 //! Messages given up on: list, show, send again, discard.
 
 use chrono::{DateTime, Utc};
-use contracts::Kind;
-use contracts::envelope::{About, Message, message};
-use contracts::events::{Actor, Resolved};
+use contracts::envelope::Message;
+use contracts::events::{self, Actor};
 use uuid::Uuid;
 
 use crate::changes_outbox;
@@ -125,8 +124,7 @@ impl Store {
             .map_err(Error::at(doing))?;
         let Some(at) = at else { return Ok(false) };
         let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
-        let data = Resolved { parked: id, resolution: resolution.to_owned(), note: note.map(str::to_owned), actor };
-        let event: Message = message(Kind::MessageResolved, at, About::default(), &data);
+        let event: Message = events::resolved(id, resolution, note, actor, at);
         changes_outbox(&mut tx, &[event]).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(true)

@@ -69,6 +69,26 @@ impl Store {
         Ok(Self { pool })
     }
 
+    /// Connects for questions that are worth nothing when the answer is late: the server gives up on them too.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_briefly(options: &StoreOptions, limit: Duration) -> Result<Self, Error> {
+        let milliseconds = limit.as_millis().to_string();
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(Error::at("reading the database URL"))?
+            .application_name(&options.name)
+            .options([("statement_timeout", milliseconds.as_str()), ("lock_timeout", milliseconds.as_str())])
+            .options([("default_transaction_read_only", "on")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(limit)
+            // Asking whether a connection lives costs as much as the question; one that died fails it.
+            .test_before_acquire(false)
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+
     /// A setting of the server.
     ///
     /// # Errors
@@ -93,6 +113,16 @@ impl Store {
     /// When a migration fails.
     pub async fn migrate(&self) -> Result<(), Error> {
         MIGRATIONS.run(&self.pool).await.map_err(Error::Migrate)
+    }
+
+    /// Makes the database's groups of rights and gives each what it needs. Safe to run again.
+    ///
+    /// # Errors
+    /// When the login may not make roles, or the database does not answer.
+    pub async fn grant_rights(&self) -> Result<(), Error> {
+        const ROLES: &str = include_str!("roles.sql");
+        let granting = sqlx::raw_sql(ROLES).execute(&self.pool).await;
+        granting.map(drop).map_err(Error::at("giving the database's groups their rights"))
     }
 
     /// Checks that the schema is the one this program was built for.

@@ -26,25 +26,38 @@ pub(crate) struct RequestRow {
 #[derive(sqlx::FromRow)]
 pub(crate) struct ApprovalRow {
     pub request: Uuid,
+    pub stage: String,
     pub person: Uuid,
     pub duration_seconds: Option<i64>,
 }
 
-/// Yeses of the customer by request.
-pub(crate) fn approvals(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Vec<Approval>> {
-    let mut approvals: HashMap<Uuid, Vec<Approval>> = HashMap::new();
+/// The yeses to one request so far.
+#[derive(Default)]
+pub(crate) struct Yeses {
+    /// The first manager's.
+    first: Option<PersonId>,
+    /// The customer's.
+    customer: Vec<Approval>,
+}
+
+/// Yeses by request, in the order in which they were said.
+pub(crate) fn yeses(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Yeses> {
+    let mut yeses: HashMap<Uuid, Yeses> = HashMap::new();
     for row in rows {
-        approvals.entry(row.request).or_default().push(Approval {
-            person: PersonId(row.person),
-            duration_seconds: row.duration_seconds.unwrap_or_default(),
-        });
+        let said = yeses.entry(row.request).or_default();
+        let person = PersonId(row.person);
+        if row.stage == "manager" {
+            said.first.get_or_insert(person);
+        } else {
+            said.customer.push(Approval { person, duration_seconds: row.duration_seconds.unwrap_or_default() });
+        }
     }
-    approvals
+    yeses
 }
 
 impl RequestRow {
     /// The request, with everything that is shown to deciders taken from the digested bytes themselves.
-    pub fn into_request(self, approvals: Vec<Approval>) -> Result<Request, Error> {
+    pub fn into_request(self, yeses: Yeses) -> Result<Request, Error> {
         let corrupt = |problem: &str| Error::Corrupt { request: self.id, problem: problem.to_owned() };
         let digest = Digest::of(&self.content);
         if digest.0[..] != self.digest[..] {
@@ -56,9 +69,9 @@ impl RequestRow {
         }
         let cause = self.cause.as_deref();
         let state = match self.state.as_str() {
-            "awaiting_manager" => Some(State::AwaitingManager { review_by: self.review_by }),
+            "awaiting_manager" => Some(State::AwaitingManager { review_by: self.review_by, first: yeses.first }),
             "awaiting_customer" => self.manager.zip(self.decide_by).map(|(manager, decide_by)| {
-                State::AwaitingCustomer { manager: PersonId(manager), decide_by, approvals }
+                State::AwaitingCustomer { manager: PersonId(manager), decide_by, approvals: yeses.customer }
             }),
             "granted" => self
                 .access_from

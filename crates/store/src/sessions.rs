@@ -15,6 +15,8 @@ pub struct Session {
     pub form_token: String,
     /// How they signed in.
     pub method: String,
+    /// How long ago they signed in.
+    pub age_seconds: f64,
 }
 
 const BEGIN: &str = "insert into sessions (token_hash, person, form_token, method, expires_at) \
@@ -22,7 +24,8 @@ const BEGIN: &str = "insert into sessions (token_hash, person, form_token, metho
 // Touched at most twice a minute, so that looking at pages writes little.
 const TOUCH: &str = "update sessions set last_seen_at = clock_timestamp() \
                      where token_hash = $1 and last_seen_at < clock_timestamp() - interval '30 seconds'";
-const FIND: &str = "select s.person, s.form_token, s.method from sessions s join people p on p.id = s.person \
+const FIND: &str = "select s.person, s.form_token, s.method, \
+                    extract(epoch from clock_timestamp() - s.created_at)::float8 from sessions s join people p on p.id = s.person \
                     where s.token_hash = $1 and p.enabled and s.expires_at > clock_timestamp() \
                     and s.last_seen_at > clock_timestamp() - make_interval(secs => $2)";
 const END: &str = "delete from sessions where token_hash = $1";
@@ -57,16 +60,16 @@ impl Store {
     /// When the database does not answer.
     pub async fn session(&self, token_hash: &[u8], idle_seconds: f64) -> Result<Option<Session>, Error> {
         let doing = "reading a session";
-        let found: Option<(Uuid, String, String)> = sqlx::query_as(FIND)
+        let found: Option<(Uuid, String, String, f64)> = sqlx::query_as(FIND)
             .bind(token_hash)
             .bind(idle_seconds)
             .fetch_optional(&self.pool)
             .await
             .map_err(Error::at(doing))?;
-        let Some((id, form_token, method)) = found else { return Ok(None) };
+        let Some((id, form_token, method, age_seconds)) = found else { return Ok(None) };
         sqlx::query(TOUCH).bind(token_hash).execute(&self.pool).await.map_err(Error::at(doing))?;
         let person = self.person(id).await?;
-        Ok(person.map(|person| Session { person, form_token, method }))
+        Ok(person.map(|person| Session { person, form_token, method, age_seconds }))
     }
 
     /// Ends one session.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Person, PersonId, Request, Tenant};
+use domain::{Person, PersonId, Request, Standing, Tenant};
 use uuid::Uuid;
 
 /// The rows a batch asked for.
@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub requests: HashMap<Uuid, Request>,
     /// Open requests by tenant's name and service request number.
     pub tickets: HashMap<(String, String), Vec<Uuid>>,
+    /// Requests whose door is not closed for certain.
+    pub unconfirmed: HashSet<Uuid>,
     /// Armed timers: `(request, kind)` → `(generation, due)`.
     pub timers: HashMap<(Uuid, String), (i32, DateTime<Utc>)>,
     /// People by short name.
@@ -29,6 +31,10 @@ pub struct Snapshot {
     pub approvers: Vec<Person>,
     /// People who decided on the requests asked for, with the request and the stage.
     pub deciders: Vec<(Uuid, String, PersonId)>,
+    /// Passkeys by id, with their owners and records.
+    pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
+    /// Standing consents: those of the requests that are emergencies, and those asked for by name.
+    pub consents: Vec<(String, Standing)>,
     /// Services added in configuration.
     pub services: Vec<String>,
     /// Which login may send which command.
@@ -39,6 +45,21 @@ impl Snapshot {
     /// Whether `login` may send `command`, named without prefix and version.
     pub fn may_send(&self, login: Option<&str>, command: &str) -> bool {
         login.is_some_and(|login| self.producers.contains(&(login.to_owned(), command.to_owned())))
+    }
+
+    /// The standing consent of this name that a tenant gave.
+    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&Standing> {
+        let found = self
+            .consents
+            .iter()
+            .find(|(of, standing)| of == tenant && standing.consent.name == name && !standing.ended);
+        found.map(|(_, standing)| standing)
+    }
+
+    /// The standing consent that a request stands on, as it stands.
+    pub fn standing_of(&self, request: &Request) -> Option<&Standing> {
+        let asked = request.content.emergency.as_ref()?;
+        self.consents.iter().map(|(_, standing)| standing).find(|standing| standing.consent.id == asked.consent)
     }
 
     /// The person of this id among those loaded.

@@ -6,6 +6,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::consents;
 use crate::directory;
 use crate::error::Error;
 use crate::pool::Store;
@@ -37,10 +38,16 @@ pub struct Wanted {
     pub tickets: Vec<(String, String)>,
     /// People by short name.
     pub people: Vec<String>,
+    /// Passkeys by their id.
+    pub passkeys: Vec<String>,
     /// Tenants by short name; with them their approvers and the vendor's managers.
     pub tenants: Vec<String>,
     /// Whether the people around the requests (requester, deciders) are wanted too.
     pub parties: bool,
+    /// Whether it is wanted which of the requests have a door that is not closed for certain.
+    pub doors: bool,
+    /// Standing consents that emergencies are asked for under: tenant's name and the rule's.
+    pub consents: Vec<(String, String)>,
     /// How to lock.
     pub lock: Lock,
 }
@@ -64,10 +71,12 @@ const LOCK_SKIP: &str = "select id, content, digest, state, version, review_by, 
                          access_until, cause from requests where id = any($1) order by id for update skip locked";
 const LOCK_READ: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
                          access_until, cause from requests where id = any($1)";
-const APPROVALS: &str = "select request, person, duration_seconds from decisions \
-                         where request = any($1) and stage = 'customer' and verdict = 'approve' order by decided_at";
+const APPROVALS: &str = "select request, stage, person, duration_seconds from decisions \
+                         where request = any($1) and verdict = 'approve' order by decided_at";
 const DECIDERS: &str = "select request, stage, person from decisions where request = any($1)";
 const TIMERS: &str = "select request, kind, generation, due_at from timers where request = any($1)";
+const PASSKEYS: &str = "select credential, person, record from passkeys where credential = any($1) for update";
+const DOORS: &str = "select request from doors where request = any($1) and state <> 'closed'";
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
@@ -105,6 +114,23 @@ impl Store {
             ids.sort_unstable();
             ids.dedup();
             load_requests(&mut tx, &mut snapshot, &ids, wanted.lock, wanted.parties).await?;
+            if wanted.doors {
+                let reading = sqlx::query_scalar(DOORS).bind(&ids).fetch_all(&mut *tx);
+                let unconfirmed: Vec<Uuid> = reading.await.map_err(Error::at("reading doors"))?;
+                snapshot.unconfirmed = unconfirmed.into_iter().collect();
+            }
+        }
+        consents::load(&mut tx, &mut snapshot, wanted.consents).await?;
+        if !wanted.passkeys.is_empty() {
+            let found: Vec<(String, Uuid, serde_json::Value)> = sqlx::query_as(PASSKEYS)
+                .bind(&wanted.passkeys)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(Error::at("reading passkeys"))?;
+            snapshot.passkeys = found
+                .into_iter()
+                .map(|(credential, person, record)| (credential, (domain::PersonId(person), record)))
+                .collect();
         }
         // After the locks: a click that waited is judged by when it got through.
         snapshot.now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
@@ -137,10 +163,10 @@ async fn load_requests(
         .fetch_all(&mut **tx)
         .await
         .map_err(Error::at("reading the yeses so far"))?;
-    let mut approvals = rows::approvals(approvals);
+    let mut yeses = rows::yeses(approvals);
     for row in found {
         let id = row.id;
-        let so_far = approvals.remove(&id).unwrap_or_default();
+        let so_far = yeses.remove(&id).unwrap_or_default();
         snapshot.requests.insert(id, row.into_request(so_far)?);
     }
     if deciders {

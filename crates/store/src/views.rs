@@ -74,6 +74,8 @@ pub struct DecisionView {
     pub comment: Option<String>,
     /// Where.
     pub channel: String,
+    /// Whether a passkey signed it.
+    pub signed: bool,
     /// When.
     pub decided_at: DateTime<Utc>,
 }
@@ -91,6 +93,10 @@ pub struct RequestFilter {
     pub requester: Option<String>,
     /// Only those that are not over.
     pub open: bool,
+    /// Only emergencies that are over and owed a review.
+    pub owed: bool,
+    /// Only those behind this one in the list: submitted at, id.
+    pub after: Option<(DateTime<Utc>, Uuid)>,
     /// At most this many.
     pub limit: i64,
 }
@@ -103,10 +109,14 @@ const SHOW: &str = "select r.id, t.name as tenant, r.service_request, r.service,
                     r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
                     r.access_until, r.over_at, r.content \
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
-const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, d.comment, d.channel, d.decided_at \
+const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, d.comment, d.channel, \
+                         d.passkey is not null as signed, d.decided_at \
                          from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
 const PULSE: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
-                     from requests r where r.id = $1";
+                     + coalesce((select failures from doors d where d.request = r.id), 0) from requests r where r.id = $1";
+const OPEN_PULSE: &str = "select count(*), coalesce(sum(version), 0)::bigint from requests where over_at is null \
+                          and ($1::text is null or tenant = (select id from tenants where name = $1)) \
+                          and ($2::text is null or requester = (select id from people where name = $2))";
 const COUNTS: &str = "select state, count(*) from requests group by state order by state";
 
 impl Store {
@@ -131,6 +141,14 @@ impl Store {
         }
         if filter.open {
             query.push(" and r.over_at is null");
+        }
+        if filter.owed {
+            query.push(
+                " and r.state = 'ended' and r.id in (select request from emergency_uses where reviewed_at is null)",
+            );
+        }
+        if let Some((submitted_at, id)) = filter.after {
+            query.push(" and (r.submitted_at, r.id) < (").push_bind(submitted_at).push(", ").push_bind(id).push(")");
         }
         query.push(" order by r.submitted_at desc, r.id desc limit ").push_bind(filter.limit);
         query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("listing requests"))
@@ -165,6 +183,15 @@ impl Store {
             .await
             .map_err(Error::at("looking at a request"))?;
         row.ok_or_else(|| Error::NotFound(id.to_string()))
+    }
+
+    /// Number of open requests of a tenant or an engineer and the sum of their versions: changes when one moves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open_pulse(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
+        let looking = sqlx::query_as(OPEN_PULSE).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
+        looking.await.map_err(Error::at("looking at open requests"))
     }
 
     /// How many requests are in which state.

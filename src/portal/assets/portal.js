@@ -32,3 +32,71 @@ if (live) {
   });
   addEventListener("pagehide", () => news.close());
 }
+
+// What would become of a request, while it is typed.
+const asking = document.querySelector("form[data-preview]");
+if (asking) {
+  let waiting;
+  let asked = 0;
+  const look = async () => {
+    const turn = ++asked;
+    const answer = await fetch(asking.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(asking)) });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // Only the newest answer counts, whichever comes last.
+    if (turn === asked) document.querySelector("#preview").replaceWith(page.querySelector("#preview"));
+  };
+  asking.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => look().catch(() => {}), 300);
+  });
+}
+
+// Passkeys: the only thing here that pages cannot do without script.
+const trouble = (form, error) => {
+  const place = form.querySelector("[data-trouble]");
+  place.textContent = `The passkey did not answer: ${error.message}`;
+  place.hidden = false;
+};
+
+const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+
+const seconds = (text) => {
+  const [, count, unit] = /^\s*([0-9]+)\s*([smhd])\s*$/.exec(text) ?? [];
+  return count ? String(Number(count) * { s: 1, m: 60, h: 3600, d: 86400 }[unit]) : "";
+};
+
+const register = document.querySelector("form[data-register]");
+register?.addEventListener("submit", async (event) => {
+  if (register.elements.answer.value) return;
+  event.preventDefault();
+  try {
+    const body = new URLSearchParams({ form_token: register.elements.form_token.value });
+    const answer = await fetch(register.dataset.register, { method: "POST", body });
+    if (!answer.ok) throw new Error("sign in again and try once more");
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON((await answer.json()).publicKey);
+    register.elements.answer.value = JSON.stringify(await navigator.credentials.create({ publicKey }));
+    register.requestSubmit(event.submitter);
+  } catch (error) {
+    trouble(register, error);
+  }
+});
+
+// The challenge is the decision: digest of the content, verdict, and the time that is allowed.
+const signing = document.querySelector("form[data-passkeys]");
+signing?.addEventListener("submit", async (event) => {
+  const ids = signing.dataset.passkeys.split(" ").filter((id) => id);
+  const fields = signing.elements;
+  if (!ids.length || event.submitter.value !== "approve" || fields.assertion.value) return;
+  event.preventDefault();
+  try {
+    const said = ["lockbox.decision.v1", fields.digest.value, "approve", seconds(fields.duration?.value ?? "")].join("\n");
+    const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(said));
+    const allowCredentials = ids.map((id) => ({ type: "public-key", id: bytes(id) }));
+    const publicKey = { challenge, allowCredentials, userVerification: "required", rpId: location.hostname };
+    fields.assertion.value = JSON.stringify(await navigator.credentials.get({ publicKey }));
+    signing.requestSubmit(event.submitter);
+  } catch (error) {
+    trouble(signing, error);
+  }
+});

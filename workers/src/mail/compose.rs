@@ -2,7 +2,7 @@
 
 use askama::Template;
 use chrono::{DateTime, Utc};
-use contracts::notices::Mail;
+use contracts::notices::{Mail, SettingsMail};
 
 /// A mail's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,11 +65,46 @@ fn duration(seconds: i64) -> String {
 pub fn compose(mail: &Mail, portal_url: &str) -> Result<Composed, askama::Error> {
     let words = words(mail, portal_url);
     let subject = format!("[Lockbox] {} {}: {}", mail.tenant_name, mail.service_request, words.headline);
+    finish(&subject, &words)
+}
+
+/// Writes a mail about changed settings.
+///
+/// # Errors
+/// When a template fails.
+pub fn compose_settings(mail: &SettingsMail, portal_url: &str) -> Result<Composed, askama::Error> {
+    let mut lines = vec!["These settings count for requests from now on:".to_owned()];
+    lines.extend(mail.changes.iter().cloned());
+    let words = Words {
+        greeting: greeting(&mail.recipient.name),
+        headline: "settings changed".to_owned(),
+        lines,
+        rows: vec![
+            ("Customer", mail.tenant_name.clone()),
+            ("Changed by", mail.by_name.clone()),
+            ("Happened", time(mail.happened_at)),
+        ],
+        link: format!("{portal_url}/settings"),
+        host: host(portal_url),
+    };
+    let subject = format!("[Lockbox] {}: {}", mail.tenant_name, words.headline);
+    finish(&subject, &words)
+}
+
+fn greeting(name: &str) -> String {
+    if name.is_empty() { "Hello,".to_owned() } else { format!("Hello {name},") }
+}
+
+fn host(portal_url: &str) -> String {
+    portal_url.split("://").last().unwrap_or(portal_url).to_owned()
+}
+
+fn finish(subject: &str, words: &Words) -> Result<Composed, askama::Error> {
     Ok(Composed {
         // A header is one line, whatever a name holds.
         subject: subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
-        text: Text { words: &words }.render()?,
-        html: Html { words: &words }.render()?,
+        text: Text { words }.render()?,
+        html: Html { words }.render()?,
     })
 }
 
@@ -92,21 +127,21 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
         rows.push(("Access until", time(at)));
     }
     rows.push(("Happened", time(mail.happened_at)));
-    let greeting =
-        if mail.recipient.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", mail.recipient.name) };
-    let host = portal_url.split("://").last().unwrap_or(portal_url).to_owned();
     Words {
-        greeting,
+        greeting: greeting(&mail.recipient.name),
         headline: headline.to_owned(),
         lines,
         rows,
         link: format!("{portal_url}/requests/{}", mail.request),
-        host,
+        host: host(portal_url),
     }
 }
 
+fn say(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
 fn story(mail: &Mail) -> (&'static str, Vec<String>) {
-    let say = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     match mail.template.as_str() {
         "review_needed" => (
             "an access request waits for your review",
@@ -121,6 +156,17 @@ fn story(mail: &Mail) -> (&'static str, Vec<String>) {
                 "The vendor asks for access to your content, and its manager has agreed.",
                 "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened.",
             ]),
+        ),
+        "reminder" => (
+            "an access request still waits for your decision",
+            say(&[
+                "The vendor asks for access to your content, and nobody has answered yet.",
+                "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened.",
+            ]),
+        ),
+        "commented" => (
+            "there is a new message about an access request",
+            say(&["Somebody asked or answered something. Sign in to read it: what people write stays out of mail."]),
         ),
         "manager_rejected" => {
             ("the manager said no", say(&["The vendor's manager rejected the request. The customer was not asked."]))
@@ -139,6 +185,7 @@ fn story(mail: &Mail) -> (&'static str, Vec<String>) {
                 Some("vendor") => "The vendor's manager ended it.",
                 Some("engineer") => "The engineer handed it back.",
                 Some("ticket_closed") => "The service request was closed.",
+                Some("person_disabled") => "The engineer's account was disabled.",
                 _ => "It is over.",
             };
             ("access has ended", say(&["Access to the content has ended.", cause]))
@@ -154,6 +201,31 @@ fn story(mail: &Mail) -> (&'static str, Vec<String>) {
             )
         }
         "withdrawn" => ("the request was withdrawn", say(&["The request was taken back before anybody got access."])),
+        other => aside(other),
+    }
+}
+
+/// What is told beside the usual way of a request.
+fn aside(template: &str) -> (&'static str, Vec<String>) {
+    match template {
+        "emergency_granted" => (
+            "EMERGENCY: access is open",
+            say(&[
+                "Two managers of the vendor have opened access in an emergency, under the consent that your side gave beforehand.",
+                "Every approver can end it at any moment. A review is owed afterwards.",
+            ]),
+        ),
+        "emergency_ended" => (
+            "EMERGENCY: access has ended, and a review is owed",
+            say(&[
+                "The emergency access to the content has ended.",
+                "Read its closing report, and accept or dispute it: until an approver does, the review stays owed.",
+            ]),
+        ),
+        "report_disputed" => (
+            "the customer disputes the closing report",
+            say(&["The customer does not agree with how the access was used or ended. Sign in to read what they say."]),
+        ),
         _ => ("news about an access request", Vec::new()),
     }
 }

@@ -6,9 +6,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use contracts::notices::Mail;
-
-use super::compose::compose;
+use super::letter::Letter;
 use crate::settle::Outcome;
 
 /// How mail leaves the house.
@@ -20,6 +18,8 @@ pub struct MailSettings {
     pub from: String,
     /// Where the portal is, for the links; links show, they decide nothing.
     pub portal_url: String,
+    /// Most mails to one address in an hour; what is more waits for the next.
+    pub cap: i32,
 }
 
 /// Sends mail.
@@ -27,6 +27,7 @@ pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     portal_url: String,
+    cap: i32,
 }
 
 /// The settings cannot be used.
@@ -69,17 +70,27 @@ impl Mailer {
             .pool_config(PoolConfig::new().max_size(16))
             .build();
         let from = settings.from.parse().map_err(MailSettingsError::From)?;
-        Ok(Self { transport, from, portal_url: settings.portal_url.trim_end_matches('/').to_owned() })
+        Ok(Self {
+            transport,
+            from,
+            portal_url: settings.portal_url.trim_end_matches('/').to_owned(),
+            cap: settings.cap,
+        })
+    }
+
+    /// Most mails to one address in an hour.
+    pub fn cap(&self) -> i32 {
+        self.cap
     }
 
     /// `Message-ID` of a notice: the same for every try.
-    pub fn message_id(&self, mail: &Mail) -> String {
-        format!("<{}@{}>", mail.notice, self.from.email.domain())
+    pub fn message_id(&self, letter: &Letter) -> String {
+        format!("<{}@{}>", letter.notice(), self.from.email.domain())
     }
 
-    /// Writes the mail and hands it over.
-    pub async fn send(&self, mail: &Mail) -> Outcome {
-        let message = match self.write(mail) {
+    /// Writes the mail, with the log's latest checkpoint at its foot, and hands it over.
+    pub async fn send(&self, letter: &Letter, checkpoint: Option<&str>) -> Outcome {
+        let message = match self.write(letter, checkpoint) {
             Ok(message) => message,
             Err(reason) => return Outcome::Permanent(reason),
         };
@@ -90,20 +101,21 @@ impl Mailer {
         }
     }
 
-    fn write(&self, mail: &Mail) -> Result<Message, String> {
-        let address = mail.recipient.address.parse().map_err(|fault: AddressError| {
-            format!("the address {:?} cannot be used: {fault}", mail.recipient.address)
+    fn write(&self, letter: &Letter, checkpoint: Option<&str>) -> Result<Message, String> {
+        let address = letter.recipient().address.parse().map_err(|fault: AddressError| {
+            format!("the address {:?} cannot be used: {fault}", letter.recipient().address)
         })?;
-        let name = Some(mail.recipient.name.clone()).filter(|name| !name.is_empty());
+        let name = Some(letter.recipient().name.clone()).filter(|name| !name.is_empty());
         let composed =
-            compose(mail, &self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
-        // All mails about one request hang on one thread.
-        let thread = format!("<request-{}@{}>", mail.request, self.from.email.domain());
+            letter.compose(&self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
+        let composed = super::footer::under(composed, checkpoint);
+        // All mails about one request hang on one thread; so do those about a tenant's settings.
+        let thread = format!("<{}@{}>", letter.thread(), self.from.email.domain());
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(name, address))
             .subject(composed.subject)
-            .message_id(Some(self.message_id(mail)))
+            .message_id(Some(self.message_id(letter)))
             .in_reply_to(thread.clone())
             .references(thread)
             .header(AutoSubmitted)

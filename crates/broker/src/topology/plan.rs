@@ -91,12 +91,13 @@ impl QueuePlan {
 
 /// What the roles consume, and from where. `#` on `requests` brings unknown commands to intake, which parks them with
 /// a reason.
-const CONSUMED: [(&str, Exchange, &[&str]); 8] = [
+const CONSUMED: [(&str, Exchange, &[&str]); 9] = [
     ("intake", Exchange::Requests, &["#"]),
     ("manager-review", Exchange::Commands, &["manager-review"]),
     ("approval", Exchange::Commands, &["approval"]),
     ("expiry", Exchange::Commands, &["expiry"]),
     ("access", Exchange::Commands, &["access"]),
+    ("access", Exchange::Events, &["access.granted.v1", "access.ended.v1"]),
     (
         "notification",
         Exchange::Events,
@@ -105,10 +106,13 @@ const CONSUMED: [(&str, Exchange, &[&str]); 8] = [
             "request.manager_approved.v1",
             "request.manager_rejected.v1",
             "request.customer_rejected.v1",
+            "request.reminded.v1",
+            "request.commented.v1",
             "request.expired.v1",
             "request.withdrawn.v1",
             "access.granted.v1",
             "access.ended.v1",
+            "report.disputed.v1",
         ],
     ),
     ("audit", Exchange::Events, &["#"]),
@@ -145,7 +149,7 @@ pub fn plan(names: &Names) -> Plan {
     bind(Exchange::Refused, "parking", "");
     for (queue, from, keys) in CONSUMED {
         // No length limit: hints come back here, and a full queue would stall their rung.
-        queues.push(QueuePlan {
+        let plan = QueuePlan {
             name: names.queue(queue),
             arguments: vec![
                 ("x-queue-type", text("quorum")),
@@ -154,7 +158,10 @@ pub fn plan(names: &Names) -> Plan {
                 ("x-dead-letter-strategy", text("at-least-once")),
                 ("x-overflow", text("reject-publish")),
             ],
-        });
+        };
+        if !queues.contains(&plan) {
+            queues.push(plan);
+        }
         for key in keys {
             bind(from, queue, key);
         }

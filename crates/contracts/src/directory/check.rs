@@ -5,7 +5,7 @@ use std::fmt;
 
 use domain::{Role, policy};
 
-use super::{Directory, PersonEntry, TenantEntry, parse_seconds};
+use super::{Directory, PersonEntry, TenantEntry, WitnessEntry, parse_seconds};
 use crate::kinds::{Kind, PREFIX};
 
 /// One thing wrong in a directory file.
@@ -39,7 +39,8 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'))
 }
 
-fn is_address(address: &str) -> bool {
+/// Whether a mail could be sent there.
+pub fn is_address(address: &str) -> bool {
     let parts = address.split_once('@');
     parts.is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !host.contains('@'))
         && address.len() <= 254
@@ -155,10 +156,35 @@ impl Directory {
         for (field, problem) in tenant.rules.resolve().faults() {
             faults.add(format!("{place}.rules.{field}"), problem);
         }
+        check_witnesses(tenant, &place, faults);
     }
 }
 
 const NAME_RULE: &str = "a name has 1 to 64 of a-z, 0-9, '-', '_' and '.'";
+
+/// More witnesses asked for than there are would close every door for ever.
+fn check_witnesses(tenant: &TenantEntry, place: &str, faults: &mut Faults) {
+    let mut names: Vec<&str> = tenant.witnesses.iter().map(WitnessEntry::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() != tenant.witnesses.len() {
+        faults.add(format!("{place}.witnesses"), "two of them have the same name");
+    }
+    for witness in &tenant.witnesses {
+        // The key itself is base64, which may hold more of them.
+        if witness.key.splitn(3, '+').count() != 3 {
+            faults.add(format!("{place}.witnesses"), format!("{:?} is no key; name+id+key is expected", witness.key));
+        }
+        if !["http://", "https://"].iter().any(|scheme| witness.url.starts_with(scheme)) {
+            faults.add(format!("{place}.witnesses"), format!("{:?} is no address of a web server", witness.url));
+        }
+    }
+    let required = tenant.rules.witnesses_required.unwrap_or_default();
+    if required < 0 || usize::try_from(required).is_ok_and(|required| required > names.len()) {
+        let problem = format!("{required} are required and {} are named", names.len());
+        faults.add(format!("{place}.rules.witnesses_required"), problem);
+    }
+}
 
 fn check_person<'a>(
     person: &'a PersonEntry,

@@ -3,7 +3,7 @@
 use crate::lifecycle::Decided;
 use crate::people::{Person, Side};
 use crate::refusal::Refusal;
-use crate::request::{EndCause, Request};
+use crate::request::{EndCause, Request, Verdict};
 
 /// A manager of the vendor, not the requester, looking at the stored content.
 pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusal> {
@@ -19,17 +19,23 @@ pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusa
 
 /// An approver of the request's tenant, not the requester, looking at the stored content.
 pub(super) fn customer(request: &Request, decided: &Decided) -> Result<(), Refusal> {
-    enabled(&decided.by)?;
-    if decided.by.id == request.content.requester {
+    approver(request, &decided.by)?;
+    same_content(request, decided)
+}
+
+/// An approver of the request's tenant, not the requester.
+pub(super) fn approver(request: &Request, by: &Person) -> Result<(), Refusal> {
+    enabled(by)?;
+    if by.id == request.content.requester {
         return Err(Refusal::OwnRequest);
     }
-    if decided.by.side != Side::Customer(request.content.tenant) {
+    if by.side != Side::Customer(request.content.tenant) {
         return Err(Refusal::WrongTenant);
     }
-    if !decided.by.may_approve(request.content.tenant, &request.content.service) {
+    if !by.may_approve(request.content.tenant, &request.content.service) {
         return Err(Refusal::NotApprover);
     }
-    same_content(request, decided)
+    Ok(())
 }
 
 /// Whether the tenant's wish for a comment is met.
@@ -39,6 +45,22 @@ pub(super) fn comment(request: &Request, decided: &Decided) -> Result<(), Refusa
         return Err(Refusal::CommentRequired);
     }
     Ok(())
+}
+
+/// Whether a yes is signed where the tenant wants it signed. A no opens nothing and needs no signature.
+pub(super) fn passkey(request: &Request, decided: &Decided) -> Result<(), Refusal> {
+    let unsigned = decided.verdict == Verdict::Approve && decided.proof.is_none();
+    if request.content.rules.passkey_required && unsigned { Err(Refusal::PasskeyRequired) } else { Ok(()) }
+}
+
+/// Who takes part in the conversation: the engineer, the vendor's managers, the tenant's approvers.
+pub(super) fn speaker(request: &Request, by: &Person) -> Result<(), Refusal> {
+    enabled(by)?;
+    let service = &request.content.service;
+    if by.id == request.content.requester || by.may_review(service) || by.may_approve(request.content.tenant, service) {
+        return Ok(());
+    }
+    Err(Refusal::MayNotComment)
 }
 
 /// Only the engineer who asked.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Decided, Fact, transition};
-use crate::content::{Content, ReasonCode, Severity};
+use super::{Comment, Decided, Fact, ReportAnswered, transition};
+use crate::content::{Content, Mode, ReasonCode, Severity};
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::lifecycle::EventKind;
 use crate::people::{Assignment, Person, Role, Side};
@@ -74,6 +74,12 @@ impl EventKind {
             Self::AccessGranted { .. } => "access.granted",
             Self::AccessEnded { .. } => "access.ended",
             Self::Expired { .. } => "request.expired",
+            Self::Reminded { .. } => "request.reminded",
+            Self::Commented => "request.commented",
+            Self::EmergencySupported => "request.emergency_supported",
+            Self::EmergencyApproved => "request.emergency_approved",
+            Self::ReportAccepted => "report.accepted",
+            Self::ReportDisputed => "report.disputed",
             Self::Withdrawn { .. } => "request.withdrawn",
         }
     }
@@ -113,11 +119,14 @@ impl Cast {
             reason_code: ReasonCode::CustomerReported,
             reason: "mail is stuck".to_owned(),
             severity: Severity::Normal,
+            mode: Mode::ReadOnly,
             requester: PersonId(Uuid::from_u128(2)),
             requester_name: "robin".to_owned(),
             duration_seconds: 3600,
             starts_at: None,
-            rules: Rules::default(),
+            extends: None,
+            emergency: None,
+            rules: Rules { reminders_seconds: vec![1800], ..Rules::default() },
         };
         let digest = content.digest();
         Request { content, digest, state, version: 1 }
@@ -126,7 +135,7 @@ impl Cast {
     fn states(&self) -> Vec<State> {
         let later = self.now + TimeDelta::hours(1);
         vec![
-            State::AwaitingManager { review_by: later },
+            State::AwaitingManager { review_by: later, first: None },
             State::AwaitingCustomer { manager: PersonId(Uuid::from_u128(5)), decide_by: later, approvals: Vec::new() },
             State::Granted { access_from: self.now, access_until: later },
             State::Ended { cause: EndCause::Time },
@@ -150,6 +159,8 @@ impl Cast {
             comment: None,
             channel: "cli".to_owned(),
             duration_seconds: None,
+            proof: None,
+            standing: None,
             at,
         };
         vec![
@@ -159,8 +170,21 @@ impl Cast {
             ("customer rejects", Fact::CustomerDecided(decided(&approver, Verdict::Reject))),
             ("review deadline reached", Fact::DeadlineReached { stage: Stage::Manager, at: late }),
             ("decision deadline reached", Fact::DeadlineReached { stage: Stage::Customer, at: late }),
+            ("reminder reached", Fact::ReminderReached { at: self.now + TimeDelta::minutes(45) }),
             ("access time reached", Fact::AccessTimeReached { at: late }),
-            ("customer ends access", Fact::EndAsked { by: approver, comment: None, at }),
+            ("engineer asks or answers", Fact::Commented(Comment { by: engineer.clone(), text: "yes".to_owned(), at })),
+            ("customer ends access", Fact::EndAsked { by: approver.clone(), comment: None, at }),
+            (
+                "customer accepts the report",
+                Fact::ReportAnswered(ReportAnswered {
+                    by: approver,
+                    accepts: true,
+                    comment: None,
+                    confirmed: true,
+                    at,
+                }),
+            ),
+            ("engineer is disabled", Fact::RequesterDisabled { at }),
             ("engineer withdraws", Fact::WithdrawAsked { by: engineer, comment: None, at }),
             ("ticket closed", Fact::TicketClosed { at }),
         ]

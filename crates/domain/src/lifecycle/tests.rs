@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::content::{ReasonCode, Severity};
+use crate::consent::Proof;
+use crate::content::{Mode, ReasonCode, Severity};
+use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::people::{Assignment, Side};
 use crate::rules::Rules;
@@ -49,14 +51,18 @@ fn content(required_approvals: i32, requester: u8) -> Content {
         reason_code: ReasonCode::DataRepair,
         reason: "restore a folder".into(),
         severity: Severity::High,
+        mode: Mode::ReadOnly,
         requester: person(requester).id,
         requester_name: person(requester).name,
         duration_seconds: 600,
         starts_at: None,
+        extends: None,
+        emergency: None,
         rules: Rules {
             required_approvals,
             review_deadline_seconds: 1000,
             decision_deadline_seconds: 1000,
+            reminders_seconds: vec![500, 100],
             ..Rules::default()
         },
     }
@@ -70,6 +76,8 @@ fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
         comment: None,
         channel: "cli".into(),
         duration_seconds: None,
+        proof: None,
+        standing: None,
         at: at(seconds),
     }
 }
@@ -83,6 +91,10 @@ enum Act {
     End(u8),
     Withdraw(u8),
     Ticket,
+    Reminder,
+    Comment(u8),
+    Disabled,
+    Report(u8, bool),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -95,6 +107,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..8u8).prop_map(Act::End),
         1 => (0..8u8).prop_map(Act::Withdraw),
         1 => Just(Act::Ticket),
+        1 => Just(Act::Reminder),
+        1 => (0..8u8).prop_map(Act::Comment),
+        1 => Just(Act::Disabled),
+        1 => (0..8u8, any::<bool>()).prop_map(|(p, yes)| Act::Report(p, yes)),
     ]
 }
 
@@ -113,7 +129,15 @@ fn fact(act: &Act, digest: Digest, seconds: i64) -> Fact {
         Act::End(by) => Fact::EndAsked { by: person(by), comment: None, at: at(seconds) },
         Act::Withdraw(by) => Fact::WithdrawAsked { by: person(by), comment: None, at: at(seconds) },
         Act::Ticket => Fact::TicketClosed { at: at(seconds) },
+        Act::Reminder => Fact::ReminderReached { at: at(seconds) },
+        Act::Disabled => Fact::RequesterDisabled { at: at(seconds) },
+        Act::Report(by, accepts) => Fact::ReportAnswered(report(by, accepts, true, seconds)),
+        Act::Comment(by) => Fact::Commented(Comment { by: person(by), text: "why?".into(), at: at(seconds) }),
     }
+}
+
+fn report(by: u8, accepts: bool, confirmed: bool, seconds: i64) -> ReportAnswered {
+    ReportAnswered { by: person(by), accepts, comment: Some("as agreed".into()), confirmed, at: at(seconds) }
 }
 
 /// What was seen over a whole life, for the promises to be asked of.
@@ -133,7 +157,8 @@ fn live(content: Content, acts: &[(Act, i64)]) -> Life {
     for (act, later) in acts {
         seconds += later;
         let Ok(step) = transition(&request, &fact(act, request.digest, seconds)) else { continue };
-        assert!(!request.state.is_final(), "an ending is final: {:?} left by {act:?}", request.state);
+        let stays = step.next == request.state && matches!(act, Act::Report(4..=6, _));
+        assert!(!request.state.is_final() || stays, "an ending is final: {:?} left by {act:?}", request.state);
         assert!(!step.events.is_empty(), "every change of state has an event");
         request.version += i32::try_from(step.events.len()).unwrap();
         request.state = step.next;
@@ -189,7 +214,12 @@ proptest! {
     #[test]
     fn repeating_every_fact_changes_nothing((required, requester, acts) in lives()) {
         let once = live(content(required, requester), &acts);
-        let twice: Vec<_> = acts.iter().flat_map(|(act, later)| [(act.clone(), *later), (act.clone(), 0)]).collect();
+        // A comment or a word on the report said twice is said twice; the inbox and a timer's generation stand before these.
+        let again = |act: &Act| usize::from(!matches!(act, Act::Comment(_) | Act::Reminder | Act::Report(..)));
+        let twice: Vec<_> = acts
+            .iter()
+            .flat_map(|(act, later)| std::iter::once((act.clone(), *later)).chain(vec![(act.clone(), 0); again(act)]))
+            .collect();
         let twice = live(content(required, requester), &twice);
         prop_assert_eq!(once.request, twice.request);
         prop_assert_eq!(once.decisions, twice.decisions);
@@ -205,7 +235,9 @@ proptest! {
         ]);
         let life = live(content(required, requester), &acts);
         prop_assert!(life.request.state.is_final());
-        let endings = life.events.iter().filter(|event| !matches!(event.to, "awaiting_manager" | "awaiting_customer" | "granted"));
+        let endings = life.events.iter().filter(|event| {
+            !matches!(event.to, "awaiting_manager" | "awaiting_customer" | "granted") && event.from != Some("ended")
+        });
         prop_assert_eq!(endings.count(), 1, "exactly one ending");
     }
 }
@@ -230,6 +262,53 @@ fn an_approval_at_the_deadline_is_late_and_one_before_is_not() {
     assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::DeadlinePassed { deadline }));
     yes.at = deadline - TimeDelta::microseconds(1);
     assert_eq!(customer_says(&request, yes).unwrap().next.as_str(), "granted");
+}
+
+#[test]
+fn reminders_come_one_after_the_other_and_stop_with_the_stage() {
+    let (mut request, _) = submit(content(1, 0), person(0), at(0));
+    let yes = Fact::ManagerDecided(decided(2, Verdict::Approve, request.digest, 10));
+    let step = transition(&request, &yes).unwrap();
+    assert!(step.timers.contains(&TimerChange::Arm(TimerKind::Reminder, at(510))), "500 seconds before 1010");
+    request.state = step.next;
+    let remind = |seconds| transition(&request, &Fact::ReminderReached { at: at(seconds) });
+    assert_eq!(remind(509), Err(Refusal::NotDue { due_at: at(510) }));
+    assert_eq!(remind(510).unwrap().timers, [TimerChange::Arm(TimerKind::Reminder, at(910))]);
+    assert_eq!(remind(910).unwrap().timers, [TimerChange::Disarm(TimerKind::Reminder)], "none is left");
+    assert_eq!(remind(1010).unwrap().next, State::Expired { stage: Stage::Customer }, "too late to remind");
+    let no = transition(&request, &Fact::CustomerDecided(decided(4, Verdict::Reject, request.digest, 20))).unwrap();
+    assert!(no.timers.contains(&TimerChange::Disarm(TimerKind::Reminder)));
+}
+
+#[test]
+fn those_who_take_part_ask_and_answer_and_nobody_else() {
+    let (fresh, _) = submit(content(1, 0), person(0), at(0));
+    let reviewed = reviewed();
+    let say = |request: &Request, by: u8| {
+        let said = Comment { by: person(by), text: "why?".into(), at: at(20) };
+        transition(request, &Fact::Commented(said)).map(|step| step.next == request.state)
+    };
+    for by in [0, 2, 5] {
+        assert_eq!(say(&reviewed, by), Ok(true));
+    }
+    assert_eq!(say(&reviewed, 7), Err(Refusal::MayNotComment));
+    assert_eq!(say(&fresh, 5), Err(Refusal::NotReviewed), "the customer is not asked yet");
+    assert_eq!(say(&fresh, 0), Ok(true));
+}
+
+#[test]
+fn where_the_tenant_wants_a_passkey_a_yes_without_one_is_refused_and_a_no_is_not() {
+    let mut request = reviewed();
+    request.content.rules.passkey_required = true;
+    let yes = decided(4, Verdict::Approve, request.digest, 20);
+    assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::PasskeyRequired));
+    let proof = Proof { credential: "key".into(), evidence: "{}".into() };
+    let signed = customer_says(&request, Decided { proof: Some(proof.clone()), ..yes }).unwrap();
+    assert_eq!(signed.next.as_str(), "granted");
+    assert_eq!(signed.events[0].proof.as_ref(), Some(&proof), "the event carries the proof");
+    assert_eq!(signed.decision.unwrap().proof, Some(proof));
+    let no = decided(4, Verdict::Reject, request.digest, 20);
+    assert_eq!(customer_says(&request, no).unwrap().next.as_str(), "customer_rejected");
 }
 
 #[test]
@@ -266,10 +345,29 @@ fn access_ends_with_the_cause_of_who_ended_it() {
 }
 
 #[test]
-fn the_chart_has_every_pair_once_and_endings_lead_nowhere() {
+fn the_chart_has_every_pair_once_and_endings_lead_nowhere_but_to_a_word_on_the_report() {
     let rows = chart();
-    assert_eq!(rows.len(), 8 * 10);
+    assert_eq!(rows.len(), 8 * 14);
     assert!(rows.iter().filter(|row| row.outcome.is_ok()).all(|row| !row.events.is_empty()));
     let endings = ["ended", "manager_rejected", "customer_rejected", "expired", "withdrawn"];
-    assert!(rows.iter().filter(|row| endings.contains(&row.state)).all(|row| row.outcome.is_err()));
+    let after = rows.iter().filter(|row| endings.contains(&row.state) && row.outcome.is_ok());
+    let after: Vec<_> = after.map(|row| (row.state, row.fact, row.outcome)).collect();
+    assert_eq!(after, [("ended", "customer accepts the report", Ok("ended"))]);
+}
+
+#[test]
+fn only_the_customer_answers_a_report_and_accepts_no_end_that_is_not_confirmed() {
+    let request = Request { state: State::Ended { cause: EndCause::Time }, ..reviewed() };
+    let answer =
+        |answered| transition(&request, &Fact::ReportAnswered(answered)).map(|step| step.events[0].kind.clone());
+    assert_eq!(answer(report(4, true, true, 900)), Ok(EventKind::ReportAccepted));
+    assert_eq!(answer(report(4, true, false, 900)), Err(Refusal::EndNotConfirmed));
+    assert_eq!(answer(report(4, false, false, 900)), Ok(EventKind::ReportDisputed));
+    let silent = ReportAnswered { comment: None, ..report(4, false, true, 900) };
+    assert!(matches!(answer(silent), Err(Refusal::Invalid(_))));
+    assert_eq!(answer(report(0, true, true, 900)), Err(Refusal::OwnRequest));
+    assert_eq!(answer(report(2, true, true, 900)), Err(Refusal::WrongTenant));
+    assert_eq!(answer(report(7, true, true, 900)), Err(Refusal::WrongTenant));
+    let open = transition(&reviewed(), &Fact::ReportAnswered(report(4, true, true, 10)));
+    assert_eq!(open, Err(Refusal::NotEnded { state: "awaiting_customer" }));
 }

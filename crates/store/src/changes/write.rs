@@ -13,9 +13,9 @@ use crate::timers::Hint;
 type Tx = Transaction<'static, Postgres>;
 
 const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
-                         duration_seconds, decided_at) \
+                         duration_seconds, passkey, decided_at) \
                          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
-                         $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::timestamptz[])";
+                         $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::jsonb[], $12::timestamptz[])";
 
 pub(super) async fn decisions(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
     let taken: Vec<_> =
@@ -34,10 +34,28 @@ pub(super) async fn decisions(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error>
         .bind(taken.iter().map(|(_, decision)| decision.digest.0.to_vec()).collect::<Vec<_>>())
         .bind(taken.iter().map(|(_, decision)| decision.channel.as_str()).collect::<Vec<_>>())
         .bind(taken.iter().map(|(_, decision)| decision.duration_seconds).collect::<Vec<_>>())
+        .bind(taken.iter().map(|(_, decision)| proof(decision)).collect::<Vec<_>>())
         .bind(taken.iter().map(|(_, decision)| decision.decided_at).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
         .map_err(Error::at("keeping decisions"))?;
+    Ok(())
+}
+
+fn proof(decision: &domain::Decision) -> Option<serde_json::Value> {
+    serde_json::from_str(&decision.proof.as_ref()?.evidence).ok()
+}
+
+const PASSKEY: &str = "update passkeys p set record = u.record, last_used_at = clock_timestamp() \
+                       from unnest($1::text[], $2::jsonb[]) as u(credential, record) where p.credential = u.credential";
+
+pub(super) async fn passkeys(tx: &mut Tx, used: &[(String, serde_json::Value)]) -> Result<(), Error> {
+    if used.is_empty() {
+        return Ok(());
+    }
+    let (credentials, records): (Vec<_>, Vec<_>) = used.iter().cloned().unzip();
+    let updating = sqlx::query(PASSKEY).bind(credentials).bind(records).execute(&mut **tx);
+    updating.await.map_err(Error::at("noting the use of passkeys"))?;
     Ok(())
 }
 
@@ -56,7 +74,7 @@ pub(super) async fn new_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Err
         .iter()
         .filter(|moved| moved.is_new)
         .filter_map(|moved| match moved.request.state {
-            State::AwaitingManager { review_by } => Some((&moved.request, review_by)),
+            State::AwaitingManager { review_by, .. } => Some((&moved.request, review_by)),
             _ => None,
         })
         .collect();
@@ -91,7 +109,7 @@ const MOVE: &str = "update requests r set state = m.state, version = m.version, 
                     access_until = case when m.state = 'ended' then least(r.access_until, clock_timestamp()) \
                                    else coalesce(m.access_until, r.access_until) end, \
                     cause = coalesce(m.cause, r.cause), \
-                    over_at = case when m.over then clock_timestamp() end \
+                    over_at = case when m.over then coalesce(r.over_at, clock_timestamp()) end \
                     from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], \
                     $7::timestamptz[], $8::text[], $9::bool[]) \
                     as m(id, state, version, manager, decide_by, access_from, access_until, cause, over) \
@@ -106,11 +124,19 @@ pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), E
     if steps.is_empty() {
         return Ok(());
     }
+    // An emergency is granted by its second manager, whose decision goes with the step.
+    let granted_by = |moved: &Moved| {
+        let decision = moved.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Manager);
+        decision.filter(|_| matches!(moved.request.state, State::Granted { .. })).map(|decision| decision.person.0)
+    };
+    let old = moved.iter().filter(|moved| !moved.is_new);
+    let managers: Vec<Option<Uuid>> =
+        old.zip(&steps).map(|(moved, (_, columns))| columns.manager.or_else(|| granted_by(moved))).collect();
     sqlx::query(MOVE)
         .bind(steps.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
         .bind(steps.iter().map(|(request, _)| request.state.as_str()).collect::<Vec<_>>())
         .bind(steps.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
-        .bind(steps.iter().map(|(_, columns)| columns.manager).collect::<Vec<_>>())
+        .bind(managers)
         .bind(steps.iter().map(|(_, columns)| columns.decide_by).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, columns)| columns.access_from).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, columns)| columns.access_until).collect::<Vec<_>>())
@@ -176,6 +202,7 @@ const OUTBOX: &str = "insert into outbox (message_id, consumer, kind, request, t
                       select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[])";
 
 pub(crate) async fn outbox(tx: &mut Tx, messages: &[Message]) -> Result<(), Error> {
+    crate::texts::keep(tx, messages).await?;
     let rows: Vec<_> =
         messages.iter().flat_map(|message| message.kind.roles().iter().map(move |role| (message, *role))).collect();
     if rows.is_empty() {

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use contracts::Kind;
-use contracts::directory::{Directory, PersonEntry, TenantEntry};
-use contracts::envelope::{About, Message, message};
-use contracts::events::{Actor, DirectoryChanged};
+use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
+use contracts::envelope::Message;
+use contracts::events::{self, Actor};
 use domain::Rules;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -40,6 +39,7 @@ const LOCK: &str = "select pg_advisory_xact_lock(7001)";
 const ADD_SERVICE: &str = "insert into services (name) values ($1) on conflict do nothing";
 const DROP_PRODUCER: &str = "delete from producers where login = $1 and command <> all($2)";
 const ADD_PRODUCER: &str = "insert into producers (login, command) values ($1, $2) on conflict do nothing";
+const TENANT_ID: &str = "select id from tenants where name = $1";
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
@@ -89,15 +89,23 @@ impl Store {
         }
         let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
-        let messages: Vec<Message> = applied
-            .changes
-            .iter()
-            .map(|(tenant, changes)| {
-                let about = About { tenant: tenant.clone(), ..About::default() };
-                let data = DirectoryChanged { changes: changes.clone(), actor: actor.clone() };
-                message(Kind::DirectoryChanged, now, about, &data)
-            })
-            .collect();
+        let mut messages: Vec<Message> = Vec::new();
+        for (tenant, changes) in &applied.changes {
+            // Approvers hear of what changed, not of what they begin with.
+            let changed = changes.iter().any(|change| change.contains(" changed: "));
+            match tenant {
+                Some(name) if changed => {
+                    let id: Uuid =
+                        sqlx::query_scalar(TENANT_ID).bind(name).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+                    messages.extend(
+                        crate::settings::told(&mut tx, id, (by, actor.clone()), changes, now, Vec::new()).await?,
+                    );
+                }
+                _ => {
+                    messages.extend(events::directory_changed(changes, &actor, tenant.as_deref(), now));
+                }
+            }
+        }
         changes_outbox(&mut tx, &messages).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok((applied, messages))
@@ -106,21 +114,23 @@ impl Store {
 
 const TENANT_BEFORE: &str = "select id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
                              decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, \
-                             required_approvals, comment_required, reminders_seconds) from tenants where name = $1";
+                             required_approvals, comment_required, passkey_required, reminders_seconds) from tenants where name = $1";
 const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
                       decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                      comment_required, reminders_seconds) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+                      comment_required, passkey_required, reminders_seconds) \
+                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
                       on conflict (name) do update set display_name = excluded.display_name, \
-                      enabled = excluded.enabled, notice_addresses = excluded.notice_addresses, \
+                      enabled = excluded.enabled, notice_addresses = case when tenants.settings_by = 'customer' then tenants.notice_addresses else excluded.notice_addresses end, \
                       review_deadline_seconds = excluded.review_deadline_seconds, \
-                      decision_deadline_seconds = excluded.decision_deadline_seconds, \
-                      access_default_seconds = excluded.access_default_seconds, \
-                      access_ceiling_seconds = excluded.access_ceiling_seconds, \
-                      required_approvals = excluded.required_approvals, \
-                      comment_required = excluded.comment_required, reminders_seconds = excluded.reminders_seconds \
+                      decision_deadline_seconds = case when tenants.settings_by = 'customer' then tenants.decision_deadline_seconds else excluded.decision_deadline_seconds end, \
+                      access_default_seconds = case when tenants.settings_by = 'customer' then tenants.access_default_seconds else excluded.access_default_seconds end, \
+                      access_ceiling_seconds = case when tenants.settings_by = 'customer' then tenants.access_ceiling_seconds else excluded.access_ceiling_seconds end, \
+                      required_approvals = case when tenants.settings_by = 'customer' then tenants.required_approvals else excluded.required_approvals end, \
+                      comment_required = case when tenants.settings_by = 'customer' then tenants.comment_required else excluded.comment_required end, \
+                      passkey_required = case when tenants.settings_by = 'customer' then tenants.passkey_required else excluded.passkey_required end, reminders_seconds = case when tenants.settings_by = 'customer' then tenants.reminders_seconds else excluded.reminders_seconds end \
                       returning id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
                       decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                      comment_required, reminders_seconds)";
+                      comment_required, passkey_required, reminders_seconds)";
 
 async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Result<(), Error> {
     let doing = "applying a tenant";
@@ -139,6 +149,7 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .bind(rules.access_ceiling_seconds)
         .bind(rules.required_approvals)
         .bind(rules.comment_required)
+        .bind(rules.passkey_required)
         .bind(&rules.reminders_seconds)
         .fetch_one(&mut **tx)
         .await
@@ -150,7 +161,8 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         }
         Some(_) => {}
     }
-    let approvers = entry.approver_assignments();
+    witnesses(tx, applied, entry, id).await?;
+    let approvers = crate::approvers::settle(tx, id, entry.deciders()).await?.assignments();
     for person_entry in &entry.people {
         let mut roles: Vec<(String, Option<String>)> =
             person_entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
@@ -158,6 +170,37 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
             roles.push(("approver".to_owned(), service.clone()));
         }
         person(tx, applied, person_entry, Some((id, &entry.name)), roles).await?;
+    }
+    Ok(())
+}
+
+const WITNESSES_BEFORE: &str = "select coalesce(witnesses_required::text, 'none') || coalesce((select string_agg(concat_ws(' ', '', url, key), '' order by name) \
+                                from witnesses w where w.tenant = t.id), '') from tenants t where id = $1";
+const WITNESSES_REQUIRED: &str = "update tenants set witnesses_required = $2 where id = $1";
+const DROP_WITNESSES: &str = "delete from witnesses where tenant = $1";
+const ADD_WITNESSES: &str =
+    "insert into witnesses (tenant, name, url, key) select $1, * from unnest($2::text[], $3::text[], $4::text[])";
+
+/// Who countersigns a tenant's log, and whether doors wait for that.
+async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
+    let doing = "applying the witnesses of a tenant";
+    let before: String =
+        sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    let setting = sqlx::query(WITNESSES_REQUIRED).bind(id).bind(entry.rules.witnesses_required);
+    setting.execute(&mut **tx).await.map_err(Error::at(doing))?;
+    sqlx::query(DROP_WITNESSES).bind(id).execute(&mut **tx).await.map_err(Error::at(doing))?;
+    sqlx::query(ADD_WITNESSES)
+        .bind(id)
+        .bind(entry.witnesses.iter().map(WitnessEntry::name).collect::<Vec<_>>())
+        .bind(entry.witnesses.iter().map(|witness| witness.url.trim_end_matches('/')).collect::<Vec<_>>())
+        .bind(entry.witnesses.iter().map(|witness| witness.key.as_str()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    let after: String =
+        sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    if before != after {
+        applied.say(Some(&entry.name), format!("witnesses of tenant {} changed: {before} -> {after}", entry.name));
     }
     Ok(())
 }

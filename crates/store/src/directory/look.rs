@@ -10,15 +10,19 @@ use crate::pool::Store;
 const PERSON: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
                       coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
                       coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
-                      from people p left join assignments a on a.person = p.id where p.id = $1 group by p.id";
+                      from people p left join current_assignments a on a.person = p.id where p.id = $1 group by p.id";
 const EVERYBODY: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
                          coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
                          coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
-                         from people p left join assignments a on a.person = p.id where p.enabled group by p.id \
+                         from people p left join current_assignments a on a.person = p.id where p.enabled group by p.id \
                          order by p.tenant nulls first, p.name limit 500";
 const ALL_TENANTS: &str = "select id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
                            decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                           comment_required, reminders_seconds from tenants where enabled order by name limit 1000";
+                           comment_required, passkey_required, reminders_seconds from tenants where enabled order by name limit 1000";
+const MANAGERS: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
+                        array_agg(a.role) as roles, array_agg(a.service) as services \
+                        from people p join current_assignments a on a.person = p.id \
+                        where p.tenant is null and p.enabled and a.role = 'manager' group by p.id order by p.display_name, p.id";
 const SERVICE_NAMES: &str = "select name from services order by name";
 
 impl Store {
@@ -39,6 +43,16 @@ impl Store {
     pub async fn everybody(&self) -> Result<Vec<Person>, Error> {
         let rows: Vec<PersonRow> =
             sqlx::query_as(EVERYBODY).fetch_all(&self.pool).await.map_err(Error::at("reading people"))?;
+        Ok(rows.into_iter().map(Person::from).collect())
+    }
+
+    /// The vendor's managers who are enabled.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn managers(&self) -> Result<Vec<Person>, Error> {
+        let rows: Vec<PersonRow> =
+            sqlx::query_as(MANAGERS).fetch_all(&self.pool).await.map_err(Error::at("reading the managers"))?;
         Ok(rows.into_iter().map(Person::from).collect())
     }
 

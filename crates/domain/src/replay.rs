@@ -1,0 +1,179 @@
+//! The lifecycle's rules asked backwards: whether a recorded history could have come about by them.
+//!
+//! [`transition`](crate::lifecycle::transition) decides from rows; this looks at what the audit log says happened, and
+//! needs nothing else. Rules about roles and settings that the log does not carry are not asked here.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+mod steps;
+
+/// A clock that is set right may step back this far between two steps of a request.
+const CLOCK_STEP: TimeDelta = TimeDelta::seconds(1);
+
+/// One step as the log tells it. What a kind of step does not say is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Name of the event, such as `request.submitted`.
+    pub kind: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// State before.
+    pub from: Option<String>,
+    /// State after.
+    pub to: String,
+    /// Digest of the content it is about.
+    pub digest: String,
+    /// The person who did it.
+    pub person: Option<Uuid>,
+    /// Their side: `vendor` or `customer`.
+    pub side: Option<String>,
+    /// The manager must answer before.
+    pub review_by: Option<DateTime<Utc>>,
+    /// The customer must answer before.
+    pub decide_by: Option<DateTime<Utc>>,
+    /// Access opens no earlier.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Access opens.
+    pub access_from: Option<DateTime<Utc>>,
+    /// Access is over.
+    pub access_until: Option<DateTime<Utc>>,
+    /// The deadline that passed.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Seconds asked for, or allowed.
+    pub duration_seconds: Option<i64>,
+    /// Yeses needed.
+    pub required_approvals: Option<i64>,
+    /// Yeses so far.
+    pub approvals: Option<i64>,
+    /// Why it ended or was taken back.
+    pub cause: Option<String>,
+    /// Whose answer was missing.
+    pub stage: Option<String>,
+}
+
+/// A rule that a step breaks, in words that begin with the rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+/// A request as its history so far leaves it: what its row must say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// State.
+    pub state: String,
+    /// Digest of the content.
+    pub digest: String,
+    /// Number of steps.
+    pub version: i64,
+    /// Who asked.
+    pub requester: Option<Uuid>,
+    /// The manager who said yes.
+    pub manager: Option<Uuid>,
+    /// The customer's yeses: who, and for how many seconds.
+    pub yeses: Vec<(Uuid, i64)>,
+    /// The manager must answer before.
+    pub review_by: Option<DateTime<Utc>>,
+    /// The customer must answer before.
+    pub decide_by: Option<DateTime<Utc>>,
+    /// Access opens.
+    pub access_from: Option<DateTime<Utc>>,
+    /// Access is over.
+    pub access_until: Option<DateTime<Utc>>,
+    /// Why it ended, was withdrawn, or at which stage it expired.
+    pub cause: Option<String>,
+    /// When nothing could follow any more.
+    pub over_at: Option<DateTime<Utc>>,
+    required: i64,
+    asked_seconds: i64,
+    starts_at: Option<DateTime<Utc>>,
+    last_at: Option<DateTime<Utc>>,
+}
+
+impl Replayed {
+    /// Takes the next step. A broken rule is told and the step taken all the same, so that one fault is told once.
+    ///
+    /// # Errors
+    /// Every rule that the step breaks.
+    pub fn take(&mut self, step: &Told) -> Result<(), Vec<Broken>> {
+        let mut broken = Vec::new();
+        let mut rule = |holds: bool, words: String| {
+            if !holds {
+                broken.push(Broken(words));
+            }
+        };
+        let state = if self.version == 0 { None } else { Some(self.state.as_str()) };
+        rule(
+            step.from.as_deref() == state,
+            format!(
+                "each step begins where the one before ended: this one begins in {}, the request was in {}",
+                step.from.as_deref().unwrap_or("nothing"),
+                state.unwrap_or("nothing")
+            ),
+        );
+        rule(
+            steps::is_legal(step.from.as_deref(), &step.kind, &step.to),
+            format!("no {} leads from {} to {}", step.kind, step.from.as_deref().unwrap_or("nothing"), step.to),
+        );
+        rule(
+            self.version == 0 || step.digest == self.digest,
+            "the content never changes: this step is about another digest than the submission".to_owned(),
+        );
+        rule(
+            self.last_at.is_none_or(|last| step.at >= last - CLOCK_STEP),
+            "a step is not before the one it follows".to_owned(),
+        );
+        rule(
+            self.yeses_are_missing() || step.kind == "access.granted",
+            "when all yeses are there, access is granted and nothing else happens".to_owned(),
+        );
+        steps::particulars(self, step, &mut rule);
+        self.follow(step);
+        if broken.is_empty() { Ok(()) } else { Err(broken) }
+    }
+
+    fn yeses_are_missing(&self) -> bool {
+        self.state != "awaiting_customer" || i64::try_from(self.yeses.len()).unwrap_or(i64::MAX) < self.required.max(1)
+    }
+
+    fn follow(&mut self, step: &Told) {
+        match step.kind.as_str() {
+            "request.submitted" => {
+                self.digest.clone_from(&step.digest);
+                self.requester = step.person;
+                self.review_by = step.review_by;
+                self.starts_at = step.starts_at;
+                self.required = step.required_approvals.unwrap_or(1);
+                self.asked_seconds = step.duration_seconds.unwrap_or_default();
+            }
+            "request.manager_approved" => {
+                self.manager = step.person;
+                self.decide_by = step.decide_by;
+            }
+            "request.customer_approved" => {
+                self.yeses.extend(step.person.zip(step.duration_seconds));
+            }
+            "access.granted" => {
+                self.access_from = step.access_from;
+                self.access_until = step.access_until;
+            }
+            "access.ended" => {
+                // The end only moves earlier.
+                self.access_until = self.access_until.map(|until| until.min(step.at));
+                self.cause.clone_from(&step.cause);
+            }
+            "request.withdrawn" => self.cause.clone_from(&step.cause),
+            "request.expired" => self.cause.clone_from(&step.stage),
+            _ => {}
+        }
+        if steps::is_final(&step.to) && self.over_at.is_none() {
+            self.over_at = Some(step.at);
+        }
+        self.state.clone_from(&step.to);
+        self.last_at = Some(step.at);
+        self.version += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

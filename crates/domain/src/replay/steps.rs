@@ -1,0 +1,129 @@
+//! What each kind of step must satisfy. docs/audit-format.md says the same in words, for a second verifier.
+
+use chrono::TimeDelta;
+
+use super::{Replayed, Told};
+
+/// The kinds of steps and the moves they make; `commented` stays wherever it is.
+const MOVES: [(Option<&str>, &str, &str); 14] = [
+    (None, "request.submitted", "awaiting_manager"),
+    (Some("awaiting_manager"), "request.manager_approved", "awaiting_customer"),
+    (Some("awaiting_manager"), "request.manager_rejected", "manager_rejected"),
+    (Some("awaiting_manager"), "request.expired", "expired"),
+    (Some("awaiting_manager"), "request.withdrawn", "withdrawn"),
+    (Some("awaiting_customer"), "request.customer_approved", "awaiting_customer"),
+    (Some("awaiting_customer"), "request.customer_rejected", "customer_rejected"),
+    (Some("awaiting_customer"), "request.expired", "expired"),
+    (Some("awaiting_customer"), "request.reminded", "awaiting_customer"),
+    (Some("awaiting_customer"), "request.withdrawn", "withdrawn"),
+    (Some("awaiting_customer"), "access.granted", "granted"),
+    (Some("granted"), "access.ended", "ended"),
+    (Some("granted"), "request.commented", "granted"),
+    (Some("awaiting_manager"), "request.commented", "awaiting_manager"),
+];
+
+pub(super) fn is_final(state: &str) -> bool {
+    !matches!(state, "awaiting_manager" | "awaiting_customer" | "granted")
+}
+
+/// Whether the lifecycle has this move. A kind it does not know, of a later version, may at most stay where it is.
+pub(super) fn is_legal(from: Option<&str>, kind: &str, to: &str) -> bool {
+    let known = kind == "request.commented" || MOVES.iter().any(|(_, known, _)| *known == kind);
+    let stays = from == Some(to);
+    MOVES.contains(&(from, kind, to))
+        || (kind == "request.commented" && stays && from == Some("awaiting_customer"))
+        || (!known && stays)
+}
+
+/// Rules that depend on the kind of step.
+pub(super) fn particulars(request: &Replayed, step: &Told, rule: &mut impl FnMut(bool, String)) {
+    let mut must = |holds: bool, words: &str| rule(holds, words.to_owned());
+    let side = |side: &str| step.side.as_deref() == Some(side);
+    let is_requester = step.person == request.requester;
+    let before = |deadline: Option<chrono::DateTime<chrono::Utc>>| deadline.is_some_and(|deadline| step.at < deadline);
+    match step.kind.as_str() {
+        "request.submitted" => {
+            must(step.person.is_some() && side("vendor"), "a request is made by a person of the vendor");
+            must(step.review_by.is_some_and(|by| by >= step.at), "a submission sets the deadline of the review");
+        }
+        "request.manager_approved" | "request.manager_rejected" => {
+            must(step.person.is_some() && side("vendor"), "the review is made by a person of the vendor");
+            must(!is_requester, "nobody reviews their own request");
+            must(before(request.review_by), "a review counts only before its deadline");
+        }
+        "request.customer_approved" | "request.customer_rejected" => {
+            must(step.person.is_some() && side("customer"), "the customer's decision is made by the customer");
+            must(!is_requester, "nobody decides about their own request");
+            must(step.person != request.manager, "nobody decides for both sides");
+            must(!request.yeses.iter().any(|(who, _)| Some(*who) == step.person), "one person's yes counts once");
+            must(before(request.decide_by), "a decision counts only before its deadline");
+            if step.kind == "request.customer_approved" {
+                must(
+                    step.duration_seconds.is_some_and(|allowed| (1..=request.asked_seconds).contains(&allowed)),
+                    "no longer access is allowed than was asked for",
+                );
+                let count = i64::try_from(request.yeses.len()).unwrap_or(i64::MAX - 1) + 1;
+                must(step.approvals == Some(count), "the yeses are counted rightly");
+            }
+        }
+        "access.granted" => granted(request, step, &mut must),
+        "access.ended" => ended(request, step, &mut must),
+        "request.expired" => {
+            let (stage, deadline) = match step.from.as_deref() {
+                Some("awaiting_manager") => ("manager", request.review_by),
+                _ => ("customer", request.decide_by),
+            };
+            must(step.stage.as_deref() == Some(stage), "a request expires at the stage it is in");
+            must(step.deadline == deadline, "the deadline never moves");
+            must(deadline.is_some_and(|deadline| step.at >= deadline), "a request expires at its deadline, not before");
+        }
+        "request.withdrawn" => {
+            let by_engineer = step.cause.as_deref() == Some("engineer");
+            must(
+                if by_engineer { is_requester } else { step.cause.as_deref() == Some("ticket_closed") },
+                "a request is taken back by the engineer who asked, or with its ticket",
+            );
+        }
+        "request.reminded" => {
+            must(step.decide_by == request.decide_by, "the deadline never moves");
+        }
+        _ => {}
+    }
+}
+
+fn granted(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
+    must(!request.yeses_are_missing(), "no access without two yeses: the customer's are not there");
+    must(request.manager.is_some(), "no access without two yeses: the manager's is not there");
+    must(request.decide_by.is_some_and(|by| step.at < by), "no access is granted after the deadline");
+    let start = request.starts_at.map_or(step.at, |start| start.max(step.at));
+    must(step.access_from == Some(start), "access opens with the last yes, or at the start that was asked for");
+    let shortest = request.yeses.iter().map(|(_, seconds)| *seconds).min().unwrap_or_default();
+    must(
+        step.access_until.is_some() && step.access_until == step.access_from.map(|from| from + seconds(shortest)),
+        "access lasts as long as the shortest yes allows",
+    );
+}
+
+fn ended(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
+    must(step.access_until == request.access_until, "the end of access is fixed when it is granted");
+    let is_person = step.person.is_some();
+    let holds = match step.cause.as_deref() {
+        Some("time") => request.access_until.is_some_and(|until| step.at >= until),
+        Some("customer") => is_person && step.side.as_deref() == Some("customer"),
+        Some("vendor") => is_person && step.side.as_deref() == Some("vendor") && step.person != request.requester,
+        Some("engineer") => is_person && step.person == request.requester,
+        Some("ticket_closed") => !is_person,
+        _ => false,
+    };
+    must(holds, "access ends by its time, or by somebody who may end it");
+}
+
+/// Any number of seconds: what is beyond the calendar is as long as can be said.
+fn seconds(count: i64) -> TimeDelta {
+    TimeDelta::seconds(count.clamp(0, 1_000_000_000))
+}
+
+#[cfg(test)]
+pub(super) fn moves() -> impl Iterator<Item = (Option<&'static str>, &'static str, &'static str)> {
+    MOVES.into_iter()
+}

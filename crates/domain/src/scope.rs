@@ -1,0 +1,216 @@
+//! Whether what was granted covers what is asked for: the same mailbox, or the same page, folder or site and what lies
+//! below it.
+//!
+//! Deliberately absent: repairing. An address that two servers could read in two ways is covered by nothing.
+
+/// Longest address that is read, in bytes.
+const LENGTH_LIMIT_BYTES: usize = 4096;
+/// Characters that some servers take for a dot or a separator.
+const LOOKALIKES: [char; 6] = ['\u{ff0e}', '\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{29f8}'];
+/// Methods that change nothing. All others do, also those that nobody has thought of yet.
+const READING: [&str; 8] = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH", "READ", "LOGIN"];
+
+/// What an address names.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Scheme and host, and the decoded steps of the path.
+    Url { origin: String, path: Vec<String> },
+    /// A mailbox.
+    Mailbox(String),
+    /// Anything else, to the letter.
+    Name(String),
+}
+
+/// Whether `granted` covers `asked`.
+pub fn covers(granted: &str, asked: &str) -> bool {
+    // A query may choose what a page shows; what was granted must not hang on one.
+    if granted.contains('?') {
+        return false;
+    }
+    match (Place::read(granted), Place::read(asked)) {
+        (Some(Place::Url { origin, path }), Some(Place::Url { origin: other, path: below })) => {
+            origin == other && below.starts_with(&path)
+        }
+        (Some(granted), Some(asked)) => granted == asked,
+        _ => false,
+    }
+}
+
+/// Whether a method may change something.
+pub fn writes(method: &str) -> bool {
+    !READING.contains(&method)
+}
+
+impl Place {
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > LENGTH_LIMIT_BYTES || text.chars().any(char::is_control) {
+            return None;
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return url(&scheme.to_ascii_lowercase(), rest);
+        }
+        if let Some((name, domain)) = text.split_once('@') {
+            let is_odd = |part: &str| part.is_empty() || part.contains(['@', '/', '\\', ' ', '%']);
+            return (!is_odd(name) && !is_odd(domain)).then(|| Self::Mailbox(text.to_ascii_lowercase()));
+        }
+        Some(Self::Name(text.to_owned()))
+    }
+}
+
+fn url(scheme: &str, rest: &str) -> Option<Place> {
+    let standard_port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    if rest.contains(['#', '\\']) {
+        return None;
+    }
+    let rest = rest.split_once('?').map_or(rest, |(path, _)| path);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix(standard_port).unwrap_or(&host);
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-:[]_".contains(c);
+    if host.is_empty() || host.ends_with('.') || !host.chars().all(is_host) {
+        return None;
+    }
+    // One slash at the end means the same folder.
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = if path.is_empty() { Vec::new() } else { path.split('/').map(step).collect::<Option<_>>()? };
+    Some(Place::Url { origin: format!("{scheme}://{host}"), path })
+}
+
+/// One step of a path, decoded once.
+fn step(raw: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' { hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)? } else { byte };
+        if byte == b'/' || byte == b'\\' || byte.is_ascii_control() {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    // Some servers cut parameters off, and some cut dots and spaces off the end.
+    let name = text.split(';').next().unwrap_or_default();
+    let is_dots = name.chars().all(|c| c == '.' || c == ' ');
+    let is_coded_twice = text
+        .as_bytes()
+        .windows(3)
+        .any(|three| three[0] == b'%' && hex_digit(three[1]).is_some() && hex_digit(three[2]).is_some());
+    (!is_dots && !is_coded_twice && !text.contains(LOOKALIKES)).then_some(text)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str = "https://contoso.example/sites/finance";
+
+    #[test]
+    fn a_site_covers_itself_and_what_lies_below() {
+        for asked in [
+            "https://contoso.example/sites/finance",
+            "https://contoso.example/sites/finance/",
+            "https://contoso.example/sites/finance/2026/budget.xlsx",
+            "https://contoso.example/sites/finance/a%20b?download=1",
+            "HTTPS://Contoso.Example:443/sites/finance/x",
+            "https://contoso.example/sites/f%69nance/100%25",
+        ] {
+            assert!(covers(SITE, asked), "{asked}");
+            assert!(covers("https://contoso.example/sites/finance/", asked), "{asked}");
+        }
+        assert!(covers("https://contoso.example", "https://contoso.example/anything"));
+        assert!(covers("https://contoso.example/Shared Documents", "https://contoso.example/Shared%20Documents/x"));
+    }
+
+    #[test]
+    fn no_trick_gets_out_of_a_site() {
+        for asked in [
+            "https://contoso.example/sites/finance-secret",
+            "https://contoso.example/sites/financex/y",
+            "https://contoso.example/sites",
+            "https://contoso.example/",
+            "https://contoso.example/sites/Finance/x",
+            "https://contoso.example/SITES/finance/x",
+            "https://contoso.example/sites/finance/../hr",
+            "https://contoso.example/sites/finance/./x",
+            "https://contoso.example/sites/finance/%2e%2e/hr",
+            "https://contoso.example/sites/finance/.%2E/hr",
+            "https://contoso.example/sites/finance/%252e%252e/hr",
+            "https://contoso.example/sites/finance/..;/hr",
+            "https://contoso.example/sites/finance/..%20/hr",
+            "https://contoso.example/sites/finance/.../hr",
+            "https://contoso.example/sites/finance/%c0%ae%c0%ae/hr",
+            "https://contoso.example/sites/finance/\u{ff0e}\u{ff0e}/hr",
+            "https://contoso.example/sites/finance%2f..%2fhr",
+            "https://contoso.example/sites/finance%2Fx",
+            "https://contoso.example/sites/finance/..%2fhr",
+            "https://contoso.example/sites/finance/%252fhr",
+            "https://contoso.example/sites/finance/%5c..%5chr",
+            "https://contoso.example/sites/finance\\..\\hr",
+            "https://contoso.example/sites//finance/x",
+            "https://contoso.example/sites/finance//x",
+            "https://contoso.example//sites/finance/x",
+            "https://contoso.example/sites/finance/x%00.txt",
+            "https://contoso.example/sites/finance/x%0a",
+            "https://contoso.example/sites/finance/%",
+            "https://contoso.example/sites/finance/%zz",
+            "https://contoso.example/sites/finance/x#y",
+            "https://contoso.example/?/sites/finance",
+            "https://contoso.example.evil.example/sites/finance",
+            "https://evil.example/https://contoso.example/sites/finance",
+            "https://contoso.example@evil.example/sites/finance",
+            "https://evil.example@contoso.example/sites/finance",
+            "https://contoso.example./sites/finance",
+            "https://contoso.example:8443/sites/finance",
+            "http://contoso.example/sites/finance",
+            "ftp://contoso.example/sites/finance",
+            "//contoso.example/sites/finance",
+            "/sites/finance",
+            "",
+        ] {
+            assert!(!covers(SITE, asked), "{asked}");
+        }
+        let long = format!("{SITE}/{}", "x".repeat(5000));
+        assert!(!covers(SITE, &long));
+    }
+
+    #[test]
+    fn a_mailbox_covers_itself_alone() {
+        assert!(covers("finance@contoso.example", "Finance@Contoso.example"));
+        for asked in [
+            "hr@contoso.example",
+            "finance@fabrikam.example",
+            "finance@contoso.example/Archive",
+            "finance@contoso.example@evil.example",
+            " finance@contoso.example",
+            "finance@contoso.example\0",
+            "finance%40contoso.example",
+            "contoso.example",
+        ] {
+            assert!(!covers("finance@contoso.example", asked), "{asked}");
+        }
+        assert!(covers("crm/sales", "crm/sales") && !covers("crm/sales", "crm/sales2") && !covers("crm", "crm/sales"));
+    }
+
+    #[test]
+    fn what_was_granted_oddly_covers_nothing() {
+        for granted in ["https://contoso.example/a/../b", "https://contoso.example/a?b=c", "https://", "", "a@b@c"] {
+            assert!(!covers(granted, granted), "{granted}");
+        }
+    }
+
+    #[test]
+    fn unknown_methods_write() {
+        assert!(!writes("GET") && !writes("PROPFIND"));
+        for method in ["PUT", "DELETE", "MOVE", "COPY", "MKCOL", "PROPPATCH", "LOCK", "POST", "get", "BREW", ""] {
+            assert!(writes(method), "{method}");
+        }
+    }
+}

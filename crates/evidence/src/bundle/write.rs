@@ -1,0 +1,168 @@
+//! Writing a bundle, leaf by leaf, without holding the entries in memory.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use ring::digest::{Context, SHA256};
+use tlog::{Frontier, Hash, Note, ProofFile, Tiles, bundle, prove_inclusion};
+
+use super::{ABOUT, About, CHECKPOINT, KEYS, READMES, SUMS, TEXTS, VIEWS};
+use crate::{Entry, Event, tar, views};
+
+/// Where a view is kept until its size is known.
+pub trait Spool: Read + Write + Seek {}
+impl<T: Read + Write + Seek> Spool for T {}
+
+/// Entries that get a proof of their own: one for every access that was granted, up to this many.
+const PROOFS: usize = 1000;
+
+/// Writes one bundle.
+pub struct Bundler<W: Write, S: Spool> {
+    tar: tar::Writer<W>,
+    about: About,
+    note: Note,
+    sums: String,
+    frontier: Frontier,
+    tiles: Tiles,
+    entries: Vec<Vec<u8>>,
+    views: [S; 3],
+    granted: Vec<(u64, String, Vec<u8>)>,
+}
+
+impl<W: Write, S: Spool> Bundler<W, S> {
+    /// Begins with what stands at the front: what it is, the checkpoint and the keys.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn begin(into: W, spools: [S; 3], about: About, note: Note, keys: &[String]) -> io::Result<Self> {
+        let mut bundler = Self {
+            tar: tar::Writer::new(into),
+            about,
+            note,
+            sums: String::new(),
+            frontier: Frontier::default(),
+            tiles: Tiles::new(),
+            entries: Vec::new(),
+            views: spools,
+            granted: Vec::new(),
+        };
+        bundler.file(ABOUT, &bundler.about.to_bytes())?;
+        bundler.file(CHECKPOINT, bundler.note.to_string().as_bytes())?;
+        bundler.file(KEYS, (keys.join("\n") + "\n").as_bytes())?;
+        for (name, text) in READMES {
+            bundler.file(name, text.as_bytes())?;
+        }
+        bundler.views[1].write_all(views::CSV_HEAD.as_bytes())?;
+        Ok(bundler)
+    }
+
+    /// An earlier checkpoint of this size.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn earlier(&mut self, size: u64, note: &str) -> io::Result<()> {
+        self.file(&format!("checkpoints/{size:020}"), note.as_bytes())
+    }
+
+    /// Texts, one JSON document a line.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn texts(&mut self, lines: &str) -> io::Result<()> {
+        self.file(TEXTS, lines.as_bytes())
+    }
+
+    /// The next leaf of the tree; its entry where it belongs to the bundle.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn leaf(&mut self, leaf: Hash, entry: Option<&[u8]>) -> io::Result<()> {
+        let index = self.frontier.size();
+        for (id, bytes) in self.frontier.push(leaf) {
+            self.file(&id.path(), &bytes)?;
+            self.tiles.insert((id.level, id.index), bytes);
+        }
+        if let Some(entry) = entry {
+            self.view(index, entry)?;
+            self.entries.push(entry.to_vec());
+            if (index + 1).is_multiple_of(256) {
+                self.entries_file(index / 256, 256)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn view(&mut self, index: u64, bytes: &[u8]) -> io::Result<()> {
+        let Some(entry) = Entry::read(bytes) else { return Ok(()) };
+        let Some(event) = serde_json::from_slice(entry.event).ok().and_then(Event::read) else { return Ok(()) };
+        self.views[0].write_all(&views::jsonl(entry.event))?;
+        self.views[1].write_all(views::csv(index, &event).as_bytes())?;
+        writeln!(self.views[2], "{}", views::ocsf(&self.about.origin, index, entry.event, &event))?;
+        if event.kind == "access.granted" && self.granted.len() < PROOFS {
+            self.granted.push((index, event.id.to_string(), bytes.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn entries_file(&mut self, index: u64, width: u16) -> io::Result<()> {
+        let entries = std::mem::take(&mut self.entries);
+        let bytes = bundle::encode(entries.iter().map(Vec::as_slice)).map_err(io::Error::other)?;
+        self.file(&tlog::TileId { level: 0, index, width }.entries_path(), &bytes)
+    }
+
+    /// Ends the bundle.
+    ///
+    /// # Errors
+    /// When writing fails, or there were not as many leaves as the checkpoint has.
+    pub fn finish(mut self) -> io::Result<W> {
+        if self.frontier.size() != self.about.size {
+            return Err(io::Error::other("there are not as many leaves as the checkpoint says"));
+        }
+        for (id, bytes) in self.frontier.partial() {
+            self.file(&id.path(), &bytes)?;
+            self.tiles.insert((id.level, id.index), bytes);
+        }
+        if let Ok(width @ 1..) = u16::try_from(self.entries.len()) {
+            self.entries_file(self.about.size / 256, width)?;
+        }
+        for (index, event, entry) in std::mem::take(&mut self.granted) {
+            let path = prove_inclusion(&self.tiles, index, self.about.size).map_err(io::Error::other)?;
+            let proof = ProofFile { extra: Some(entry), index, path, note: self.note.clone() };
+            self.file(&format!("proofs/{event}.tlog-proof"), proof.to_string().as_bytes())?;
+        }
+        for (place, name) in VIEWS.into_iter().enumerate() {
+            self.spooled(place, name)?;
+        }
+        let sums = std::mem::take(&mut self.sums);
+        self.tar.file(SUMS, sums.len() as u64, sums.as_bytes())?;
+        self.tar.finish()
+    }
+
+    fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.sum(name, ring::digest::digest(&SHA256, bytes).as_ref());
+        self.tar.file(name, bytes.len() as u64, bytes)
+    }
+
+    fn spooled(&mut self, place: usize, name: &str) -> io::Result<()> {
+        let size = self.views[place].seek(SeekFrom::End(0))?;
+        self.views[place].rewind()?;
+        let digest = digest(&mut self.views[place])?;
+        self.sum(name, &digest);
+        self.views[place].rewind()?;
+        self.tar.file(name, size, &mut self.views[place])
+    }
+
+    fn sum(&mut self, name: &str, digest: &[u8]) {
+        self.sums += &format!("{}  {name}\n", hex::encode(digest));
+    }
+}
+
+/// SHA-256 of everything that can be read.
+pub(super) fn digest(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let (mut context, mut part) = (Context::new(&SHA256), vec![0; 1 << 16]);
+    loop {
+        match from.read(&mut part)? {
+            0 => return Ok(context.finish().as_ref().to_vec()),
+            count => context.update(&part[..count]),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The entries themselves: their form, their places in their streams, and what they tell of each request.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use domain::replay::Replayed;
+use serde_json::Value;
+use tlog::{Hash, Verifier};
+use uuid::Uuid;
+
+use crate::finding::{Fault, Finding};
+use crate::{Entry, Event, canonical};
+
+/// A stream so far.
+struct Stream {
+    seq: u64,
+    prev: Hash,
+    version: i64,
+    /// `None` where the beginning is not in what is examined.
+    history: Option<Replayed>,
+}
+
+/// A change of the log's key, as an entry announces it.
+pub(super) struct KeyChange {
+    pub index: u64,
+    pub key: Verifier,
+    pub previous: Option<Verifier>,
+}
+
+/// What was learned from the entries so far.
+pub(super) struct Streams {
+    origin: String,
+    /// Entries before this one may be absent.
+    first: u64,
+    streams: HashMap<String, Stream>,
+    requests: HashMap<Uuid, String>,
+    ids: HashSet<Uuid>,
+    keys: Vec<KeyChange>,
+    newest: Option<DateTime<Utc>>,
+}
+
+impl Streams {
+    pub fn new(origin: String, first: u64) -> Self {
+        Self {
+            origin,
+            first,
+            streams: HashMap::new(),
+            requests: HashMap::new(),
+            ids: HashSet::new(),
+            keys: Vec::new(),
+            newest: None,
+        }
+    }
+
+    pub fn newest(&self) -> Option<DateTime<Utc>> {
+        self.newest
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &KeyChange> {
+        self.keys.iter()
+    }
+
+    /// A request's history, if all of it is there.
+    pub fn history(&self, request: &Uuid) -> Option<&Replayed> {
+        self.streams.get(self.requests.get(request)?)?.history.as_ref()
+    }
+
+    /// Requests whose history is whole.
+    pub fn requests(&self) -> impl Iterator<Item = &Uuid> {
+        self.requests.keys().filter(|request| self.history(request).is_some_and(|history| history.version > 0))
+    }
+
+    pub fn whole_requests(&self) -> u64 {
+        self.requests().count() as u64
+    }
+
+    pub fn take(&mut self, index: u64, bytes: &[u8], leaf: Hash) -> Vec<Finding> {
+        let fault = |fault: Fault, words: &str| vec![Finding::new(fault, words).at(index, None)];
+        let Some(entry) = Entry::read(bytes) else {
+            return fault(Fault::Rule, "the entry is not in its format");
+        };
+        let document: Option<Value> = match entry.v {
+            1 => canonical::read(entry.event),
+            _ => serde_json::from_slice(entry.event).ok(),
+        };
+        let Some(event) = document.and_then(Event::read) else {
+            return fault(Fault::Rule, "the event in the entry is not in its format");
+        };
+        let mut found = Vec::new();
+        let mut find = |fault: Fault, words: String| found.push(Finding::new(fault, words).at(index, Some(&event)));
+        if entry.log != self.origin {
+            find(Fault::Rule, format!("the entry belongs to another log, {}", entry.log));
+        }
+        if !self.ids.insert(event.id) {
+            find(Fault::Rule, "the same event is recorded twice".to_owned());
+        }
+        self.newest = self.newest.max(Some(event.at));
+        if event.kind == "log.key_changed" {
+            let key = |name: &str| event.data()[name].as_str().and_then(|key| key.parse::<Verifier>().ok());
+            match key("key") {
+                Some(new) => self.keys.push(KeyChange { index, key: new, previous: key("previous") }),
+                None => find(Fault::Rule, "a change of the log's key names no key".to_owned()),
+            }
+        }
+        let name = event.request.clone().unwrap_or_default();
+        let is_whole = self.first == 0 || entry.seq == 1;
+        let stream = self.streams.entry(name.clone()).or_insert_with(|| Stream {
+            seq: if is_whole { 0 } else { entry.seq - 1 },
+            prev: if is_whole { Hash([0; 32]) } else { entry.prev },
+            version: if is_whole { 0 } else { event.version.unwrap_or(1) - 1 },
+            history: is_whole.then(Replayed::default),
+        });
+        if entry.seq != stream.seq + 1 {
+            let expected = stream.seq + 1;
+            let words = format!("its stream goes on with {} where {expected} must follow", entry.seq);
+            find(Fault::Gap, words);
+        } else if entry.prev != stream.prev {
+            find(Fault::Mismatch, "the entry before it in its stream is another than it was written after".to_owned());
+        }
+        (stream.seq, stream.prev) = (entry.seq, leaf);
+        step(&event, stream, &mut find);
+        if let Some(request) = name.parse().ok().filter(|_| event.version.is_some()) {
+            self.requests.insert(request, name);
+        }
+        found
+    }
+}
+
+/// A step of a request: in its place, and by the rules.
+fn step(event: &Event, stream: &mut Stream, find: &mut impl FnMut(Fault, String)) {
+    let Some(version) = event.version else { return };
+    if version != stream.version + 1 {
+        find(Fault::Gap, format!("step {version} of the request where step {} must follow", stream.version + 1));
+    }
+    stream.version = version;
+    if let (Some(history), Some(told)) = (&mut stream.history, event.told())
+        && let Err(broken) = history.take(&told)
+    {
+        for rule in broken {
+            find(Fault::Rule, rule.0);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Invented logs: requests of invented people, by the rules, for tests and measurements.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tlog::{Checkpoint, Frontier, Hash, Kind, Note, Signer, leaf_hash};
+use uuid::Uuid;
+
+use crate::Entry;
+use crate::bundle::{About, Bundler};
+use crate::tar;
+
+/// A log in the making.
+pub struct Invented {
+    /// Its name.
+    pub origin: String,
+    /// Its key.
+    pub signer: Signer,
+    /// Its entries.
+    pub entries: Vec<Vec<u8>>,
+    /// Earlier checkpoints: size and note.
+    pub earlier: Vec<(u64, Note)>,
+    /// Texts, one JSON document a line.
+    pub texts: String,
+    seed: [u8; 32],
+    streams: BTreeMap<String, (u64, Hash)>,
+    now: DateTime<Utc>,
+    state: u64,
+}
+
+impl Invented {
+    /// A log of this name; the same seed makes the same log.
+    ///
+    /// # Panics
+    /// Never: the name of the key is sound.
+    #[allow(clippy::expect_used, reason = "the name is made here")]
+    pub fn new(tenant: &str, seed: u64) -> Self {
+        let origin = format!("lockbox.fabrikam.example/t/{tenant}");
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let signer = Signer::from_seed(&origin, Kind::Log, &key).expect("a sound name");
+        let mut log = Self {
+            origin,
+            signer,
+            entries: Vec::new(),
+            earlier: Vec::new(),
+            texts: String::new(),
+            seed: key,
+            streams: BTreeMap::new(),
+            now: DateTime::UNIX_EPOCH + TimeDelta::days(20_700),
+            state: seed,
+        };
+        let key = log.signer.verifier().to_string();
+        log.event("log.key_changed", None, None, &json!({"actor": {"kind": "lockbox"}, "key": key}));
+        log
+    }
+
+    /// The next number (splitmix64).
+    pub fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn id(&mut self) -> Uuid {
+        let (high, low) = (self.draw(), self.draw());
+        Uuid::from_u64_pair((high & !0xF000) | 0x7000, (low & !(3 << 62)) | (1 << 63))
+    }
+
+    /// Appends an event.
+    pub fn event(&mut self, kind: &str, request: Option<&str>, version: Option<u64>, data: &Value) -> Uuid {
+        let id = self.id();
+        let tenant = self.origin.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut event = json!({
+            "specversion": "1.0", "id": id.to_string(), "source": "/lockbox", "type": format!("lockbox.{kind}.v1"),
+            "time": self.now.to_rfc3339_opts(SecondsFormat::Micros, true), "datacontenttype": "application/json",
+            "tenant": tenant, "data": data,
+        });
+        if let Some(request) = request {
+            event["correlationid"] = request.into();
+            event["subject"] = format!("requests/{request}").into();
+        }
+        if let Some(version) = version {
+            event["subjectversion"] = version.into();
+        }
+        self.append(event.to_string().as_bytes(), request.unwrap_or_default());
+        id
+    }
+
+    fn append(&mut self, event: &[u8], stream: &str) {
+        let (seq, prev) = self.streams.get(stream).copied().unwrap_or((0, Hash([0; 32])));
+        let entry = Entry { event, log: &self.origin, prev, seq: seq + 1, v: 1 }.to_bytes();
+        self.streams.insert(stream.to_owned(), (seq + 1, leaf_hash(&entry)));
+        self.entries.push(entry);
+    }
+
+    fn pass(&mut self, at_most_seconds: u64) {
+        let micros = 1 + self.draw() % (at_most_seconds * 1_000_000);
+        self.now += TimeDelta::microseconds(i64::try_from(micros).unwrap_or_default());
+    }
+
+    /// Requests until there are this many entries or a few more; a heartbeat now and then.
+    pub fn grow(&mut self, entries: usize) {
+        while self.entries.len() < entries {
+            self.request();
+            if self.draw().is_multiple_of(8) {
+                let size = self.entries.len();
+                let data = json!({"actor": {"kind": "lockbox"}, "log": self.origin, "size": size});
+                self.event("log.heartbeat", None, None, &data);
+            }
+            if self.draw().is_multiple_of(16) {
+                let note = self.checkpoint();
+                self.earlier.push((self.entries.len() as u64, note));
+            }
+        }
+    }
+
+    /// One request with one of the endings.
+    fn request(&mut self) {
+        let id = self.id().to_string();
+        let mut story = Story { log: self, id, state: None, version: 0 };
+        story.tell();
+    }
+
+    /// The checkpoint of the log as it is.
+    pub fn checkpoint(&self) -> Note {
+        let mut frontier = Frontier::default();
+        for entry in &self.entries {
+            frontier.push(leaf_hash(entry));
+        }
+        self.sign(frontier.size(), frontier.root())
+    }
+
+    /// A checkpoint over whatever is said.
+    pub fn sign(&self, size: u64, root: Hash) -> Note {
+        let text = Checkpoint { origin: self.origin.clone(), size, root }.to_string();
+        Note { signatures: vec![self.signer.sign(&text, 0)], text }
+    }
+
+    /// Its events as documents.
+    pub fn events(&self) -> Vec<Value> {
+        let event = |entry: &Vec<u8>| Entry::read(entry).and_then(|entry| serde_json::from_slice(entry.event).ok());
+        self.entries.iter().filter_map(event).collect()
+    }
+
+    /// The log as its owner would have written it with these events: chained anew and signed anew.
+    ///
+    /// # Errors
+    /// When a key cannot be made.
+    pub fn with_events(&self, events: &[Value]) -> Result<Self, tlog::Error> {
+        let mut log = Self {
+            origin: self.origin.clone(),
+            signer: Signer::from_seed(&self.origin, Kind::Log, &self.seed)?,
+            entries: Vec::new(),
+            earlier: Vec::new(),
+            texts: self.texts.clone(),
+            seed: self.seed,
+            streams: BTreeMap::new(),
+            now: self.now,
+            state: self.state,
+        };
+        for event in events {
+            log.append(event.to_string().as_bytes(), event["correlationid"].as_str().unwrap_or_default());
+            if self.earlier.iter().any(|(size, _)| *size == log.entries.len() as u64) {
+                log.earlier.push((log.entries.len() as u64, log.checkpoint()));
+            }
+        }
+        let ids: Vec<&str> = events.iter().filter_map(|event| event["id"].as_str()).collect();
+        let is_there = |line: &&str| ids.iter().any(|id| line.contains(id));
+        log.texts = self.texts.lines().filter(is_there).map(|line| format!("{line}\n")).collect();
+        Ok(log)
+    }
+
+    /// The bundle of the whole log.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn bundle<W: std::io::Write>(&self, into: W) -> std::io::Result<W> {
+        self.bundle_signed(into, self.checkpoint(), &self.earlier)
+    }
+
+    /// The bundle of the whole log under checkpoints that may be of another one.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn bundle_signed<W: std::io::Write>(&self, into: W, note: Note, earlier: &[(u64, Note)]) -> std::io::Result<W> {
+        let spools = [(); 3].map(|()| Cursor::new(Vec::new()));
+        let (size, origin) = (self.entries.len() as u64, self.origin.clone());
+        let about = About { origin, size, first: 0, end: size, since: None, until: None, made_at: self.now };
+        let keys = [self.signer.verifier().to_string()];
+        let mut bundler = Bundler::begin(into, spools, about, note, &keys)?;
+        for (size, note) in earlier {
+            bundler.earlier(*size, &note.to_string())?;
+        }
+        bundler.texts(&self.texts)?;
+        for entry in &self.entries {
+            bundler.leaf(leaf_hash(entry), Some(entry))?;
+        }
+        bundler.finish()
+    }
+
+    /// The bundle's files.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn files(&self) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+        Ok(unpack(&self.bundle(Vec::new())?))
+    }
+}
+
+/// The files of an archive in memory.
+#[allow(clippy::cast_possible_truncation, reason = "it is in memory")]
+pub fn unpack(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let (places, _) = tar::list(archive);
+    let bytes = |place: &tar::Place| archive[place.offset as usize..(place.offset + place.size) as usize].to_vec();
+    places.iter().map(|place| (place.name.clone(), bytes(place))).collect()
+}
+
+/// An archive of files.
+///
+/// # Errors
+/// When writing fails.
+pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
+    let mut writer = tar::Writer::new(Vec::new());
+    for (name, bytes) in files {
+        writer.file(name, bytes.len() as u64, bytes.as_slice())?;
+    }
+    writer.finish()
+}
+
+struct Story<'a> {
+    log: &'a mut Invented,
+    id: String,
+    state: Option<&'static str>,
+    version: u64,
+}
+
+impl Story<'_> {
+    fn step(&mut self, kind: &str, to: &'static str, who: Option<(u128, &str, &str)>, more: Value) {
+        let digest = hex::encode(Hash::of(self.id.as_bytes()).0);
+        let actor = who.map_or_else(
+            || json!({"kind": "lockbox"}),
+            |(number, name, side)| {
+                json!({"kind": "person", "id": Uuid::from_u128(number).to_string(), "name": name,
+                       "display_name": name, "side": side})
+            },
+        );
+        let mut data = json!({
+            "request": self.id, "service_request": "SR-2026-004711", "service": "exchange_online", "requester": "robin",
+            "to": to, "digest": digest, "actor": actor,
+        });
+        if let Some(from) = self.state {
+            data["from"] = from.into();
+        }
+        let mut committed = None;
+        if let Value::Object(more) = more {
+            for (name, value) in more {
+                if let Some(text) = value.as_str().filter(|_| name == "comment" || name == "reason") {
+                    let salt = Hash::of(&self.log.draw().to_le_bytes()).0;
+                    let commitment = Hash::of(&[salt.as_slice(), text.as_bytes()].concat());
+                    data[&name] = json!({"committed": hex::encode(commitment.0)});
+                    committed = Some((name, hex::encode(salt), text.to_owned()));
+                } else {
+                    data[&name] = value;
+                }
+            }
+        }
+        self.version += 1;
+        let id = self.id.clone();
+        let event = self.log.event(kind, Some(&id), Some(self.version), &data);
+        if let Some((field, salt, text)) = committed {
+            let line = json!({"event": event.to_string(), "field": field, "salt": salt, "text": text});
+            self.log.texts += &format!("{line}\n");
+        }
+        self.state = Some(to);
+    }
+
+    fn tell(&mut self) {
+        let (robin, morgan) = ((1, "robin", "vendor"), (2, "morgan", "vendor"));
+        let (alex, dana) = ((3, "alex", "customer"), (4, "dana", "customer"));
+        self.log.pass(60);
+        let review_by = self.log.now + TimeDelta::hours(24);
+        let required = 1 + self.log.draw() % 2;
+        self.step(
+            "request.submitted",
+            "awaiting_manager",
+            Some(robin),
+            json!({"resource": "finance@contoso.example", "reason_code": "customer_reported", "severity": "normal",
+                   "reason": "outgoing mail is stuck, \"again\"", "duration_seconds": 3600, "review_by": review_by,
+                   "required_approvals": required}),
+        );
+        self.log.pass(600);
+        match self.log.draw() % 10 {
+            0 => {
+                return self.step(
+                    "request.manager_rejected",
+                    "manager_rejected",
+                    Some(morgan),
+                    json!({"comment": "=no"}),
+                );
+            }
+            1 => return self.step("request.withdrawn", "withdrawn", Some(robin), json!({"cause": "engineer"})),
+            _ => {}
+        }
+        let decide_by = self.log.now + TimeDelta::hours(12);
+        self.step("request.manager_approved", "awaiting_customer", Some(morgan), json!({"decide_by": decide_by}));
+        self.log.pass(600);
+        match self.log.draw() % 8 {
+            0 => {
+                return self.step(
+                    "request.customer_rejected",
+                    "customer_rejected",
+                    Some(alex),
+                    json!({"comment": "nö"}),
+                );
+            }
+            1 => {
+                self.log.now = decide_by;
+                let more = json!({"stage": "customer", "deadline": decide_by});
+                return self.step("request.expired", "expired", None, more);
+            }
+            2 => self.step("request.commented", "awaiting_customer", Some(alex), json!({"comment": "why all of it?"})),
+            _ => {}
+        }
+        for (count, who) in (1..=required).zip([alex, dana]) {
+            let more = json!({"approvals": count, "required_approvals": required, "duration_seconds": 1800 * count});
+            self.step("request.customer_approved", "awaiting_customer", Some(who), more);
+        }
+        let until = self.log.now + TimeDelta::seconds(1800);
+        self.step("access.granted", "granted", None, json!({"access_from": self.log.now, "access_until": until}));
+        let (who, cause) = match self.log.draw() % 3 {
+            0 => (Some(dana), "customer"),
+            1 => (Some(robin), "engineer"),
+            _ => (None, "time"),
+        };
+        if who.is_some() {
+            self.log.pass(1700)
+        } else {
+            self.log.now = until
+        }
+        self.step("access.ended", "ended", who, json!({"cause": cause, "access_until": until}));
+    }
+}

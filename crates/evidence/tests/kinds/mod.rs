@@ -1,0 +1,298 @@
+//! The kinds of tampers, each with the codes it may be found by.
+#![allow(clippy::unwrap_used, reason = "a test that finds something odd should stop there")]
+
+use super::{BTreeMap, Hash, Invented, Note, Value, bundle, pack};
+use evidence::Entry;
+use tlog::{Kind, Signer, Verifier};
+
+/// A bundle to judge, with what the judge brings along.
+pub struct Case {
+    pub archive: Vec<u8>,
+    pub key: Verifier,
+    pub held: Option<Note>,
+}
+
+impl Case {
+    pub fn new(log: &Invented, archive: Vec<u8>) -> Self {
+        Self { archive, key: log.signer.verifier().clone(), held: None }
+    }
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+type Tamper = fn(&Invented, &Invented, &mut dyn FnMut() -> u64) -> Case;
+
+pub const VECTORS: [&str; 9] = [
+    "an entry edited",
+    "an entry deleted",
+    "signature cut",
+    "the key swapped",
+    "history forked",
+    "rolled back",
+    "a late yes",
+    "a step left out",
+    "a text exchanged",
+];
+
+pub const KINDS: [(&str, &[u8], Tamper); 28] = [
+    ("a bit of a file", &[10, 11, 12], a_bit_of_a_file),
+    ("a bit of the archive", &[10, 11, 12], a_bit_of_the_archive),
+    ("the archive cut", &[12], |log, _, draw| {
+        let mut archive = log.bundle(Vec::new()).unwrap();
+        archive.truncate(pick(draw, archive.len()));
+        Case::new(log, archive)
+    }),
+    ("an entry edited", &[11], |log, _, draw| {
+        let mut entries = log.entries.clone();
+        let place = pick(draw, entries.len());
+        entries[place] = edited(&entries[place]);
+        with_entries(log, &entries)
+    }),
+    ("edited, hashes made anew", &[11], |log, _, draw| {
+        let mut events = log.events();
+        let place = pick(draw, events.len());
+        events[place]["data"]["actor"]["kind"] = "nobody".into();
+        outsider(log, &events)
+    }),
+    ("an entry deleted", &[12], |log, _, draw| {
+        let mut entries = log.entries.clone();
+        entries.remove(pick(draw, log.entries.len()));
+        with_entries(log, &entries)
+    }),
+    ("deleted, hashes made anew", &[11, 12], |log, _, draw| {
+        let mut events = log.events();
+        events.remove(pick(draw, log.entries.len()));
+        outsider(log, &events)
+    }),
+    ("an entry put in", &[11], |log, other, draw| {
+        let mut entries = log.entries.clone();
+        entries.insert(pick(draw, log.entries.len()), other.entries[pick(draw, other.entries.len())].clone());
+        with_entries(log, &entries)
+    }),
+    ("two entries exchanged", &[11], |log, _, draw| {
+        let mut entries = log.entries.clone();
+        let place = pick(draw, entries.len() - 1);
+        entries.swap(place, place + 1);
+        with_entries(log, &entries)
+    }),
+    ("exchanged, hashes made anew", &[11], |log, _, draw| {
+        let mut events = log.events();
+        let place = pick(draw, events.len() - 1);
+        events.swap(place, place + 1);
+        outsider(log, &events)
+    }),
+    ("a time moved", &[11], |log, _, draw| {
+        let mut events = log.events();
+        events[pick(draw, log.entries.len())]["time"] = "2026-09-09T09:09:09.000001Z".into();
+        outsider(log, &events)
+    }),
+    ("a hash exchanged", &[11], |log, _, draw| {
+        resealed(log, |files| {
+            let tile = files.iter_mut().find(|(name, _)| name.starts_with("tile/0/")).unwrap().1;
+            let place = pick(draw, tile.len());
+            tile[place] ^= 1;
+        })
+    }),
+    ("the entries taken out", &[12], |log, _, _| {
+        resealed(log, |files| files.retain(|name, _| !name.starts_with("tile/entries/")))
+    }),
+    ("signature cut", &[10], |log, _, draw| {
+        let mut note = log.checkpoint();
+        let place = pick(draw, 64);
+        note.signatures[0].bytes[place] ^= 1;
+        Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
+    }),
+    ("the root exchanged", &[10], |log, _, draw| {
+        let mut note = log.checkpoint();
+        note.text = log.sign(log.entries.len() as u64, Hash::of(&draw().to_le_bytes())).text;
+        Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
+    }),
+    ("the key swapped", &[10], |log, _, draw| {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&draw().to_le_bytes());
+        let mallory = Signer::from_seed(&log.origin, Kind::Log, &seed).unwrap();
+        let text = log.checkpoint().text;
+        let note = Note { signatures: vec![mallory.sign(&text, 0)], text };
+        Case::new(log, log.bundle_signed(Vec::new(), note, &[]).unwrap())
+    }),
+    ("a tenant's checkpoint swapped", &[10], |log, other, _| {
+        Case::new(log, log.bundle_signed(Vec::new(), other.checkpoint(), &log.earlier).unwrap())
+    }),
+    ("a tenant's entry in the log", &[16], |log, other, _| {
+        let mut log = owned(log, &log.events());
+        log.entries.push(
+            other.entries.iter().find(|entry| Entry::read(entry).unwrap().seq == 1 && !is_own(entry)).unwrap().clone(),
+        );
+        Case::new(&log, log.bundle(Vec::new()).unwrap())
+    }),
+    ("a stream swapped", &[11, 12], |log, _, draw| {
+        let requests: Vec<usize> = steps(&log.events());
+        let mut entries = log.entries.clone();
+        let place = requests[pick(draw, requests.len())];
+        let text = String::from_utf8(entries[place].clone()).unwrap();
+        let from = log.events()[place]["correlationid"].as_str().unwrap().to_owned();
+        let mut others = log.events().into_iter().filter_map(|event| Some(event["correlationid"].as_str()?.to_owned()));
+        let to = others.find(|other| *other != from).unwrap();
+        entries[place] = text.replace(&from, &to).into_bytes();
+        let mut log = owned(log, &log.events());
+        log.entries = entries;
+        log.earlier.clear();
+        log.texts.clear();
+        Case::new(&log, log.bundle(Vec::new()).unwrap())
+    }),
+    ("proofs swapped", &[10, 11], |log, other, draw| {
+        let names = |log: &Invented| -> Vec<(String, Vec<u8>)> {
+            log.files().unwrap().into_iter().filter(|(name, _)| name.starts_with("proofs/")).collect()
+        };
+        let (own, foreign) = (names(log), names(other));
+        resealed(log, |files| {
+            let name = own[pick(draw, own.len())].0.clone();
+            let bytes = match own.iter().find(|(other, _)| *other != name) {
+                Some((_, bytes)) if draw().is_multiple_of(2) => bytes.clone(),
+                _ => foreign.first().map(|(_, bytes)| bytes.clone()).unwrap_or_default(),
+            };
+            files.insert(name, bytes);
+        })
+    }),
+    ("history forked", &[13], |log, _, draw| {
+        let mut events = log.events();
+        let place = pick(draw, events.len());
+        events[place]["data"]["added"] = "later".into();
+        let forked = owned(log, &events);
+        let mut case = Case::new(log, forked.bundle(Vec::new()).unwrap());
+        case.held = Some(log.checkpoint());
+        case
+    }),
+    ("rolled back", &[14], |log, _, draw| {
+        let mut events = log.events();
+        events.truncate(1 + pick(draw, log.entries.len() - 1));
+        let mut case = Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap());
+        case.held = Some(log.checkpoint());
+        case
+    }),
+    ("a late yes", &[16], |log, _, draw| {
+        by_owner(log, draw, "access.granted", |event| {
+            event["time"] = "2026-12-31T23:59:59.000000Z".into();
+        })
+    }),
+    ("a yes for oneself", &[16], |log, _, draw| {
+        by_owner(log, draw, "request.manager_approved", |event| {
+            event["data"]["actor"]["id"] = uuid::Uuid::from_u128(1).to_string().into();
+        })
+    }),
+    ("longer access", &[16], |log, _, draw| {
+        by_owner(log, draw, "access.granted", |event| {
+            event["data"]["access_until"] = "2026-12-31T23:59:59Z".into();
+        })
+    }),
+    ("a step left out", &[12], |log, _, draw| {
+        let mut events = log.events();
+        let all = steps(&events);
+        // One that another of its request follows.
+        let followed = |place: &&usize| {
+            events[**place + 1..].iter().any(|one| one["correlationid"] == events[**place]["correlationid"])
+        };
+        let all: Vec<usize> = all.iter().filter(followed).copied().collect();
+        events.remove(all[pick(draw, all.len())]);
+        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+    }),
+    ("a text exchanged", &[11], |log, _, _| {
+        resealed(log, |files| {
+            let texts = String::from_utf8(files["texts.jsonl"].clone()).unwrap();
+            files.insert("texts.jsonl".into(), texts.replacen("stuck", "fine", 1).into_bytes());
+        })
+    }),
+    ("a view exchanged", &[11], |log, _, draw| {
+        resealed(log, |files| {
+            let name = ["events.csv", "events.jsonl", "events.ocsf.jsonl"][pick(draw, 3)];
+            let text = String::from_utf8(files[name].clone()).unwrap();
+            files.insert(name.into(), text.replacen("robin", "casey", 1).into_bytes());
+        })
+    }),
+];
+
+fn pick(draw: &mut dyn FnMut() -> u64, below: usize) -> usize {
+    usize::try_from(draw() % below as u64).unwrap()
+}
+
+/// Logs on which every kind of tamper has something to do.
+pub fn has_everything(log: &Invented) -> bool {
+    let has = |kind: &str| log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str());
+    let requests: std::collections::BTreeSet<String> =
+        log.events().iter().filter_map(|event| event["correlationid"].as_str().map(str::to_owned)).collect();
+    has("access.granted") && requests.len() > 1 && log.texts.contains("stuck")
+}
+
+fn is_own(entry: &[u8]) -> bool {
+    !String::from_utf8_lossy(entry).contains("correlationid")
+}
+
+fn steps(events: &[Value]) -> Vec<usize> {
+    (0..events.len()).filter(|place| events[*place]["subjectversion"].is_u64()).collect()
+}
+
+fn edited(entry: &[u8]) -> Vec<u8> {
+    String::from_utf8(entry.to_vec()).unwrap().replacen("\"time\":\"2", "\"time\":\"3", 1).into_bytes()
+}
+
+fn a_bit_of_a_file(log: &Invented, _: &Invented, draw: &mut dyn FnMut() -> u64) -> Case {
+    let mut files = log.files().unwrap();
+    let names: Vec<String> =
+        files.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(name, _)| name.clone()).collect();
+    let bytes = files.get_mut(&names[pick(draw, names.len())]).unwrap();
+    let bit = pick(draw, bytes.len() * 8);
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    Case::new(log, pack(&files).unwrap())
+}
+
+fn a_bit_of_the_archive(log: &Invented, _: &Invented, draw: &mut dyn FnMut() -> u64) -> Case {
+    let mut archive = log.bundle(Vec::new()).unwrap();
+    let bit = pick(draw, archive.len() * 8);
+    archive[bit / 8] ^= 1 << (bit % 8);
+    Case::new(log, archive)
+}
+
+/// Files changed, and their sums made anew.
+fn resealed(log: &Invented, change: impl FnOnce(&mut Files)) -> Case {
+    let mut files = log.files().unwrap();
+    change(&mut files);
+    files.remove("SHA256SUMS");
+    let line = |(name, bytes): (&String, &Vec<u8>)| format!("{}  {name}\n", hex::encode(Hash::of(bytes).0));
+    let sums: String = files.iter().map(line).collect();
+    files.insert("SHA256SUMS".into(), sums.into_bytes());
+    Case::new(log, pack(&files).unwrap())
+}
+
+/// The tree as it was, other entries beside it, and views and sums that agree with those.
+fn with_entries(log: &Invented, entries: &[Vec<u8>]) -> Case {
+    let mut views = owned(log, &log.events());
+    views.entries = entries.to_vec();
+    let views = views.files().unwrap();
+    resealed(log, |files| {
+        let name = files.keys().find(|name| name.starts_with("tile/entries/")).unwrap().clone();
+        files.insert(name, bundle::encode(entries.iter().map(Vec::as_slice)).unwrap());
+        for name in ["events.csv", "events.jsonl", "events.ocsf.jsonl"] {
+            files.insert(name.into(), views[name].clone());
+        }
+    })
+}
+
+/// Everything made anew but the signatures, for which the key is missing.
+fn outsider(log: &Invented, events: &[Value]) -> Case {
+    let changed = owned(log, events);
+    Case::new(log, changed.bundle_signed(Vec::new(), log.checkpoint(), &log.earlier).unwrap())
+}
+
+/// Everything made anew, the signatures too.
+fn owned(log: &Invented, events: &[Value]) -> Invented {
+    let log = log.with_events(events).unwrap();
+    assert_eq!(log.checkpoint().text.lines().nth(1), Some(log.entries.len().to_string().as_str()));
+    log
+}
+
+fn by_owner(log: &Invented, draw: &mut dyn FnMut() -> u64, kind: &str, change: impl Fn(&mut Value)) -> Case {
+    let mut events = log.events();
+    let of_kind = |place: &usize| events[*place]["type"] == format!("lockbox.{kind}.v1").as_str();
+    let places: Vec<usize> = (0..events.len()).filter(of_kind).collect();
+    change(&mut events[places[pick(draw, places.len())]]);
+    Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+}

@@ -1,0 +1,152 @@
+//! Passkeys (`WebAuthn` Level 3, <https://www.w3.org/TR/webauthn-3/>): the second factor of a decision.
+//!
+//! What a passkey signs is not a random number but the decision itself ([`domain::challenge`]): the assertion is kept
+//! with the decision and proves later, from the audit log alone, what its owner agreed to. Nothing is kept between
+//! asking and answering, so any worker can verify. The ceremonies are `webauthn-rs`'; docs/adr/0005 says how a
+//! challenge of our own gets into them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::commands::Assertion;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+use webauthn_rs::prelude::{
+    Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
+};
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+/// Why a passkey cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address of the portal is none that passkeys can be bound to.
+    #[error("passkeys need a portal address with a host name over https, or localhost: {0}")]
+    Address(String),
+    /// What the browser sent, or what was kept, cannot be read.
+    #[error("{0} cannot be read")]
+    Unreadable(&'static str),
+    /// The ceremony failed.
+    #[error("{0}")]
+    Ceremony(#[from] webauthn_rs::prelude::WebauthnError),
+}
+
+/// A registration that was begun.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Options for `navigator.credentials.create`.
+    pub options: Value,
+    /// To be kept on the server until the browser answers.
+    pub state: Value,
+}
+
+/// A passkey as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Its id, base64url as browsers say it.
+    pub credential: String,
+    /// Public key, counter and flags.
+    pub record: Value,
+}
+
+/// An assertion that holds.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The passkey with its new counter.
+    pub kept: Kept,
+    /// Everything needed to verify it again later, without us.
+    pub evidence: Value,
+}
+
+/// Passkeys of one portal.
+#[derive(Clone, Debug)]
+pub struct Passkeys {
+    webauthn: Webauthn,
+}
+
+impl Passkeys {
+    /// Passkeys that are bound to the portal at this address: they answer to no other.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when the address has no host name, such as `http://127.0.0.1`.
+    pub fn at(portal_url: &str) -> Result<Self, Error> {
+        let address = |fault: &dyn std::fmt::Display| Error::Address(format!("{portal_url}: {fault}"));
+        let url = Url::parse(portal_url).map_err(|fault| address(&fault))?;
+        let host = url.domain().ok_or_else(|| address(&"it names no host"))?;
+        let builder = WebauthnBuilder::new(host, &url).map_err(|fault| address(&fault))?;
+        Ok(Self { webauthn: builder.rp_name("Lockbox").build()? })
+    }
+
+    /// Begins a registration for a person who has these passkeys already.
+    ///
+    /// # Errors
+    /// When a kept passkey cannot be read.
+    pub fn begin(&self, person: &domain::Person, held: &[Value]) -> Result<Begun, Error> {
+        let held = held.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let exclude = held.iter().map(|passkey| passkey.cred_id().clone()).collect();
+        let (options, state) = self.webauthn.start_passkey_registration(
+            Uuid::from_bytes(*person.id.0.as_bytes()),
+            &person.name,
+            &person.display_name,
+            Some(exclude),
+        )?;
+        let write = |value: Result<Value, _>| value.map_err(|_: serde_json::Error| Error::Unreadable("a registration"));
+        Ok(Begun { options: write(serde_json::to_value(options))?, state: write(serde_json::to_value(state))? })
+    }
+
+    /// Takes what the browser answered.
+    ///
+    /// # Errors
+    /// When it is not for this registration, this portal or a verified person.
+    pub fn finish(&self, state: &Value, answer: &str) -> Result<Kept, Error> {
+        let state: PasskeyRegistration = parse(state, "the registration")?;
+        let answer: RegisterPublicKeyCredential =
+            serde_json::from_str(answer).map_err(|_| Error::Unreadable("the browser's answer"))?;
+        let passkey = self.webauthn.finish_passkey_registration(&answer, &state)?;
+        keep(&passkey)
+    }
+
+    /// Verifies that the owner of a kept passkey signed exactly this decision, at this portal, verified as a person.
+    ///
+    /// # Errors
+    /// When anything about the assertion is wrong: challenge, origin, signature, counter.
+    pub fn verify(&self, kept: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<Verified, Error> {
+        let mut passkey = read(kept)?;
+        let (options, state) = self.webauthn.start_passkey_authentication(std::slice::from_ref(&passkey))?;
+        drop(options);
+        // The library draws a challenge of its own; ours takes its place in the state that it verifies against.
+        let mut state = serde_json::to_value(state).map_err(|_| Error::Unreadable("the ceremony"))?;
+        let place = state.pointer_mut("/ast/challenge").ok_or(Error::Unreadable("the ceremony"))?;
+        *place = json!(URL_SAFE_NO_PAD.encode(challenge));
+        let state: PasskeyAuthentication = parse(&state, "the ceremony")?;
+        let answer = json!({
+            "id": assertion.credential, "rawId": assertion.credential, "type": "public-key",
+            "response": {
+                "authenticatorData": assertion.authenticator_data, "clientDataJSON": assertion.client_data,
+                "signature": assertion.signature, "userHandle": null,
+            },
+        });
+        let answer: PublicKeyCredential = parse(&answer, "the assertion")?;
+        let result = self.webauthn.finish_passkey_authentication(&answer, &state)?;
+        passkey.update_credential(&result);
+        let key = serde_json::to_value(passkey.get_public_key()).map_err(|_| Error::Unreadable("the public key"))?;
+        let evidence = json!({
+            "credential": assertion.credential, "public_key": key, "client_data": assertion.client_data,
+            "authenticator_data": assertion.authenticator_data, "signature": assertion.signature,
+        });
+        Ok(Verified { kept: keep(&passkey)?, evidence })
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: &Value, what: &'static str) -> Result<T, Error> {
+    serde_json::from_value(value.clone()).map_err(|_| Error::Unreadable(what))
+}
+
+fn read(kept: &Value) -> Result<Passkey, Error> {
+    parse(kept, "a kept passkey")
+}
+
+fn keep(passkey: &Passkey) -> Result<Kept, Error> {
+    let record = serde_json::to_value(passkey).map_err(|_| Error::Unreadable("a passkey"))?;
+    Ok(Kept { credential: URL_SAFE_NO_PAD.encode(passkey.cred_id()), record })
+}

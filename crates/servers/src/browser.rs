@@ -1,0 +1,64 @@
+//! Chromium with its WebDriver, for tests of pages: installed, or unpacked from Debian packages without root.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::error::Error;
+use crate::process::{RunAs, Running, command, find};
+use crate::start::Progress;
+use crate::unpack::{Set, unpack};
+use crate::{ports, ready};
+
+/// A running WebDriver and the browser it starts.
+pub struct Driver {
+    /// Where it listens.
+    pub url: String,
+    /// The browser.
+    pub chromium: PathBuf,
+    running: Running,
+}
+
+impl Driver {
+    /// Starts a WebDriver that keeps its log in `folder`; packages are unpacked into `cache` when there is no browser.
+    ///
+    /// # Errors
+    /// When there is no browser and none can be had, or the driver does not become ready.
+    pub fn start(folder: &Path, cache: &Path, progress: &Progress) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        let installed = find("chromium", &[]).zip(find("chromedriver", &[]));
+        let (chromium, driver, root) = match installed {
+            Some((chromium, driver)) => (chromium, driver, None),
+            None => {
+                let unpacked = unpack(Set::Browser, cache, progress)?;
+                let program = |name: &str, path: &str| find(name, &[]).unwrap_or_else(|| unpacked.root.join(path));
+                let chromium = program("chromium", "usr/lib/chromium/chromium");
+                (chromium, program("chromedriver", "usr/bin/chromedriver"), Some(unpacked))
+            }
+        };
+        let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
+        let mut server = command(&driver, RunAs { uid: None });
+        server.arg(format!("--port={port}"));
+        if let Some(unpacked) = root {
+            let libraries = unpacked.libraries();
+            // One library keeps its private part in a folder of its own.
+            let path = format!("{}:{}", libraries.display(), libraries.join("pulseaudio").display());
+            server.env("LD_LIBRARY_PATH", path);
+            if unpacked.root.join("etc/fonts").is_dir() {
+                server.env("FONTCONFIG_PATH", unpacked.root.join("etc/fonts"));
+                server.env("FONTCONFIG_SYSROOT", &unpacked.root);
+            }
+        }
+        let log = folder.join("driver.log");
+        let mut running = Running::start(server, "ChromeDriver", &log)?;
+        let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        ready::wait("ChromeDriver", &mut running, Duration::from_secs(30), &log, progress, listens)?;
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), chromium, running })
+    }
+
+    /// Stops it with every browser it started.
+    pub fn stop(mut self) {
+        self.running.end(Signal::SIGTERM, Duration::from_secs(5));
+    }
+}

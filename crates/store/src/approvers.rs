@@ -1,0 +1,115 @@
+//! Who decides for a tenant: what its own approvers set, and the roles that follow from it.
+
+use std::collections::BTreeSet;
+
+use contracts::directory::Deciders;
+use contracts::envelope::Message;
+use domain::Person;
+use sqlx::types::Json;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::directory::PersonRow;
+use crate::error::Error;
+use crate::pool::Store;
+use crate::settings::{APPROVERS, tenant_of};
+
+type Tx = Transaction<'static, Postgres>;
+
+const READ: &str = "select deciders from tenants where id = $1";
+const STAFF: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
+                     coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
+                     coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
+                     from people p left join current_assignments a on a.person = p.id where p.tenant = $1 and p.enabled \
+                     group by p.id order by p.display_name, p.id";
+const LOCK: &str = "select id from tenants where id = $1 for update";
+const HELD: &str = "select p.name, a.service from assignments a join people p on p.id = a.person \
+                    where p.tenant = $1 and a.role = 'approver' order by p.name, a.service nulls first";
+const DROP: &str =
+    "delete from assignments a using people p where p.id = a.person and p.tenant = $1 and a.role = 'approver'";
+const GIVE: &str = "insert into assignments (person, role, service) \
+                    select p.id, 'approver', g.service from unnest($2::text[], $3::text[]) as g(name, service) \
+                    join people p on p.name = g.name and p.tenant = $1";
+const KEEP: &str = "update tenants set deciders = $2, deciders_by = 'customer' where id = $1";
+const OPERATOR: &str = "update tenants set deciders = $2 where id = $1 and deciders_by = 'operator'";
+const CUSTOMER: &str = "select deciders from tenants where id = $1 and deciders_by = 'customer'";
+
+/// Services a person decides about, for people: `everything` or names.
+type Held = Vec<(String, Option<String>)>;
+
+impl Store {
+    /// Who decides for a tenant, as it was set.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deciders(&self, tenant: Uuid) -> Result<Deciders, Error> {
+        let reading = sqlx::query_scalar(READ).bind(tenant).fetch_one(&self.pool).await;
+        let set: Option<Json<Deciders>> = reading.map_err(Error::at("reading who decides"))?;
+        Ok(set.map(|Json(set)| set).unwrap_or_default())
+    }
+
+    /// The people of a tenant who are enabled, with their roles.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn people_of(&self, tenant: Uuid) -> Result<Vec<Person>, Error> {
+        let reading = sqlx::query_as(STAFF).bind(tenant).fetch_all(&self.pool).await;
+        let rows: Vec<PersonRow> = reading.map_err(Error::at("reading a tenant's people"))?;
+        Ok(rows.into_iter().map(Person::from).collect())
+    }
+
+    /// Sets who decides for a person's own tenant, from now on and also about what waits. Answers with the messages
+    /// to publish.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub async fn change_approvers(&self, by: &Person, set: &Deciders) -> Result<Vec<Message>, Error> {
+        let doing = "changing who decides";
+        let tenant = tenant_of(by)?;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(LOCK).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let before = held(&mut tx, tenant).await?;
+        // Who decides no more hears of it too.
+        let deciding = sqlx::query_as(APPROVERS).bind(tenant).fetch_all(&mut *tx).await;
+        let deciding: Vec<(String, String)> = deciding.map_err(Error::at(doing))?;
+        sqlx::query(DROP).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let pairs = set.assignments().into_iter();
+        let pairs = pairs.flat_map(|(name, services)| services.into_iter().map(move |only| (name.clone(), only)));
+        let (names, services): (Vec<String>, Vec<Option<String>>) = pairs.unzip();
+        let giving = sqlx::query(GIVE).bind(tenant).bind(names).bind(services);
+        giving.execute(&mut *tx).await.map_err(Error::at(doing))?;
+        sqlx::query(KEEP).bind(tenant).bind(Json(set)).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let after = held(&mut tx, tenant).await?;
+        self.say(tx, tenant, by, changes(&before, &after), deciding).await
+    }
+}
+
+async fn held(tx: &mut Tx, tenant: Uuid) -> Result<Held, Error> {
+    let reading = sqlx::query_as(HELD).bind(tenant).fetch_all(&mut **tx).await;
+    reading.map_err(Error::at("reading who decides"))
+}
+
+/// What changed, a sentence a person.
+fn changes(before: &Held, after: &Held) -> Vec<String> {
+    let of = |held: &Held, name: &str| {
+        let services = held.iter().filter(|(who, _)| who == name);
+        let services: Vec<&str> = services.map(|(_, only)| only.as_deref().unwrap_or("everything")).collect();
+        if services.is_empty() { "nothing".to_owned() } else { services.join(" ") }
+    };
+    let names: BTreeSet<&String> = before.iter().chain(after).map(|(name, _)| name).collect();
+    let changed = names.into_iter().map(|name| (name, of(before, name), of(after, name)));
+    let changed = changed.filter(|(_, before, after)| before != after);
+    changed.map(|(name, before, after)| format!("{name} decides about: {before} -> {after}")).collect()
+}
+
+/// Who decides when a directory file is applied: what it says, unless the customer set it.
+pub(crate) async fn settle(tx: &mut Tx, tenant: Uuid, file: Deciders) -> Result<Deciders, Error> {
+    let doing = "settling who decides";
+    let own = sqlx::query_scalar(CUSTOMER).bind(tenant).fetch_optional(&mut **tx).await;
+    let own: Option<Json<Deciders>> = own.map_err(Error::at(doing))?;
+    if let Some(Json(set)) = own {
+        return Ok(set);
+    }
+    sqlx::query(OPERATOR).bind(tenant).bind(Json(&file)).execute(&mut **tx).await.map_err(Error::at(doing))?;
+    Ok(file)
+}

@@ -1,0 +1,230 @@
+//! What evidence is made of: logs, their entries in order, checkpoints, keys, texts, and the rows that must agree.
+//!
+//! Read in one snapshot, so that a log that grows meanwhile is seen as it was at one moment. Nothing is judged here.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A log as its row has it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LogRow {
+    /// Number.
+    pub id: i32,
+    /// Tenant's short name; the operator's log has none.
+    pub tenant: Option<String>,
+    /// Name.
+    pub origin: String,
+    /// Entries.
+    pub size: i64,
+    /// Root over all of them.
+    pub root: Vec<u8>,
+}
+
+/// An entry: what it is made of, and the leaf hash that is recorded.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct EntryRow {
+    /// Place in the log.
+    pub index: i64,
+    /// Id of the event.
+    pub event: Uuid,
+    /// Place in its stream.
+    pub seq: i64,
+    /// Leaf hash of the stream's entry before.
+    pub prev: Vec<u8>,
+    /// Recorded leaf hash.
+    pub leaf: Vec<u8>,
+    /// Version of the entry's form.
+    pub v: i16,
+    /// Exact bytes of the event, where the row is still there.
+    pub body: Option<Vec<u8>>,
+    /// Columns that the event is searched by.
+    pub type_name: Option<String>,
+    /// The same.
+    pub tenant: Option<String>,
+    /// The same.
+    pub request: Option<Uuid>,
+    /// The same.
+    pub person: Option<String>,
+    /// The same.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// A request's row beside its decisions.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[allow(missing_docs, reason = "the columns' own names; evidence::rows::RequestRow says what each is")]
+pub struct RequestTruth {
+    pub id: Uuid,
+    pub state: String,
+    pub version: i32,
+    pub digest: Vec<u8>,
+    pub content_digest: Vec<u8>,
+    pub requester: Uuid,
+    pub manager: Option<Uuid>,
+    pub review_by: DateTime<Utc>,
+    pub decide_by: Option<DateTime<Utc>>,
+    pub access_from: Option<DateTime<Utc>>,
+    pub access_until: Option<DateTime<Utc>>,
+    pub cause: Option<String>,
+    pub over_at: Option<DateTime<Utc>>,
+    pub yes_people: Vec<Uuid>,
+    pub yes_seconds: Vec<i64>,
+    pub pending: i64,
+}
+
+/// One moment of the database.
+pub struct Still {
+    tx: Transaction<'static, Postgres>,
+}
+
+const LOGS: &str = "select id, tenant, origin, size, root from audit_logs order by id";
+// By index, so that a page costs the same wherever it is.
+const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, a.body, a.type as type_name, a.tenant, \
+                       a.request, a.person, a.at \
+                       from audit_entries e left join audit_events a on a.id = e.event and a.at = e.at \
+                       where e.log = $1 and e.index >= $2 order by e.index limit $3";
+const CHECKPOINTS: &str = "select c.size, c.note || coalesce((select string_agg(s.line || case when right(s.line, 1) = \
+                           chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
+                           where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
+                           where c.log = $1 order by c.size";
+const KEYS: &str = "select key from audit_keys where log = $1 order by added_at, key";
+const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id = w.tenant \
+                            join audit_logs l on l.tenant = t.name where l.id = $1 order by w.name";
+const TEXTS: &str = "select t.event, t.field, encode(t.salt, 'hex'), t.text from texts t \
+                     join audit_entries e on e.event = t.event \
+                     where e.log = $1 and e.index >= $2 and e.index < $3 and t.text is not null order by e.index, t.field";
+const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, sha256(r.content) as content_digest, r.requester, \
+                        r.manager, r.review_by, r.decide_by, r.access_from, r.access_until, r.cause, r.over_at, \
+                        coalesce(d.people, '{}') as yes_people, coalesce(d.seconds, '{}') as yes_seconds, \
+                        (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit') \
+                        + (select count(*) from audit_staged s where s.request = r.id and s.version is not null) as pending \
+                        from requests r join tenants t on t.id = r.tenant \
+                        left join lateral (select array_agg(person) as people, \
+                        array_agg(coalesce(duration_seconds, r.duration_seconds)) as seconds from decisions d \
+                        where d.request = r.id and d.stage = 'customer' and d.verdict = 'approve') d on true \
+                        where t.name = $1 and r.id > $2 order by r.id limit $3";
+const LEAVES: &str = "select leaf from audit_entries where log = $1 and index >= $2 and index < $3 order by index";
+const NODES: &str = "select hash from audit_nodes where log = $1 and level = $2 and index >= $3 and index < $4 \
+                     order by index";
+const PLACE: &str = "select log, index from audit_entries where event = $1";
+const SPAN: &str = "select min(index), max(index) + 1 from audit_entries where log = $1 \
+                    and ($2::timestamptz is null or at >= $2) and ($3::timestamptz is null or at < $3)";
+
+impl Store {
+    /// Holds one moment of the database still, for reading.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn still(&self) -> Result<Still, Error> {
+        let mut tx = self.pool.begin().await.map_err(Error::at("beginning to read"))?;
+        sqlx::query("set transaction isolation level repeatable read, read only")
+            .execute(&mut *tx)
+            .await
+            .map_err(Error::at("beginning to read"))?;
+        Ok(Still { tx })
+    }
+}
+
+impl Still {
+    /// Every log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn logs(&mut self) -> Result<Vec<LogRow>, Error> {
+        sqlx::query_as(LOGS).fetch_all(&mut *self.tx).await.map_err(Error::at("reading logs"))
+    }
+
+    /// Entries from this index on, at most so many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn entries(&mut self, log: i32, from: i64, limit: i64) -> Result<Vec<EntryRow>, Error> {
+        let reading = sqlx::query_as(ENTRIES).bind(log).bind(from).bind(limit).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading entries"))
+    }
+
+    /// Signed checkpoints with the witnesses' lines, the smallest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn checkpoints(&mut self, log: i32) -> Result<Vec<(i64, String)>, Error> {
+        let reading = sqlx::query_as(CHECKPOINTS).bind(log).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading checkpoints"))
+    }
+
+    /// Public keys of the log and of its tenant's witnesses.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keys(&mut self, log: i32) -> Result<Vec<String>, Error> {
+        let doing = "reading the log's keys";
+        let keys: Vec<String> =
+            sqlx::query_scalar(KEYS).bind(log).fetch_all(&mut *self.tx).await.map_err(Error::at(doing))?;
+        let more: Vec<String> =
+            sqlx::query_scalar(WITNESS_KEYS).bind(log).fetch_all(&mut *self.tx).await.map_err(Error::at(doing))?;
+        Ok(keys.into_iter().chain(more).collect())
+    }
+
+    /// Texts that are left, of entries in this range: event, field, salt, text.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn texts(&mut self, log: i32, from: i64, to: i64) -> Result<Vec<(Uuid, String, String, String)>, Error> {
+        let reading = sqlx::query_as(TEXTS).bind(log).bind(from).bind(to).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading texts"))
+    }
+
+    /// Rows of a tenant's requests after this one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn requests(&mut self, tenant: &str, after: Uuid, limit: i64) -> Result<Vec<RequestTruth>, Error> {
+        let reading = sqlx::query_as(REQUESTS).bind(tenant).bind(after).bind(limit).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading requests"))
+    }
+
+    /// Where an event is: log and index.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has no place yet.
+    pub async fn place(&mut self, event: Uuid) -> Result<(i32, i64), Error> {
+        let found: Option<(i32, i64)> = sqlx::query_as(PLACE)
+            .bind(event)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .map_err(Error::at("looking for an entry"))?;
+        found.ok_or_else(|| Error::NotFound(event.to_string()))
+    }
+
+    /// First index and one after the last of a period.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn span(
+        &mut self,
+        log: i32,
+        since: Option<DateTime<Utc>>,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<(Option<i64>, Option<i64>), Error> {
+        let reading = sqlx::query_as(SPAN).bind(log).bind(since).bind(until).fetch_one(&mut *self.tx);
+        reading.await.map_err(Error::at("looking for a period"))
+    }
+
+    /// The hashes of a tile.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tile(&mut self, log: i32, level: u8, index: u64, width: u16) -> Result<Vec<Vec<u8>>, Error> {
+        let first = i64::try_from(index * 256).unwrap_or(i64::MAX);
+        let end = first.saturating_add(i64::from(width));
+        let reading = if level == 0 {
+            sqlx::query_scalar(LEAVES).bind(log).bind(first).bind(end).fetch_all(&mut *self.tx)
+        } else {
+            sqlx::query_scalar(NODES).bind(log).bind(i16::from(level)).bind(first).bind(end).fetch_all(&mut *self.tx)
+        };
+        reading.await.map_err(Error::at("reading a tile"))
+    }
+}

@@ -1,0 +1,213 @@
+//! A tenant's own settings, changed by its approvers: rules, extra addresses, and who decides for whom is away. Every
+//! change is an event, and every approver gets a notice, in the same transaction.
+
+use chrono::{DateTime, Utc};
+use contracts::Kind;
+use contracts::envelope::{About, Message, message};
+use contracts::events::{self, Actor};
+use contracts::notices::{Recipient, SettingsMail};
+use domain::{Person, Rules, Side};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::changes_outbox;
+use crate::error::Error;
+use crate::pool::Store;
+
+type Tx = Transaction<'static, Postgres>;
+
+/// Somebody decides for somebody else.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Delegation {
+    /// Id.
+    pub id: Uuid,
+    /// Who is away: short name.
+    pub person: String,
+    /// Name for people.
+    pub person_name: String,
+    /// Name for people of who decides meanwhile.
+    pub delegate_name: String,
+    /// Until this moment.
+    pub until_at: DateTime<Utc>,
+}
+
+const BEFORE: &str = "select to_jsonb(t) from tenants t where id = $1 for update";
+const CHANGE: &str = "update tenants set notice_addresses = $2, decision_deadline_seconds = $3, access_default_seconds = $4, \
+                      access_ceiling_seconds = $5, required_approvals = $6, comment_required = $7, \
+                      passkey_required = $8, reminders_seconds = $9, settings_by = 'customer' where id = $1 \
+                      returning to_jsonb(tenants)";
+pub(crate) const APPROVERS: &str = "select distinct p.display_name, p.email from people p \
+                         join current_assignments a on a.person = p.id and a.role = 'approver' \
+                         where p.tenant = $1 and p.enabled order by p.email";
+const TENANT: &str = "select name, display_name from tenants where id = $1";
+const APPROVER_COUNT: &str = "select count(distinct p.id) from people p join assignments a on a.person = p.id \
+                              and a.role = 'approver' where p.tenant = $1 and p.enabled";
+const DELEGATE: &str = "insert into delegations (id, person, delegate, until_at) \
+                        select $1, $2, id, $4 from people where name = $3 and tenant = $5 and enabled";
+const END: &str = "update delegations set ended_at = clock_timestamp() where person = $1 and ended_at is null \
+                   and until_at > clock_timestamp()";
+const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as person_name, q.display_name as delegate_name, \
+                           d.until_at from delegations d join people p on p.id = d.person join people q on q.id = d.delegate \
+                           where p.tenant = $1 and d.ended_at is null and d.until_at > clock_timestamp() order by d.until_at";
+const CLOCK: &str = "select clock_timestamp()";
+
+/// Settings that are said in a sentence when they change.
+const SAID: [(&str, &str); 8] = [
+    ("notice_addresses", "extra notice addresses"),
+    ("decision_deadline_seconds", "seconds to decide"),
+    ("access_default_seconds", "seconds of access unless asked otherwise"),
+    ("access_ceiling_seconds", "longest access in seconds"),
+    ("required_approvals", "approvals needed"),
+    ("comment_required", "comment required"),
+    ("passkey_required", "passkey required"),
+    ("reminders_seconds", "reminders, in seconds before the deadline"),
+];
+
+pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
+    match by.side {
+        Side::Customer(tenant) => Ok(tenant.0),
+        Side::Vendor => Err(Error::NotFound(by.name.clone())),
+    }
+}
+
+impl Store {
+    /// Changes the rules of a person's own tenant for requests from now on. Answers with what changed, a sentence
+    /// each, and the messages to publish.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub async fn change_settings(
+        &self,
+        by: &Person,
+        rules: &Rules,
+        notice_addresses: &[String],
+    ) -> Result<Vec<Message>, Error> {
+        let doing = "changing settings";
+        let tenant = tenant_of(by)?;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let before: serde_json::Value =
+            sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let after: serde_json::Value = sqlx::query_scalar(CHANGE)
+            .bind(tenant)
+            .bind(notice_addresses)
+            .bind(rules.decision_deadline_seconds)
+            .bind(rules.access_default_seconds)
+            .bind(rules.access_ceiling_seconds)
+            .bind(rules.required_approvals)
+            .bind(rules.comment_required)
+            .bind(rules.passkey_required)
+            .bind(&rules.reminders_seconds)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(Error::at(doing))?;
+        let changes: Vec<String> = SAID
+            .iter()
+            .filter(|(column, _)| before[*column] != after[*column])
+            .map(|(column, said)| format!("{said}: {} -> {}", before[*column], after[*column]))
+            .collect();
+        self.say(tx, tenant, by, changes, Vec::new()).await
+    }
+
+    /// How many people of a tenant hold the role of approver themselves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn approver_count(&self, tenant: Uuid) -> Result<i64, Error> {
+        let counting = sqlx::query_scalar(APPROVER_COUNT).bind(tenant).fetch_one(&self.pool);
+        counting.await.map_err(Error::at("counting approvers"))
+    }
+
+    /// Lets another person of the tenant decide for an approver until a moment. What was set before ends.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such person, or when the database refuses or does not answer.
+    pub async fn delegate(&self, by: &Person, to: &str, until: DateTime<Utc>) -> Result<Vec<Message>, Error> {
+        let doing = "naming a delegate";
+        let tenant = tenant_of(by)?;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(END).bind(by.id.0).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let naming = sqlx::query(DELEGATE).bind(Uuid::now_v7()).bind(by.id.0).bind(to).bind(until).bind(tenant);
+        if naming.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
+            return Err(Error::NotFound(to.to_owned()));
+        }
+        let change = format!("{to} decides for {} until {}", by.name, until.format("%Y-%m-%d %H:%M UTC"));
+        self.say(tx, tenant, by, vec![change], Vec::new()).await
+    }
+
+    /// Ends what [`Self::delegate`] began.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_delegation(&self, by: &Person) -> Result<Vec<Message>, Error> {
+        let doing = "ending a delegation";
+        let tenant = tenant_of(by)?;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let ended = sqlx::query(END).bind(by.id.0).execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected();
+        let change = (ended > 0).then(|| format!("nobody decides for {} any more", by.name));
+        self.say(tx, tenant, by, Vec::from_iter(change), Vec::new()).await
+    }
+
+    /// Who decides for whom in a tenant now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delegations(&self, tenant: Uuid) -> Result<Vec<Delegation>, Error> {
+        let reading = sqlx::query_as(DELEGATIONS).bind(tenant).fetch_all(&self.pool);
+        reading.await.map_err(Error::at("reading delegations"))
+    }
+
+    pub(crate) async fn say(
+        &self,
+        mut tx: Tx,
+        tenant: Uuid,
+        by: &Person,
+        changes: Vec<String>,
+        also: Vec<(String, String)>,
+    ) -> Result<Vec<Message>, Error> {
+        let doing = "keeping a change of settings";
+        let mut messages = Vec::new();
+        if !changes.is_empty() {
+            let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+            messages = told(&mut tx, tenant, (&by.display_name, Actor::person(by)), &changes, now, also).await?;
+            changes_outbox(&mut tx, &messages).await?;
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(messages)
+    }
+}
+
+/// The event of a change, and a notice to each approver, and to those named who are one no more.
+pub(crate) async fn told(
+    tx: &mut Tx,
+    tenant: Uuid,
+    (by_name, actor): (&str, Actor),
+    changes: &[String],
+    now: DateTime<Utc>,
+    also: Vec<(String, String)>,
+) -> Result<Vec<Message>, Error> {
+    let doing = "telling the approvers";
+    let (name, display_name): (String, String) =
+        sqlx::query_as(TENANT).bind(tenant).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    let mut approvers: Vec<(String, String)> =
+        sqlx::query_as(APPROVERS).bind(tenant).fetch_all(&mut **tx).await.map_err(Error::at(doing))?;
+    approvers.extend(also);
+    approvers.sort_by(|one, other| one.1.cmp(&other.1));
+    approvers.dedup_by(|one, other| one.1 == other.1);
+    let about = || About { tenant: Some(name.clone()), ..About::default() };
+    let events = events::directory_changed(changes, &actor, Some(&name), now);
+    let cause = events.first().map(|event| event.id.to_string()).unwrap_or_default();
+    let notices = approvers.into_iter().map(|(approver, address)| {
+        let mail = SettingsMail {
+            notice: Uuid::now_v7(),
+            recipient: Recipient { name: approver, address },
+            tenant: name.clone(),
+            tenant_name: display_name.clone(),
+            changes: changes.to_vec(),
+            by_name: by_name.to_owned(),
+            happened_at: now,
+        };
+        message(Kind::SettingsMail, now, About { cause: Some(cause.clone()), ..about() }, &mail)
+    });
+    let notices: Vec<Message> = notices.collect();
+    Ok(events.into_iter().chain(notices).collect())
+}

@@ -1,0 +1,133 @@
+//! What people wrote, beside the events that commit to it: kept, put back for readers, and erased on request.
+
+use contracts::envelope::{About, Message, canonical, message};
+use contracts::events::{Actor, TextsErased};
+use contracts::words::FIELDS;
+use contracts::{Kind, events};
+use serde_json::Value;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::audit::AuditRow;
+use crate::error::Error;
+use crate::pool::Store;
+
+/// What readers see where a text was erased.
+pub const ERASED: &str = "(erased)";
+
+/// Whose texts are to be erased.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// All about one request.
+    Request(Uuid),
+    /// All by one person, by short name.
+    Person(String),
+}
+
+/// A text that is left, for an export.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TextRow {
+    /// The event that commits to it.
+    pub event: Uuid,
+    /// The field of its data.
+    pub field: String,
+    /// Its salt.
+    pub salt: Vec<u8>,
+    /// What it says.
+    pub text: String,
+}
+
+const KEEP: &str = "insert into texts (event, field, commitment, salt, text) \
+                    select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[]) \
+                    on conflict (event, field) do nothing";
+const OF: &str = "select event, field, text from texts where event = any($1)";
+const LEFT: &str = "select event, field, salt, text from texts where text is not null and event = any($1) \
+                    order by event, field";
+const ERASE_REQUEST: &str = "with gone as (update texts t set text = null, salt = null, erased_at = clock_timestamp() \
+                             from audit_events a where a.id = t.event and a.request = $1 and t.text is not null \
+                             returning a.tenant) select tenant, count(*) from gone group by tenant";
+const ERASE_PERSON: &str = "with gone as (update texts t set text = null, salt = null, erased_at = clock_timestamp() \
+                            from audit_events a where a.id = t.event and a.person = $1 and t.text is not null \
+                            returning a.tenant) select tenant, count(*) from gone group by tenant";
+const CLOCK: &str = "select clock_timestamp()";
+
+/// Keeps the texts of messages in the transaction that writes these.
+pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Message]) -> Result<(), Error> {
+    let texts: Vec<_> =
+        messages.iter().flat_map(|message| message.texts.iter().map(move |text| (message.id, text))).collect();
+    if texts.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(KEEP)
+        .bind(texts.iter().map(|(event, _)| *event).collect::<Vec<_>>())
+        .bind(texts.iter().map(|(_, text)| text.field).collect::<Vec<_>>())
+        .bind(texts.iter().map(|(_, text)| text.commitment.to_vec()).collect::<Vec<_>>())
+        .bind(texts.iter().map(|(_, text)| text.salt.to_vec()).collect::<Vec<_>>())
+        .bind(texts.iter().map(|(_, text)| text.text.as_str()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at("keeping what people wrote"))?;
+    Ok(())
+}
+
+impl Store {
+    /// Puts texts where events commit to them, for readers.
+    pub(crate) async fn put_texts_back(&self, events: &mut [AuditRow]) -> Result<(), Error> {
+        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        let texts: Vec<(Uuid, String, Option<String>)> =
+            sqlx::query_as(OF).bind(ids).fetch_all(&self.pool).await.map_err(Error::at("reading what people wrote"))?;
+        for event in events {
+            let own = || texts.iter().filter(|(id, _, _)| *id == event.id);
+            if own().next().is_none() {
+                continue;
+            }
+            let Ok(mut document) = serde_json::from_slice::<Value>(&event.body) else { continue };
+            for (_, field, text) in own().filter(|(_, field, _)| FIELDS.contains(&field.as_str())) {
+                document["data"][field] = text.as_deref().unwrap_or(ERASED).into();
+            }
+            event.body = canonical(&document);
+        }
+        Ok(())
+    }
+
+    /// The texts of these events that are left.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn texts_of(&self, events: &[Uuid]) -> Result<Vec<TextRow>, Error> {
+        let reading = sqlx::query_as(LEFT).bind(events).fetch_all(&self.pool);
+        reading.await.map_err(Error::at("reading what people wrote"))
+    }
+
+    /// Erases texts, and says so in the logs they are committed to. Answers with how many were erased.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer; then nothing was erased.
+    pub async fn erase_texts(&self, whose: &Whose, by: &str) -> Result<i64, Error> {
+        let doing = "erasing what somebody wrote";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let erasing = match whose {
+            Whose::Request(request) => sqlx::query_as(ERASE_REQUEST).bind(request),
+            Whose::Person(person) => sqlx::query_as(ERASE_PERSON).bind(person.clone()),
+        };
+        let gone: Vec<(Option<String>, i64)> = erasing.fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
+        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let mut total = 0;
+        for (tenant, texts) in gone {
+            total += texts;
+            let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
+            let (request, person) = match whose {
+                Whose::Request(request) => (Some(*request), None),
+                Whose::Person(person) => (None, Some(person.clone())),
+            };
+            let about = About { tenant, request, ..About::default() };
+            let event = message(Kind::TextsErased, now, about, &TextsErased { request, person, texts, actor });
+            // Not through the broker: erasing and saying so is one transaction.
+            if let Ok(indexed) = events::index(&event.body) {
+                crate::audit::record(&mut tx, &[(indexed, event.body.as_slice())]).await?;
+            }
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(total)
+    }
+}

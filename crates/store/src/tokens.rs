@@ -1,0 +1,177 @@
+//! Tokens of the HTTP interface, and what was sent under an idempotency key. A token itself is never stored.
+
+use chrono::{DateTime, Utc};
+use contracts::envelope::Message;
+use domain::Person;
+use uuid::Uuid;
+
+use crate::changes_outbox;
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A token that may be used now.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Id.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// Whose it is; a program's when absent.
+    pub person: Option<Person>,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+}
+
+/// A token in a list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TokenView {
+    /// Id.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// Short name of its owner.
+    pub person: Option<String>,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// Good until.
+    pub expires_at: DateTime<Utc>,
+    /// Given up.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Last call, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A token to add.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// SHA-256 of the token.
+    pub hash: &'a [u8],
+    /// Short name of its owner; a program's when absent.
+    pub person: Option<&'a str>,
+    /// What it is for.
+    pub name: &'a str,
+    /// What it may be used for.
+    pub scopes: &'a [String],
+    /// Good for this many days.
+    pub days: i32,
+}
+
+/// What became of a message under an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is new and kept.
+    Fresh,
+    /// The same was sent before, as this message.
+    Before(Uuid),
+    /// Something else was sent under this key before.
+    Other,
+}
+
+const FIND: &str = "select id, name, person, scopes from api_tokens \
+                    where token_hash = $1 and revoked_at is null and expires_at > clock_timestamp()";
+// Touched at most once a minute, so that reading writes little.
+const TOUCH: &str = "update api_tokens set last_used_at = clock_timestamp() where id = $1 \
+                     and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')";
+const LIST: &str = "select t.id, t.name, p.name as person, t.scopes, t.expires_at, t.revoked_at, t.last_used_at \
+                    from api_tokens t left join people p on p.id = t.person order by t.created_at";
+const ADD: &str = "insert into api_tokens (id, token_hash, person, name, scopes, expires_at) \
+                   select $1, $2, p.id, $4, $5, clock_timestamp() + make_interval(days => $6) \
+                   from (select 1) one left join people p on p.name = $3 where $3::text is null or p.id is not null";
+const REVOKE: &str = "update api_tokens set revoked_at = clock_timestamp() where id = $1 and revoked_at is null";
+const KEEP: &str = "insert into idempotency_keys (token, key, body_hash, message) values ($1, $2, $3, $4) \
+                    on conflict do nothing";
+const FORGET: &str = "delete from idempotency_keys where sent_at < clock_timestamp() - make_interval(days => $1)";
+const KEPT: &str = "select body_hash, message from idempotency_keys where token = $1 and key = $2";
+
+impl Store {
+    /// The token of this hash, unless it is over, given up, or its owner was disabled.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn token(&self, hash: &[u8]) -> Result<Option<Token>, Error> {
+        let doing = "reading a token";
+        let found: Option<(Uuid, String, Option<Uuid>, Vec<String>)> =
+            sqlx::query_as(FIND).bind(hash).fetch_optional(&self.pool).await.map_err(Error::at(doing))?;
+        let Some((id, name, owner, scopes)) = found else { return Ok(None) };
+        sqlx::query(TOUCH).bind(id).execute(&self.pool).await.map_err(Error::at(doing))?;
+        let Some(owner) = owner else { return Ok(Some(Token { id, name, person: None, scopes })) };
+        let person = self.person(owner).await?.filter(|person| person.enabled);
+        Ok(person.map(|person| Token { id, name, person: Some(person), scopes }))
+    }
+
+    /// Every token, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, Error> {
+        sqlx::query_as(LIST).fetch_all(&self.pool).await.map_err(Error::at("listing tokens"))
+    }
+
+    /// Adds a token together with the event that says so. Answers with its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such person, or when the database does not answer.
+    pub async fn add_token(&self, token: NewToken<'_>, event: &Message) -> Result<Uuid, Error> {
+        let doing = "adding a token";
+        let id = Uuid::now_v7();
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let adding = sqlx::query(ADD).bind(id).bind(token.hash).bind(token.person).bind(token.name);
+        let added = adding.bind(token.scopes).bind(token.days).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        if added.rows_affected() == 0 {
+            return Err(Error::NotFound(token.person.unwrap_or_default().to_owned()));
+        }
+        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(id)
+    }
+
+    /// Gives a token up together with the event that says so; `false` when there is none to give up.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn revoke_token(&self, id: Uuid, event: &Message) -> Result<bool, Error> {
+        let doing = "revoking a token";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let revoked = sqlx::query(REVOKE).bind(id).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        if revoked.rows_affected() == 0 {
+            return Ok(false);
+        }
+        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(true)
+    }
+
+    /// Forgets idempotency keys that are older than this many days.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_idempotency_keys(&self, days: i32) -> Result<(), Error> {
+        let forgetting = sqlx::query(FORGET).bind(days).execute(&self.pool);
+        forgetting.await.map_err(Error::at("clearing old idempotency keys"))?;
+        Ok(())
+    }
+
+    /// Keeps a message under an idempotency key, once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enqueue_once(
+        &self,
+        token: Uuid,
+        key: &str,
+        body_hash: &[u8],
+        message: &Message,
+    ) -> Result<Sent, Error> {
+        let doing = "keeping what was sent";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let keeping = sqlx::query(KEEP).bind(token).bind(key).bind(body_hash).bind(message.id).execute(&mut *tx);
+        if keeping.await.map_err(Error::at(doing))?.rows_affected() == 1 {
+            changes_outbox(&mut tx, std::slice::from_ref(message)).await?;
+            tx.commit().await.map_err(Error::at(doing))?;
+            return Ok(Sent::Fresh);
+        }
+        let (hash, before): (Vec<u8>, Uuid) =
+            sqlx::query_as(KEPT).bind(token).bind(key).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        Ok(if hash == body_hash { Sent::Before(before) } else { Sent::Other })
+    }
+}

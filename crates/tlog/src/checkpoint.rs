@@ -1,0 +1,58 @@
+//! Checkpoints: what a log says of its whole tree, as the text of a note (c2sp.org/tlog-checkpoint).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Error, Hash, Note, Signed, Verifier};
+
+/// The log's name, its number of entries and its root. Extension lines are neither written nor accepted: nobody
+/// could audit them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which log: a URL without its scheme.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// Root over all of them.
+    pub root: Hash,
+}
+
+impl Checkpoint {
+    /// Opens a signed checkpoint: a log key whose name is the origin must have signed it. Answers with every
+    /// signature that holds, the log's and the witnesses'.
+    ///
+    /// # Errors
+    /// When it is no checkpoint, a known key's signature does not hold, or the log did not sign.
+    pub fn open(note: &Note, keys: &[Verifier]) -> Result<(Self, Vec<Signed>), Error> {
+        let signed = note.verify(keys)?;
+        let checkpoint: Self = note.text.parse()?;
+        let by_log = signed.iter().any(|one| one.by.kind == crate::Kind::Log && one.by.name == checkpoint.origin);
+        if by_log { Ok((checkpoint, signed)) } else { Err(Error::NotSigned) }
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}\n{}\n", self.origin, self.size, self.root)
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::Format("a checkpoint", "a log's name, a size and a root, a line each, are expected");
+        let mut lines = text.strip_suffix('\n').ok_or_else(fault)?.split('\n');
+        let (Some(origin), Some(size), Some(hash), None) = (lines.next(), lines.next(), lines.next(), lines.next())
+        else {
+            return Err(fault());
+        };
+        let checkpoint = Self {
+            origin: origin.to_owned(),
+            size: size.parse().map_err(|_| fault())?,
+            root: Hash::from_base64(hash).ok_or_else(fault)?,
+        };
+        // Only one way to write it: no `007`, no `+7`.
+        if checkpoint.to_string() == text && !origin.is_empty() { Ok(checkpoint) } else { Err(fault()) }
+    }
+}

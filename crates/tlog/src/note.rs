@@ -1,0 +1,102 @@
+//! Signed notes: a text and the signatures under it (c2sp.org/signed-note).
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::{Error, Verifier};
+
+/// The longest note that is read, in bytes: hundreds of signatures.
+pub const NOTE_LIMIT: usize = 1_000_000;
+
+/// One line under a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Name of the key.
+    pub name: String,
+    /// Id of the key.
+    pub id: [u8; 4],
+    /// What the key made.
+    pub bytes: Vec<u8>,
+}
+
+/// A text, which ends with a newline, and its signatures, none of which has been verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What is signed.
+    pub text: String,
+    /// By whom.
+    pub signatures: Vec<Signature>,
+}
+
+/// A signature that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The key it holds for.
+    pub by: Verifier,
+    /// When, in seconds since 1970; only witnesses say it.
+    pub at: Option<u64>,
+}
+
+impl Note {
+    /// Verifies every signature by one of these keys; others are ignored.
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`] when one by a known key does not hold, [`Error::NotSigned`] when there is none.
+    pub fn verify(&self, keys: &[Verifier]) -> Result<Vec<Signed>, Error> {
+        let mut signed = Vec::new();
+        for signature in &self.signatures {
+            for key in keys.iter().filter(|key| key.name == signature.name && key.id() == signature.id) {
+                let at = key.verify(&self.text, &signature.bytes)?;
+                signed.push(Signed { by: key.clone(), at });
+            }
+        }
+        if signed.is_empty() { Err(Error::NotSigned) } else { Ok(signed) }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        for signature in &self.signatures {
+            let bytes = [signature.id.as_slice(), &signature.bytes].concat();
+            writeln!(f, "\u{2014} {} {}", signature.name, STANDARD.encode(bytes))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Note {
+    type Err = Error;
+
+    fn from_str(note: &str) -> Result<Self, Error> {
+        let fault = |why| Error::Format("a signed note", why);
+        if note.len() > NOTE_LIMIT {
+            return Err(fault("it is too long"));
+        }
+        if note.chars().any(|c| c.is_ascii_control() && c != '\n') {
+            return Err(fault("it has a control character"));
+        }
+        let split = note.rfind("\n\n").ok_or_else(|| fault("an empty line before the signatures is expected"))?;
+        let (text, lines) = (&note[..=split], &note[split + 2..]);
+        if text.len() < 2 || !lines.ends_with('\n') {
+            return Err(fault("a text and signature lines that end are expected"));
+        }
+        let signatures = lines.lines().map(line).collect::<Result<_, _>>()?;
+        Ok(Self { text: text.to_owned(), signatures })
+    }
+}
+
+fn line(line: &str) -> Result<Signature, Error> {
+    let fault = || Error::Format("a signature line", "an em dash, a name and base64 are expected");
+    let rest = line.strip_prefix("\u{2014} ").ok_or_else(fault)?;
+    let (name, bytes) = rest.split_once(' ').ok_or_else(fault)?;
+    let bytes = STANDARD.decode(bytes).map_err(|_| fault())?;
+    let (id, bytes) = bytes.split_first_chunk::<4>().ok_or_else(fault)?;
+    if name.is_empty() || name.contains('+') || bytes.is_empty() {
+        return Err(fault());
+    }
+    Ok(Signature { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
+}

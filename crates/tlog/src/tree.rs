@@ -1,0 +1,153 @@
+//! The tree's hashes and its right edge, from which it grows and from which its root follows.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{Context, SHA256};
+
+use crate::tile::{HEIGHT, TileId, TileSource, WIDTH};
+use crate::{Error, tiles_for_root};
+
+/// A SHA-256 hash in the tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Reads standard base64.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        Self::from_slice(&STANDARD.decode(text).ok()?)
+    }
+
+    /// Takes 32 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn sha256(parts: &[&[u8]]) -> Hash {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    Hash(hash)
+}
+
+/// The hash of an entry: SHA-256(0x00 ‖ entry).
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    sha256(&[&[0], entry])
+}
+
+/// The hash of two neighbours: SHA-256(0x01 ‖ left ‖ right).
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    sha256(&[&[1], &left.0, &right.0])
+}
+
+/// The root of a tree over these leaf hashes.
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
+    for leaf in leaves {
+        frontier.push(*leaf);
+    }
+    frontier.root()
+}
+
+/// The hash of a complete subtree over these hashes, whose number is a power of two.
+pub(crate) fn complete(hashes: &[Hash]) -> Hash {
+    let mut row = hashes.to_vec();
+    while row.len() > 1 {
+        row = row.chunks(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+    }
+    row[0]
+}
+
+/// The right edge of a tree: what is needed to add leaves and to say the root, a few kilobytes for any size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    /// The unfinished tile of every level, lowest first; each holds fewer than 256 hashes.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Frontier {
+    /// The edge of a stored tree, from the tiles that [`tiles_for_root`] names.
+    ///
+    /// # Errors
+    /// When one of these tiles is not given.
+    pub fn from_tiles(size: u64, tiles: &impl TileSource) -> Result<Self, Error> {
+        let mut levels = Vec::new();
+        for id in tiles_for_root(size) {
+            let level = usize::from(id.level);
+            levels.resize(levels.len().max(level + 1), Vec::new());
+            levels[level] = id.read(tiles)?;
+        }
+        Ok(Self { size, levels })
+    }
+
+    /// Number of leaves.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds a leaf; answers with the tiles that became full by it, lowest first. Unfinished ones: [`Frontier::partial`].
+    pub fn push(&mut self, leaf: Hash) -> Vec<(TileId, Vec<u8>)> {
+        let mut full = Vec::new();
+        let mut hash = leaf;
+        for level in 0_u8.. {
+            if self.levels.len() <= usize::from(level) {
+                self.levels.push(Vec::with_capacity(WIDTH));
+            }
+            let row = &mut self.levels[usize::from(level)];
+            row.push(hash);
+            if row.len() < WIDTH {
+                break;
+            }
+            let index = self.size >> (HEIGHT * (u32::from(level) + 1));
+            full.push((TileId { level, index, width: 256 }, bytes(row)));
+            hash = complete(row);
+            row.clear();
+        }
+        self.size += 1;
+        full
+    }
+
+    /// The unfinished tiles of a tree of this size, lowest first, each with its hashes.
+    pub fn partial(&self) -> Vec<(TileId, Vec<u8>)> {
+        let tiles = tiles_for_root(self.size);
+        tiles.into_iter().map(|id| (id, bytes(&self.levels[usize::from(id.level)]))).collect()
+    }
+
+    /// The root; for a tree without leaves SHA-256 of nothing.
+    pub fn root(&self) -> Hash {
+        let mut joined: Option<Hash> = None;
+        for row in &self.levels {
+            // A row of 5 hashes is a subtree of 4 and one of 1, left to right; the smallest is joined first.
+            let mut end = row.len();
+            while end > 0 {
+                let width = 1 << end.trailing_zeros();
+                let left = complete(&row[end - width..end]);
+                joined = Some(joined.map_or(left, |right| node_hash(&left, &right)));
+                end -= width;
+            }
+        }
+        joined.unwrap_or_else(|| sha256(&[]))
+    }
+}
+
+fn bytes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}

@@ -1,0 +1,76 @@
+"""A door adapter for Lockbox in one file: verifies the signature (Standard Webhooks) and keeps doors in memory.
+
+Replace what is done to `doors` by what your provisioning system does. Every call may come twice; the grant is the key.
+
+    LOCKBOX_WEBHOOK_SECRET_FILE=secret python3 adapter.py 8090
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+TOLERANCE_SECONDS = 300
+with open(os.environ["LOCKBOX_WEBHOOK_SECRET_FILE"], encoding="ascii") as file:
+    SECRET = base64.b64decode(file.read().strip().removeprefix("whsec_"))
+
+doors = {}  # grant -> the order it stands open for
+
+
+def is_signed(headers, body):
+    """Whether the call is Lockbox' own and fresh."""
+    name, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not moment.isdigit() or abs(time.time() - int(moment)) > TOLERANCE_SECONDS:
+        return False
+    tag = hmac.new(SECRET, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
+    wanted = "v1," + base64.b64encode(tag).decode()
+    return any(hmac.compare_digest(wanted, given) for given in headers.get("webhook-signature", "").split(" "))
+
+
+def act(kind, order):
+    """Does one call; the answer is what Lockbox reads back."""
+    if kind == "lockbox.door.marked":  # every grant that has something of ours here, open or not
+        return {"grants": list(doors)}
+    grant = order["grant"]
+    if kind == "lockbox.door.open":  # exactly order["resource"], for order["engineer"], in order["mode"]
+        doors[grant] = order
+        return {}
+    if kind == "lockbox.door.close":
+        doors.pop(grant, None)
+        return {}
+    if kind == "lockbox.door.cut":  # end running sessions, and say how many there were
+        return {"sessions": 0}
+    if kind == "lockbox.door.probe":  # look, do not remember: what is read back here confirms an end
+        return {"state": "open" if grant in doors else "closed"}
+    return None
+
+
+class Adapter(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if not is_signed(self.headers, body):
+            return self.answer(401, {"error": "the signature does not fit"})
+        call = json.loads(body)
+        answer = act(call["type"], call["data"])
+        return self.answer(400, {"error": "no such call"}) if answer is None else self.answer(200, answer)
+
+    def answer(self, status, data):
+        text = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8090), Adapter)
+    print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)
+    server.serve_forever()

@@ -1,0 +1,215 @@
+-- The audit log becomes a Merkle log per tenant that nobody can change unseen. Events are kept as before, now by month;
+-- their place in the log is a row of its own, so that no row of either ever changes. docs/audit-format.md has the bytes.
+
+alter table audit_events rename to audit_events_before;
+alter index audit_events_pkey rename to audit_events_before_pkey;
+drop index audit_events_step, audit_events_at, audit_events_tenant, audit_events_person, audit_events_ticket,
+    audit_events_cause, audit_events_text, audit_events_request;
+
+create table audit_events (
+    id              uuid not null,
+    at              timestamptz not null,
+    recorded_at     timestamptz not null default clock_timestamp(),
+    type            text not null,
+    tenant          text,
+    request         uuid,
+    version         integer,
+    service_request text,
+    person          text,
+    -- Id of the message this event followed from.
+    cause           text,
+    -- Words to search by; what people wrote is in `texts`, where it can be erased.
+    text            text,
+    -- The exact bytes that were published.
+    body            bytea not null,
+    -- Whether they are in the form of RFC 8785, as all are since this table is.
+    canonical       boolean not null default true,
+    primary key (id, at)
+) partition by range (at);
+
+create index audit_events_request on audit_events (request, at, id) where request is not null;
+create index audit_events_at on audit_events (at, id);
+create index audit_events_tenant on audit_events (tenant, at);
+create index audit_events_person on audit_events (person, at) where person is not null;
+create index audit_events_ticket on audit_events (service_request) where service_request is not null;
+create index audit_events_cause on audit_events (cause) where cause is not null;
+create index audit_events_text on audit_events using gin (to_tsvector('simple', text)) where text is not null;
+
+create trigger audit_events_kept before update or delete on audit_events for each row execute function history_is_kept();
+create trigger audit_events_kept_whole before truncate on audit_events execute function history_is_kept();
+
+-- What has no month of its own lands here, so that nothing is ever refused for want of one.
+create table audit_events_other partition of audit_events default;
+create trigger audit_events_other_kept_whole before truncate on audit_events_other execute function history_is_kept();
+
+-- Makes the months from the one before until three ahead. Whoever calls it needs no right to create tables.
+create function audit_prepare_months() returns integer language plpgsql security definer set search_path from current as $$
+declare
+    month timestamptz;
+    made  integer := 0;
+    name  text;
+begin
+    -- One at a time: two that make the same month would fail at each other.
+    if not pg_try_advisory_xact_lock(7305181401) then
+        return 0;
+    end if;
+    for ahead in -1..3 loop
+        month := date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC' + make_interval(months => ahead);
+        name := 'audit_events_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+        if to_regclass(name) is null then
+            begin
+                execute format('create table %I partition of audit_events for values from (%L) to (%L)', name, month,
+                    ((month at time zone 'UTC') + interval '1 month') at time zone 'UTC');
+                execute format('create trigger %I before truncate on %I execute function history_is_kept()', name || '_kept', name);
+                made := made + 1;
+            exception when check_violation then
+                -- Events of this month are in the table for all others already, and stay there.
+                null;
+            end;
+        end if;
+    end loop;
+    return made;
+end $$;
+select audit_prepare_months();
+
+insert into audit_events (id, at, recorded_at, type, tenant, request, version, service_request, person, cause, text, body, canonical)
+select id, at, recorded_at, type, tenant, request, version, service_request, person, cause, text, body, false from audit_events_before;
+
+-- What was recorded and has no place in a log yet. Rows come and go; the order in which they came is no promise.
+create table audit_staged (
+    n          bigint generated always as identity primary key,
+    id         uuid not null,
+    at         timestamptz not null,
+    request    uuid,
+    version    integer,
+    -- Put off while a step before it is missing.
+    look_after timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
+create index audit_staged_due on audit_staged (look_after, n);
+-- Two different events can never claim the same step of a request.
+create unique index audit_staged_step on audit_staged (request, version) where version is not null;
+
+insert into audit_staged (id, at, request, version)
+select id, at, request, version from audit_events_before order by at, version;
+drop table audit_events_before;
+
+create table audit_logs (
+    id           integer generated always as identity primary key,
+    -- Null is the operator's.
+    tenant       text constraint audit_logs_tenant_key unique nulls not distinct,
+    origin       text not null constraint audit_logs_origin_key unique,
+    size         bigint not null default 0,
+    root         bytea not null default '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    heartbeat_at timestamptz not null default 'epoch',
+    begun_at     timestamptz not null default clock_timestamp()
+);
+
+create function audit_logs_guard() returns trigger language plpgsql as $$
+begin
+    if new.id <> old.id or new.tenant is distinct from old.tenant or new.origin <> old.origin or new.size < old.size
+       or (new.size = old.size and new.root <> old.root) then
+        raise exception 'a log only grows' using errcode = 'LB001', constraint = 'audit_logs_grow';
+    end if;
+    return new;
+end $$;
+create trigger audit_logs_guard before update on audit_logs for each row execute function audit_logs_guard();
+create trigger audit_logs_kept before delete on audit_logs for each row execute function history_is_kept();
+create trigger audit_logs_kept_whole before truncate on audit_logs execute function history_is_kept();
+
+create table audit_entries (
+    log     integer not null references audit_logs (id),
+    index   bigint not null,
+    event   uuid not null constraint audit_entries_event_key unique,
+    -- Where the event is found: its month.
+    at      timestamptz not null,
+    request uuid,
+    version integer,
+    -- Place in the stream, and the leaf hash of the stream's entry before.
+    seq     bigint not null,
+    prev    bytea not null,
+    leaf    bytea not null,
+    v       smallint not null,
+    indexed_at timestamptz not null default clock_timestamp(),
+    primary key (log, index)
+);
+create unique index audit_entries_step on audit_entries (request, version) where version is not null;
+
+-- Hashes above the leaves: the node of level L and number N stands for 256 nodes of level L-1.
+create table audit_nodes (
+    log   integer not null references audit_logs (id),
+    level smallint not null constraint audit_nodes_level_check check (level >= 1),
+    index bigint not null,
+    hash  bytea not null,
+    primary key (log, level, index)
+);
+
+-- Where each stream stands; it follows from the entries and spares reading them.
+create table audit_streams (
+    log     integer not null references audit_logs (id),
+    stream  uuid not null,
+    seq     bigint not null,
+    version integer not null,
+    leaf    bytea not null,
+    primary key (log, stream)
+) with (fillfactor = 80);
+
+create table audit_checkpoints (
+    log       integer not null references audit_logs (id),
+    size      bigint not null,
+    root      bytea not null,
+    note      text not null,
+    signed_at timestamptz not null default clock_timestamp(),
+    primary key (log, size)
+);
+
+-- Public keys that have signed or announced to sign a log.
+create table audit_keys (
+    log      integer not null references audit_logs (id),
+    key      text not null,
+    added_at timestamptz not null default clock_timestamp(),
+    primary key (log, key)
+);
+
+create table audit_cosignatures (
+    log     integer not null references audit_logs (id),
+    size    bigint not null,
+    witness text not null,
+    line    text not null,
+    seen_at timestamptz not null default clock_timestamp(),
+    primary key (log, size, witness)
+);
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['audit_entries', 'audit_nodes', 'audit_checkpoints', 'audit_keys', 'audit_cosignatures'] loop
+        execute format('create trigger %I before update or delete on %I for each row execute function history_is_kept()', name || '_kept', name);
+        execute format('create trigger %I before truncate on %I execute function history_is_kept()', name || '_kept_whole', name);
+    end loop;
+end $$;
+
+-- What people wrote. Events commit to it; erasing it leaves them whole.
+create table texts (
+    event      uuid not null,
+    field      text not null,
+    commitment bytea not null,
+    salt       bytea,
+    text       text,
+    erased_at  timestamptz,
+    primary key (event, field),
+    constraint texts_erased_check check ((erased_at is null) = (text is not null) and (text is null) = (salt is null)),
+    constraint texts_commitment_check check (text is null or commitment = sha256(salt || convert_to(text, 'UTF8')))
+);
+create index texts_words on texts using gin (to_tsvector('simple', text)) where text is not null;
+
+create function texts_guard() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' or new.event <> old.event or new.field <> old.field or new.commitment <> old.commitment
+       or new.text is not null then
+        raise exception 'a text is only ever erased' using errcode = 'LB001', constraint = 'texts_only_erased';
+    end if;
+    return new;
+end $$;
+create trigger texts_guard before update or delete on texts for each row execute function texts_guard();
+create trigger texts_kept_whole before truncate on texts execute function history_is_kept();

@@ -1,0 +1,106 @@
+//! How fast pages and searches are with full tables.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::redirect::Policy;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::lifecycle::{ROLES, once, sink};
+use super::{Rig, figure, quantile};
+use crate::outcome::Failure;
+use crate::output::tell;
+use crate::portal;
+
+/// Looks of each kind.
+const LOOKS: usize = 500;
+
+fn failed(fault: &dyn std::error::Error) -> Failure {
+    Failure::Failed(workers::engine::chain(fault))
+}
+
+/// Somebody who is signed in and looks.
+struct Looker {
+    client: reqwest::Client,
+    origin: String,
+    cookie: String,
+}
+
+impl Looker {
+    async fn sign_in(rig: &Rig, origin: String) -> Result<Self, Failure> {
+        let people = rig.store.everybody().await?;
+        let morgan = people.iter().find(|person| person.name == "morgan").map(|person| person.id.0.to_string());
+        let client = reqwest::Client::builder().redirect(Policy::none()).build().map_err(|fault| failed(&fault))?;
+        let form = [("person", morgan.unwrap_or_default())];
+        let answer =
+            client.post(format!("{origin}/sign-in")).form(&form).send().await.map_err(|fault| failed(&fault))?;
+        let cookie = answer.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok()?.split(';').next());
+        let cookie = cookie.ok_or_else(|| Failure::Failed("the portal let nobody in".to_owned()))?.to_owned();
+        Ok(Self { client, origin, cookie })
+    }
+
+    /// Milliseconds until the whole page is there.
+    async fn look(&self, path: &str) -> Result<f64, Failure> {
+        let started = Instant::now();
+        let asking = self.client.get(format!("{}{path}", self.origin)).header(COOKIE, &self.cookie);
+        let answer = asking.send().await.map_err(|fault| failed(&fault))?;
+        if !answer.status().is_success() {
+            return Err(Failure::Failed(format!("{path} answered {}", answer.status())));
+        }
+        answer.text().await.map_err(|fault| failed(&fault))?;
+        Ok(started.elapsed().as_secs_f64() * 1000.0)
+    }
+
+    async fn measure(&self, name: &str, goal: &str, path: impl Fn(usize) -> String) -> Result<(), Failure> {
+        let mut times = Vec::with_capacity(LOOKS);
+        for number in 0..LOOKS {
+            times.push(self.look(&path(number)).await?);
+        }
+        times.sort_by(f64::total_cmp);
+        let value = format!("{:.1} / {:.1} ms", quantile(&times, 0.5), quantile(&times, 0.99));
+        figure(&format!("{name}: p50 / p99"), &value, goal)
+    }
+}
+
+pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
+    let work = rig.work(&ROLES).await?;
+    sink(rig, &work).await?;
+    once(rig, 500).await?;
+    work.cancel();
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    rig.store.multiply(rows, |done| tell(&format!("{done} of {rows} requests are in the table"))).await?;
+    let samples = rig.store.sample(i64::try_from(LOOKS).unwrap_or(500)).await?;
+    let sample = |number: usize| &samples[number % samples.len()];
+
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let listener = portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let options = portal::Options { developer_sign_in: true, provider: portal::Provider::default(), mailbox: None };
+    let mut settings = rig.settings.clone();
+    settings.mail.portal_url.clone_from(&origin);
+    portal::start(&settings, listener, options, stop.clone(), &tasks)?;
+    let morgan = Looker::sign_in(rig, origin).await?;
+    let events = rig.store.audit_count().await?;
+    tell(&format!("{rows} requests and {events} events are in the tables"));
+    morgan.measure("request page", "goal: p99 at most 50 ms", |n| format!("/requests/{}", sample(n).0)).await?;
+    morgan.measure("waiting page", "", |_| "/".to_owned()).await?;
+    let goal = "goal: p99 at most 200 ms";
+    morgan.measure("audit search by request", goal, |n| format!("/audit?request={}", sample(n).0)).await?;
+    morgan.measure("audit search by ticket", goal, |n| format!("/audit?service_request={}", sample(n).1)).await?;
+    morgan.measure("audit search by person", goal, |_| "/audit?person=alex".to_owned()).await?;
+    morgan
+        .measure("audit search by tenant and type", goal, |_| "/audit?tenant=contoso&type=access.".to_owned())
+        .await?;
+    morgan.measure("audit search by a rare word", goal, |n| format!("/audit?text={}", sample(n).1)).await?;
+    morgan.measure("audit search by a common word", goal, |_| "/audit?text=stuck".to_owned()).await?;
+    morgan
+        .measure("audit search by time", goal, |n| {
+            let at = sample(n).2.format("%Y-%m-%dT%H:%M");
+            format!("/audit?until={at}")
+        })
+        .await?;
+    stop.cancel();
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `lockbox audit export` and `lockbox audit proof`: evidence to hand over.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use evidence::bundle::{About, Bundler};
+use serde_json::json;
+use store::evidence::{LogRow, Still};
+use tlog::{Checkpoint, Hash, Note, ProofFile, Tiles};
+use uuid::Uuid;
+
+use super::verify::{Progress, entry_bytes};
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::line;
+
+/// Entries read at a time.
+const PAGE: i64 = 2000;
+/// Earlier checkpoints in a bundle: the last ones, and those from around a change of the key are among all where few.
+const EARLIER: usize = 200;
+
+/// What to export.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Tenant's short name; without it, the operator's log.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Not before (RFC 3339).
+    #[arg(long)]
+    since: Option<DateTime<Utc>>,
+    /// Before (RFC 3339).
+    #[arg(long)]
+    until: Option<DateTime<Utc>>,
+    /// The archive to write.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// Which event to prove.
+#[derive(Args, Debug)]
+pub struct Proof {
+    /// Id of the event.
+    event: Uuid,
+}
+
+impl Export {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let store = crate::serve::open_store(settings).await?;
+        store.check_schema().await?;
+        let mut still = store.still().await?;
+        let entries = bundle(&mut still, self.tenant.as_deref(), (self.since, self.until), &self.to).await?;
+        line(&format!(
+            "{}: {entries} entries. Verify it with `lockbox audit verify {}`",
+            self.to.display(),
+            self.to.display()
+        ))
+    }
+}
+
+/// Writes the bundle of a tenant's log to a file; answers with the number of entries in it.
+pub(crate) async fn bundle(
+    still: &mut Still,
+    tenant: Option<&str>,
+    (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+    to: &Path,
+) -> Result<i64, Failure> {
+    let log = still.logs().await?.into_iter().find(|log| log.tenant.as_deref() == tenant);
+    let log =
+        log.ok_or_else(|| Failure::NotFound(format!("there is no log of {}", tenant.unwrap_or("the operator"))))?;
+    let mut notes = still.checkpoints(log.id).await?;
+    let (size, head) = notes.pop().ok_or_else(|| unsigned(&log))?;
+    let (from, end) = still.span(log.id, since, until).await?;
+    let from = from.unwrap_or(size).min(size) / 256 * 256;
+    let end = (end.unwrap_or(0).min(size) + 255) / 256 * 256;
+    let end = end.min(size).max(from);
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    let about = About {
+        origin: log.origin.clone(),
+        size: count(size),
+        first: count(from),
+        end: count(end),
+        since,
+        until,
+        made_at: contracts::envelope::wall_clock(),
+    };
+    let note: Note =
+        head.parse().map_err(|fault| Failure::Failed(format!("the checkpoint cannot be read: {fault}")))?;
+    let spools = [spool(to, 0)?, spool(to, 1)?, spool(to, 2)?];
+    let keys = still.keys(log.id).await?;
+    let mut bundler = Bundler::begin(BufWriter::new(File::create(to)?), spools, about, note, &keys)?;
+    for (size, note) in notes.iter().rev().take(EARLIER).rev() {
+        bundler.earlier(count(*size), note)?;
+    }
+    let mut lines = String::new();
+    for (event, field, salt, text) in still.texts(log.id, from, end).await? {
+        lines += &format!("{}\n", json!({"event": event.to_string(), "field": field, "salt": salt, "text": text}));
+    }
+    bundler.texts(&lines)?;
+    let (mut next, mut progress) = (0, Progress::default());
+    while next < size {
+        let page = still.entries(log.id, next, PAGE.min(size - next)).await?;
+        if page.is_empty() {
+            return Err(Failure::Failed(format!(
+                "entry {next} is not in the database; `lockbox audit verify` says more"
+            )));
+        }
+        for row in page {
+            let entry = if (from..end).contains(&row.index) { entry_bytes(&log.origin, &row) } else { None };
+            bundler.leaf(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])), entry.as_deref())?;
+            next += 1;
+        }
+        progress.hear(count(next), count(size));
+    }
+    bundler.finish()?;
+    Ok(end - from)
+}
+
+/// A file without a name, gone when it is closed.
+fn spool(beside: &Path, number: usize) -> Result<File, Failure> {
+    let path = beside.with_extension(format!("part{number}"));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+fn unsigned(log: &LogRow) -> Failure {
+    Failure::Failed(format!("the log {} has no signed checkpoint yet; does the signer run?", log.origin))
+}
+
+impl Proof {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let store = crate::serve::open_store(settings).await?;
+        store.check_schema().await?;
+        let mut still = store.still().await?;
+        let proof = prove(&mut still, self.event).await?;
+        line(proof.to_string().trim_end())
+    }
+}
+
+/// The proof of one event: the entry, its way to the root, and the signed checkpoint.
+pub(crate) async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, Failure> {
+    let (number, index) = still.place(event).await?;
+    let log = still.logs().await?.into_iter().find(|log| log.id == number);
+    let log = log.ok_or_else(|| Failure::NotFound(format!("log {number}")))?;
+    let (size, head) = still.checkpoints(log.id).await?.pop().ok_or_else(|| unsigned(&log))?;
+    if index >= size {
+        return Err(Failure::TimedOut("the event is in the log, but no checkpoint is signed over it yet".to_owned()));
+    }
+    let failed = |fault: tlog::Error| Failure::Failed(fault.to_string());
+    let note: Note = head.parse().map_err(failed)?;
+    let checkpoint: Checkpoint = note.text.parse().map_err(failed)?;
+    let place = u64::try_from(index).unwrap_or_default();
+    let mut tiles = Tiles::new();
+    for id in tlog::tiles_for_inclusion(place, checkpoint.size) {
+        let hashes = still.tile(log.id, id.level, id.index, id.width).await?;
+        tiles.insert((id.level, id.index), hashes.concat());
+    }
+    let path = tlog::prove_inclusion(&tiles, place, checkpoint.size).map_err(failed)?;
+    let row = still.entries(log.id, index, 1).await?.pop();
+    let extra = row.and_then(|row| entry_bytes(&log.origin, &row));
+    Ok(ProofFile { extra, index: place, path, note })
+}

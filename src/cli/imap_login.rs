@@ -1,0 +1,85 @@
+//! `lockbox imap-login`: what Dovecot runs for a login (its `checkpassword`): yes while the connector's entry has not ended
+//! and the gate says yes, and so with every login on record.
+//!
+//! Deliberately absent: Lockbox' database. A mail server knows the gate alone.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use connectors::Entry;
+use serde_json::json;
+
+use crate::outcome::Failure;
+
+/// Longest wait for the gate.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Whose mailboxes, and where.
+#[derive(Args, Debug)]
+pub struct ImapLogin {
+    /// The gate.
+    #[arg(long, value_name = "URL")]
+    gate: String,
+    /// Whose mailboxes these are.
+    #[arg(long, value_name = "NAME")]
+    tenant: String,
+    /// Service that they belong to.
+    #[arg(long, value_name = "NAME")]
+    service: String,
+    /// Folder of the connector's entries.
+    #[arg(long, value_name = "FOLDER")]
+    entries: PathBuf,
+    /// Folder of the mailboxes (Maildir), by address.
+    #[arg(long, value_name = "FOLDER")]
+    mailboxes: PathBuf,
+    /// Rights of those who only read.
+    #[arg(long, value_name = "FILE")]
+    read_only_acl: PathBuf,
+    /// Address of the client, from Dovecot.
+    #[arg(long, env = "AUTH_REMOTE_IP", value_name = "ADDRESS")]
+    source: Option<String>,
+    /// Dovecot's own program for the answer; not needed.
+    reply: Vec<PathBuf>,
+}
+
+fn no() -> Failure {
+    Failure::Failed("refused".to_owned())
+}
+
+impl ImapLogin {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        // Name and password, each with a zero at its end (https://cr.yp.to/checkpwd/interface.html).
+        let mut said = Vec::new();
+        std::fs::File::open("/dev/fd/3")?.take(1024).read_to_end(&mut said)?;
+        let said = String::from_utf8(said).map_err(|_| no())?;
+        let mut parts = said.split('\0');
+        let (login, handle) = parts.next().zip(parts.next()).ok_or_else(no)?;
+        let now = contracts::envelope::wall_clock();
+        let entry = Entry::find(&self.entries, login, now).ok_or_else(no)?;
+        self.ask(&entry, handle).await?;
+        let mailbox = self.mailboxes.join(&entry.mailbox);
+        let acl = if entry.may_write { String::new() } else { format!(":{}", self.read_only_acl.display()) };
+        let answer = format!(
+            "user={login}\tuserdb_home={0}\tuserdb_mail=maildir:{0}:INDEX=MEMORY\tuserdb_acl=vfile{acl}\t",
+            mailbox.display()
+        );
+        std::fs::OpenOptions::new().write(true).open("/dev/fd/4")?.write_all(answer.as_bytes())?;
+        Ok(())
+    }
+
+    async fn ask(&self, entry: &Entry, handle: &str) -> Result<(), Failure> {
+        let client = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none()).build();
+        let client = client.map_err(|fault| Failure::Failed(fault.to_string()))?;
+        let question = json!({
+            "handle": handle, "person": entry.engineer, "tenant": self.tenant, "service": self.service,
+            "resource": entry.mailbox, "method": "LOGIN", "source": self.source,
+        });
+        let asking = client.post(format!("{}/v1/check", self.gate.trim_end_matches('/'))).body(question.to_string());
+        let answer = asking.send().await.map_err(|fault| Failure::Unreachable(fault.to_string()))?;
+        let said = answer.headers().get("x-lockbox-allowed").and_then(|said| said.to_str().ok());
+        let is_ours = said.is_some_and(|said| said == format!("{}/{}", self.tenant, self.service));
+        if answer.status() == reqwest::StatusCode::NO_CONTENT && is_ours { Ok(()) } else { Err(no()) }
+    }
+}

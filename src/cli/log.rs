@@ -1,0 +1,78 @@
+//! What operators do with the log's keys and with what people wrote: erase, add and retire keys, adopt a memory.
+
+use clap::{ArgGroup, Args, Subcommand};
+use store::Store;
+use store::texts::Whose;
+use tlog::{Checkpoint, Note, Verifier};
+use uuid::Uuid;
+use workers::signer::{Memory, Seeds};
+
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::line;
+
+/// Whose words to erase.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("whose").required(true)))]
+pub struct Erase {
+    /// What anybody wrote about this request.
+    #[arg(long, group = "whose")]
+    request: Option<Uuid>,
+    /// What this person wrote, by short name.
+    #[arg(long, group = "whose")]
+    person: Option<String>,
+    /// Who erases.
+    #[arg(long = "as", value_name = "PERSON")]
+    by: String,
+}
+
+/// What to do with the keys.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Keys {
+    /// Add a key: it signs beside the others, and the signer announces it in every log.
+    Add,
+    /// Take the oldest key away, when everybody has learnt the new one.
+    Retire,
+}
+
+impl Erase {
+    pub(super) async fn run(self, store: &Store) -> Result<(), Failure> {
+        let whose = match (self.request, self.person) {
+            (Some(request), _) => Whose::Request(request),
+            (None, person) => Whose::Person(person.unwrap_or_default()),
+        };
+        let erased = store.erase_texts(&whose, &self.by).await?;
+        line(&format!("{erased} texts erased; the log says so and stays whole"))
+    }
+}
+
+impl Keys {
+    pub(super) fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let folder = &settings.audit.folder;
+        match self {
+            Self::Add => Seeds::add(folder)?,
+            Self::Retire => Seeds::retire(folder)?,
+        }
+        line(&format!("{} keys in {}; the signer takes them up at once", Seeds::read(folder)?.len(), folder.display()))
+    }
+}
+
+/// Takes the database's checkpoints for what was signed last: for a signer whose memory was lost. Only those that its
+/// own key signed.
+pub(super) async fn adopt(settings: &Settings, store: &Store) -> Result<(), Failure> {
+    let failed = |fault: &dyn std::error::Error| Failure::Failed(workers::engine::chain(fault));
+    let seeds = Seeds::read(&settings.audit.folder)?;
+    let mut memory = Memory::open(&settings.audit.folder).map_err(|fault| failed(&fault))?;
+    for head in store.log_heads().await? {
+        let Some(latest) = store.latest_checkpoint(head.tenant.as_deref()).await? else { continue };
+        let keys: Vec<Verifier> = seeds.signers(&head.origin).iter().map(|key| key.verifier().clone()).collect();
+        let note: Note = latest.note.parse().map_err(|fault: tlog::Error| failed(&fault))?;
+        let (tree, _) = Checkpoint::open(&note, &keys).map_err(|fault| failed(&fault))?;
+        if memory.tree(&head.origin).is_some_and(|(size, _)| size >= tree.size) {
+            continue;
+        }
+        line(&format!("{} at {} entries, root {}", tree.origin, tree.size, tree.root))?;
+        memory.remember(&[tree]).map_err(|fault| failed(&fault))?;
+    }
+    Ok(())
+}

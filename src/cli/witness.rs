@@ -1,0 +1,86 @@
+//! `lockbox witness`: a small server that a customer, or anybody it trusts, runs: it signs for an audit log's checkpoints
+//! only while they go on from what it saw before. It needs neither the database nor the broker.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use clap::Args;
+use tlog::Verifier;
+use workers::signer::{Memory, Seeds};
+use workers::witness::{Answer, Witness};
+
+use crate::outcome::Failure;
+use crate::output::{line, tell};
+
+/// Largest question: a proof and a checkpoint with many signatures.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+/// How to run it.
+#[derive(Args, Debug)]
+pub struct WitnessCommand {
+    /// Its name, such as its address without the scheme.
+    #[arg(long)]
+    name: String,
+    /// Public key of a log to watch, as `/.well-known/lockbox/<tenant>/keys` has it; again for more keys and logs.
+    #[arg(long = "log-key", required = true, value_name = "KEY")]
+    logs: Vec<Verifier>,
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:8790", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Folder with its key and its memory; a key is made if there is none.
+    #[arg(long, default_value = "lockbox-witness")]
+    folder: PathBuf,
+}
+
+type Shared = Arc<Mutex<Witness>>;
+
+impl WitnessCommand {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let memory = Memory::open(&self.folder).map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        if Seeds::read(&self.folder)?.is_empty() {
+            Seeds::add(&self.folder)?;
+        }
+        let keys = Seeds::read(&self.folder)?.witnesses(&self.name);
+        if keys.is_empty() {
+            return Err(Failure::Usage("a witness's name has neither spaces nor a plus".to_owned()));
+        }
+        let public: Vec<String> = keys.iter().map(|key| key.verifier().to_string()).collect();
+        let witness: Shared = Arc::new(Mutex::new(Witness::new(keys, self.logs, memory)));
+        let listener = tokio::net::TcpListener::bind(self.listen).await?;
+        tell(&format!("listening on {}; its key:", listener.local_addr()?));
+        line(&public.join("\n"))?;
+        let served = public.join("\n") + "\n";
+        let router = Router::new()
+            .route("/add-checkpoint", post(add))
+            .route("/key", get(move || async { served }))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+            .with_state(witness);
+        let serving = axum::serve(listener, router).with_graceful_shutdown(crate::serve::asked_to_stop());
+        Ok(serving.await?)
+    }
+}
+
+async fn add(State(witness): State<Shared>, body: String) -> Response {
+    let now = u64::try_from(contracts::envelope::wall_clock().timestamp()).unwrap_or_default();
+    let answer = witness.lock().unwrap_or_else(PoisonError::into_inner).add(&body, now);
+    match answer {
+        Ok(Answer::Cosigned(lines)) => lines.into_response(),
+        Ok(Answer::Malformed(why)) => (StatusCode::BAD_REQUEST, why).into_response(),
+        Ok(Answer::Unknown) => StatusCode::NOT_FOUND.into_response(),
+        Ok(Answer::NotSigned) => StatusCode::FORBIDDEN.into_response(),
+        Ok(Answer::Unproved) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
+        Ok(Answer::Conflict(size)) => {
+            (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "text/x.tlog.size")], format!("{size}\n")).into_response()
+        }
+        Err(fault) => {
+            tracing::error!(error = workers::engine::chain(&fault), "what was seen cannot be remembered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::*;
+
+const QUERY: &str = "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example";
+
+fn peer() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4000))
+}
+
+fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers
+}
+
+const GOOD: [(&str, &str); 4] = [
+    ("x-original-uri", "/sites/finance/a?b"),
+    ("x-original-method", "GET"),
+    ("x-real-ip", "198.51.100.7"),
+    ("authorization", "Basic cm9iaW46bGJnXzE="),
+];
+
+#[test]
+fn nginx_says_who_wants_what() {
+    let ask = Ask::of_proxy(QUERY, &headers(&GOOD), peer());
+    assert!(!ask.is_odd);
+    assert_eq!((ask.tenant.as_str(), ask.service.as_str(), ask.method.as_str()), ("contoso", "sharepoint", "GET"));
+    assert_eq!(ask.resource, "https://contoso.example/sites/finance/a?b");
+    assert_eq!((ask.credential.as_deref(), ask.claimed.as_deref()), (Some("lbg_1"), Some("robin")));
+    assert_eq!(ask.source, "198.51.100.7");
+}
+
+#[test]
+fn what_is_missing_doubled_or_from_another_dialect_is_odd() {
+    let odd =
+        |query: &str, pairs: &[(&'static str, &'static str)]| Ask::of_proxy(query, &headers(pairs), peer()).is_odd;
+    for missing in ["x-original-uri", "x-original-method"] {
+        let mut some = GOOD.to_vec();
+        some.retain(|(name, _)| *name != missing);
+        assert!(odd(QUERY, &some), "without {missing}");
+    }
+    for doubled in GOOD {
+        let mut more = GOOD.to_vec();
+        more.push(doubled);
+        assert!(odd(QUERY, &more), "two of {}", doubled.0);
+    }
+    for query in [
+        "",
+        "proxy=nginx&tenant=contoso&service=sharepoint",
+        "proxy=apache&tenant=contoso&service=sharepoint&site=https://contoso.example",
+        "proxy=nginx&tenant=contoso&tenant=adatum&service=sharepoint&site=https://contoso.example",
+        "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example&more=1",
+        "proxy=traefik&tenant=contoso&service=sharepoint&site=https://contoso.example",
+    ] {
+        assert!(odd(query, &GOOD), "{query}");
+    }
+    for (name, value) in [
+        ("x-original-uri", "sites/finance"),
+        ("x-original-uri", "http://contoso.example/sites/finance"),
+        ("authorization", "Digest x"),
+        ("authorization", "Basic !"),
+        ("authorization", "lbg_1"),
+    ] {
+        let mut other = GOOD.to_vec();
+        other.retain(|(known, _)| *known != name);
+        other.push((name, value));
+        assert!(odd(QUERY, &other), "{name}: {value}");
+    }
+}
+
+#[test]
+fn what_is_moved_must_say_where_to_on_this_very_site() {
+    let moved = |to: Option<&'static str>| {
+        let mut pairs = vec![GOOD[0], ("x-original-method", "MOVE"), ("host", "files.fabrikam.example")];
+        pairs.extend(to.map(|to| ("destination", to)));
+        let ask = Ask::of_proxy(QUERY, &headers(&pairs), peer());
+        (!ask.is_odd).then_some(ask.destination).flatten()
+    };
+    let below = Some("https://contoso.example/sites/hr/x".to_owned());
+    assert_eq!(moved(Some("/sites/hr/x")), below);
+    assert_eq!(moved(Some("http://files.fabrikam.example/sites/hr/x")), below);
+    assert_eq!(moved(Some("https://contoso.example/sites/hr/x")), below);
+    assert_eq!(moved(Some("https://evil.example/sites/finance/x")), None);
+    assert_eq!(moved(Some("sites/finance/x")), None);
+    assert_eq!(moved(None), None);
+}
+
+#[test]
+fn traefik_and_envoy_say_the_same_in_their_own_words() {
+    let query = QUERY.replace("nginx", "traefik");
+    let pairs = [
+        ("x-forwarded-uri", "/sites/finance/a"),
+        ("x-forwarded-method", "PUT"),
+        ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
+        ("authorization", "Bearer lbg_1"),
+        ("x-http-method-override", "DELETE"),
+    ];
+    let ask = Ask::of_proxy(&query, &headers(&pairs), peer());
+    assert_eq!((ask.is_odd, ask.method.as_str(), ask.is_overridden), (false, "PUT", true));
+    assert_eq!(ask.source, "198.51.100.7", "what the proxy itself added");
+    let path = "/v1/check/envoy/contoso/sharepoint/contoso.example/sites/finance/%2e%2e/x";
+    let ask = Ask::of_envoy(path, "GET", &headers(&pairs[3..]), peer());
+    assert_eq!(ask.resource, "https://contoso.example/sites/finance/%2e%2e/x", "as it came, for the scope to judge");
+    for path in ["/v1/check/envoy/contoso/sharepoint/contoso.example", "/v1/check/envoy//a/b/c", "/v1/check/envoy/a"] {
+        assert!(Ask::of_envoy(path, "GET", &headers(&[]), peer()).is_odd, "{path}");
+    }
+}

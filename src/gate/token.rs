@@ -1,0 +1,77 @@
+//! Signed answers (JWT, RFC 7519, EdDSA) that live a minute at most and never beyond the grant, for proxies that cannot
+//! ask the gate. A grant that is ended early is honoured by them until the minute is over: asking is better.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::ask::Ask;
+use super::decide::Decision;
+use crate::outcome::Failure;
+
+/// Longest life of a token.
+const LIFE_SECONDS: i64 = 60;
+
+/// Signs tokens.
+#[derive(Clone)]
+pub struct Signer {
+    key: SigningKey,
+}
+
+impl Signer {
+    /// The key in a file: 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |why: String| Failure::Usage(format!("token-key-file: {}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let mut seed = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| wrong("not 64 hexadecimal digits".to_owned()))?;
+        Ok(Self { key: SigningKey::from_bytes(&seed) })
+    }
+
+    /// A key of this process' own, for development and tests.
+    pub fn of_this_process() -> Self {
+        let mut seed = Sha256::new();
+        seed.update(Uuid::new_v4());
+        seed.update(Uuid::new_v4());
+        Self { key: SigningKey::from_bytes(&seed.finalize().into()) }
+    }
+
+    fn id(&self) -> String {
+        hex::encode(&Sha256::digest(self.key.verifying_key().as_bytes())[..8])
+    }
+
+    /// The public key as a JWK (RFC 8037).
+    pub(super) fn public_key(&self) -> Value {
+        let x = BASE64_URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes());
+        json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.id(), "x": x})
+    }
+
+    /// A token that says what was decided, with the seconds it lives; `None` for a no. Times are whole seconds, rounded
+    /// so that it never outlives the grant.
+    pub(super) fn sign(&self, ask: &Ask, decision: &Decision) -> Option<(String, i64)> {
+        let (holder, grant) = (decision.holder.as_ref()?, decision.grants.first().filter(|_| decision.is_yes())?);
+        let (now, until) = (decision.now?.timestamp(), decision.until()?.timestamp());
+        let end = until.min(now + LIFE_SECONDS);
+        if end <= now {
+            return None;
+        }
+        let head = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id()});
+        let claims = json!({
+            "iss": contracts::envelope::SOURCE, "sub": holder.name, "aud": format!("{}/{}", ask.tenant, ask.service),
+            "iat": now, "nbf": now, "exp": end, "jti": Uuid::now_v7(), "request": grant.grant_id,
+            "resource": grant.resource, "mode": if grant.may_write { "read_write" } else { "read_only" },
+        });
+        let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+        let text = format!("{}.{}", encode(&head), encode(&claims));
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.key.sign(text.as_bytes()).to_bytes());
+        Some((format!("{text}.{signature}"), end - now))
+    }
+}

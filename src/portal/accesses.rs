@@ -1,0 +1,171 @@
+//! Live accesses: what is open now, until when, and which ends are not confirmed. The page updates by itself.
+
+use askama::Template;
+use axum::extract::State;
+use domain::Content;
+use store::doors::{AccessView, DoorView};
+
+use super::App;
+use super::answer::{Answer, page};
+use super::live::pulse;
+use super::look::{Moment, duration};
+use super::pages::scope;
+use super::session::Viewer;
+use crate::closing::Closing;
+
+/// An access in the list.
+struct Live {
+    id: String,
+    service_request: String,
+    tenant: String,
+    service: String,
+    resource: String,
+    requester: String,
+    mode: &'static str,
+    emergency: bool,
+    /// `opening`, `open` or `closing`.
+    door: String,
+    from: Option<Moment>,
+    until: Option<Moment>,
+    /// The end is not confirmed since then.
+    unconfirmed: Option<Moment>,
+    trouble: Option<String>,
+    /// Whether this person can end it here.
+    can_end: bool,
+}
+
+#[derive(Template)]
+#[template(path = "accesses.html")]
+struct Accesses {
+    viewer: Viewer,
+    pulse: String,
+    live: Vec<Live>,
+}
+
+/// How much the engineer may do, in words.
+pub(super) fn mode(content: &Content) -> &'static str {
+    match content.mode {
+        domain::Mode::ReadOnly => "only to look",
+        domain::Mode::ReadWrite => "to look and change",
+    }
+}
+
+fn live(viewer: &Viewer, access: AccessView) -> Live {
+    let content = Content::from_bytes(&access.content);
+    let may_end = content.as_ref().is_some_and(|content| {
+        let person = &viewer.person;
+        content.requester == person.id
+            || person.may_review(&content.service)
+            || person.may_approve(content.tenant, &content.service)
+    });
+    Live {
+        id: access.request.to_string(),
+        mode: content.as_ref().map_or("", mode),
+        emergency: content.is_some_and(|content| content.emergency.is_some()),
+        service_request: access.service_request,
+        tenant: access.tenant,
+        service: access.service,
+        resource: access.resource,
+        requester: access.requester,
+        from: access.access_from.map(Moment::from),
+        until: access.access_until.map(Moment::from),
+        unconfirmed: access.ordered_at.filter(|_| access.door == "closing").map(Moment::from),
+        trouble: access.last_error.filter(|_| access.failures > 0),
+        can_end: may_end && access.state == "granted",
+        door: access.door,
+    }
+}
+
+pub(crate) async fn list(State(app): State<App>, viewer: Viewer) -> Answer {
+    let scope = scope(&app, &viewer).await?;
+    let pulse = pulse(app.store.access_pulse(&scope).await?);
+    let found = app.store.accesses(&scope).await?;
+    let live = found.into_iter().map(|access| live(&viewer, access)).collect();
+    page(&Accesses { viewer, pulse, live })
+}
+
+/// A door on the page of its request.
+pub(super) struct Door {
+    pub state: String,
+    pub unconfirmed: bool,
+    pub opened_at: Option<Moment>,
+    pub ordered_at: Option<Moment>,
+    pub refused_from: Option<Moment>,
+    pub cut_at: Option<Moment>,
+    pub sessions_cut: i64,
+    pub closed_at: Option<Moment>,
+    /// Milliseconds from the order to the reading back.
+    pub took: Option<i64>,
+    pub failures: i32,
+    pub trouble: Option<String>,
+}
+
+impl From<DoorView> for Door {
+    fn from(door: DoorView) -> Self {
+        let took = door.closed_at.zip(door.ordered_at).map(|(closed, ordered)| (closed - ordered).num_milliseconds());
+        Self {
+            unconfirmed: door.state == "closing",
+            state: door.state,
+            opened_at: door.opened_at.map(Moment::from),
+            ordered_at: door.ordered_at.map(Moment::from),
+            refused_from: door.refused_from.map(Moment::from),
+            cut_at: door.cut_at.map(Moment::from),
+            sessions_cut: door.sessions_cut,
+            closed_at: door.closed_at.map(Moment::from),
+            took,
+            failures: door.failures,
+            trouble: door.last_error.filter(|_| door.failures > 0),
+        }
+    }
+}
+
+/// One thing that was touched or tried.
+pub(super) struct Used {
+    pub method: String,
+    pub resource: String,
+    pub allowed: bool,
+    pub count: i64,
+    pub last_at: Option<Moment>,
+}
+
+/// The closing report on the page of its request.
+pub(super) struct Report {
+    pub asked: String,
+    pub granted: String,
+    pub open: String,
+    pub unused: String,
+    pub uses: i64,
+    pub refused: i64,
+    pub items: usize,
+    pub used: Vec<Used>,
+    /// Accepted or disputed, by whom, in which words, when.
+    pub answer: Option<(bool, String, Option<String>, Moment)>,
+}
+
+impl From<Closing> for Report {
+    fn from(closing: Closing) -> Self {
+        let (uses, refused) = closing.counts();
+        Self {
+            asked: duration(closing.asked_seconds),
+            granted: duration(closing.granted_seconds),
+            open: duration(closing.open_seconds),
+            unused: duration(closing.unused_seconds),
+            uses,
+            refused,
+            items: closing.items(),
+            used: closing
+                .uses
+                .into_iter()
+                .take(100)
+                .map(|used| Used {
+                    method: used.method,
+                    resource: used.resource,
+                    allowed: used.allowed,
+                    count: used.count,
+                    last_at: used.last_at.map(Moment::from),
+                })
+                .collect(),
+            answer: closing.answer.map(|answer| (answer.accepted, answer.by, answer.comment, answer.at.into())),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Who calls: the token, whose it is, and what it may be used for.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use domain::Content;
+use store::tokens::Token;
+use store::views::{RequestFilter, RequestView};
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::session::{Viewer, hash};
+use super::super::{pages, sight};
+use super::problem::Problem;
+
+/// Somebody with a good token.
+pub(crate) struct Caller {
+    pub token: Token,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let said = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = match said.and_then(|said| said.strip_prefix("Bearer ")) {
+            Some(token) => app.store.token(&hash(token.trim())).await?,
+            None => None,
+        };
+        let token = token.ok_or_else(|| {
+            let detail = "send a token that is good as `Authorization: Bearer …`; `lockbox token add` makes one";
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        })?;
+        if app.limits.0.check_key(&token.id).is_err() {
+            let detail = format!("more than {} calls a second; wait a moment", super::CALLS_PER_SECOND);
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail));
+        }
+        Ok(Self { token })
+    }
+}
+
+impl Caller {
+    /// Refuses a token that was not made for this.
+    pub fn may(&self, scope: &str) -> Result<(), Problem> {
+        if self.token.scopes.iter().any(|held| held == scope) {
+            return Ok(());
+        }
+        let detail = format!("this token does not allow {scope}");
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+    }
+
+    /// The token's owner as pages see people; none behind a program's token.
+    pub fn viewer(&self) -> Option<Viewer> {
+        let person = self.token.person.clone()?;
+        Some(Viewer { person, form_token: String::new(), age_seconds: f64::INFINITY, developer: false })
+    }
+
+    /// Short name of the person who acts.
+    pub fn person(&self) -> Result<String, Problem> {
+        let nobody = || {
+            let detail = "this is a program's token, and only people do this; use a person's token";
+            Problem::new(StatusCode::FORBIDDEN, "not_a_person", detail)
+        };
+        self.token.person.as_ref().map(|person| person.name.clone()).ok_or_else(nobody)
+    }
+
+    /// The part of all requests that the caller sees: a program sees all.
+    pub async fn scope(&self, app: &App) -> Result<RequestFilter, Problem> {
+        match self.viewer() {
+            Some(viewer) => Ok(pages::scope(app, &viewer).await?),
+            None => Ok(RequestFilter::default()),
+        }
+    }
+
+    /// A request that the caller may see.
+    pub async fn find(&self, app: &App, id: &str) -> Result<(RequestView, Content), Problem> {
+        let id: Uuid = id.parse().map_err(|_| Problem::missing())?;
+        let request = app.store.show_request(id).await?;
+        let content = match self.viewer() {
+            Some(viewer) => sight::see(&viewer, &request)?,
+            None => request.content().ok_or_else(Problem::missing)?,
+        };
+        Ok((request, content))
+    }
+}

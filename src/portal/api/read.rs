@@ -1,0 +1,152 @@
+//! Looking at requests and at the audit log over HTTP.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::audit::{AuditFilter, AuditRow};
+use store::views::{RequestFilter, RequestView};
+
+use super::super::App;
+use super::super::audit;
+use super::caller::Caller;
+use super::problem::{Answer, Params, Problem, answer};
+
+use crate::cli::access_json;
+pub(super) use crate::cli::request_json;
+use crate::closing::Closing;
+
+/// Most entries on one page.
+const PAGE_LIMIT: i64 = 200;
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    limit: Option<i64>,
+    cursor: Option<String>,
+    state: Option<String>,
+    tenant: Option<String>,
+    service_request: Option<String>,
+    requester: Option<String>,
+    #[serde(default)]
+    open: bool,
+}
+
+fn limit(asked: Option<i64>) -> Result<i64, Problem> {
+    let limit = asked.unwrap_or(50);
+    if (1..=PAGE_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::unreadable(format!("limit must be between 1 and {PAGE_LIMIT}, not {limit}")))
+}
+
+/// Where a page ended: time and id of its last request.
+fn cursor(request: &RequestView) -> String {
+    format!("{}.{}", request.submitted_at.timestamp_micros(), request.id.simple())
+}
+
+fn after(cursor: &str) -> Result<(DateTime<chrono::Utc>, uuid::Uuid), Problem> {
+    let read = || {
+        let (micros, id) = cursor.split_once('.')?;
+        Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    };
+    read().ok_or_else(|| Problem::unreadable("cursor: take `next` of the page before as it is"))
+}
+
+pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): Params<Page>) -> Answer {
+    caller.may("requests:read")?;
+    let scope = caller.scope(&app).await?;
+    let limit = limit(page.limit)?;
+    let own = scope.tenant.clone();
+    if own.is_some() && page.tenant.is_some() && own != page.tenant {
+        return answer(StatusCode::OK, json!({"requests": [], "next": null}));
+    }
+    let filter = RequestFilter {
+        state: page.state,
+        tenant: own.or(page.tenant),
+        service_request: page.service_request,
+        open: page.open,
+        requester: scope.requester.or(page.requester),
+        after: page.cursor.as_deref().map(after).transpose()?,
+        owed: false,
+        // One more, to know whether there is a next page.
+        limit: limit + 1,
+    };
+    let mut found = app.store.list_requests(&filter).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = if found.len() > wanted { found.get(wanted - 1).map(cursor) } else { None };
+    found.truncate(wanted);
+    let requests: Vec<Value> = found.iter().map(request_json).collect();
+    answer(StatusCode::OK, json!({"requests": requests, "next": next}))
+}
+
+pub(super) async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("requests:read")?;
+    let (request, _) = caller.find(&app, &id).await?;
+    answer(StatusCode::OK, crate::cli::request_document(&app.store, &request).await?)
+}
+
+fn events_json(events: &[AuditRow]) -> Value {
+    let event = |event: &AuditRow| serde_json::from_slice::<Value>(&event.body).unwrap_or_default();
+    events.iter().map(event).collect()
+}
+
+pub(super) async fn events(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("requests:read")?;
+    let (request, _) = caller.find(&app, &id).await?;
+    let filter = AuditFilter { request: Some(request.id), limit: 1000, ..AuditFilter::default() };
+    let mut events = app.store.search_audit(&filter).await?;
+    events.reverse();
+    answer(StatusCode::OK, json!({"events": events_json(&events)}))
+}
+
+/// Whose token this is.
+pub(super) async fn me(caller: Caller) -> Answer {
+    caller.may("requests:read")?;
+    let token = &caller.token;
+    let person = token.person.as_ref();
+    answer(
+        StatusCode::OK,
+        json!({
+            "token": token.name, "scopes": token.scopes, "person": person.map(|person| &person.name),
+            "display_name": person.map(|person| &person.display_name),
+        }),
+    )
+}
+
+pub(super) async fn accesses(State(app): State<App>, caller: Caller) -> Answer {
+    caller.may("requests:read")?;
+    let filter = RequestFilter { limit: 1000, ..caller.scope(&app).await? };
+    let found = app.store.accesses(&filter).await?;
+    answer(StatusCode::OK, json!({"accesses": found.iter().map(access_json).collect::<Vec<_>>()}))
+}
+
+pub(super) async fn report(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("requests:read")?;
+    let (request, _) = caller.find(&app, &id).await?;
+    let closing = Closing::of(&app.store, &request).await?.ok_or_else(Problem::missing)?;
+    answer(StatusCode::OK, closing.json(&request))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Limit {
+    limit: Option<i64>,
+}
+
+pub(super) async fn audit(
+    State(app): State<App>,
+    caller: Caller,
+    Params(page): Params<Limit>,
+    Params(asked): Params<audit::Asked>,
+) -> Answer {
+    caller.may("audit:read")?;
+    let limit = limit(page.limit)?;
+    // One more, to know whether there is a next page.
+    let filter = asked.filter(limit + 1).map_err(Problem::unreadable)?;
+    let viewer = caller.viewer().ok_or_else(Problem::missing)?;
+    let mut events = audit::look(&app, &viewer, filter).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = if events.len() > wanted { events.get(wanted - 1).map(|event| event.place().to_string()) } else { None };
+    events.truncate(wanted);
+    answer(StatusCode::OK, json!({"events": events_json(&events), "next": next}))
+}

@@ -1,0 +1,210 @@
+//! A tenant's own settings, for its approvers. What is set counts for requests from now on.
+
+use askama::Template;
+use axum::extract::State;
+use chrono::NaiveDateTime;
+use contracts::directory::{is_address, parse_seconds};
+use contracts::envelope::Message;
+use domain::{Role, Rules, Side, Tenant};
+use serde::Deserialize;
+use store::settings::Delegation;
+use store::webhooks::WebhookView;
+
+use super::App;
+use super::answer::{Answer, Fault, Filled, go, page};
+use super::look::Moment;
+use super::session::Viewer;
+
+pub(crate) mod consents;
+
+/// A delegate decides for at most this many days.
+const AWAY_LIMIT_DAYS: i64 = 90;
+
+struct Away {
+    sentence: String,
+    until: Moment,
+    is_mine: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    viewer: Viewer,
+    tenant: Tenant,
+    asked: Asked,
+    review: String,
+    deciders: super::approvers::Form,
+    webhooks: Vec<WebhookView>,
+    /// Short name and name for people of those who could decide for the viewer.
+    colleagues: Vec<(String, String)>,
+    away: Vec<Away>,
+    rules: Vec<consents::Shown>,
+    services: Vec<String>,
+    problem: Option<String>,
+}
+
+/// What an approver typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    form_token: String,
+    notice_addresses: String,
+    decision_deadline: String,
+    access_default: String,
+    access_ceiling: String,
+    required_approvals: String,
+    reminders: String,
+    comment_required: Option<String>,
+    passkey_required: Option<String>,
+}
+
+/// Seconds as they are typed: the largest unit that divides them.
+fn typed(seconds: i64) -> String {
+    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
+}
+
+impl Asked {
+    fn of(tenant: &Tenant) -> Self {
+        let rules = &tenant.rules;
+        Self {
+            form_token: String::new(),
+            notice_addresses: tenant.notice_addresses.join("\n"),
+            decision_deadline: typed(rules.decision_deadline_seconds),
+            access_default: typed(rules.access_default_seconds),
+            access_ceiling: typed(rules.access_ceiling_seconds),
+            required_approvals: rules.required_approvals.to_string(),
+            reminders: rules.reminders_seconds.iter().map(|seconds| typed(*seconds)).collect::<Vec<_>>().join(" "),
+            comment_required: rules.comment_required.then(String::new),
+            passkey_required: rules.passkey_required.then(String::new),
+        }
+    }
+
+    /// The rules that were typed, or everything that is wrong with them.
+    fn read(&self, before: &Rules, approvers: i64) -> Result<(Rules, Vec<String>), String> {
+        let mut faults = Vec::new();
+        let mut seconds = |name: &str, text: &str| {
+            parse_seconds(text).unwrap_or_else(|fault| {
+                faults.push(format!("{name}: {fault}"));
+                1
+            })
+        };
+        let rules = Rules {
+            review_deadline_seconds: before.review_deadline_seconds,
+            decision_deadline_seconds: seconds("time to decide", &self.decision_deadline),
+            access_default_seconds: seconds("usual access", &self.access_default),
+            access_ceiling_seconds: seconds("longest access", &self.access_ceiling),
+            reminders_seconds: self.reminders.split_whitespace().map(|text| seconds("reminders", text)).collect(),
+            required_approvals: self.required_approvals.trim().parse().unwrap_or(0),
+            comment_required: self.comment_required.is_some(),
+            passkey_required: self.passkey_required.is_some(),
+        };
+        if i64::from(rules.required_approvals) > approvers {
+            faults.push(format!("approvals needed: you have {approvers} approvers, so more could never say yes"));
+        }
+        let addresses: Vec<String> = self.notice_addresses.split_whitespace().map(str::to_owned).collect();
+        faults.extend(
+            addresses.iter().filter(|text| !is_address(text)).map(|text| format!("{text:?} is no e-mail address")),
+        );
+        if faults.is_empty() {
+            faults.extend(rules.faults().into_iter().map(|(field, problem)| format!("{field} {problem}")));
+        }
+        if faults.is_empty() { Ok((rules, addresses)) } else { Err(faults.join("; ")) }
+    }
+}
+
+/// The tenant whose settings this person keeps.
+pub(super) async fn own(app: &App, viewer: &Viewer) -> Result<Tenant, Fault> {
+    let Side::Customer(id) = viewer.person.side else { return Err(Fault::Missing) };
+    if !viewer.is(Role::Approver) {
+        return Err(Fault::Missing);
+    }
+    app.store.tenants().await?.into_iter().find(|tenant| tenant.id == id).ok_or(Fault::Missing)
+}
+
+pub(super) async fn settings_page(app: &App, viewer: Viewer, asked: Option<Asked>, problem: Option<String>) -> Answer {
+    let tenant = own(app, &viewer).await?;
+    let people = app.store.people_of(tenant.id.0).await?;
+    let colleagues = people.iter().filter(|person| person.id != viewer.person.id);
+    let colleagues = colleagues.map(|person| (person.name.clone(), person.display_name.clone())).collect();
+    let away = app.store.delegations(tenant.id.0).await?.into_iter().map(|delegation: Delegation| Away {
+        sentence: format!("{} decides for {}", delegation.delegate_name, delegation.person_name),
+        until: delegation.until_at.into(),
+        is_mine: delegation.person == viewer.person.name,
+    });
+    page(&SettingsPage {
+        asked: asked.unwrap_or_else(|| Asked::of(&tenant)),
+        review: super::look::duration(tenant.rules.review_deadline_seconds),
+        deciders: super::approvers::form(&app.store.deciders(tenant.id.0).await?, &people, app.store.services().await?),
+        webhooks: app.store.webhooks(Some(tenant.id.0)).await?,
+        colleagues,
+        away: away.collect(),
+        rules: consents::shown(app, tenant.id.0).await?,
+        services: super::ask::every_service(app.store.services().await?),
+        problem,
+        tenant,
+        viewer,
+    })
+}
+
+pub(super) async fn publish(app: &App, messages: Vec<Message>) -> Answer {
+    app.relay.hand_over(messages, Vec::new(), app.store.clock().await?).await;
+    go("/settings")
+}
+
+pub(crate) async fn show(State(app): State<App>, viewer: Viewer) -> Answer {
+    settings_page(&app, viewer, None, None).await
+}
+
+pub(crate) async fn change(State(app): State<App>, viewer: Viewer, Filled(asked): Filled<Asked>) -> Answer {
+    viewer.check(&asked.form_token)?;
+    let tenant = own(&app, &viewer).await?;
+    let approvers = app.store.approver_count(tenant.id.0).await?;
+    match asked.read(&tenant.rules, approvers) {
+        Ok((rules, addresses)) => {
+            let messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
+            publish(&app, messages).await
+        }
+        Err(problem) => settings_page(&app, viewer, Some(asked), Some(problem)).await,
+    }
+}
+
+/// Who decides while the viewer is away.
+#[derive(Deserialize)]
+pub(crate) struct Leave {
+    form_token: String,
+    /// Short name; empty when nobody does any more.
+    delegate: String,
+    #[serde(default)]
+    until: String,
+}
+
+pub(crate) async fn leave(State(app): State<App>, viewer: Viewer, Filled(form): Filled<Leave>) -> Answer {
+    viewer.check(&form.form_token)?;
+    own(&app, &viewer).await?;
+    if form.delegate.is_empty() {
+        let messages = app.store.end_delegation(&viewer.person).await?;
+        return publish(&app, messages).await;
+    }
+    let now = app.store.clock().await?;
+    let until = NaiveDateTime::parse_from_str(form.until.trim(), "%Y-%m-%dT%H:%M").map(|at| at.and_utc());
+    let until = until.ok().filter(|at| *at > now && *at <= now + chrono::TimeDelta::days(AWAY_LIMIT_DAYS));
+    let Some(until) = until else {
+        let problem = format!("until when: name a moment (UTC) within the next {AWAY_LIMIT_DAYS} days");
+        return settings_page(&app, viewer, None, Some(problem)).await;
+    };
+    let messages = app.store.delegate(&viewer.person, &form.delegate, until).await?;
+    publish(&app, messages).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_typed_as_people_read_them() {
+        assert_eq!(typed(43_200), "12h");
+        assert_eq!(typed(90), "90s");
+        assert_eq!(typed(172_800), "2d");
+    }
+}

@@ -1,0 +1,112 @@
+//! Standing consents of a tenant, given and taken back by its approvers. There are none until somebody gives one.
+
+use axum::extract::State;
+use chrono::NaiveDateTime;
+use contracts::directory::parse_seconds;
+use domain::{StandingConsent, Tenant};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::answer::{Answer, Fault, Filled};
+use super::super::ask::every_service;
+use super::super::look::{Moment, duration};
+use super::super::session::Viewer;
+use super::{own, publish, settings_page};
+
+/// A rule as the page shows it.
+pub(super) struct Shown {
+    pub id: String,
+    pub name: String,
+    pub services: String,
+    pub ceiling: String,
+    pub used: i64,
+    pub quota: i32,
+    pub until: Moment,
+    pub digest: String,
+}
+
+pub(super) async fn shown(app: &App, tenant: Uuid) -> Result<Vec<Shown>, Fault> {
+    let standing = app.store.consents(tenant).await?.into_iter().map(|standing| Shown {
+        id: standing.consent.id.to_string(),
+        services: standing.consent.services.join(", "),
+        ceiling: duration(standing.consent.ceiling_seconds),
+        used: standing.used,
+        quota: standing.consent.quota,
+        until: standing.consent.until.into(),
+        digest: standing.consent.digest().to_string(),
+        name: standing.consent.name,
+    });
+    Ok(standing.collect())
+}
+
+/// What an approver typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Rule {
+    form_token: String,
+    name: String,
+    services: String,
+    ceiling: String,
+    quota: String,
+    until: String,
+}
+
+impl Rule {
+    fn read(
+        &self,
+        tenant: &Tenant,
+        known: &[String],
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<StandingConsent, String> {
+        let until = NaiveDateTime::parse_from_str(self.until.trim(), "%Y-%m-%dT%H:%M").map(|at| at.and_utc());
+        let mut services: Vec<String> = self.services.split_whitespace().map(str::to_owned).collect();
+        services.sort();
+        services.dedup();
+        let consent = StandingConsent {
+            id: Uuid::now_v7(),
+            tenant: tenant.id,
+            name: self.name.trim().to_owned(),
+            services,
+            ceiling_seconds: parse_seconds(&self.ceiling).unwrap_or_default(),
+            quota: self.quota.trim().parse().unwrap_or_default(),
+            until: until.unwrap_or_default(),
+        };
+        let faults = consent.faults(known, now);
+        if faults.is_empty() { Ok(consent) } else { Err(faults.join("; ")) }
+    }
+}
+
+pub(crate) async fn give(State(app): State<App>, viewer: Viewer, Filled(rule): Filled<Rule>) -> Answer {
+    viewer.check(&rule.form_token)?;
+    let tenant = own(&app, &viewer).await?;
+    let known = every_service(app.store.services().await?);
+    let problem = match rule.read(&tenant, &known, app.store.clock().await?) {
+        Ok(consent) => {
+            let taken = app.store.consents(tenant.id.0).await?;
+            if taken.iter().all(|standing| standing.consent.name != consent.name) {
+                let messages = app.store.give_consent(&viewer.person, &consent).await?;
+                return publish(&app, messages).await;
+            }
+            format!("name: {} is in force already; take it back first", consent.name)
+        }
+        Err(problem) => problem,
+    };
+    settings_page(&app, viewer, None, Some(problem)).await
+}
+
+/// Which rule.
+#[derive(Deserialize)]
+pub(crate) struct Back {
+    form_token: String,
+    #[serde(default)]
+    consent: String,
+}
+
+pub(crate) async fn take_back(State(app): State<App>, viewer: Viewer, Filled(form): Filled<Back>) -> Answer {
+    viewer.check(&form.form_token)?;
+    own(&app, &viewer).await?;
+    let id: Uuid = form.consent.parse().map_err(|_| Fault::Missing)?;
+    let messages = app.store.end_consent(&viewer.person, id).await?;
+    publish(&app, messages).await
+}

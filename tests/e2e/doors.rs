@@ -1,0 +1,150 @@
+//! Every process is killed in the middle of grants: after the restart the target is closed and read back within a minute.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use connectors::{Connector, Found, Mode, Order};
+use uuid::Uuid;
+
+use crate::harness::{Lockbox, eventually};
+
+/// The adapter of the examples as the target, and what reaches it.
+struct Target {
+    child: Child,
+    folder: tempfile::TempDir,
+    connector: Arc<dyn Connector>,
+}
+
+impl Target {
+    fn start() -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook/adapter.py");
+        let mut child = Command::new("python3")
+            .arg(adapter)
+            .arg("0")
+            .env("LOCKBOX_WEBHOOK_SECRET_FILE", &secret)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap();
+        let doors = format!("exchange_online: {{kind: webhook, url: {url:?}, secret-file: {secret:?}}}");
+        std::fs::write(folder.path().join("lockbox.yaml"), format!("doors:\n  {doors}\n")).unwrap();
+        let connector = connectors::build(&serde_saphyr::from_str(&doors).unwrap()).unwrap().remove(0).connector;
+        Self { child, folder, connector }
+    }
+
+    async fn is_open(&self, grant: Uuid) -> bool {
+        let order = Order {
+            grant,
+            tenant: String::new(),
+            service: "exchange_online".into(),
+            resource: String::new(),
+            mode: Mode::ReadOnly,
+            engineer: String::new(),
+            until: contracts::envelope::wall_clock(),
+        };
+        self.connector.probe(&order).await.unwrap() == Found::Open
+    }
+
+    /// Stops answering, or answers again.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn granted(lockbox: &Lockbox, tenant: &str, approver: &str, duration: &str) -> Uuid {
+    let submit = [
+        "request",
+        "submit",
+        "--as",
+        "robin",
+        "--tenant",
+        tenant,
+        "--service-request",
+        "SR-2026-004711",
+        "--service",
+        "exchange_online",
+        "--resource",
+        "finance@contoso.example",
+        "--reason",
+        "mail is stuck",
+        "--duration",
+        duration,
+        "-o",
+        "json",
+    ];
+    let shown: serde_json::Value = serde_json::from_str(&lockbox.run(&submit)).unwrap();
+    let id = shown["id"].as_str().unwrap();
+    lockbox.run(&["review", id, "approve", "--as", "morgan"]);
+    lockbox.run(&["decide", id, "approve", "--as", approver]);
+    id.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_process_dies_in_the_middle_of_grants_and_after_the_restart_doors_are_closed_and_read_back() {
+    let target = Target::start();
+    let mut lockbox = Lockbox::start_with("doors", 1, Some(target.folder.path().join("lockbox.yaml"))).await;
+    let state = async |lockbox: &Lockbox, id: Uuid, wanted: &str| {
+        eventually(&format!("the door of {id} is {wanted}"), async || {
+            let door = lockbox.store.door(id).await.ok()??;
+            (door.state == wanted).then_some(door)
+        })
+        .await
+    };
+    // One ends by its time while nobody lives, one was ended and could not be closed, one goes on.
+    let ended = granted(&lockbox, "contoso", "alex", "10m");
+    let kept = granted(&lockbox, "contoso", "alex", "10m");
+    let timed = granted(&lockbox, "adatum", "dana", "12s");
+    for id in [ended, kept, timed] {
+        state(&lockbox, id, "open").await;
+        assert!(target.is_open(id).await);
+    }
+    target.signal("-STOP");
+    lockbox.run(&["request", "show", &ended.to_string()]);
+    let word = contracts::commands::EndAccess { request: ended, by: "alex".into(), comment: None };
+    let now = lockbox.store.clock().await.unwrap();
+    let about = contracts::envelope::About::default();
+    let end = contracts::envelope::message(contracts::Kind::AccessEnd, now, about, &word);
+    lockbox.store.enqueue(&[end]).await.unwrap();
+    state(&lockbox, ended, "closing").await;
+    lockbox.kill_all();
+    target.signal("-CONT");
+    let until = lockbox.store.show_request(timed).await.unwrap().access_until.unwrap();
+    eventually("the end has passed", async || (lockbox.store.clock().await.ok()? > until).then_some(())).await;
+    assert!(target.is_open(timed).await, "nobody lives who could close it; the gate refuses by the row");
+    let restarted = Instant::now();
+    lockbox.spawn_all();
+    for id in [ended, timed] {
+        let door = state(&lockbox, id, "closed").await;
+        assert!(door.closed_at > door.ordered_at, "{door:?}");
+        assert!(!target.is_open(id).await, "read back by us too");
+    }
+    assert!(restarted.elapsed() < Duration::from_secs(60), "{:?}{}", restarted.elapsed(), lockbox.logs());
+    let door = lockbox.store.door(timed).await.unwrap().unwrap();
+    assert_eq!(door.refused_from, Some(until), "the gate refused from the end on, with everybody dead");
+    assert!(target.is_open(kept).await, "what goes on goes on");
+    let said = lockbox.run(&["access", "end", &kept.to_string(), "--as", "kim"]);
+    assert!(said.contains("read back as closed at"), "the one who ends is shown the measured cut: {said}");
+    assert!(!target.is_open(kept).await);
+    let report = lockbox.run(&["access", "accept", &kept.to_string(), "--as", "alex"]);
+    assert!(report.contains("accepted by Alex Novak"), "{report}");
+    assert!(lockbox.run(&["access", "list"]).contains("nothing found"));
+    lockbox.finish().await;
+}

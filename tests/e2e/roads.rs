@@ -1,0 +1,80 @@
+//! Every other road of a request, in a browser: rejected, asked about, ended early, expired, decided by two.
+
+use crate::browser::Browsers;
+use crate::dev::{Dev, ask, review, sign_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
+    let (dev, browsers) = (Dev::start("roads"), Browsers::start("roads"));
+    let portal = dev.portal.clone();
+    let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
+    let morgan = sign_in(&browsers, &portal, "Morgan Reyes", 1280, "light").await;
+    let alex = sign_in(&browsers, &portal, "Alex Novak", 1280, "light").await;
+
+    // Rejected, with a word about why.
+    let request = ask(&robin, &portal, "contoso", "15m").await;
+    review(&morgan, &request).await;
+    alex.go(&request).await;
+    alex.enter("comment", "please call first").await;
+    alex.press("Reject").await;
+    alex.until_it_shows("Rejected by the customer").await;
+    robin.until_it_shows("please call first").await;
+
+    // Asked about, answered, approved for less, ended early; every page moves by itself.
+    let request = ask(&robin, &portal, "contoso", "15m").await;
+    review(&morgan, &request).await;
+    alex.go(&request).await;
+    let thread = "//section[@id='thread']//textarea";
+    alex.enter_at(thread, "Why the whole mailbox?").await;
+    alex.press("Send").await;
+    robin.until_it_shows("Why the whole mailbox?").await;
+    robin.enter_at(thread, "Only the outbox is read.").await;
+    robin.press("Send").await;
+    alex.until_it_shows("Only the outbox is read.").await;
+    alex.enter("duration", "5m").await;
+    alex.press("Approve").await;
+    alex.until_it_shows("Access is open").await;
+    robin.until_it_shows("Access is open").await;
+    alex.press("End now").await;
+    alex.until_it_shows("Access has ended: the customer ended it").await;
+    robin.until_it_shows("Access has ended: the customer ended it").await;
+
+    // Nobody answers.
+    let request = ask(&robin, &portal, "adatum", "6s").await;
+    review(&morgan, &request).await;
+    robin.until_it_shows("Expired: the customer did not answer").await;
+
+    // Two of three say yes, each with the comment that the tenant wants.
+    let request = ask(&robin, &portal, "northwind", "15m").await;
+    review(&morgan, &request).await;
+    for (name, state) in [("Ines Farah", "Waits for the customer"), ("Olu Adeyemi", "Access is open")] {
+        let approver = sign_in(&browsers, &portal, name, 1280, "light").await;
+        approver.go(&request).await;
+        approver.enter("comment", "agreed").await;
+        approver.press("Approve").await;
+        approver.until_it_shows(&format!("{name} for the customer approved")).await;
+        approver.until_it_shows(state).await;
+        approver.close().await;
+    }
+    robin.until_it_shows("Access is open").await;
+
+    // Alex is away: Noor, who decides nothing otherwise, decides for Alex.
+    alex.go(&format!("{portal}/settings")).await;
+    alex.click("//select[@name='delegate']/option[@value='noor']").await;
+    alex.script("const at = new Date(Date.now() + 86400000); document.querySelector('[name=until]').value = at.toISOString().slice(0, 16)")
+        .await;
+    alex.press("Name a delegate").await;
+    alex.until_it_shows("Noor Haddad decides for Alex Novak").await;
+    let request = ask(&robin, &portal, "contoso", "15m").await;
+    review(&morgan, &request).await;
+    let noor = sign_in(&browsers, &portal, "Noor Haddad", 1280, "light").await;
+    noor.go(&request).await;
+    noor.press("Approve").await;
+    noor.until_it_shows("Noor Haddad for the customer approved").await;
+    robin.until_it_shows("Access is open").await;
+    for browser in [robin, morgan, alex, noor] {
+        browser.close().await;
+    }
+    browsers.stop();
+    dev.stop();
+}

@@ -1,0 +1,417 @@
+//! Doors in target systems: opened at their time, closed at once, and never called closed before they are read back.
+
+use chrono::{TimeDelta, Utc};
+use connectors::Mode;
+use contracts::Kind;
+use contracts::commands::{AnswerReport, EndAccess};
+use domain::Verdict::Approve;
+use lockbox::closing::Closing;
+use serde_json::json;
+use uuid::Uuid;
+use workers::RoleName;
+
+use crate::harness::{Lockbox, ROLES, eventually, quick_submission, submission};
+use crate::person::Site;
+use crate::scripted::{Manner, Scripted};
+
+/// Every role, with a scripted target behind Exchange Online.
+async fn scripted() -> (Lockbox, Scripted) {
+    let lockbox = Lockbox::without_roles().await;
+    let roles: Vec<RoleName> = ROLES.into_iter().filter(|role| *role != RoleName::Access).collect();
+    lockbox.start(&roles).await;
+    let target = Scripted::default();
+    lockbox.keep_doors(vec![target.built("exchange_online")]).await;
+    (lockbox, target)
+}
+
+async fn end(lockbox: &Lockbox, request: Uuid) {
+    let data = EndAccess { request, by: "alex".into(), comment: None };
+    assert_eq!(lockbox.outcome(Kind::AccessEnd, &data).await, "access.ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_opens_for_exactly_what_was_asked_and_its_end_is_a_receipt() {
+    let (lockbox, target) = scripted().await;
+    let mut data = submission();
+    data["mode"] = "read_write".into();
+    let request = lockbox.granted(&data).await;
+    lockbox.until_door(request, "open").await;
+    let order = target.open_for(request).unwrap();
+    assert_eq!((order.tenant.as_str(), order.service.as_str()), ("contoso", "exchange_online"));
+    assert_eq!((order.resource.as_str(), order.engineer.as_str()), ("finance@contoso.example", "robin"));
+    assert_eq!(order.mode, Mode::ReadWrite);
+    assert_eq!(Some(order.until), lockbox.view(request).await.access_until, "the target is told the end");
+    assert_eq!(lockbox.event(request, "access.opened").await["connector"], "scripted");
+    target.begin_sessions(request, 2);
+    end(&lockbox, request).await;
+    let door = lockbox.until_door(request, "closed").await;
+    assert_eq!(target.open_for(request), None);
+    let receipt = lockbox.event(request, "access.closed").await["receipt"].clone();
+    assert_eq!(receipt["sessions_cut"], 2);
+    let view = lockbox.view(request).await;
+    assert_eq!(door.refused_from, view.access_until, "the gate refuses from the very end in the row");
+    let (ordered, cut, closed) = (door.ordered_at.unwrap(), door.cut_at.unwrap(), door.closed_at.unwrap());
+    assert!(door.refused_from.unwrap() <= ordered && ordered <= cut && cut <= closed, "{door:?}");
+    assert!(closed - ordered < TimeDelta::seconds(5), "at once, not at the next look: {}", closed - ordered);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_to_write_by_leaving_it_out_and_a_mode_that_is_none_is_refused() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let request = lockbox.submit(&submission()).await;
+    assert_eq!(lockbox.view(request).await.content().unwrap().mode, domain::Mode::ReadOnly);
+    let mut odd = submission();
+    odd["mode"] = "everything".into();
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &odd).await, "invalid");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_in_the_future_opens_at_its_time_and_not_before() {
+    let (lockbox, target) = scripted().await;
+    let mut data = submission();
+    let from = Utc::from_ahead(3);
+    data["starts_at"] = json!(from);
+    let request = lockbox.granted(&data).await;
+    let door = lockbox.until_door(request, "open").await;
+    let view = lockbox.view(request).await;
+    assert!(door.opened_at.unwrap() >= view.access_from.unwrap(), "not a moment before");
+    assert!(door.opened_at.unwrap() - view.access_from.unwrap() < TimeDelta::seconds(5));
+    assert_eq!(target.calls("open", request), 1);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_never_confirmed_while_the_target_fails_hangs_or_lies() {
+    let (lockbox, target) = scripted().await;
+    let request = lockbox.granted(&submission()).await;
+    lockbox.until_door(request, "open").await;
+    let closings = async |call: &'static str, manner: Manner, says: &str| {
+        target.will(call, manner);
+        eventually(&format!("{call} {manner:?} is seen"), async || {
+            let door = lockbox.store.door(request).await.unwrap().unwrap();
+            assert_eq!(door.state, "closing", "{door:?}");
+            assert!(door.closed_at.is_none());
+            door.last_error.filter(|error| error.contains(says))
+        })
+        .await;
+        target.will(call, Manner::Works);
+    };
+    target.will("close", Manner::Lies);
+    end(&lockbox, request).await;
+    closings("close", Manner::Lies, "was read back as open").await;
+    // From here on it is closed in truth, and yet not confirmed: nobody could see it.
+    target.will("probe", Manner::Fails);
+    closings("probe", Manner::Fails, "probe is down").await;
+    target.will("probe", Manner::Hangs);
+    closings("probe", Manner::Hangs, "was not answered within 5 s").await;
+    let door = lockbox.until_door(request, "closed").await;
+    assert!(door.ordered_at < door.closed_at);
+    let failed = lockbox.event(request, "access.failed").await;
+    assert_eq!((&failed["state"], &failed["alarm"]), (&json!("closing"), &json!(false)));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_minute_raises_the_alarm_once() {
+    let (lockbox, target) = scripted().await;
+    let request = lockbox.granted(&submission()).await;
+    lockbox.until_door(request, "open").await;
+    target.begin_sessions(request, 1);
+    target.will("close", Manner::Fails);
+    end(&lockbox, request).await;
+    eventually("the session is cut", async || {
+        let door = lockbox.store.door(request).await.unwrap().unwrap();
+        (door.sessions_cut == 1 && door.state == "closing").then_some(())
+    })
+    .await;
+    // The order is made older than a minute; nothing else is touched.
+    let older = "update doors set ordered_at = ordered_at - interval '61 seconds' where request = $1";
+    sqlx::query(older).bind(request).execute(&lockbox.pool).await.unwrap();
+    let alarms = async || {
+        let said = "select count(*) from audit_events where request = $1 and type = 'access.failed' \
+                    and (convert_from(body, 'UTF8')::jsonb)->'data'->>'alarm' = 'true'";
+        let alarms: i64 = sqlx::query_scalar(said).bind(request).fetch_one(&lockbox.pool).await.unwrap();
+        alarms
+    };
+    eventually("the alarm is on record", async || (alarms().await == 1).then_some(())).await;
+    let failures = lockbox.store.door(request).await.unwrap().unwrap().failures;
+    eventually("it is tried again all the same", async || {
+        (lockbox.store.door(request).await.unwrap().unwrap().failures > failures).then_some(())
+    })
+    .await;
+    target.will("close", Manner::Works);
+    lockbox.until_door(request, "closed").await;
+    assert_eq!(alarms().await, 1);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_while_opening_is_under_way_is_not_confirmed_before_the_opening_is_over() {
+    let (lockbox, target) = scripted().await;
+    let held = target.hold_opening();
+    let request = lockbox.granted(&submission()).await;
+    eventually("the call to open is under way", async || (target.calls("open-held", request) > 0).then_some(())).await;
+    end(&lockbox, request).await;
+    eventually("it was closed and read", async || (target.calls("probe", request) > 0).then_some(())).await;
+    lockbox.until_door(request, "closing").await;
+    held.notify_waiters();
+    held.notify_one();
+    lockbox.until_door(request, "closed").await;
+    assert_eq!(target.open_for(request), None, "what opened late is closed too");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_opened_without_an_answer_is_closed_like_any_other() {
+    let (lockbox, target) = scripted().await;
+    target.will("open", Manner::WorksAndHangs);
+    let request = lockbox.granted(&submission()).await;
+    eventually("it stands open and nobody knows", async || target.open_for(request)).await;
+    assert_eq!(lockbox.store.door(request).await.unwrap().unwrap().state, "opening");
+    end(&lockbox, request).await;
+    let door = lockbox.until_door(request, "closed").await;
+    assert_eq!((target.open_for(request), door.opened_at), (None, None));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_broker_out_of_reach_doors_are_opened_and_closed_from_the_rows() {
+    let (lockbox, target) = scripted().await;
+    let request = lockbox.granted(&quick_submission(3)).await;
+    lockbox.until_door(request, "open").await;
+    lockbox.delete_topology().await;
+    lockbox.until_door(request, "closed").await;
+    assert_eq!(target.open_for(request), None);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_door_closes_at_its_end_although_nobody_marks_the_request_as_ended() {
+    let lockbox = Lockbox::without_roles().await;
+    let roles = [RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit];
+    lockbox.start(&roles).await;
+    let target = Scripted::default();
+    lockbox.keep_doors(vec![target.built("exchange_online")]).await;
+    let request = lockbox.granted(&quick_submission(2)).await;
+    let door = lockbox.until_door(request, "closed").await;
+    let view = lockbox.view(request).await;
+    assert_eq!(view.state, "granted", "the role expiry does not run");
+    assert_eq!(door.refused_from, view.access_until);
+    lockbox.start(&[RoleName::Expiry]).await;
+    lockbox.until(request, "ended").await;
+    assert_eq!(lockbox.until_door(request, "closed").await.closed_at, door.closed_at, "the receipt stays");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_target_is_configured_the_gate_is_the_door() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let request = lockbox.granted(&submission()).await;
+    lockbox.until_door(request, "open").await;
+    end(&lockbox, request).await;
+    let door = lockbox.until_door(request, "closed").await;
+    assert_eq!(door.connector.as_deref(), Some("gate"));
+    assert_eq!(door.cut_at, door.refused_from, "nothing but the gate lets in, and it refuses from the end on");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_no_longer_configured_is_never_called_closed() {
+    let (lockbox, target) = scripted().await;
+    let request = lockbox.granted(&submission()).await;
+    lockbox.until_door(request, "open").await;
+    let elsewhere = "update doors set connector = 'another' where request = $1";
+    sqlx::query(elsewhere).bind(request).execute(&lockbox.pool).await.unwrap();
+    end(&lockbox, request).await;
+    let failed = lockbox.event(request, "access.failed").await;
+    assert!(failed["error"].as_str().unwrap().contains("no connector of kind another"));
+    assert_eq!(lockbox.store.door(request).await.unwrap().unwrap().state, "closing");
+    assert!(target.open_for(request).is_some());
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_carries_our_mark_and_should_not_be_open_is_removed_and_reported_and_what_was_lost_is_opened_again() {
+    let (lockbox, target) = scripted().await;
+    let over = lockbox.granted(&submission()).await;
+    lockbox.until_door(over, "open").await;
+    let order = target.open_for(over).unwrap();
+    end(&lockbox, over).await;
+    lockbox.until_door(over, "closed").await;
+    let kept = lockbox.granted(&submission()).await;
+    lockbox.until_door(kept, "open").await;
+    let old = "update doors set opened_at = opened_at - interval '1 minute' where request = $1";
+    sqlx::query(old).bind(kept).execute(&lockbox.pool).await.unwrap();
+    let stranger = Uuid::now_v7();
+    target.open_by_hand(order.clone());
+    target.open_by_hand(connectors::Order { grant: stranger, ..order });
+    target.close_by_hand(kept);
+    // A comparison is made at every start of the role.
+    lockbox.keep_doors(vec![target.built("exchange_online")]).await;
+    let removed = lockbox.event(over, "access.orphan_removed").await;
+    assert!(removed["note"].as_str().unwrap().contains("its end was confirmed"));
+    eventually("the stranger is removed and on record", async || {
+        let said = "select count(*) from audit_events where type = 'access.orphan_removed'";
+        let said: i64 = sqlx::query_scalar(said).fetch_one(&lockbox.pool).await.unwrap();
+        (said == 2 && target.open_for(stranger).is_none()).then_some(())
+    })
+    .await;
+    eventually("what was lost is open again", async || target.open_for(kept)).await;
+    assert!(lockbox.event(kept, "access.failed").await["error"].as_str().unwrap().contains("found closed"));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_engineer_loses_pending_requests_and_open_access_at_once() {
+    let (lockbox, target) = scripted().await;
+    let open = lockbox.granted(&submission()).await;
+    lockbox.until_door(open, "open").await;
+    let pending = lockbox.submit(&submission()).await;
+    let mut other = submission();
+    other["requester"] = "sam".into();
+    let other = lockbox.submit(&other).await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut directory: contracts::directory::Directory = serde_saphyr::from_str(&text).unwrap();
+    directory
+        .vendor
+        .people
+        .iter_mut()
+        .filter(|person| person.name == "robin")
+        .for_each(|person| person.enabled = false);
+    lockbox.store.apply(&directory, "test").await.unwrap();
+    assert_eq!(lockbox.until(open, "ended").await.cause.as_deref(), Some("person_disabled"));
+    assert_eq!(lockbox.until(pending, "withdrawn").await.cause.as_deref(), Some("person_disabled"));
+    lockbox.until_door(open, "closed").await;
+    assert_eq!(target.open_for(open), None);
+    assert_eq!(lockbox.view(other).await.state, "awaiting_manager", "nobody else is touched");
+    assert_eq!(lockbox.decide(Kind::ManagerDecide, other, "morgan", Approve).await, "request.manager_approved");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_cannot_be_forged_and_no_door_moves_back() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let request = lockbox.granted(&quick_submission(1)).await;
+    lockbox.until_door(request, "closed").await;
+    for (statement, constraint) in [
+        ("update doors set closed_at = closed_at - interval '1 second' where request = $1", "doors_receipt"),
+        ("update doors set state = 'open', next_try_at = now() where request = $1", "doors_legal_move"),
+        ("update doors set until_at = until_at + interval '1 hour' where request = $1", "doors_until"),
+        ("delete from doors where request = $1", "history_is_kept"),
+    ] {
+        let fault = sqlx::query(statement).bind(request).execute(&lockbox.pool).await.unwrap_err();
+        let fault = fault.into_database_error().unwrap();
+        assert_eq!(fault.constraint(), Some(constraint), "{statement}");
+    }
+    lockbox.finish().await;
+}
+
+/// Times of tests: a moment ahead by the machine's own clock, which is the database's here.
+trait Ahead {
+    fn from_ahead(seconds: i64) -> chrono::DateTime<Utc>;
+}
+
+impl Ahead for Utc {
+    fn from_ahead(seconds: i64) -> chrono::DateTime<Utc> {
+        contracts::envelope::wall_clock() + TimeDelta::seconds(seconds)
+    }
+}
+
+/// What the gate says of a use; written as the gate writes it, through the outbox.
+async fn used(lockbox: &Lockbox, request: Uuid, method: &str, resource: &str, allowed: bool, count: i64) {
+    let now = lockbox.store.clock().await.unwrap();
+    let data = json!({
+        "request": request, "method": method, "resource": resource, "source": "192.0.2.7", "allowed": allowed,
+        "count": count, "first_at": now, "last_at": now, "actor": {"kind": "person", "name": "robin"},
+    });
+    let body = json!({
+        "specversion": "1.0", "id": Uuid::now_v7(), "source": "/lockbox", "type": "lockbox.access.used.v1", "data": data,
+    });
+    sqlx::query("insert into audit_events (id, at, type, request, body) values ($1, $2, 'access.used', $3, $4)")
+        .bind(Uuid::now_v7())
+        .bind(now)
+        .bind(request)
+        .bind(serde_json::to_vec(&body).unwrap())
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_closing_report_says_what_was_asked_granted_used_and_given_back_and_the_customer_answers_it() {
+    let (lockbox, target) = scripted().await;
+    let request = lockbox.submit(&submission()).await;
+    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    let mut shorter = lockbox.decision(request, "alex", Approve).await;
+    shorter.duration_seconds = Some(50);
+    lockbox.outcome(Kind::CustomerDecide, &shorter).await;
+    lockbox.until_door(request, "open").await;
+    used(&lockbox, request, "GET", "finance@contoso.example/inbox/1", true, 3).await;
+    used(&lockbox, request, "GET", "finance@contoso.example/inbox/2", true, 1).await;
+    used(&lockbox, request, "PUT", "finance@contoso.example/inbox/2", false, 2).await;
+    let view = lockbox.view(request).await;
+    assert!(Closing::of(&lockbox.store, &view).await.unwrap().is_none(), "nothing is over");
+    target.will("probe", Manner::Fails);
+    end(&lockbox, request).await;
+    let answer = async |by: &str, accepts: bool, comment: Option<&str>| {
+        let data = AnswerReport { request, by: by.into(), accepts, comment: comment.map(str::to_owned) };
+        lockbox.outcome(Kind::ReportAnswer, &data).await
+    };
+    assert_eq!(answer("alex", true, None).await, "end_not_confirmed");
+    assert_eq!(answer("alex", false, None).await, "invalid", "a dispute says why");
+    assert_eq!(answer("alex", false, Some("who read the second mail?")).await, "report.disputed");
+    target.will("probe", Manner::Works);
+    lockbox.until_door(request, "closed").await;
+    for (stranger, code) in [("dana", "wrong_tenant"), ("robin", "own_request"), ("morgan", "wrong_tenant")] {
+        assert_eq!(answer(stranger, true, None).await, code);
+    }
+    assert_eq!(answer("kim", true, Some("explained")).await, "report.accepted");
+    let view = lockbox.view(request).await;
+    let closing = Closing::of(&lockbox.store, &view).await.unwrap().unwrap();
+    assert_eq!((closing.asked_seconds, closing.granted_seconds), (60, 50));
+    assert!(
+        closing.open_seconds < 40 && closing.unused_seconds + closing.open_seconds >= 49,
+        "{}",
+        closing.open_seconds
+    );
+    assert_eq!((closing.counts(), closing.items()), ((4, 2), 2));
+    let said = closing.answer.as_ref().unwrap();
+    assert!(said.accepted && said.by.starts_with("Kim"), "the last word stands: {said:?}");
+    assert!(closing.json(&view)["door"]["confirmed"].as_bool().unwrap());
+    assert_eq!(lockbox.view(request).await.over_at, view.over_at, "the end itself does not move");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_page_shows_what_is_open_and_which_end_is_not_confirmed_and_the_request_page_the_cut() {
+    let (lockbox, target) = scripted().await;
+    let site = Site::open(&lockbox).await;
+    let request = lockbox.granted(&submission()).await;
+    lockbox.until_door(request, "open").await;
+    let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
+    let live = alex.get("/accesses").await.text;
+    assert!(live.contains("finance@contoso.example") && live.contains("End now") && live.contains("only to look"));
+    assert!(dana.get("/accesses").await.text.contains("Nobody has access now"), "another tenant's");
+    target.will("probe", Manner::Fails);
+    alex.fill("/accesses", &format!("/requests/{request}/end"), &[]).await;
+    eventually("the live page says that the end is not confirmed", async || {
+        let page = alex.get("/accesses").await.text;
+        (page.contains("End not confirmed since") && page.contains("probe is down")).then_some(())
+    })
+    .await;
+    let page = alex.get(&format!("/requests/{request}")).await.text;
+    assert!(page.contains("End not confirmed") && !page.contains("Read back as closed"));
+    target.will("probe", Manner::Works);
+    lockbox.until_door(request, "closed").await;
+    let page = alex.get(&format!("/requests/{request}")).await.text;
+    assert!(page.contains("Read back as closed") && page.contains("ms after the order") && page.contains("Dispute"));
+    alex.fill("/", &format!("/requests/{request}/report"), &[("answer", "accept"), ("comment", "as agreed")]).await;
+    let page = alex.get(&format!("/requests/{request}")).await.text;
+    assert!(page.contains("Accepted") && page.contains("as agreed"), "{page}");
+    assert!(alex.get("/accesses").await.text.contains("every end is confirmed"));
+    site.close();
+    lockbox.finish().await;
+}

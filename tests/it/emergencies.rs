@@ -1,0 +1,168 @@
+//! Emergencies: off unless the customer's own approvers gave a rule, and then two managers under exactly that rule.
+
+use chrono::TimeDelta;
+use contracts::Kind;
+use contracts::commands::AnswerReport;
+use domain::Verdict::{Approve, Reject};
+use domain::{StandingConsent, TenantId};
+use serde_json::{Value, json};
+use store::views::RequestFilter;
+use uuid::Uuid;
+use workers::RoleName;
+
+use crate::harness::{Lockbox, ROLES, eventually, submission};
+
+/// An approver of Contoso gives a rule for Exchange Online.
+async fn give(lockbox: &Lockbox, quota: i32) -> StandingConsent {
+    let alex = person(lockbox, "alex").await;
+    let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
+    let consent = rule(tenant_of(&alex), quota, until);
+    lockbox.store.give_consent(&alex, &consent).await.unwrap();
+    consent
+}
+
+fn tenant_of(person: &domain::Person) -> TenantId {
+    let domain::Side::Customer(tenant) = person.side else { panic!("{} is no customer", person.name) };
+    tenant
+}
+
+fn rule(tenant: TenantId, quota: i32, until: chrono::DateTime<chrono::Utc>) -> StandingConsent {
+    StandingConsent {
+        id: Uuid::now_v7(),
+        tenant,
+        name: "night watch".into(),
+        services: vec!["exchange_online".into()],
+        ceiling_seconds: 900,
+        quota,
+        until: chrono::SubsecRound::trunc_subsecs(until, 6),
+    }
+}
+
+async fn person(lockbox: &Lockbox, name: &str) -> domain::Person {
+    lockbox.store.everybody().await.unwrap().into_iter().find(|person| person.name == name).unwrap()
+}
+
+fn emergency() -> Value {
+    let mut data = submission();
+    data["emergency"] = "night watch".into();
+    data
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &emergency()).await, "no_standing_consent");
+    let given = give(&lockbox, 5).await;
+    for (field, value, code) in [
+        ("emergency", json!("another name"), "no_standing_consent"),
+        ("service", json!("onedrive"), "no_standing_consent"),
+        ("duration_seconds", json!(901), "invalid"),
+        ("tenant", json!("adatum"), "no_standing_consent"),
+    ] {
+        let mut data = emergency();
+        data[field] = value;
+        assert_eq!(lockbox.outcome(Kind::RequestSubmit, &data).await, code, "{field}");
+    }
+    lockbox.store.end_consent(&person(&lockbox, "alex").await, given.id).await.unwrap();
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &emergency()).await, "no_standing_consent", "taken back");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end_it_and_is_owed_a_review() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    lockbox.start(&[RoleName::Mail]).await;
+    let consent = give(&lockbox, 5).await;
+    let request = lockbox.submit(&emergency()).await;
+    let content = lockbox.view(request).await.content().unwrap();
+    let named = content.emergency.unwrap();
+    assert_eq!((named.consent, named.digest), (consent.id, consent.digest()), "named and hashed in what managers see");
+    assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await, "not_reviewed");
+    let first = lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    assert_eq!(first, "request.emergency_supported");
+    assert_eq!(lockbox.view(request).await.state, "awaiting_manager", "one yes opens nothing");
+    assert_eq!(lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await, "repeated");
+    assert_eq!(lockbox.decide(Kind::ManagerDecide, request, "robin", Approve).await, "own_request");
+    lockbox.decide(Kind::ManagerDecide, request, "jo", Approve).await;
+    lockbox.until(request, "granted").await;
+    lockbox.until_door(request, "open").await;
+    let granted = lockbox.event(request, "access.granted").await;
+    assert_eq!(granted["emergency"], "night watch", "clearly marked");
+    eventually("every approver is told", async || {
+        let mails = lockbox.mailbox.mails();
+        let told = |to: &str| {
+            mails.iter().any(|mail| mail.to.join(",") == to && mail.subject.contains("EMERGENCY: access is open"))
+        };
+        (told("alex@contoso.example") && told("kim@contoso.example")).then_some(())
+    })
+    .await;
+    let end = contracts::commands::EndAccess { request, by: "kim".into(), comment: None };
+    assert_eq!(lockbox.outcome(Kind::AccessEnd, &end).await, "access.ended");
+    lockbox.until_door(request, "closed").await;
+    let owed = async || {
+        let filter = RequestFilter { owed: true, limit: 10, ..RequestFilter::default() };
+        lockbox.store.list_requests(&filter).await.unwrap().len()
+    };
+    assert_eq!(owed().await, 1, "a review is owed");
+    let review = AnswerReport { request, by: "alex".into(), accepts: true, comment: None };
+    assert_eq!(lockbox.outcome(Kind::ReportAnswer, &review).await, "report.accepted");
+    assert_eq!(owed().await, 0);
+    assert_eq!(
+        lockbox.steps(request).await,
+        [
+            "request.submitted",
+            "request.emergency_supported",
+            "request.emergency_approved",
+            "access.granted",
+            "access.ended",
+            "report.accepted"
+        ]
+    );
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_a_withdrawn_rule_and_a_no_of_either_manager_stop_an_emergency() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let consent = give(&lockbox, 1).await;
+    let (first, second, third) =
+        (lockbox.submit(&emergency()).await, lockbox.submit(&emergency()).await, lockbox.submit(&emergency()).await);
+    for request in [first, second, third] {
+        lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    }
+    lockbox.decide(Kind::ManagerDecide, first, "jo", Approve).await;
+    lockbox.until(first, "granted").await;
+    assert_eq!(lockbox.decide(Kind::ManagerDecide, second, "jo", Approve).await, "no_standing_consent", "used up");
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &emergency()).await, "no_standing_consent");
+    assert_eq!(lockbox.decide(Kind::ManagerDecide, third, "jo", Reject).await, "request.manager_rejected");
+    lockbox.store.end_consent(&person(&lockbox, "alex").await, consent.id).await.unwrap();
+    let again = give(&lockbox, 5).await;
+    assert_ne!(again.digest(), consent.digest());
+    let code = lockbox.decide(Kind::ManagerDecide, second, "jo", Approve).await;
+    assert_eq!(code, "no_standing_consent", "a rule of the same name is another rule");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_grants_no_emergency_that_no_rule_and_no_second_manager_stand_behind() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    give(&lockbox, 5).await;
+    let (ordinary, one_yes) = (lockbox.submit(&submission()).await, lockbox.submit(&emergency()).await);
+    lockbox.decide(Kind::ManagerDecide, one_yes, "morgan", Approve).await;
+    let grant = "update requests set state = 'granted', manager = (select id from people where name = 'morgan'), \
+                 access_from = now(), access_until = now() + interval '10 seconds', version = version + 1 where id = $1";
+    for (request, constraint) in [(ordinary, "requests_standing_consent"), (one_yes, "requests_yeses")] {
+        let fault = sqlx::query(grant).bind(request).execute(&lockbox.pool).await.unwrap_err();
+        assert_eq!(fault.into_database_error().unwrap().constraint(), Some(constraint));
+    }
+    let longer = "update standing_consents set quota = 100";
+    assert!(sqlx::query(longer).execute(&lockbox.pool).await.is_err(), "a rule never changes");
+    let tenant = lockbox.view(one_yes).await.content().unwrap().tenant;
+    let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
+    let consent = StandingConsent { name: "by others".into(), ..rule(tenant, 5, until) };
+    for other in ["morgan", "noor"] {
+        let given = lockbox.store.give_consent(&person(&lockbox, other).await, &consent).await;
+        assert!(given.is_err(), "{other} is no approver of the tenant");
+    }
+    lockbox.finish().await;
+}

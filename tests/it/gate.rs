@@ -1,0 +1,394 @@
+//! The gate: who gets through, to what, and for how long.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use contracts::Kind;
+use domain::Verdict::Approve;
+use lockbox::gate::Signer;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use store::audit::AuditFilter;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::harness::{Lockbox, ROLES, body, eventually, submission};
+
+/// A gate in this process.
+pub struct Gate {
+    pub address: SocketAddr,
+    pub client: Client,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Gate {
+    pub async fn open(lockbox: &Lockbox) -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let listener = lockbox::portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let signer = Some(Signer::of_this_process());
+        lockbox::gate::start(&lockbox.settings, listener, signer, stop.clone(), &tasks).unwrap();
+        Self { address, client: Client::new(), stop, tasks }
+    }
+
+    /// Stops answering; uses so far are recorded.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await.unwrap();
+    }
+
+    /// What a program asks.
+    async fn ask(&self, question: &Value) -> reqwest::Response {
+        let asking = self.client.post(format!("http://{}/v1/check", self.address)).body(question.to_string());
+        asking.send().await.unwrap()
+    }
+
+    async fn allows(&self, question: &Value) -> bool {
+        match self.ask(question).await.status() {
+            StatusCode::NO_CONTENT => true,
+            StatusCode::FORBIDDEN => false,
+            other => panic!("the gate answered {other}"),
+        }
+    }
+
+    /// What nginx asks for its client.
+    async fn proxied(&self, handle: &str, method: &str, uri: &str, more: &[(&str, &str)]) -> bool {
+        let query = "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example";
+        let mut asking = self.client.get(format!("http://{}/v1/check?{query}", self.address)).bearer_auth(handle);
+        asking = asking.header("x-original-uri", uri).header("x-original-method", method);
+        for (name, value) in more {
+            asking = asking.header(*name, *value);
+        }
+        asking.send().await.unwrap().status() == StatusCode::NO_CONTENT
+    }
+}
+
+/// What Robin asks: a site of Contoso for a minute.
+pub fn site(resource: &str) -> Value {
+    let mut data = submission();
+    data["service"] = "sharepoint".into();
+    data["resource"] = resource.into();
+    data
+}
+
+/// A request that both sides have said yes to.
+pub async fn granted(lockbox: &Lockbox, data: &Value) -> Uuid {
+    let request = lockbox.submit(data).await;
+    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    let approver = if data["tenant"] == "adatum" { "dana" } else { "alex" };
+    lockbox.decide(Kind::CustomerDecide, request, approver, Approve).await;
+    lockbox.until(request, "granted").await;
+    request
+}
+
+pub async fn handle(lockbox: &Lockbox, request: Uuid) -> String {
+    lockbox::gate::issue(&lockbox.store, request, "robin").await.unwrap().0
+}
+
+pub async fn end(lockbox: &Lockbox, request: Uuid) {
+    let data = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
+    assert_eq!(lockbox.outcome(Kind::AccessEnd, &data).await, "access.ended");
+}
+
+/// Makes of a request one that lets change things, beside the guards.
+pub async fn make_writable(lockbox: &Lockbox, request: Uuid) {
+    let mut tx = lockbox.pool.begin().await.unwrap();
+    sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
+    sqlx::query(
+        "with changed as (select convert_to((convert_from(content, 'UTF8')::jsonb || '{\"mode\": \"read_write\"}')::text, 'UTF8') as bytes \
+         from requests where id = $1) update requests set content = bytes, digest = sha256(bytes) from changed where id = $1",
+    )
+    .bind(request)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Uses and tries on record, as code and count.
+pub async fn uses(lockbox: &Lockbox) -> Vec<(String, u64, Value)> {
+    let filter = AuditFilter { type_name: Some("access.used".into()), limit: 500, ..AuditFilter::default() };
+    let found = lockbox.store.search_audit(&filter).await.unwrap();
+    found
+        .iter()
+        .map(|event| {
+            let data = body(event);
+            (data["code"].as_str().unwrap().to_owned(), data["count"].as_u64().unwrap(), data)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is_open() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let waiting = lockbox.submit(&submission()).await;
+    assert!(lockbox::gate::issue(&lockbox.store, waiting, "robin").await.is_err(), "nobody has said yes");
+    let request = granted(&lockbox, &submission()).await;
+    for other in ["sam", "morgan", "alex", "nobody"] {
+        assert!(lockbox::gate::issue(&lockbox.store, request, other).await.is_err(), "{other} did not ask for it");
+    }
+    let old = handle(&lockbox, request).await;
+    let handle = handle(&lockbox, request).await;
+    let mailbox = |handle: &str| {
+        json!({"handle": handle, "tenant": "contoso", "service": "exchange_online",
+               "resource": "finance@contoso.example", "person": "robin"})
+    };
+    let yes = gate.ask(&mailbox(&handle)).await;
+    assert_eq!(yes.status(), StatusCode::NO_CONTENT);
+    assert_eq!(yes.headers()["x-lockbox-request"], request.to_string());
+    assert_eq!(
+        (&yes.headers()["x-lockbox-person"], &yes.headers()["x-lockbox-mode"]),
+        (&"robin".parse().unwrap(), &"read_only".parse().unwrap())
+    );
+    assert!(gate.allows(&mailbox(&handle)).await, "and again");
+    assert!(!gate.allows(&mailbox(&old)).await, "a new handle replaces the old");
+    for (field, value) in [
+        ("handle", "lbg_guessed"),
+        ("tenant", "adatum"),
+        ("tenant", "nobody"),
+        ("service", "onedrive"),
+        ("resource", "hr@contoso.example"),
+        ("person", "sam"),
+        ("method", "DELETE"),
+        ("surprise", "x"),
+    ] {
+        let mut wrong = mailbox(&handle);
+        wrong[field] = value.into();
+        let no = gate.ask(&wrong).await;
+        assert_eq!(no.status(), StatusCode::FORBIDDEN, "{field} {value}");
+        assert!(no.headers().keys().all(|name| !name.as_str().starts_with("x-lockbox")), "no tells nothing");
+    }
+    let disable = "update people set enabled = not enabled where name = 'robin'";
+    sqlx::query(disable).execute(&lockbox.pool).await.unwrap();
+    assert!(!gate.allows(&mailbox(&handle)).await, "a disabled engineer");
+    sqlx::query(disable).execute(&lockbox.pool).await.unwrap();
+    assert!(gate.allows(&mailbox(&handle)).await);
+    end(&lockbox, request).await;
+    assert!(!gate.allows(&mailbox(&handle)).await, "ended");
+    assert!(lockbox::gate::issue(&lockbox.store, request, "robin").await.is_err(), "nothing is open any more");
+    gate.close().await;
+    let recorded = eventually("every use and try is on record", async || {
+        let uses = uses(&lockbox).await;
+        (uses.iter().map(|(_, count, _)| count).sum::<u64>() == 14).then_some(uses)
+    })
+    .await;
+    let count =
+        |code: &str| recorded.iter().filter(|(known, ..)| known == code).map(|(_, count, _)| count).sum::<u64>();
+    let codes = ["ok", "unknown_credential", "not_covered", "read_only", "odd", "not_open"];
+    assert_eq!(codes.map(count), [3, 3, 4, 1, 1, 2]);
+    let (_, _, use_of) = recorded.iter().find(|(code, ..)| code == "ok").unwrap();
+    assert_eq!((&use_of["actor"]["name"], &use_of["request"]), (&json!("robin"), &json!(request)));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_read_below_itself_and_changed_only_where_that_was_granted() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
+    let handle = handle(&lockbox, request).await;
+    assert!(gate.proxied(&handle, "GET", "/sites/site-a/x.txt", &[]).await);
+    assert!(gate.proxied(&handle, "PROPFIND", "/sites/site-a/", &[]).await);
+    for uri in [
+        "/sites/site-ab/x",
+        "/sites/site-a/../site-b/x",
+        "/sites/site-a/%2e%2e/site-b",
+        "/sites/site-a%2f..%2fsite-b",
+        "/sites/site-a/%252e%252e/x",
+        "/sites//site-a/x",
+        "/SITES/site-a/x",
+        "/",
+    ] {
+        assert!(!gate.proxied(&handle, "GET", uri, &[]).await, "{uri}");
+    }
+    for method in ["PUT", "DELETE", "MKCOL", "PROPPATCH", "LOCK", "POST", "BREW"] {
+        assert!(!gate.proxied(&handle, method, "/sites/site-a/x.txt", &[]).await, "{method} on what is read only");
+    }
+    let asks_for_more = [("x-http-method-override", "DELETE")];
+    assert!(!gate.proxied(&handle, "GET", "/sites/site-a/x.txt", &asks_for_more).await);
+    make_writable(&lockbox, request).await;
+    assert!(gate.proxied(&handle, "PUT", "/sites/site-a/x.txt", &[]).await);
+    assert!(gate.proxied(&handle, "MOVE", "/sites/site-a/x.txt", &[("destination", "/sites/site-a/y.txt")]).await);
+    for out in ["/sites/site-b/x.txt", "/sites/site-a/../site-b/x.txt", "https://evil.example/sites/site-a/x", ""] {
+        assert!(!gate.proxied(&handle, "COPY", "/sites/site-a/x.txt", &[("destination", out)]).await, "{out}");
+    }
+    assert!(!gate.proxied(&handle, "MOVE", "/sites/site-a/x.txt", &[]).await, "nobody says where to");
+    gate.close().await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overlapping_grants_add_up_and_are_counted() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let whole = granted(&lockbox, &site("https://contoso.example/sites/a")).await;
+    let part = granted(&lockbox, &site("https://contoso.example/sites/a/part")).await;
+    let other = granted(&lockbox, &site("https://contoso.example/sites/b")).await;
+    make_writable(&lockbox, part).await;
+    let shown = handle(&lockbox, whole).await;
+    let ask = async |resource: &str, method: &str| {
+        let question = json!({"handle": shown, "tenant": "contoso", "service": "sharepoint", "resource": resource, "method": method});
+        let answer = gate.ask(&question).await;
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        header("x-lockbox-request").zip(header("x-lockbox-grants"))
+    };
+    let both = ask("https://contoso.example/sites/a/part/x", "GET").await;
+    assert_eq!(both, Some((whole.to_string(), "2".into())), "the handle's own grant is named first");
+    let writing = ask("https://contoso.example/sites/a/part/x", "PUT").await;
+    assert_eq!(writing, Some((part.to_string(), "1".into())), "only one of them lets change");
+    assert_eq!(ask("https://contoso.example/sites/b/x", "GET").await, Some((other.to_string(), "1".into())));
+    end(&lockbox, part).await;
+    assert_eq!(ask("https://contoso.example/sites/a/part/x", "GET").await, Some((whole.to_string(), "1".into())));
+    end(&lockbox, whole).await;
+    assert_eq!(ask("https://contoso.example/sites/b/x", "GET").await, None, "a handle ends with its own grant");
+    gate.close().await;
+    eventually("two at once are on record", async || {
+        uses(&lockbox).await.iter().any(|(code, _, data)| code == "ok" && data["grants"] == 2).then_some(())
+    })
+    .await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_that_begins_later_is_not_open_yet() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let mut later = submission();
+    later["starts_at"] = (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::hours(1)).to_rfc3339().into();
+    let request = granted(&lockbox, &later).await;
+    let handle = handle(&lockbox, request).await;
+    let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+    assert!(!gate.allows(&question).await);
+    let open = gate.client.get(format!("http://{}/v1/open/{request}", gate.address)).send().await.unwrap();
+    assert_eq!(open.status(), StatusCode::FORBIDDEN);
+    gate.close().await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_slow_or_away_is_no_within_half_a_second() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let request = granted(&lockbox, &submission()).await;
+    let handle = handle(&lockbox, request).await;
+    let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+    assert!(gate.allows(&question).await);
+    let mut holder = lockbox.pool.begin().await.unwrap();
+    sqlx::query("lock table requests in access exclusive mode").execute(&mut *holder).await.unwrap();
+    let started = Instant::now();
+    assert!(!gate.allows(&question).await, "nobody knows");
+    assert!(started.elapsed() < Duration::from_millis(700), "{:?}", started.elapsed());
+    holder.rollback().await.unwrap();
+    eventually("the gate answers again", async || gate.allows(&question).await.then_some(())).await;
+    let mut nowhere = lockbox.settings.clone();
+    nowhere.database_url = "postgres://postgres@127.0.0.1:1/nowhere".into();
+    let listener = lockbox::portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    lockbox::gate::start(&nowhere, listener, None, stop.clone(), &TaskTracker::new()).unwrap();
+    let asking = gate.client.post(format!("http://{address}/v1/check")).body(question.to_string());
+    assert_eq!(asking.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    stop.cancel();
+    gate.close().await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traefik_and_envoy_are_answered_in_their_own_way() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let request = granted(&lockbox, &site("https://contoso.example/sites/a")).await;
+    let handle = handle(&lockbox, request).await;
+    let status = async |method: Method, path: &str, headers: &[(&str, &str)]| {
+        let mut asking = gate.client.request(method, format!("http://{}{path}", gate.address)).bearer_auth(&handle);
+        for (name, value) in headers {
+            asking = asking.header(*name, *value);
+        }
+        asking.send().await.unwrap().status()
+    };
+    let traefik = "/v1/check?proxy=traefik&tenant=contoso&service=sharepoint&site=https://contoso.example";
+    let forwarded = |uri| [("x-forwarded-uri", uri), ("x-forwarded-method", "GET")];
+    assert_eq!(status(Method::GET, traefik, &forwarded("/sites/a/x")).await, StatusCode::NO_CONTENT);
+    assert_eq!(status(Method::GET, traefik, &forwarded("/sites/b/x")).await, StatusCode::FORBIDDEN);
+    // A client that makes Traefik drop its own header cannot put nginx' in its place.
+    let smuggled = [("x-original-uri", "/sites/a/x"), ("x-original-method", "GET")];
+    assert_eq!(status(Method::GET, traefik, &smuggled).await, StatusCode::FORBIDDEN);
+    let envoy = "/v1/check/envoy/contoso/sharepoint/contoso.example";
+    assert_eq!(status(Method::GET, &format!("{envoy}/sites/a/x?y=1"), &[]).await, StatusCode::OK);
+    assert_eq!(status(Method::PUT, &format!("{envoy}/sites/a/x"), &[]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(Method::GET, &format!("{envoy}/sites/a/%2e%2e/b"), &[]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(Method::GET, "/anything", &[]).await, StatusCode::FORBIDDEN);
+    gate.close().await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lives_a_minute_at_most_never_beyond_the_grant_and_is_verified_with_the_published_key() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let token = async |seconds: i64| {
+        let mut data = site("https://contoso.example/sites/a");
+        data["duration_seconds"] = seconds.into();
+        let request = granted(&lockbox, &data).await;
+        let shown = handle(&lockbox, request).await;
+        let question = json!({"handle": shown, "tenant": "contoso", "service": "sharepoint", "resource": "https://contoso.example/sites/a"});
+        let asking = gate.client.post(format!("http://{}/v1/token", gate.address)).body(question.to_string());
+        let answer: Value = serde_json::from_str(&asking.send().await.unwrap().text().await.unwrap()).unwrap();
+        (lockbox.view(request).await.access_until.unwrap(), answer["token"].as_str().unwrap().to_owned())
+    };
+    let keys = gate.client.get(format!("http://{}/.well-known/jwks.json", gate.address)).send().await.unwrap();
+    let keys: Value = serde_json::from_str(&keys.text().await.unwrap()).unwrap();
+    let key = BASE64_URL_SAFE_NO_PAD.decode(keys["keys"][0]["x"].as_str().unwrap()).unwrap();
+    let claims = |token: &str| -> Value {
+        let (text, signature) = token.rsplit_once('.').unwrap();
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, &key);
+        key.verify(text.as_bytes(), &signature).unwrap();
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text.split_once('.').unwrap().1).unwrap()).unwrap()
+    };
+    let (until, short) = token(30).await;
+    let short = claims(&short);
+    assert!(short["exp"].as_i64().unwrap() <= until.timestamp(), "never beyond the grant");
+    let (_, long) = token(3600).await;
+    let long = claims(&long);
+    assert_eq!(long["exp"].as_i64().unwrap() - long["iat"].as_i64().unwrap(), 60);
+    assert_eq!((&long["sub"], &long["aud"]), (&json!("robin"), &json!("contoso/sharepoint")));
+    assert_eq!((&long["resource"], &long["mode"]), (&json!("https://contoso.example/sites/a"), &json!("read_only")));
+    gate.close().await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_end_was_committed_the_very_next_question_is_refused() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    for _ in 0..5 {
+        let request = granted(&lockbox, &submission()).await;
+        let shown = handle(&lockbox, request).await;
+        let question = json!({"handle": shown, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+        assert!(gate.allows(&question).await);
+        let data = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
+        lockbox.command(Kind::AccessEnd, &data).await;
+        eventually("the row says it is over", async || {
+            // The gate is asked after the row was read: a yes now would be a yes after the end.
+            let state: String = sqlx::query_scalar("select state from requests where id = $1")
+                .bind(request)
+                .fetch_one(&lockbox.pool)
+                .await
+                .unwrap();
+            let allowed = gate.allows(&question).await;
+            assert!(state == "granted" || !allowed, "a yes after the end");
+            (state == "ended").then_some(())
+        })
+        .await;
+    }
+    gate.close().await;
+    lockbox.finish().await;
+}

@@ -1,0 +1,150 @@
+//! Decisions signed with passkeys: what holds, what does not, and what stays for those who check later.
+
+use contracts::Kind;
+use contracts::commands::Decide;
+use domain::Verdict::{Approve, Reject};
+use domain::challenge;
+use reqwest::StatusCode;
+use ring::digest::{SHA256, digest};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use serde_json::Value;
+use store::audit::AuditFilter;
+use uuid::Uuid;
+
+use crate::authenticator::Authenticator;
+use crate::harness::{Lockbox, ROLES, body, submission};
+use crate::person::{Person, Site};
+
+/// Where the roles believe the portal to be.
+const PORTAL: &str = "http://localhost:8080";
+
+/// Registers a passkey as a browser would.
+async fn register(person: &Person, authenticator: &Authenticator) -> StatusCode {
+    let options = person.fill("/passkeys", "/passkeys/options", &[]).await;
+    assert_eq!(options.status, StatusCode::OK, "{}", options.text);
+    let options: Value = serde_json::from_str(&options.text).unwrap();
+    let answer = authenticator.create(&options, &person.origin).to_string();
+    person.fill("/passkeys", "/passkeys", &[("name", "Laptop"), ("answer", &answer)]).await.status
+}
+
+async fn reviewed(lockbox: &Lockbox) -> Uuid {
+    let request = lockbox.submit(&submission()).await;
+    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    request
+}
+
+fn signed(mut decide: Decide, authenticator: &mut Authenticator, origin: &str) -> Decide {
+    let challenge = challenge(&decide.digest, decide.verdict, decide.duration_seconds);
+    decide.assertion = Some(authenticator.sign(challenge, origin));
+    decide
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_opens_access() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    sqlx::query("update tenants set passkey_required = true where name = 'contoso'")
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
+    let site = Site::open(&lockbox).await;
+    let alex = site.sign_in("Alex Novak").await;
+    let mut key = Authenticator::new();
+    assert_eq!(register(&alex, &key).await, StatusCode::SEE_OTHER);
+    assert!(alex.get("/passkeys").await.text.contains("Laptop"));
+
+    let request = reviewed(&lockbox).await;
+    let yes = lockbox.decision(request, "alex", Approve).await;
+    let outcome = async |decide: &Decide| lockbox.outcome(Kind::CustomerDecide, decide).await;
+    assert_eq!(outcome(&yes).await, "passkey_required");
+    // Another origin, another request, another verdict, another time, another key, a replayed counter.
+    assert_eq!(outcome(&signed(yes.clone(), &mut key, "https://evil.example")).await, "passkey_invalid");
+    let other = lockbox.decision(reviewed(&lockbox).await, "alex", Approve).await;
+    let elsewhere = signed(other, &mut key, PORTAL).assertion;
+    assert_eq!(outcome(&Decide { assertion: elsewhere, ..yes.clone() }).await, "passkey_invalid");
+    let no = signed(Decide { verdict: Reject, ..yes.clone() }, &mut key, PORTAL);
+    assert_eq!(outcome(&Decide { assertion: no.assertion, ..yes.clone() }).await, "passkey_invalid");
+    let short = signed(Decide { duration_seconds: Some(5), ..yes.clone() }, &mut key, PORTAL);
+    assert_eq!(outcome(&Decide { assertion: short.assertion, ..yes.clone() }).await, "passkey_invalid");
+    assert_eq!(outcome(&signed(yes.clone(), &mut Authenticator::new(), PORTAL)).await, "passkey_invalid");
+    let by_kim = lockbox.decision(request, "kim", Approve).await;
+    assert_eq!(outcome(&signed(by_kim, &mut key, PORTAL)).await, "passkey_invalid", "not Kim's key");
+    assert_eq!(lockbox.view(request).await.state, "awaiting_customer");
+
+    let good = signed(yes, &mut key, PORTAL);
+    outcome(&good).await;
+    lockbox.until(request, "granted").await;
+    assert!(alex.get(&format!("/requests/{request}")).await.text.contains("signed with a passkey"));
+
+    // A counter that does not rise is a copied key.
+    let again = reviewed(&lockbox).await;
+    key.counter -= 1;
+    let copied = signed(lockbox.decision(again, "alex", Approve).await, &mut key, PORTAL);
+    assert_eq!(outcome(&copied).await, "passkey_invalid");
+    let no = lockbox.decision(again, "alex", Reject).await;
+    assert_eq!(outcome(&no).await, "request.customer_rejected", "a no opens nothing and needs no signature");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_alone_proves_later_what_a_passkey_signed() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let alex = site.sign_in("Alex Novak").await;
+    let mut key = Authenticator::new();
+    register(&alex, &key).await;
+    let request = reviewed(&lockbox).await;
+    let yes = signed(lockbox.decision(request, "alex", Approve).await, &mut key, PORTAL);
+    lockbox.outcome(Kind::CustomerDecide, &yes).await;
+    lockbox.steps(request).await;
+    let filter = AuditFilter {
+        request: Some(request),
+        type_name: Some("request.customer_approved".into()),
+        limit: 1,
+        ..AuditFilter::default()
+    };
+    let data = body(&lockbox.store.search_audit(&filter).await.unwrap().pop().unwrap());
+
+    let decode = |value: &Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
+    };
+    let proof = &data["passkey"];
+    let said: Value = serde_json::from_slice(&decode(&proof["client_data"])).unwrap();
+    let expected = challenge(&data["digest"].as_str().unwrap().parse().unwrap(), Approve, None);
+    assert_eq!(decode(&said["challenge"]), expected, "the challenge is the decision");
+    let curve = &proof["public_key"]["key"]["EC_EC2"];
+    let mut point = vec![4];
+    point.extend(decode(&curve["x"]));
+    point.extend(decode(&curve["y"]));
+    let mut message = decode(&proof["authenticator_data"]);
+    message.extend(digest(&SHA256, &decode(&proof["client_data"])).as_ref());
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    public.verify(&message, &decode(&proof["signature"])).unwrap();
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_registered_once_for_this_portal_and_soon_after_signing_in() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let (alex, kim) = (site.sign_in("Alex Novak").await, site.sign_in("Kim Duarte").await);
+    let key = Authenticator::new();
+    assert_eq!(register(&alex, &key).await, StatusCode::SEE_OTHER);
+    assert_eq!(register(&kim, &key).await, StatusCode::CONFLICT, "somebody has it already");
+    let options = kim.fill("/passkeys", "/passkeys/options", &[]).await;
+    let options: Value = serde_json::from_str(&options.text).unwrap();
+    let foreign = Authenticator::new().create(&options, "https://evil.example").to_string();
+    let answer = kim.fill("/passkeys", "/passkeys", &[("name", "x"), ("answer", &foreign)]).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT, "made at another site: {}", answer.text);
+    sqlx::query("update sessions set created_at = created_at - interval '16 minutes'")
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
+    let stale = alex.fill("/passkeys", "/passkeys/options", &[]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT);
+    assert!(stale.text.contains("Sign out and in again"));
+    site.close();
+    lockbox.finish().await;
+}

@@ -1,0 +1,154 @@
+//! Evidence from the real pipeline: exported, proved, verified by both verifiers, and tampered with past all guards.
+
+use std::path::Path;
+use std::process::Command;
+
+use contracts::Kind;
+use domain::Verdict::{Approve, Reject};
+use sqlx::{AssertSqlSafe, Executor};
+
+use crate::harness::{Lockbox, ROLES, eventually, submission};
+
+fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
+        .args(arguments)
+        .env("LOCKBOX_DATABASE_URL", &lockbox.settings.database_url)
+        .output()
+        .unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+/// A request approved and one rejected, in the log and under a signature.
+async fn recorded() -> Lockbox {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    for verdict in [Approve, Reject] {
+        let request = lockbox.submit(&submission()).await;
+        lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        lockbox.decide(Kind::CustomerDecide, request, "alex", verdict).await;
+        lockbox.steps(request).await;
+    }
+    lockbox.until_idle().await;
+    eventually("all is in the log and signed", async || {
+        let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
+        let signed = state.checkpoint.map_or(0, |latest| latest.size);
+        (state.waiting == 0 && state.incomplete == 0 && signed == state.entries && signed > 7).then_some(())
+    })
+    .await;
+    lockbox
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_is_not() {
+    let lockbox = recorded().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("contoso.tar");
+    let file = path.to_str().unwrap();
+    let (code, text) = lockbox_command(&lockbox, &["audit", "export", "--tenant", "contoso", "--to", file]);
+    assert_eq!(code, 0, "{text}");
+    let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
+    let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("2 whole requests"), "{text}");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify.py");
+    let second = |file: &str| match Command::new("python3").arg(&program).args([file, "--key", &key]).output() {
+        Ok(done) => Some((done.status.code(), String::from_utf8(done.stdout).unwrap())),
+        Err(_) => None,
+    };
+    if let Some((code, text)) = second(file) {
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes.windows(6).position(|window| window == b"morgan").unwrap();
+    bytes[place] = b'M';
+    std::fs::write(&path, bytes).unwrap();
+    let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
+    assert_eq!(code, 11, "{text}");
+    if let Some((code, text)) = second(file) {
+        assert_eq!(code, Some(11), "{text}");
+    }
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_of_one_event_holds_by_itself() {
+    let lockbox = recorded().await;
+    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'access.granted'")
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
+    let (code, text) = lockbox_command(&lockbox, &["audit", "proof", &event.to_string()]);
+    assert_eq!(code, 0, "{text}");
+    let proof: tlog::ProofFile = text.parse().unwrap();
+    let keys: Vec<tlog::Verifier> =
+        lockbox.store.log_keys(Some("contoso")).await.unwrap().iter().map(|key| key.parse().unwrap()).collect();
+    let entry = proof.extra.clone().unwrap();
+    assert!(String::from_utf8_lossy(&entry).contains(&event.to_string()));
+    proof.verify(&entry, &keys).unwrap();
+    assert!(proof.verify(b"another", &keys).is_err());
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() {
+    let lockbox = recorded().await;
+    let (code, text) = lockbox_command(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
+    assert_eq!(code, 0, "{text}");
+    let log = "(select id from audit_logs where tenant = 'contoso')";
+    let granted = "(select id from audit_events where type = 'access.granted')";
+    let tampers: [(&str, i32, String); 10] = [
+        (
+            "an event's bytes",
+            11,
+            format!(
+                "update audit_events set body = convert_to(replace(convert_from(body, 'UTF8'), 'granted', 'Granted'), 'UTF8') where id = {granted}"
+            ),
+        ),
+        ("an event is gone", 12, format!("delete from audit_events where id = {granted}")),
+        ("an entry is gone", 12, format!("delete from audit_entries where log = {log} and index = 3")),
+        (
+            "two entries exchanged",
+            11,
+            format!(
+                "update audit_entries e set index = -1 - index where log = {log} and index in (2, 3); update audit_entries set index = 4 + index + 2 where log = {log} and index < 0"
+            ),
+        ),
+        ("a leaf hash", 11, format!("update audit_entries set leaf = sha256(leaf) where log = {log} and index = 2")),
+        ("the log's root", 11, "update audit_logs set root = sha256(root) where tenant = 'contoso'".to_owned()),
+        (
+            "a checkpoint's note",
+            10,
+            format!(
+                "update audit_checkpoints set note = replace(note, chr(10) || size || chr(10), chr(10) || size + 1 || chr(10)) where log = {log} and size = (select max(size) from audit_checkpoints where log = {log})"
+            ),
+        ),
+        ("who it is searched by", 15, "update audit_events set person = 'casey' where person = 'morgan'".to_owned()),
+        (
+            "longer access",
+            15,
+            "update requests set access_until = access_until + interval '1 hour' where state = 'granted'".to_owned(),
+        ),
+        (
+            "a rejection undone",
+            15,
+            "update requests set state = 'awaiting_customer', over_at = null where state = 'customer_rejected'"
+                .to_owned(),
+        ),
+    ];
+    for (name, expected, statement) in tampers {
+        // On a copy, so that each stands alone.
+        let copy = lockbox.copy_of_database().await;
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&copy).await.unwrap();
+        pool.execute("set session_replication_role = replica").await.unwrap();
+        pool.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.unwrap();
+        pool.close().await;
+        let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
+            .args(["audit", "verify", "--tenant", "contoso"])
+            .env("LOCKBOX_DATABASE_URL", &copy)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert_eq!(done.status.code(), Some(expected), "{name}: {text}");
+    }
+    lockbox.finish().await;
+}

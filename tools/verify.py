@@ -1,0 +1,971 @@
+#!/usr/bin/env python3
+"""Verifies an audit log bundle of Lockbox as docs/audit-format.md describes it; needs Python 3.8 and nothing else.
+
+    verify.py BUNDLE [--key KEY]... [--checkpoint FILE]... [--max-age SECONDS]
+    verify.py --batch LIST      one bundle a line: path, tab, key[, tab, checkpoint file]; prints path, tab, code
+
+Exit codes: 0 good, 10 signature, 11 changed, 12 missing, 13 two histories, 14 stale, 16 rule broken.
+"""
+import argparse
+import base64
+import binascii
+import datetime
+import functools
+import hashlib
+import json
+import os
+import re
+import sys
+
+SIGNATURE, FORK, CHANGED, GAP, RULE, STALE = 10, 13, 11, 12, 16, 14
+GRAVEST_FIRST = [SIGNATURE, FORK, CHANGED, GAP, RULE, STALE]
+NAMES = {10: "signature", 13: "two histories", 11: "changed", 12: "missing", 16: "rule broken", 14: "stale"}
+
+
+# -- Ed25519 verification, RFC 8032 -----------------------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+I = pow(2, (P - 1) // 4, P)
+
+
+def _recover_x(y, sign):
+    if y >= P:
+        return None
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    if x2 == 0:
+        return None if sign else 0
+    x = pow(x2, (P + 3) // 8, P)
+    if (x * x - x2) % P:
+        x = x * I % P
+    if (x * x - x2) % P:
+        return None
+    return P - x if x & 1 != sign else x
+
+
+def _point(data):
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & ((1 << 255) - 1)
+    x = _recover_x(y, sign)
+    return None if x is None else (x, y, 1, x * y % P)
+
+
+def _add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(n, p):
+    q = (0, 1, 1, 0)
+    while n:
+        if n & 1:
+            q = _add(q, p)
+        p = _add(p, p)
+        n >>= 1
+    return q
+
+
+_GY = 4 * pow(5, P - 2, P) % P
+_GX = _recover_x(_GY, 0)
+G = (_GX, _GY, 1, _GX * _GY % P)
+
+
+@functools.lru_cache(maxsize=4096)
+def ed25519_holds(key, message, signature):
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    a, r = _point(key), _point(signature[:32])
+    s = int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    left, right = _times(s, G), _add(r, _times(h, a))
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+# -- The Merkle tree, RFC 6962 ----------------------------------------------------------------------------------------
+
+def leaf_hash(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def _join(hashes):
+    """The root over subtrees of falling size, the right one first."""
+    root = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        root = node_hash(left, root)
+    return root
+
+
+class Tree:
+    """Grows by leaves; knows its root at any moment and the tiles it consists of."""
+
+    def __init__(self):
+        self.size, self.stack, self.levels = 0, [], [[]]
+
+    def push(self, leaf):
+        node, n = leaf, self.size
+        while n & 1:
+            node, n = node_hash(self.stack.pop(), node), n >> 1
+        self.stack.append(node)
+        self.size += 1
+
+    def root(self):
+        return _join(self.stack) if self.stack else hashlib.sha256(b"").digest()
+
+
+def upper_tiles(leaves):
+    """Every tile above the leaves: path to bytes."""
+    tiles, level, row = {}, 1, leaves
+    while len(row) >= 256:
+        above = []
+        for start in range(0, len(row) - len(row) % 256, 256):
+            part = row[start:start + 256]
+            while len(part) > 1:
+                part = [node_hash(part[i], part[i + 1]) for i in range(0, len(part), 2)]
+            above.append(part[0])
+        for start in range(0, len(above), 256):
+            part = above[start:start + 256]
+            tiles["tile/%d/%s" % (level, numbered(start // 256, len(part)))] = b"".join(part)
+        level, row = level + 1, above
+    return tiles
+
+
+def numbered(index, width):
+    path, rest = "%03d" % (index % 1000), index // 1000
+    while rest:
+        path, rest = "x%03d/%s" % (rest % 1000, path), rest // 1000
+    return path if width == 256 else "%s.p/%d" % (path, width)
+
+
+def includes(leaf, index, size, path, root):
+    """RFC 9162, 2.1.3.2."""
+    if index >= size:
+        return False
+    place, last, node = index, size - 1, leaf
+    for step in path:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            node = node_hash(step, node)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = node_hash(node, step)
+        place, last = place >> 1, last >> 1
+    return last == 0 and node == root
+
+
+# -- Signed notes and checkpoints, C2SP -------------------------------------------------------------------------------
+
+class Malformed(Exception):
+    pass
+
+
+def unbase64(text):
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("not base64")
+    if base64.b64encode(data).decode() != text:
+        raise Malformed("not base64")
+    return data
+
+
+class Key:
+    def __init__(self, text):
+        parts = text.split("+", 2)
+        if len(parts) != 3:
+            raise Malformed("not a key")
+        self.text, self.name, data = text, parts[0], unbase64(parts[2])
+        if len(data) != 33 or data[0] not in (1, 4) or not self.name:
+            raise Malformed("not a key")
+        self.kind, self.key = data[0], data[1:]
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
+        if self.id.hex() != parts[1]:
+            raise Malformed("not a key")
+
+    def holds(self, text, signature):
+        if self.kind == 1:
+            return ed25519_holds(self.key, text.encode(), signature)
+        if len(signature) < 8:
+            return False
+        seconds = int.from_bytes(signature[:8], "big")
+        return ed25519_holds(self.key, ("cosignature/v1\ntime %d\n%s" % (seconds, text)).encode(), signature[8:])
+
+
+class Note:
+    def __init__(self, data):
+        try:
+            note = data.decode("utf-8") if isinstance(data, bytes) else data
+        except UnicodeDecodeError:
+            raise Malformed("not UTF-8")
+        if len(note) > 1000000 or any((ord(c) < 32 or ord(c) == 127) and c != "\n" for c in note):
+            raise Malformed("not a note")
+        split = note.rfind("\n\n")
+        if split < 1 or not note.endswith("\n") or split + 2 >= len(note):
+            raise Malformed("not a note")
+        self.whole, self.text, self.signatures = note, note[:split + 1], []
+        for line in note[split + 2:-1].split("\n"):
+            words = line.split(" ", 2)
+            if len(words) != 3 or words[0] != "\u2014" or not words[1] or "+" in words[1]:
+                raise Malformed("not a signature line")
+            blob = unbase64(words[2])
+            if len(blob) < 5:
+                raise Malformed("not a signature line")
+            self.signatures.append((words[1], blob[:4], blob[4:]))
+        self.checkpoint = None
+        lines = self.text.split("\n")
+        if len(lines) == 4 and lines[0] and re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+            try:
+                root = unbase64(lines[2])
+            except Malformed:
+                return
+            if len(root) == 32:
+                self.checkpoint = (lines[0], int(lines[1]), root)
+
+    def opened(self, keys):
+        """(origin, size, root) when the log's key signed and no known key's signature is wrong; else the reason."""
+        by_log = False
+        for name, key_id, signature in self.signatures:
+            for key in keys:
+                if key.name == name and key.id == key_id:
+                    if not key.holds(self.text, signature):
+                        return None, "the signature of %s does not hold" % name
+                    by_log = by_log or (key.kind == 1 and self.checkpoint and self.checkpoint[0] == name)
+        if not by_log:
+            return None, "no trusted key of this log signed it"
+        return self.checkpoint, None
+
+
+def notes_in(text):
+    """Signed checkpoints in a mail, quoted or not."""
+    lines = [line.lstrip("> \t|").rstrip() for line in text.splitlines()]
+    found = []
+    for place, line in enumerate(lines):
+        if line.startswith("\u2014 ") and place >= 4 and not lines[place - 1].startswith("\u2014 "):
+            end = place
+            while end < len(lines) and lines[end].startswith("\u2014 "):
+                end += 1
+            try:
+                found.append(Note("\n".join(lines[place - 4:end]) + "\n"))
+            except Malformed:
+                pass
+    return found
+
+
+# -- Files ------------------------------------------------------------------------------------------------------------
+
+def read_tar(data):
+    """Files of a POSIX archive and what is wrong with it."""
+    files, at = {}, 0
+    while True:
+        block = data[at:at + 512]
+        if len(block) < 512:
+            return files, "it ends early"
+        if block == bytes(512):
+            rest = data[at + 512:]
+            return files, None if len(rest) >= 512 and not any(rest) else "its end is not as it must be"
+        total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+        kind = block[156:157]
+        if block[148:156] != b"%06o\0 " % total or block[257:262] != b"ustar" or block[135] or kind not in (b"0", b"5"):
+            return files, "a header is not as it must be"
+        try:
+            size = int(block[124:135], 8)
+            name = block[:100].split(b"\0")[0].decode()
+            prefix = block[345:500].split(b"\0")[0].decode()
+        except (ValueError, UnicodeDecodeError):
+            return files, "a header is not as it must be"
+        at += 512
+        end = at + size
+        filled = end + -size % 512
+        if len(data) < filled:
+            return files, "it ends within a file"
+        if any(data[end:filled]):
+            return files, "there is something after a file"
+        if kind == b"0":
+            files[((prefix + "/" if prefix else "") + name).lstrip("./") or name] = data[at:end]
+        at = filled
+
+
+def read_bundle(path):
+    if not os.path.isdir(path):
+        with open(path, "rb") as archive:
+            return read_tar(archive.read())
+    files = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            full = os.path.join(folder, name)
+            with open(full, "rb") as file:
+                files[os.path.relpath(full, path).replace(os.sep, "/")] = file.read()
+    return files, None
+
+
+# -- Entries ----------------------------------------------------------------------------------------------------------
+
+ENTRY = re.compile(rb'\{"event":(.*),"log":"([^"\\]*)","prev":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,18}),"v":([01])\}', re.S)
+
+
+def _refuse(_):
+    raise Malformed("a number that is not whole")
+
+
+def _number(text):
+    number = int(text)
+    if abs(number) > 2**53 - 1:
+        raise Malformed("a number that is too large")
+    return number
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def read_event(data, strict):
+    """The event's document; None when it is not in its format."""
+    try:
+        text = data.decode("utf-8")
+        if strict:
+            document = json.loads(text, parse_float=_refuse, parse_int=_number, parse_constant=_refuse)
+            if canonical(document) != text:
+                return None
+        else:
+            document = json.loads(text, parse_constant=_refuse)
+    except (ValueError, Malformed, RecursionError):
+        return None
+    try:
+        kind = document["type"]
+        if not kind.startswith("lockbox.") or not is_uuid(document["id"]) or moment(document["time"]) is None:
+            return None
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return document
+
+
+def is_uuid(text):
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", text) is not None
+
+
+TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?Z")
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def moment(text):
+    """Microseconds since 1970; None when it is no time."""
+    match = TIME.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    try:
+        at = datetime.datetime(year, month, day, hour, minute, second) - EPOCH
+    except ValueError:
+        return None
+    return (at.days * 86400 + at.seconds) * 1000000 + int((match.group(7) or "").ljust(6, "0"))
+
+
+def kind_of(document):
+    key = document["type"][len("lockbox."):]
+    return key.rsplit(".", 1)[0]
+
+
+def who_of(data):
+    actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
+    return actor.get("name") if isinstance(actor.get("name"), str) else actor.get("kind")
+
+
+# -- The rules, section 7.6 -------------------------------------------------------------------------------------------
+
+MOVES = {
+    (None, "request.submitted", "awaiting_manager"),
+    ("awaiting_manager", "request.manager_approved", "awaiting_customer"),
+    ("awaiting_manager", "request.manager_rejected", "manager_rejected"),
+    ("awaiting_manager", "request.expired", "expired"),
+    ("awaiting_manager", "request.withdrawn", "withdrawn"),
+    ("awaiting_manager", "request.commented", "awaiting_manager"),
+    ("awaiting_customer", "request.customer_approved", "awaiting_customer"),
+    ("awaiting_customer", "request.customer_rejected", "customer_rejected"),
+    ("awaiting_customer", "request.expired", "expired"),
+    ("awaiting_customer", "request.reminded", "awaiting_customer"),
+    ("awaiting_customer", "request.withdrawn", "withdrawn"),
+    ("awaiting_customer", "request.commented", "awaiting_customer"),
+    ("awaiting_customer", "access.granted", "granted"),
+    ("granted", "access.ended", "ended"),
+    ("granted", "request.commented", "granted"),
+}
+KINDS = {kind for _, kind, _ in MOVES}
+
+
+class History:
+    """A request as its steps so far leave it."""
+
+    def __init__(self):
+        self.version, self.state, self.digest, self.requester, self.manager = 0, None, None, None, None
+        self.yeses, self.required, self.asked, self.starts = [], 1, 0, None
+        self.review_by = self.decide_by = self.until = self.last = None
+
+    def all_yeses(self):
+        return self.state == "awaiting_customer" and len(self.yeses) >= max(self.required, 1)
+
+    def take(self, kind, at, data):
+        broken = []
+
+        def rule(holds, words):
+            if not holds:
+                broken.append(words)
+
+        actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
+        person = actor.get("id") if actor.get("kind") == "person" and is_uuid(actor.get("id")) else None
+        side, start, to = actor.get("side"), data.get("from"), data.get("to")
+        number = lambda name: data[name] if isinstance(data.get(name), int) else None
+        time = lambda name: moment(data.get(name))
+        rule(start == self.state, "each step begins where the one before ended")
+        rule((start, kind, to) in MOVES or (kind not in KINDS and start == to), "no %s leads from %s to %s" % (kind, start, to))
+        rule(self.version == 0 or data.get("digest") == self.digest, "the content never changes")
+        rule(self.last is None or at >= self.last - 1000000, "a step is not before the one it follows")
+        rule(not self.all_yeses() or kind == "access.granted", "when all yeses are there, access is granted")
+        decided = {"request.customer_approved", "request.customer_rejected"}
+        if kind == "request.submitted":
+            rule(person and side == "vendor", "a request is made by a person of the vendor")
+            rule(time("review_by") is not None and time("review_by") >= at, "a submission sets the review's deadline")
+        elif kind in ("request.manager_approved", "request.manager_rejected"):
+            rule(person and side == "vendor", "the review is made by a person of the vendor")
+            rule(person != self.requester, "nobody reviews their own request")
+            rule(self.review_by is not None and at < self.review_by, "a review counts only before its deadline")
+        elif kind in decided:
+            rule(person and side == "customer", "the customer's decision is made by the customer")
+            rule(person != self.requester, "nobody decides about their own request")
+            rule(person != self.manager, "nobody decides for both sides")
+            rule(person not in [who for who, _ in self.yeses], "one person's yes counts once")
+            rule(self.decide_by is not None and at < self.decide_by, "a decision counts only before its deadline")
+            if kind == "request.customer_approved":
+                allowed = number("duration_seconds")
+                rule(allowed is not None and 1 <= allowed <= self.asked, "no longer access than was asked for")
+                rule(number("approvals") == len(self.yeses) + 1, "the yeses are counted rightly")
+        elif kind == "access.granted":
+            rule(self.all_yeses(), "no access without two yeses: the customer's are not there")
+            rule(self.manager is not None, "no access without two yeses: the manager's is not there")
+            rule(self.decide_by is not None and at < self.decide_by, "no access is granted after the deadline")
+            opens, closes = time("access_from"), time("access_until")
+            rule(opens == max(at, self.starts or at), "access opens with the last yes, or at the start asked for")
+            shortest = min([seconds for _, seconds in self.yeses] or [0])
+            rule(None not in (opens, closes) and closes == opens + shortest * 1000000, "access lasts as the shortest yes allows")
+        elif kind == "access.ended":
+            rule(time("access_until") == self.until, "the end of access is fixed when it is granted")
+            rule({
+                "time": self.until is not None and at >= self.until,
+                "customer": person and side == "customer",
+                "vendor": person and side == "vendor" and person != self.requester,
+                "engineer": person and person == self.requester,
+                "ticket_closed": not person,
+            }.get(data.get("cause"), False), "access ends by its time, or by somebody who may end it")
+        elif kind == "request.expired":
+            stage, deadline = ("manager", self.review_by) if start == "awaiting_manager" else ("customer", self.decide_by)
+            rule(data.get("stage") == stage, "a request expires at the stage it is in")
+            rule(time("deadline") == deadline, "the deadline never moves")
+            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
+        elif kind == "request.withdrawn":
+            cause = data.get("cause")
+            rule(person == self.requester if cause == "engineer" else cause == "ticket_closed", "taken back by whom it may be")
+        elif kind == "request.reminded":
+            rule(time("decide_by") == self.decide_by, "the deadline never moves")
+        self.follow(kind, person, data, number, time)
+        self.state, self.last, self.version = to, at, self.version + 1
+        return broken
+
+    def follow(self, kind, person, data, number, time):
+        if kind == "request.submitted":
+            self.digest, self.requester, self.review_by = data.get("digest"), person, time("review_by")
+            self.starts = time("starts_at")
+            self.required = 1 if number("required_approvals") is None else number("required_approvals")
+            self.asked = number("duration_seconds") or 0
+        elif kind == "request.manager_approved":
+            self.manager, self.decide_by = person, time("decide_by")
+        elif kind == "request.customer_approved" and person and number("duration_seconds") is not None:
+            self.yeses.append((person, number("duration_seconds")))
+        elif kind == "access.granted":
+            self.until = time("access_until")
+
+
+# -- Views, section 9 -------------------------------------------------------------------------------------------------
+
+CSV_HEAD = "index,time,type,tenant,request,step,who,side,from,to,event\r\n"
+
+
+def csv_line(index, document, data):
+    text = lambda value: value if isinstance(value, str) else ""
+    actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
+    version = document.get("subjectversion")
+    cells = [
+        str(index), document["time"], kind_of(document), text(document.get("tenant")), text(document.get("correlationid")),
+        str(version) if isinstance(version, int) else "", text(who_of(data)), text(actor.get("side")),
+        text(data.get("from")), text(data.get("to")), document["id"],
+    ]
+    out = []
+    for cell in cells:
+        if cell and cell[0] in "=+-@\t\r\0":
+            cell = "'" + cell
+        if any(c in cell for c in '",\r\n'):
+            cell = '"' + cell.replace('"', '""') + '"'
+        out.append(cell)
+    return ",".join(out) + "\r\n"
+
+
+def ocsf_line(origin, index, raw, document, data):
+    kind = kind_of(document)
+    class_uid, activity = {"access.granted": (3005, 1), "access.ended": (3005, 2), "request.submitted": (3004, 1)}.get(kind, (3004, 3))
+    refused = kind.endswith(".refused") or kind.endswith(".failed") or kind == "message.parked"
+    actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
+    request = document.get("correlationid")
+    return canonical({
+        "activity_id": activity, "category_uid": 3, "class_uid": class_uid, "message": kind,
+        "actor": {"user": {"name": who_of(data) if who_of(data) is not None else "unknown", "uid": actor.get("id")}},
+        "entity": {"name": data.get("resource"), "type": data.get("service"), "uid": request if isinstance(request, str) else None},
+        "metadata": {"log_name": origin, "product": {"name": "Lockbox", "vendor_name": "Lockbox"}, "sequence": index,
+                     "uid": document["id"], "version": "1.3.0"},
+        "privileges": [data.get("service")], "raw_data": raw, "severity_id": 2 if refused else 1,
+        "status_id": 2 if refused else 1, "time": moment(document["time"]) // 1000,
+        "type_uid": class_uid * 100 + activity, "user": {"name": data.get("requester")},
+    }) + "\n"
+
+
+# -- The examination --------------------------------------------------------------------------------------------------
+
+class Examination:
+    def __init__(self, files, torn, keys, held, max_age=None):
+        self.files, self.pinned, self.held, self.max_age = files, keys, held, max_age
+        self.findings, self.remarks = [], []
+        self.leaves, self.actual, self.entries = [], [], []
+        self.streams, self.ids, self.key_changes, self.newest, self.requests = {}, set(), [], None, 0
+        if torn:
+            self.find(GAP, "the archive is damaged: " + torn)
+
+    def find(self, code, words, index=None, document=None):
+        self.findings.append((code, words, index, document))
+
+    def code(self):
+        codes = {finding[0] for finding in self.findings}
+        return next((code for code in GRAVEST_FIRST if code in codes), 0)
+
+    def run(self):
+        try:
+            about = json.loads(self.files["bundle.json"].decode())
+            self.origin, self.size, self.first, self.end = (about[name] for name in ("origin", "size", "first", "end"))
+            sound = about["v"] == 1 and self.first % 256 == 0 and 0 <= self.first <= self.end and (
+                self.end == self.size or (self.end < self.size and self.end % 256 == 0))
+            if not sound or moment(about["made_at"]) is None:
+                raise ValueError
+            head = self.files["checkpoint"].decode()
+        except (KeyError, ValueError, TypeError, RecursionError):
+            self.find(GAP, "bundle.json or checkpoint is missing or cannot be read")
+            return self
+        try:
+            self.head = Note(head)
+            head_size = self.head.checkpoint[1] if self.head.checkpoint else 0
+        except Malformed as fault:
+            self.head, head_size = None, 0
+            self.find(SIGNATURE, "the checkpoint cannot be read: %s" % fault)
+        if head_size != self.size:
+            self.find(CHANGED, "bundle.json speaks of %d entries, the checkpoint of %d" % (self.size, head_size))
+        self.head_size = head_size
+        if not self.pinned:
+            self.remarks.append("the key was taken from the bundle itself; compare it with the one you were given")
+            for line in self.files.get("keys.txt", b"").decode("utf-8", "replace").splitlines():
+                try:
+                    self.pinned.append(Key(line))
+                except Malformed:
+                    pass
+        self.read_notes()
+        self.sums()
+        if (self.size + 255) // 256 > len(self.files):  # a size that only stands in a file
+            self.find(GAP, "most of the tree is missing")
+            self.size = self.end = 0
+        self.walk()
+        self.check_views()
+        self.check_proofs()
+        self.check_root(self.check_notes())
+        self.check_age()
+        return self
+
+    def read_notes(self):
+        self.older, self.proofs = [], {}
+        for name in sorted(self.files):
+            if name.startswith("checkpoints/"):
+                try:
+                    self.older.append((name, Note(self.files[name])))
+                except Malformed as fault:
+                    self.find(SIGNATURE, "%s: %s" % (name, fault))
+        for name in sorted(self.files):
+            if name.startswith("proofs/"):
+                try:
+                    self.proofs[name] = read_proof(self.files[name])
+                except Malformed:
+                    self.find(CHANGED, "%s does not prove what it says" % name)
+                    continue
+                note = self.proofs[name][3]
+                if self.head is None or note.whole != self.head.whole:
+                    self.older.append((name, note))
+
+    def sums(self):
+        if "SHA256SUMS" not in self.files:
+            self.find(GAP, "SHA256SUMS is missing")
+            return
+        left = set(self.files) - {"SHA256SUMS"}
+        try:
+            lines = self.files["SHA256SUMS"].decode("utf-8").split("\n")
+        except UnicodeDecodeError:
+            self.find(GAP, "SHA256SUMS cannot be read")
+            return
+        for line in lines[:-1] if lines[-1] == "" else lines:
+            digest, gap, name = line.partition("  ")
+            if not gap:
+                self.find(CHANGED, "SHA256SUMS has a line that is none")
+                continue
+            left.discard(name)
+            if name not in self.files:
+                self.find(GAP, "the file %s is missing" % name)
+            elif hashlib.sha256(self.files[name]).hexdigest() != digest:
+                self.find(CHANGED, "the file %s is not the one that was exported" % name)
+        for name in left:
+            self.find(CHANGED, "the file %s was put in after the export" % name)
+
+    def walk(self):
+        known = {"bundle.json", "checkpoint", "keys.txt", "texts.jsonl", "SHA256SUMS", "README.txt", "ENGINEER.txt",
+                 "events.jsonl", "events.csv", "events.ocsf.jsonl"}
+        self.roots_at = {note.checkpoint[1] for _, note in self.older + self.held if note.checkpoint}
+        self.roots_at.add(self.head_size)
+        for first in range(0, self.size, 256):
+            width = min(256, self.size - first)
+            path = "tile/0/" + numbered(first // 256, width)
+            tile, entries = self.files.get(path), []
+            known.add(path)
+            if tile is None or len(tile) != 32 * width:
+                self.find(GAP, "%s is missing or has not the size it must have" % path)
+                tile = None
+            if self.first <= first < self.end:
+                path = "tile/entries/" + numbered(first // 256, width)
+                known.add(path)
+                try:
+                    entries = read_entries(self.files.get(path, b""))
+                except Malformed:
+                    self.find(CHANGED, "%s ends within an entry" % path)
+                if len(entries) > width:
+                    self.find(CHANGED, "%s holds more entries than the tree has there" % path)
+            for place in range(width):
+                recorded = tile[32 * place:32 * place + 32] if tile else None
+                entry = entries[place] if place < len(entries) else None
+                self.leaf(first + place, recorded, entry)
+        leaves = [recorded or actual for recorded, actual in zip(self.leaves, self.actual)]
+        if None not in leaves:
+            for path, data in upper_tiles(leaves).items():
+                known.add(path)
+                if path not in self.files:
+                    self.find(GAP, "%s is missing" % path)
+                elif self.files[path] != data:
+                    self.find(CHANGED, "%s is not what the hashes below it make" % path)
+        for name in self.files:
+            if name not in known and not name.startswith(("checkpoints/", "proofs/")):
+                self.find(CHANGED, "the file %s does not belong here" % name)
+
+    def leaf(self, index, recorded, entry):
+        actual = leaf_hash(entry) if entry is not None else None
+        self.leaves.append(recorded)
+        self.actual.append(actual)
+        if entry is not None:
+            self.entry(index, entry, actual)
+
+    def entry(self, index, entry, leaf):
+        match = ENTRY.fullmatch(entry)
+        if not match:
+            return self.find(RULE, "the entry is not in its format", index)
+        raw, log, prev, seq, v = match.groups()
+        document = read_event(raw, v == b"1")
+        loose = document if document is not None else read_event(raw, False)
+        if loose is not None:
+            self.entries.append((index, raw, loose))
+        if document is None:
+            return self.find(RULE, "the event in the entry is not in its format", index)
+        try:
+            log = log.decode()
+        except UnicodeDecodeError:
+            return self.find(RULE, "the entry is not in its format", index)
+        if log != self.origin:
+            self.find(RULE, "the entry belongs to another log, %s" % log, index, document)
+        if document["id"] in self.ids:
+            self.find(RULE, "the same event is recorded twice", index, document)
+        self.ids.add(document["id"])
+        at, kind, seq = moment(document["time"]), kind_of(document), int(seq)
+        self.newest = at if self.newest is None else max(self.newest, at)
+        data = document.get("data") if isinstance(document.get("data"), dict) else {}
+        if kind == "log.key_changed":
+            try:
+                previous = Key(data["previous"]) if isinstance(data.get("previous"), str) else None
+                self.key_changes.append((index, Key(data["key"]), previous))
+            except (Malformed, KeyError, TypeError, AttributeError):
+                self.find(RULE, "a change of the log's key names no key", index, document)
+        name = document.get("correlationid") if isinstance(document.get("correlationid"), str) else ""
+        version = document.get("subjectversion")
+        version = version if isinstance(version, int) and not isinstance(version, bool) else None
+        if name not in self.streams:
+            whole = self.first == 0 or seq == 1
+            before = 0 if whole else (version or 1) - 1
+            self.streams[name] = [0, bytes(32), before, History()] if whole else [seq - 1, bytes.fromhex(prev.decode()), before, None]
+        stream = self.streams[name]
+        if seq != stream[0] + 1:
+            self.find(GAP, "its stream goes on with %d where %d must follow" % (seq, stream[0] + 1), index, document)
+        elif bytes.fromhex(prev.decode()) != stream[1]:
+            self.find(CHANGED, "the entry before it in its stream is another than it was written after", index, document)
+        stream[0], stream[1] = seq, leaf
+        if version is None:
+            return None
+        if version != stream[2] + 1:
+            self.find(GAP, "step %d of the request where step %d must follow" % (version, stream[2] + 1), index, document)
+        stream[2] = version
+        if stream[3] is not None:
+            for words in stream[3].take(kind, at, data):
+                self.find(RULE, words, index, document)
+        return None
+
+    def check_views(self):
+        made = {"events.jsonl": [], "events.csv": [CSV_HEAD], "events.ocsf.jsonl": []}
+        whole = sum(actual is not None for actual in self.actual) >= self.end - self.first
+        texts = {}
+        for line in self.files.get("texts.jsonl", b"").decode("utf-8", "replace").splitlines():
+            try:
+                text = json.loads(line)
+                texts.setdefault(text["event"], []).append(text)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                texts.setdefault("", []).append(None)
+        for index, raw, document in self.entries:
+            data = document.get("data") if isinstance(document.get("data"), dict) else {}
+            text = raw.decode("utf-8", "replace")
+            made["events.jsonl"].append(text + "\n")
+            made["events.csv"].append(csv_line(index, document, data))
+            made["events.ocsf.jsonl"].append(ocsf_line(self.origin, index, text, document, data))
+            for text in texts.pop(document["id"], []):
+                if not committed(data, text):
+                    self.find(CHANGED, "a text in texts.jsonl is not the one that was committed to", index, document)
+        for name, lines in made.items():
+            if name not in self.files:
+                self.find(GAP, "%s is missing" % name)
+                continue
+            made_again, found = "".join(lines).encode("utf-8", "replace"), self.files[name]
+            if found != made_again if whole else not found.startswith(made_again):
+                self.find(CHANGED, "%s says something else than the entries" % name)
+        if texts and whole:
+            self.find(CHANGED, "texts.jsonl has texts of events that are not here")
+
+    def check_proofs(self):
+        for name, (entry, index, path, note) in self.proofs.items():
+            match = ENTRY.fullmatch(entry) if entry is not None else None
+            document = read_event(match.group(1), False) if match else None
+            holds = (document is not None and note.checkpoint is not None
+                     and name == "proofs/%s.tlog-proof" % document["id"]
+                     and includes(leaf_hash(entry), index, note.checkpoint[1], path, note.checkpoint[2]))
+            if not holds:
+                self.find(CHANGED, "%s does not prove what it says" % name)
+
+    def roots(self, leaves):
+        """Root of the first n leaves for each n that a checkpoint names; up to the first leaf that is not there."""
+        tree, roots = Tree(), {}
+        for leaf in [*leaves, None]:
+            if tree.size in self.roots_at:
+                roots[tree.size] = tree.root()
+            if leaf is None:
+                return roots
+            tree.push(leaf)
+
+    def check_notes(self):
+        """The keys that follow from the pinned ones, the head, and every earlier checkpoint."""
+        recorded = self.roots([recorded or actual for recorded, actual in zip(self.leaves, self.actual)])
+        self.recorded = recorded
+        keys, grew = list(self.pinned), True
+        notes = [note for _, note in self.older] + ([self.head] if self.head else [])
+        while grew:
+            grew = False
+            for note in notes:
+                checkpoint, _ = note.opened(keys)
+                if not checkpoint or recorded.get(checkpoint[1]) != checkpoint[2]:
+                    continue
+                for index, key, previous in self.key_changes:
+                    texts = [one.text for one in keys]
+                    if index < checkpoint[1] and previous and previous.text in texts and key.text not in texts:
+                        keys.append(key)
+                        grew = True
+        head = None
+        if self.head:
+            head, why = self.head.opened(keys)
+            if not head:
+                self.find(SIGNATURE, "the checkpoint: " + why)
+            elif head[0] != self.origin:
+                self.find(SIGNATURE, "the checkpoint is one of the log %s" % head[0])
+        for name, note in self.older + self.held:
+            earlier, why = note.opened(keys)
+            if not earlier:
+                self.find(SIGNATURE, "%s: this earlier checkpoint does not count: %s" % (name, why))
+            elif head and earlier[0] != head[0]:
+                self.find(SIGNATURE, "%s: it is a checkpoint of another log" % name)
+            elif head and earlier[1] > head[1]:
+                self.find(STALE, "%s: it speaks of %d entries and this log ends after %d" % (name, earlier[1], head[1]))
+            elif head and earlier[1] in recorded and recorded[earlier[1]] != earlier[2]:
+                if recorded.get(head[1]) == head[2] or (earlier[1] == head[1] and earlier[2] != head[2]):
+                    self.find(FORK, "%s: the log signed then is not the beginning of the log signed now" % name)
+        return head
+
+    def check_root(self, head):
+        if self.head is None or self.head.checkpoint is None:
+            return
+        size, signed = self.head.checkpoint[1:]
+        nothing = [i for i, (r, a) in enumerate(zip(self.leaves, self.actual)) if r is None and a is None]
+        if len(self.leaves) < size or (nothing and nothing[0] < size):
+            self.find(GAP, "some of the entries that the checkpoint speaks of are missing", nothing[0] if nothing else len(self.leaves))
+        if len(self.leaves) > size:
+            self.find(CHANGED, "there are %d entries and %d are signed" % (len(self.leaves), size), size)
+        mixed = [actual or recorded for recorded, actual in zip(self.leaves, self.actual)]
+        if self.recorded.get(size) == signed:
+            self.against_recorded()
+        elif self.roots(mixed).get(size) == signed:
+            self.find(CHANGED, "a recorded hash is not the entry's; the entry is right")
+        elif size in self.recorded:
+            self.find(CHANGED, "the entries do not lead to the signed root")
+            self.against_recorded()
+
+    def against_recorded(self):
+        pairs = list(enumerate(zip(self.leaves, self.actual)))
+        missing = {i for i, (_, actual) in pairs if actual is None and self.first <= i < self.end}
+        other = {i: actual for i, (recorded, actual) in pairs if recorded and actual and recorded != actual}
+        if not missing and not other:
+            return
+        there = {recorded or actual for i, (recorded, actual) in pairs if i not in missing and i not in other} | set(other.values())
+        logged = {recorded or actual for recorded, actual in zip(self.leaves, self.actual)}
+        found = False
+        for i in sorted(missing | set(other)):
+            gone, new = self.leaves[i] not in there, i in other and other[i] not in logged
+            if gone and new:
+                self.find(CHANGED, "this is not the entry that was logged here: it was changed", i)
+            elif gone:
+                self.find(GAP, "the entry that was logged here is gone", i)
+            elif new:
+                self.find(CHANGED, "this entry was never logged: it was put in", i)
+            found = found or gone or new
+        if not found:
+            for i in sorted(other):
+                self.find(CHANGED, "this entry was moved", i)
+
+    def check_age(self):
+        if self.max_age is not None:
+            now = datetime.datetime.now(datetime.timezone.utc).timestamp() * 1000000
+            if self.newest is None or now - self.newest > self.max_age * 1000000:
+                self.find(STALE, "the newest entry is older than %d s" % self.max_age)
+
+    def tell(self):
+        print("log         %s" % getattr(self, "origin", "?"))
+        print("looked at   %d entries" % len(self.entries))
+        for remark in self.remarks:
+            print("note        %s" % remark)
+        if not self.findings:
+            print("\nGOOD: the log is what was signed, nothing is missing, and every step is by the rules.")
+            return
+        print("\nNOT GOOD: %d findings" % len(self.findings))
+        for code, words, index, document in sorted(self.findings, key=lambda one: GRAVEST_FIRST.index(one[0]))[:100]:
+            print("\n  %s: %s" % (NAMES[code], words))
+            if index is not None:
+                print("    entry %d" % index)
+            if document:
+                data = document.get("data") if isinstance(document.get("data"), dict) else {}
+                print("    %s at %s, event %s, request %s, by %s" % (
+                    kind_of(document), document["time"], document["id"], document.get("correlationid"), who_of(data)))
+
+
+def committed(data, text):
+    try:
+        salt, words = binascii.unhexlify(text["salt"]), text["text"].encode()
+        return len(salt) == 32 and data[text["field"]]["committed"] == hashlib.sha256(salt + words).hexdigest()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def read_entries(data):
+    entries, at = [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at:at + 2], "big")
+        if at + 2 > len(data) or at + 2 + length > len(data):
+            raise Malformed("it ends within an entry")
+        entries.append(data[at + 2:at + 2 + length])
+        at += 2 + length
+    return entries
+
+
+def read_proof(data):
+    """(extra, index, path, note)"""
+    try:
+        head, gap, note = data.decode("utf-8").partition("\n\n")
+    except UnicodeDecodeError:
+        raise Malformed("not a proof")
+    lines = head.split("\n")
+    if not gap or lines.pop(0) != "c2sp.org/tlog-proof@v1" or not lines:
+        raise Malformed("not a proof")
+    extra = None
+    if lines[0].startswith("extra "):
+        extra = unbase64(lines.pop(0)[6:])
+    if not lines or not re.fullmatch("index (0|[1-9][0-9]{0,18})", lines[0]):
+        raise Malformed("not a proof")
+    path = [unbase64(line) for line in lines[1:]]
+    if any(len(step) != 32 for step in path):
+        raise Malformed("not a proof")
+    return extra, int(lines[0][6:]), path, Note(note)
+
+
+def verify(path, keys, held, max_age=None):
+    files, torn = read_bundle(path)
+    return Examination(files, torn, list(keys), held, max_age).run()
+
+
+def batch(path):
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            bundle, key, *held = line.rstrip("\n").split("\t")
+            notes = []
+            for name in held:
+                with open(name, encoding="utf-8") as mail:
+                    notes += [(name, note) for note in notes_in(mail.read())]
+            print("%s\t%d" % (bundle, verify(bundle, [Key(key)], notes).code()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", help="a bundle: an archive or a folder")
+    parser.add_argument("--key", action="append", default=[], help="a key you trust: name+id+base64")
+    parser.add_argument("--checkpoint", action="append", default=[], help="a file with a checkpoint you kept, such as a mail")
+    parser.add_argument("--max-age", type=int, help="how old the newest entry may be, in seconds")
+    parser.add_argument("--batch", help="a list of bundles to verify in one process")
+    given = parser.parse_args()
+    if given.batch:
+        batch(given.batch)
+        return 0
+    if not given.bundle:
+        parser.error("a bundle is needed")
+    held = []
+    try:
+        keys = [Key(text.strip()) for text in given.key]
+    except Malformed:
+        parser.error("a key has the form name+id+base64")
+    for name in given.checkpoint:
+        with open(name, encoding="utf-8", errors="replace") as mail:
+            notes = notes_in(mail.read())
+        if not notes:
+            parser.error("no checkpoint is in %s" % name)
+        held += [(name, note) for note in notes]
+    examined = verify(given.bundle, keys, held, given.max_age)
+    examined.tell()
+    return examined.code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+//! Role `access`: opens and closes doors in target systems. It takes `access.granted` and `access.ended` as hints, looks
+//! at the table every second all the same, and says `access.opened`, `access.closed`, `access.failed` or
+//! `access.orphan_removed`.
+//!
+//! The order to open or close stands in the row before any call; a call is outside any transaction, and what it showed is
+//! kept after. No check of any policy stands before closing. A door is closed when the target was read back as closed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use broker::{Consumer, Link};
+use connectors::{Built, Connector};
+use contracts::{Envelope, Kind, Malformed};
+use store::Changes;
+use tokio::sync::Notify;
+
+use crate::engine::{park, park_into};
+use crate::role::RoleName;
+use crate::supervisor::{SessionError, Surroundings, keep};
+
+mod call;
+mod keeper;
+mod reconcile;
+
+/// Deliveries held unacknowledged.
+const PREFETCH: u16 = 512;
+/// Most hints taken at once.
+const BATCH_LIMIT: usize = 256;
+
+/// The connectors of this deployment, by service.
+#[derive(Clone, Default)]
+pub struct Doors {
+    by_service: Arc<HashMap<String, Built>>,
+}
+
+impl Doors {
+    /// Doors behind these connectors; every other service has the gate alone.
+    pub fn behind(connectors: Vec<Built>) -> Self {
+        let by_service = connectors.into_iter().map(|built| (built.service.clone(), built)).collect();
+        Self { by_service: Arc::new(by_service) }
+    }
+
+    /// Kind of the connector that a service is behind.
+    fn kind(&self, service: &str) -> &'static str {
+        self.by_service.get(service).map_or(store::doors::GATE, |built| built.kind)
+    }
+
+    /// The connector of a service, if it is still of this kind.
+    fn connector(&self, service: &str, kind: &str) -> Option<Arc<dyn Connector>> {
+        self.by_service.get(service).filter(|built| built.kind == kind).map(|built| built.connector.clone())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Built> {
+        self.by_service.values()
+    }
+}
+
+/// Runs the role until the stop.
+pub async fn run(around: Surroundings, doors: Doors) {
+    let wake = Arc::new(Notify::new());
+    around.tasks.spawn(keeper::run(around.clone(), doors.clone(), wake.clone()));
+    around.tasks.spawn(reconcile::run(around.clone(), doors));
+    keep(&around, RoleName::Access.as_str(), || hints(&around, &wake)).await;
+}
+
+/// Takes hints: each wakes the keeper, which asks the table.
+async fn hints(around: &Surroundings, wake: &Notify) -> Result<(), SessionError> {
+    let role = RoleName::Access.as_str();
+    around.store.check_schema().await?;
+    let link = Link::open(&around.broker).await?;
+    let mut consumer = Consumer::open(&link, &around.names, role, PREFETCH, &around.broker.name).await?;
+    around.health.set(role, Ok(()));
+    tracing::info!(role, "at work");
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = around.stop.cancelled() => break,
+            batch = consumer.next_batch(BATCH_LIMIT) => batch?,
+        };
+        let mut changes = Changes::default();
+        let mut odd = Vec::new();
+        for delivery in &batch.deliveries {
+            match read(delivery.body()) {
+                Ok(id) => changes.taken.extend(id),
+                Err(fault) => odd.push(park(delivery, role, &fault)),
+            }
+        }
+        wake.notify_one();
+        let now = around.store.clock().await?;
+        for parked in odd {
+            park_into(&mut changes, parked, now);
+        }
+        let messages = changes.messages.clone();
+        around.store.take_hints(role, changes).await?;
+        around.relay.hand_over(messages, Vec::new(), now).await;
+        metrics::counter!("lockbox_messages_total", "role" => role)
+            .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
+        batch.done().await?;
+    }
+    around.health.set(role, Err("stopping".to_owned()));
+    consumer.cancel().await;
+    link.close().await;
+    Ok(())
+}
+
+fn read(body: &[u8]) -> Result<Option<uuid::Uuid>, Malformed> {
+    let (envelope, kind) = Envelope::read(body)?;
+    if matches!(kind, Kind::AccessGranted | Kind::AccessEnded) {
+        return Ok(envelope.own_id());
+    }
+    Err(Malformed {
+        code: "schema.unexpected_type",
+        detail: format!("{} is not taken here; see schemas/asyncapi.yaml for its exchange", kind.type_name()),
+    })
+}

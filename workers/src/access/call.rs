@@ -1,0 +1,110 @@
+//! The calls for one door, and what they showed.
+
+use std::time::Duration;
+
+use connectors::{Connector, Fault, Found, Mode, Order};
+use domain::Content;
+use domain::door::{Door, DoorFact, DoorState};
+use store::Store;
+use store::doors::Claimed;
+
+use super::Doors;
+
+/// Time limit of one call: a target that hangs has failed.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a connector is told.
+pub(super) fn order(content: &Content, until: chrono::DateTime<chrono::Utc>) -> Order {
+    Order {
+        grant: content.request.0,
+        tenant: content.tenant_name.clone(),
+        service: content.service.clone(),
+        resource: content.resource.clone(),
+        mode: match content.mode {
+            domain::Mode::ReadOnly => Mode::ReadOnly,
+            domain::Mode::ReadWrite => Mode::ReadWrite,
+        },
+        engineer: content.requester_name.clone(),
+        until,
+    }
+}
+
+/// One call with its time limit.
+pub(super) async fn limited<T>(what: &str, call: impl Future<Output = Result<T, Fault>>) -> Result<T, String> {
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(answer) => answer.map_err(|fault| fault.to_string()),
+        Err(_) => Err(format!("{what} was not answered within {} s", CALL_LIMIT.as_secs())),
+    }
+}
+
+/// Opens or closes a claimed door and says what was seen.
+pub(super) async fn act(store: &Store, doors: &Doors, claimed: &Claimed) -> Result<Vec<DoorFact>, store::Error> {
+    let Some(connector) = doors.connector(&claimed.content.service, &claimed.connector) else {
+        let problem = format!(
+            "no connector of kind {} is configured for {}; the door was to be opened and is to be closed through it",
+            claimed.connector, claimed.content.service
+        );
+        return Ok(vec![failed(&claimed.door, problem, store.clock().await?)]);
+    };
+    let order = order(&claimed.content, claimed.door.until);
+    match claimed.door.state {
+        DoorState::Opening => open(store, &*connector, claimed, &order).await,
+        DoorState::Closing => close(store, &*connector, &order).await,
+        DoorState::Open | DoorState::Closed => Ok(Vec::new()),
+    }
+}
+
+fn failed(door: &Door, problem: String, at: chrono::DateTime<chrono::Utc>) -> DoorFact {
+    match door.state {
+        DoorState::Opening | DoorState::Open => DoorFact::NotOpened { problem, at },
+        DoorState::Closing | DoorState::Closed => DoorFact::NotClosed { problem, at },
+    }
+}
+
+async fn open(
+    store: &Store,
+    connector: &dyn Connector,
+    claimed: &Claimed,
+    order: &Order,
+) -> Result<Vec<DoorFact>, store::Error> {
+    let opened = async {
+        if !claimed.engineer_enabled {
+            return Err(format!("{} is disabled; nothing is opened", order.engineer));
+        }
+        limited("open", connector.open(order)).await?;
+        match limited("probe", connector.probe(order)).await? {
+            Found::Open => Ok(()),
+            Found::Closed => Err("the target said that it opened and was read back as closed".to_owned()),
+        }
+    };
+    let opened = opened.await;
+    let at = store.clock().await?;
+    Ok(vec![match opened {
+        Ok(()) => DoorFact::Opened { at },
+        Err(problem) => DoorFact::NotOpened { problem, at },
+    }])
+}
+
+/// Every step is tried although the one before failed: cutting helps also where closing hangs, and what counts in the
+/// end is what is read back.
+async fn close(store: &Store, connector: &dyn Connector, order: &Order) -> Result<Vec<DoorFact>, store::Error> {
+    let mut facts = Vec::new();
+    let closed = limited("close", connector.close(order)).await;
+    let cut = limited("cut", connector.terminate_sessions(order)).await;
+    let at = store.clock().await?;
+    if let Ok(sessions) = cut {
+        facts.push(DoorFact::Cut { sessions: i64::try_from(sessions).unwrap_or(i64::MAX), at });
+    }
+    let read = limited("probe", connector.probe(order)).await;
+    let at = store.clock().await?;
+    let problem = match (closed, cut, read) {
+        (Ok(()), Ok(_), Ok(Found::Closed)) => {
+            facts.push(DoorFact::ReadClosed { at });
+            return Ok(facts);
+        }
+        (Err(problem), _, _) | (Ok(()), Err(problem), _) | (Ok(()), Ok(_), Err(problem)) => problem,
+        (Ok(()), Ok(_), Ok(Found::Open)) => "the target said that it closed and was read back as open".to_owned(),
+    };
+    facts.push(DoorFact::NotClosed { problem, at });
+    Ok(facts)
+}

@@ -1,0 +1,165 @@
+//! A witness of logs: signs for a checkpoint only if it goes on from the one it saw before, so that a log cannot show one
+//! history to one party and another to the next. The words on the wire are those of c2sp.org/tlog-witness; serving them
+//! is the program's.
+
+use std::collections::BTreeMap;
+
+use tlog::{Checkpoint, Hash, Note, Signer, Verifier};
+
+use crate::signer::{Memory, MemoryFault};
+
+/// Most hashes in a proof.
+const PROOF_LIMIT: usize = 63;
+
+/// What a log asks of a witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddCheckpoint {
+    /// Entries of the checkpoint that the witness saw last, as the log believes.
+    pub old: u64,
+    /// That the new tree goes on from there.
+    pub proof: Vec<Hash>,
+    /// The new checkpoint, signed by the log.
+    pub note: Note,
+}
+
+/// What a witness answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The lines it adds under the note.
+    Cosigned(String),
+    /// Not in the protocol's form.
+    Malformed(&'static str),
+    /// A log it does not know.
+    Unknown,
+    /// Not signed by a key it knows of that log.
+    NotSigned,
+    /// The log believes wrongly where the witness stands: there.
+    Conflict(u64),
+    /// The proof does not hold.
+    Unproved,
+}
+
+/// A witness with what it has seen.
+#[derive(Debug)]
+pub struct Witness {
+    keys: Vec<Signer>,
+    logs: BTreeMap<String, Vec<Verifier>>,
+    memory: Memory,
+}
+
+impl AddCheckpoint {
+    /// As it is sent.
+    pub fn body(&self) -> String {
+        let proof: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
+        format!("old {}\n{proof}\n{}", self.old, self.note)
+    }
+
+    /// Reads what was sent.
+    pub fn parse(body: &str) -> Option<Self> {
+        let (head, note) = body.split_once("\n\n")?;
+        let mut lines = head.lines();
+        let old = lines.next()?.strip_prefix("old ")?.parse().ok()?;
+        let proof: Vec<Hash> = lines.map(Hash::from_base64).collect::<Option<_>>()?;
+        (proof.len() <= PROOF_LIMIT).then_some(())?;
+        Some(Self { old, proof, note: note.parse().ok()? })
+    }
+}
+
+impl Witness {
+    /// One that signs with these keys for logs that these keys sign.
+    pub fn new(keys: Vec<Signer>, logs: Vec<Verifier>, memory: Memory) -> Self {
+        let mut by_origin: BTreeMap<String, Vec<Verifier>> = BTreeMap::new();
+        for key in logs {
+            by_origin.entry(key.name.clone()).or_default().push(key);
+        }
+        Self { keys, logs: by_origin, memory }
+    }
+
+    /// Answers a log. What is signed for is on the disk before the signature is given.
+    ///
+    /// # Errors
+    /// When nothing can be remembered; then nothing is signed.
+    pub fn add(&mut self, body: &str, now_seconds: u64) -> Result<Answer, MemoryFault> {
+        let Some(asked) = AddCheckpoint::parse(body) else {
+            return Ok(Answer::Malformed("old, a proof, an empty line and a signed checkpoint are expected"));
+        };
+        let Ok(claimed) = asked.note.text.parse::<Checkpoint>() else {
+            return Ok(Answer::Malformed("the note holds no checkpoint"));
+        };
+        let Some(known) = self.logs.get(&claimed.origin) else { return Ok(Answer::Unknown) };
+        let Ok((tree, _)) = Checkpoint::open(&asked.note, known) else { return Ok(Answer::NotSigned) };
+        if asked.old > tree.size {
+            return Ok(Answer::Malformed("the old size is above the new one"));
+        }
+        let (seen, root) = self.memory.tree(&tree.origin).unwrap_or((0, tlog::root(&[])));
+        if asked.old != seen || (seen == tree.size && root != tree.root) {
+            return Ok(Answer::Conflict(seen));
+        }
+        if tlog::verify_consistency((seen, &root), (tree.size, &tree.root), &asked.proof).is_err() {
+            return Ok(Answer::Unproved);
+        }
+        let text = tree.to_string();
+        if seen < tree.size {
+            self.memory.remember(&[tree])?;
+        }
+        let signatures = self.keys.iter().map(|key| key.sign(&text, now_seconds)).collect();
+        let note = Note { text: text.clone(), signatures }.to_string();
+        Ok(Answer::Cosigned(note[text.len() + 1..].to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tlog::{Kind, tiles_for_consistency};
+
+    use super::*;
+
+    fn tree(leaves: &[Hash]) -> Checkpoint {
+        let size = u64::try_from(leaves.len()).unwrap();
+        Checkpoint { origin: "lockbox.fabrikam.example/t/contoso".into(), size, root: tlog::root(leaves) }
+    }
+
+    fn ask(leaves: &[Hash], old: u64, key: &Signer) -> String {
+        let size = u64::try_from(leaves.len()).unwrap();
+        let tiles = tlog::Tiles::from([((0, 0), leaves.iter().flat_map(|hash| hash.0).collect())]);
+        assert!(tiles_for_consistency(old, size).iter().all(|tile| tile.index == 0));
+        let proof = tlog::prove_consistency(&tiles, old, size).unwrap_or_default();
+        let note: Note = crate::signer::sign(
+            &tree(leaves),
+            &[Signer::from_seed(&key.verifier().name, Kind::Log, &[1; 32]).unwrap()],
+        )
+        .parse()
+        .unwrap();
+        AddCheckpoint { old, proof, note }.body()
+    }
+
+    #[test]
+    fn only_growth_that_goes_on_from_what_was_seen_is_signed_for() {
+        let log = Signer::from_seed("lockbox.fabrikam.example/t/contoso", Kind::Log, &[1; 32]).unwrap();
+        let own = || Signer::from_seed("witness.contoso.example", Kind::Witness, &[2; 32]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let begin = || Witness::new(vec![own()], vec![log.verifier().clone()], Memory::open(folder.path()).unwrap());
+        let leaves: Vec<Hash> = (0..9_u8).map(|n| tlog::leaf_hash(&[n])).collect();
+        let other: Vec<Hash> = (0..9_u8).map(|n| tlog::leaf_hash(&[n, n])).collect();
+        let mut witness = begin();
+        let Answer::Cosigned(lines) = witness.add(&ask(&leaves[..4], 0, &log), 1_700_000_000).unwrap() else {
+            panic!()
+        };
+        let note: Note = format!("{}\n{lines}", tree(&leaves[..4])).parse().unwrap();
+        assert_eq!(note.verify(&[own().verifier().clone()]).unwrap()[0].at, Some(1_700_000_000));
+        assert_eq!(witness.add(&ask(&leaves[..7], 0, &log), 1).unwrap(), Answer::Conflict(4));
+        drop(witness);
+        // It remembers over a restart.
+        let mut witness = begin();
+        assert!(matches!(witness.add(&ask(&leaves[..7], 4, &log), 1).unwrap(), Answer::Cosigned(_)));
+        assert_eq!(witness.add(&ask(&other, 7, &log), 1).unwrap(), Answer::Unproved, "a fork");
+        assert_eq!(witness.add(&ask(&other[..7], 7, &log), 1).unwrap(), Answer::Conflict(7), "a fork of the same size");
+        assert!(matches!(witness.add(&ask(&leaves[..4], 7, &log), 1).unwrap(), Answer::Malformed(_)), "shrinking");
+        let stranger = ask(&leaves, 7, &log).replace("t/contoso", "t/adatum");
+        assert_eq!(witness.add(&stranger, 1).unwrap(), Answer::Unknown);
+        let unsigned = ask(&leaves, 7, &log);
+        let unsigned = unsigned.replacen("\u{2014} lockbox", "\u{2014} nobody", 1);
+        assert_eq!(witness.add(&unsigned, 1).unwrap(), Answer::NotSigned);
+        assert!(matches!(witness.add("nonsense", 1).unwrap(), Answer::Malformed(_)));
+    }
+}
