@@ -35,6 +35,7 @@ mod assets;
 mod audit;
 mod changed;
 mod clicks;
+mod complete;
 mod guard;
 mod handles;
 mod listen;
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     oidc: Option<oidc::Oidc>,
     mailbox: Option<Mailbox>,
     limits: api::Limits,
+    counts: complete::Counts,
     /// Hosts inside the house that webhooks may reach.
     webhook_inside: workers::webhooks::Inside,
     /// Passkeys bound to this portal, or why there are none.
@@ -219,6 +221,7 @@ pub fn start(
         oidc: oidc::Oidc::new(&options.provider, &origin)?,
         mailbox: options.mailbox,
         limits: api::Limits::default(),
+        counts: complete::Counts::default(),
         webhook_inside: settings.webhook_inside.clone(),
         passkeys: Passkeys::at(&origin),
         origin,

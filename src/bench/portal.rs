@@ -70,7 +70,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
     once(rig, 500).await?;
     work.cancel();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    rig.store.multiply(rows, |done| tell(&format!("{done} of {rows} requests are in the table"))).await?;
+    rig.store.multiply(rows, tell).await?;
     let samples = rig.store.sample(i64::try_from(LOOKS).unwrap_or(500)).await?;
     let sample = |number: usize| &samples[number % samples.len()];
 

@@ -1,5 +1,7 @@
 //! The audit log as auditors, managers and approvers search it. A tenant's people see their tenant's events only.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
@@ -7,7 +9,7 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use domain::Side;
 use serde::Deserialize;
-use store::audit::AuditFilter;
+use store::audit::{AuditFilter, AuditRow, Found as FoundEvents};
 use store::searches::SavedSearch;
 use uuid::Uuid;
 
@@ -20,6 +22,8 @@ use super::session::Viewer;
 const PAGE_LIMIT: i64 = 100;
 /// Most events in an export.
 const EXPORT_LIMIT: i64 = 100_000;
+/// After this long a search shows what it has, and offers to go on.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What to look for, as in the address of the page: a search is kept by keeping its address.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,6 +66,8 @@ struct AuditPage {
     problem: Option<String>,
     /// The page behind this one.
     older: Option<String>,
+    /// How far back this search came before its time was over.
+    stopped_at: Option<Moment>,
 }
 
 #[derive(Template)]
@@ -137,34 +143,21 @@ async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault>
     tenant.map(|tenant| Some(tenant.name)).ok_or(Fault::Missing)
 }
 
-pub(super) async fn look(
+/// Searches as this person may, for a while.
+pub(super) async fn look(app: &App, viewer: &Viewer, filter: AuditFilter) -> Result<FoundEvents, Fault> {
+    look_for(app, viewer, filter, PATIENCE).await
+}
+
+async fn look_for(
     app: &App,
     viewer: &Viewer,
     mut filter: AuditFilter,
-) -> Result<Vec<store::audit::AuditRow>, Fault> {
+    patience: Duration,
+) -> Result<FoundEvents, Fault> {
     if let Some(own) = own_tenant(app, viewer).await? {
         filter.tenant = Some(own);
     }
-    Ok(app.store.search_audit(&filter).await?)
-}
-
-/// Whether the log of what is looked at is complete: one's own tenant's, the tenant searched for, or the operator's.
-async fn complete(app: &App, tenant: Option<&str>) -> Result<String, Fault> {
-    let state = app.store.completeness(tenant).await?;
-    let missing = match (state.incomplete, state.waiting) {
-        (0, 0) => "none missing".to_owned(),
-        (0, waiting) => format!("{waiting} more on their way"),
-        (requests, _) => format!("steps of {requests} requests are not in it yet"),
-    };
-    let signed = state.checkpoint.map_or_else(
-        || "not signed yet".to_owned(),
-        |latest| {
-            let root = state.root.unwrap_or_default();
-            format!("tree root {root} over {}, signed at {}", latest.size, crate::output::time(latest.signed_at))
-        },
-    );
-    let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
-    Ok(format!("{} events in {whose}, {missing}; {signed}.", state.entries))
+    Ok(app.store.look_in_audit(&filter, patience).await?)
 }
 
 pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
@@ -172,12 +165,14 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
         Ok(filter) => (look(&app, &viewer, filter).await?, None),
         Err(problem) => {
             own_tenant(&app, &viewer).await?;
-            (Vec::new(), Some(problem))
+            (FoundEvents::default(), Some(problem))
         }
     };
-    let is_full = i64::try_from(found.len()).unwrap_or_default() == PAGE_LIMIT;
-    let older = found.last().filter(|_| is_full).map(|last| format!("{}&cursor={}", asked.address(), last.place()));
-    let found = found.iter().map(|event| {
+    let is_full = i64::try_from(found.events.len()).unwrap_or_default() == PAGE_LIMIT;
+    let last = found.events.last().filter(|_| is_full).map(AuditRow::place);
+    let older = found.stopped_at.or(last).map(|place| format!("{}&cursor={place}", asked.address()));
+    let stopped_at = found.stopped_at.map(|place| Moment::from(place.at));
+    let found = found.events.iter().map(|event| {
         let data = crate::output::data(&event.body);
         let actor = &data["actor"];
         let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
@@ -197,7 +192,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
     let searches = app.store.searches(viewer.person.id.0).await?;
     let asked_tenant = Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty());
     let tenant = own_tenant(&app, &viewer).await?.or(asked_tenant);
-    let complete = complete(&app, tenant.as_deref()).await?;
+    let complete = super::complete::sentence(&app, tenant.as_deref()).await?;
     page(&AuditPage {
         complete,
         found: found.collect(),
@@ -207,6 +202,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
         asked,
         problem,
         older,
+        stopped_at,
     })
 }
 
@@ -241,8 +237,15 @@ pub(crate) async fn forget(State(app): State<App>, viewer: Viewer, Filled(named)
 }
 
 pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
-    let filter = asked.filter(EXPORT_LIMIT).map_err(Fault::Unreadable)?;
-    let listing = crate::cli::audit_listing(&look(&app, &viewer, filter).await?);
+    // One more, to know whether something would be left out.
+    let filter = asked.filter(EXPORT_LIMIT + 1).map_err(Fault::Unreadable)?;
+    let found = look_for(&app, &viewer, filter, Duration::MAX).await?.events;
+    if i64::try_from(found.len()).unwrap_or(i64::MAX) > EXPORT_LIMIT {
+        let text =
+            format!("more than {EXPORT_LIMIT} events match; choose a shorter time and export one after the other");
+        return Err(Fault::Unreadable(text));
+    }
+    let listing = crate::cli::audit_listing(&found);
     let (kind, name, text) = if asked.format == "json" {
         ("application/json", "audit.json", listing.json.to_string())
     } else {

@@ -95,7 +95,7 @@ async fn undelivered(app: &App, viewer: &Viewer) -> Result<bool, Fault> {
         limit: 1,
         ..AuditFilter::default()
     };
-    Ok(!super::audit::look(app, viewer, filter).await?.is_empty())
+    Ok(!super::audit::look(app, viewer, filter).await?.events.is_empty())
 }
 
 #[derive(Deserialize)]

@@ -92,8 +92,9 @@ async fn every_step_and_refusal_of_a_request_is_chained_indexed_and_signed_withi
     lockbox.steps(request).await;
     eventually("all is in the log and signed", async || {
         let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
+        let incomplete = lockbox.store.incomplete_requests("contoso").await.unwrap();
         let signed = state.checkpoint.map_or(0, |latest| latest.size);
-        (state.waiting == 0 && state.incomplete == 0 && signed == state.entries && signed > 4).then_some(())
+        (state.waiting == 0 && incomplete == 0 && signed == state.entries && signed > 4).then_some(())
     })
     .await;
     check(&lockbox, Some("contoso")).await;

@@ -31,8 +31,9 @@ async fn recorded() -> Lockbox {
     lockbox.until_idle().await;
     eventually("all is in the log and signed", async || {
         let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
+        let incomplete = lockbox.store.incomplete_requests("contoso").await.unwrap();
         let signed = state.checkpoint.map_or(0, |latest| latest.size);
-        (state.waiting == 0 && state.incomplete == 0 && signed == state.entries && signed > 7).then_some(())
+        (state.waiting == 0 && incomplete == 0 && signed == state.entries && signed > 7).then_some(())
     })
     .await;
     lockbox

@@ -66,8 +66,9 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
     lockbox.until(request, "granted").await;
     eventually("all is signed by the log", async || {
         let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
+        let incomplete = lockbox.store.incomplete_requests("contoso").await.unwrap();
         let signed = state.checkpoint.map_or(0, |latest| latest.size);
-        (state.waiting == 0 && state.incomplete == 0 && signed == state.entries).then_some(())
+        (state.waiting == 0 && incomplete == 0 && signed == state.entries).then_some(())
     })
     .await;
     assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "the witness is away");

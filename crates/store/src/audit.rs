@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use contracts::events::Indexed;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::Postgres;
 use uuid::Uuid;
 
 use crate::changes::{Changes, Parked};
 use crate::error::Error;
 use crate::pool::Store;
+
+mod search;
+
+pub use search::Found;
 
 /// One event as the log keeps it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -108,8 +112,6 @@ const APPEND: &str = "with added as (insert into audit_events (id, at, type, ten
 const CLAIMED: &str = "select u.request from unnest($1::uuid[], $2::uuid[], $3::int[]) as u(id, request, version) \
                        join audit_entries e on e.request = u.request and e.version = u.version \
                        where e.event <> u.id limit 1";
-const COLUMNS: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
-                       from audit_events where true";
 const EVENT: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
                      from audit_events where id = $1";
 const COUNT: &str = "select count(*) from audit_events";
@@ -177,59 +179,6 @@ impl Store {
         crate::changes_outbox(&mut tx, &changes.messages).await?;
         crate::changes_taken(&mut tx, "audit", &changes.taken).await?;
         tx.commit().await.map_err(Error::at(doing))
-    }
-
-    /// Events that match, newest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn search_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        // Only the conditions that are given, so that each search uses the index made for it.
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(request) = filter.request {
-            query.push(" and request = ").push_bind(request);
-        }
-        let texts = [
-            (" and service_request = ", &filter.service_request),
-            (" and person = ", &filter.person),
-            (" and tenant = ", &filter.tenant),
-            (" and cause = ", &filter.cause),
-        ];
-        for (condition, value) in texts {
-            if let Some(value) = value {
-                query.push(condition).push_bind(value);
-            }
-        }
-        if let Some(beginning) = &filter.type_name {
-            query.push(" and starts_with(type, ").push_bind(beginning).push(")");
-        }
-        if let Some(words) = &filter.text {
-            query.push(
-                " and id in (select id from audit_events where text is not null \
-                 and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ",
-            );
-            query.push_bind(words).push(
-                ") union all select event from texts where text is not null \
-                 and to_tsvector('simple', text) @@ websearch_to_tsquery('simple', ",
-            );
-            query.push_bind(words).push("))");
-        }
-        if let Some(since) = filter.since {
-            query.push(" and at >= ").push_bind(since);
-        }
-        if let Some(until) = filter.until {
-            query.push(" and at < ").push_bind(until);
-        }
-        if let Some(place) = filter.after {
-            query.push(" and at <= ").push_bind(place.at).push(" and (at < ").push_bind(place.at);
-            query.push(" or (coalesce(version, -1), id) < (").push_bind(place.version).push(", ");
-            query.push_bind(place.id).push("))");
-        }
-        query.push(" order by at desc, version desc nulls last, id desc limit ").push_bind(filter.limit);
-        let mut found: Vec<AuditRow> =
-            query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))?;
-        self.put_texts_back(&mut found).await?;
-        Ok(found)
     }
 
     /// One event.

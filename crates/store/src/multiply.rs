@@ -1,6 +1,6 @@
 //! Fills the tables for measurements: copies of requests that are over, with their decisions and events.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -8,26 +8,53 @@ use crate::pool::Store;
 
 /// Requests copied in one transaction.
 const PORTION: i64 = 50_000;
+/// Microseconds in the year over which the copies lie.
+const YEAR_MICROSECONDS: i64 = 365 * 86_400 * 1_000_000;
 
 // The guards are for what happens; copies of what happened pass beside them, which takes a superuser.
 const BESIDE_THE_GUARDS: &str = "set local session_replication_role = replica";
 const TEMPLATES: &str = "select id from requests where over_at is not null order by id limit 500";
+// The copies lie a year back at most, one after the other.
 const REQUESTS: &str = "insert into requests select md5(r.id::text || n)::uuid, content, digest, tenant, 'SR-' || n, service, \
                         resource, requester, duration_seconds, required_approvals, state, version, \
-                        submitted_at - n * interval '1 second', review_by, \
+                        submitted_at - n * $4::interval, review_by, \
                         manager, decide_by, access_from, access_until, cause, over_at from generate_series($1::bigint, $2::bigint) as g(n) \
                         join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                         join requests r on r.id = t.id";
 const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
                          duration_seconds, decided_at) select md5(d.request::text || n)::uuid, stage, person, side, role, \
-                         verdict, comment, digest, channel, duration_seconds, decided_at from generate_series($1::bigint, $2::bigint) as g(n) \
+                         verdict, comment, digest, channel, duration_seconds, decided_at - n * $4::interval from generate_series($1::bigint, $2::bigint) as g(n) \
                          join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                          join decisions d on d.request = t.id";
 const EVENTS: &str = "insert into audit_events (id, at, type, tenant, request, version, service_request, person, text, body) \
-                      select gen_random_uuid(), at - n * interval '1 second', type, tenant, md5(a.request::text || n)::uuid, version, 'SR-' || n, person, \
+                      select md5(a.id::text || n)::uuid, at - n * $4::interval, type, tenant, md5(a.request::text || n)::uuid, version, 'SR-' || n, person, \
                       text || ' SR-' || n, body from generate_series($1::bigint, $2::bigint) as g(n) \
                       join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                       join audit_events a on a.request = t.id and a.version is not null";
+// Each access was used five times.
+const USES: &str = "insert into audit_events (id, at, type, tenant, request, service_request, person, text, body) \
+                    select md5(a.id::text || n || 'use' || use)::uuid, at - n * $4::interval + use * interval '1 millisecond', 'access.used', a.tenant, \
+                    md5(a.request::text || n)::uuid, 'SR-' || n, 'robin', r.resource, body from generate_series($1::bigint, $2::bigint) as g(n) \
+                    join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
+                    join audit_events a on a.request = t.id and a.type = 'access.granted' join requests r on r.id = t.id \
+                    cross join generate_series(1, 5) as used(use)";
+const TEXTS: &str = "insert into texts (event, field, commitment, salt, text) \
+                     select md5(x.event::text || n)::uuid, field, sha256(salt || convert_to(x.text || ' SR-' || n, 'UTF8')), salt, x.text || ' SR-' || n \
+                     from generate_series($1::bigint, $2::bigint) as g(n) \
+                     join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
+                     join audit_events a on a.request = t.id join texts x on x.event = a.id where x.text is not null and $4::interval is not null";
+const STREAMS: &str = "insert into audit_streams (log, stream, seq, version, leaf) select s.log, md5(s.stream::text || n)::uuid, s.seq, s.version, s.leaf \
+                       from generate_series($1::bigint, $2::bigint) as g(n) \
+                       join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
+                       join audit_streams s on s.stream = t.id where $4::interval is not null";
+// Months as they would have been made while they passed.
+const MONTHS: &str = "select to_char(month, 'YYYY_MM') as name, month::date::text || ' 00:00+00' as first, \
+                      (month + interval '1 month')::date::text || ' 00:00+00' as next \
+                      from generate_series(date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '13 months', \
+                      date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '2 months', interval '1 month') month";
+// Building an index at the end takes a tenth of the time that keeping it takes.
+const INDEXES: &str = "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index \
+                       where indrelid in ('audit_events'::regclass, 'texts'::regclass) and not indisunique order by 1";
 const SAMPLE: &str = "select id, service_request, submitted_at from requests tablesample bernoulli (1) limit $1";
 const STEPS_SINCE: &str = "select count(*) from audit_events where at >= $1 and version is not null";
 
@@ -105,29 +132,61 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Adds `count` copies of requests that are over. Only for measurements on a database of their own.
+    /// Adds `count` copies of requests that are over, over the year that has passed, each with its steps and five uses.
+    /// Only for measurements on a database of their own. `progress` gets a sentence now and then.
     ///
     /// # Errors
     /// When the database refuses: the login must be a superuser.
-    pub async fn multiply(&self, count: i64, mut progress: impl FnMut(i64)) -> Result<(), Error> {
+    pub async fn multiply(&self, count: i64, mut progress: impl FnMut(&str)) -> Result<(), Error> {
         let doing = "filling the tables";
         let templates: Vec<Uuid> =
             sqlx::query_scalar(TEMPLATES).fetch_all(&self.pool).await.map_err(Error::at(doing))?;
+        self.make_months().await?;
+        let indexes: Vec<(String, String)> =
+            sqlx::query_as(INDEXES).fetch_all(&self.pool).await.map_err(Error::at(doing))?;
+        for (name, _) in &indexes {
+            self.run(format!("drop index {name}"), doing).await?;
+        }
+        let apart = TimeDelta::microseconds(YEAR_MICROSECONDS / count.max(1));
         let mut done = 0;
         while done < count {
             let last = count.min(done + PORTION);
             let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
             sqlx::query(BESIDE_THE_GUARDS).execute(&mut *tx).await.map_err(Error::at(doing))?;
-            for statement in [REQUESTS, DECISIONS, EVENTS] {
-                let filling = sqlx::query(statement).bind(done + 1).bind(last).bind(&templates);
+            for statement in [REQUESTS, DECISIONS, EVENTS, USES, TEXTS, STREAMS] {
+                let filling = sqlx::query(statement).bind(done + 1).bind(last).bind(&templates).bind(apart);
                 filling.execute(&mut *tx).await.map_err(Error::at(doing))?;
             }
             tx.commit().await.map_err(Error::at(doing))?;
             done = last;
-            progress(done);
+            progress(&format!("{done} of {count} requests are in the table"));
         }
-        sqlx::query("vacuum (analyze)").execute(&self.pool).await.map_err(Error::at(doing))?;
+        for (name, definition) in indexes {
+            progress(&format!("building {name}"));
+            // The catalogue speaks of the parent alone; its months are meant too.
+            self.run(definition.replace(" ON ONLY ", " ON "), doing).await?;
+        }
+        progress("cleaning up and taking statistics");
+        self.run("vacuum (analyze)".to_owned(), doing).await
+    }
+
+    async fn make_months(&self) -> Result<(), Error> {
+        let doing = "making the months that passed";
+        let months: Vec<(String, String, String)> =
+            sqlx::query_as(MONTHS).fetch_all(&self.pool).await.map_err(Error::at(doing))?;
+        for (name, first, next) in months {
+            let make = format!(
+                "create table if not exists audit_events_{name} partition of audit_events for values from ('{first}') to ('{next}')"
+            );
+            self.run(make, doing).await?;
+        }
         Ok(())
+    }
+
+    /// Runs what the database's own catalogue said.
+    async fn run(&self, statement: String, doing: &'static str) -> Result<(), Error> {
+        let running = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&self.pool).await;
+        running.map(drop).map_err(Error::at(doing))
     }
 
     /// Some requests from all over the table: id, number in the ticketing system, when submitted.

@@ -144,9 +144,11 @@ pub(super) async fn audit(
     // One more, to know whether there is a next page.
     let filter = asked.filter(limit + 1).map_err(Problem::unreadable)?;
     let viewer = caller.viewer().ok_or_else(Problem::missing)?;
-    let mut events = audit::look(&app, &viewer, filter).await?;
+    let found = audit::look(&app, &viewer, filter).await?;
+    let (mut events, stopped_at) = (found.events, found.stopped_at);
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = if events.len() > wanted { events.get(wanted - 1).map(|event| event.place().to_string()) } else { None };
+    let last = if events.len() > wanted { events.get(wanted - 1).map(AuditRow::place) } else { None };
+    let next = last.or(stopped_at).map(|place| place.to_string());
     events.truncate(wanted);
     answer(StatusCode::OK, json!({"events": events_json(&events), "next": next}))
 }

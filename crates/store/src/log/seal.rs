@@ -60,8 +60,6 @@ pub struct Completeness {
     pub entries: i64,
     /// Recorded events that have no place yet.
     pub waiting: i64,
-    /// Requests whose steps are not all in the log.
-    pub incomplete: i64,
     /// The latest checkpoint.
     pub checkpoint: Option<CheckpointRow>,
     /// Its root in base64.
@@ -249,10 +247,17 @@ impl Store {
         let doing = "looking whether a log is complete";
         let entries = self.log_head(tenant).await?.map_or(0, |head| head.size);
         let waiting = sqlx::query_scalar(WAITING).bind(tenant).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
-        let incomplete =
-            sqlx::query_scalar(INCOMPLETE).bind(tenant).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
         let checkpoint = self.latest_checkpoint(tenant).await?;
         let root = checkpoint.as_ref().and_then(|latest| latest.note.lines().nth(2)).map(str::to_owned);
-        Ok(Completeness { entries, waiting, incomplete, checkpoint, root })
+        Ok(Completeness { entries, waiting, checkpoint, root })
+    }
+
+    /// Requests of a tenant whose steps are not all in its log. Walks all of them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn incomplete_requests(&self, tenant: &str) -> Result<i64, Error> {
+        let counting = sqlx::query_scalar(INCOMPLETE).bind(tenant).fetch_one(&self.pool);
+        counting.await.map_err(Error::at("counting the requests that are not whole in a log"))
     }
 }

@@ -1,0 +1,278 @@
+//! Searching the audit log, newest first, in a time that does not grow with the log.
+//!
+//! A search that an index answers by itself is asked whole. Any other walks back window by window, each of so many
+//! events at most, and may stop when the caller's patience is over: it says where, and goes on from there. It never
+//! leaves out anything in between.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::{AuditFilter, AuditRow, Place};
+use crate::error::Error;
+use crate::pool::Store;
+
+/// Events in the first window: common words and types fill a page from it.
+const FIRST_WINDOW: i64 = 2_000;
+/// Events in the largest window, about 50 ms of looking.
+const LARGEST_WINDOW: i64 = 32_000;
+/// Words that the planner expects in fewer events are looked up in their index, all of them.
+const RARE: f64 = 20_000.0;
+/// Longer than any search takes.
+const WITHOUT_END: Duration = Duration::from_secs(86_400);
+
+/// What a search found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Events that match, newest first.
+    pub events: Vec<AuditRow>,
+    /// The search stopped here before the page was full: nothing behind it was looked at yet.
+    pub stopped_at: Option<Place>,
+}
+
+const COLUMNS: &str =
+    "a.id, a.at, a.recorded_at, a.type, a.tenant, a.request, a.version, a.service_request, a.person, a.body";
+const NEWEST_FIRST: &str = " order by at desc, version desc nulls last, id desc";
+const MATCHES: &str = "@@ websearch_to_tsquery('simple', ";
+// Skips from type to type along the index: also types that only a newer release knows are found.
+const TYPES: &str = "with recursive known as (select (select type from audit_events order by type limit 1) as type \
+                     union all select (select a.type from audit_events a where a.type > known.type order by a.type limit 1) \
+                     from known where known.type is not null) \
+                     select type from known where type is not null and starts_with(type, $1)";
+
+impl Place {
+    /// Before everything that happened at this time, in the order of a search: goes on with what is older.
+    fn just_before(at: DateTime<Utc>) -> Self {
+        Self { at, version: i32::MIN, id: Uuid::nil() }
+    }
+}
+
+impl AuditFilter {
+    /// Whether an index finds what matches by itself: few at most, or in the order of the search.
+    fn is_direct(&self) -> bool {
+        let few = self.request.is_some() || self.service_request.is_some() || self.cause.is_some();
+        let ordered =
+            self.text.is_none() && self.type_name.is_none() && !(self.person.is_some() && self.tenant.is_some());
+        few || ordered
+    }
+}
+
+/// The conditions that are given on the events `a`, words left out.
+fn conditions(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter, types: Option<&[String]>) {
+    if let Some(request) = filter.request {
+        query.push(" and a.request = ").push_bind(request);
+    }
+    let texts = [
+        (" and a.service_request = ", &filter.service_request),
+        (" and a.person = ", &filter.person),
+        (" and a.tenant = ", &filter.tenant),
+        (" and a.cause = ", &filter.cause),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            query.push(condition).push_bind(value.clone());
+        }
+    }
+    match (types, &filter.type_name) {
+        (Some(types), _) => {
+            query.push(" and a.type = any(").push_bind(types.to_vec()).push(")");
+        }
+        (None, Some(beginning)) => {
+            query.push(" and starts_with(a.type, ").push_bind(beginning.clone()).push(")");
+        }
+        (None, None) => {}
+    }
+    if let Some(since) = filter.since {
+        query.push(" and a.at >= ").push_bind(since);
+    }
+    if let Some(until) = filter.until {
+        query.push(" and a.at < ").push_bind(until);
+    }
+    if let Some(place) = filter.after {
+        query.push(" and a.at <= ").push_bind(place.at).push(" and (a.at < ").push_bind(place.at);
+        query.push(" or (coalesce(a.version, -1), a.id) < (").push_bind(place.version).push(", ");
+        query.push_bind(place.id).push("))");
+    }
+}
+
+/// Events with these words, by the words' index.
+fn with_words(query: &mut QueryBuilder<Postgres>, words: &str) {
+    query.push("select id from audit_events where text is not null and to_tsvector('simple', text) ").push(MATCHES);
+    query.push_bind(words.to_owned()).push(") union all select event from texts where text is not null and ");
+    query.push("to_tsvector('simple', text) ").push(MATCHES).push_bind(words.to_owned()).push(")");
+}
+
+/// The events whose places are in `place`.
+fn of_places(query: &mut QueryBuilder<Postgres>, limit: i64) {
+    query.push(" select ").push(COLUMNS).push(" from (select id, at from place").push(NEWEST_FIRST);
+    query.push(" limit ").push_bind(limit).push(") p join audit_events a on a.id = p.id and a.at = p.at");
+    query.push(" order by a.at desc, a.version desc nulls last, a.id desc");
+}
+
+impl Store {
+    /// Events that match, newest first: the whole log is looked through if need be.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn search_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
+        Ok(self.look_in_audit(filter, WITHOUT_END).await?.events)
+    }
+
+    /// Events that match, newest first; stops after about so long, and says where.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look_in_audit(&self, filter: &AuditFilter, patience: Duration) -> Result<Found, Error> {
+        let mut found = if filter.is_direct() {
+            self.direct(filter).await?
+        } else {
+            self.walk_back(filter, Instant::now(), patience).await?
+        };
+        self.put_texts_back(&mut found.events).await?;
+        Ok(found)
+    }
+
+    async fn fetch(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<AuditRow>, Error> {
+        query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))
+    }
+
+    async fn direct(&self, filter: &AuditFilter) -> Result<Found, Error> {
+        if filter.text.is_some() {
+            return Ok(Found { events: self.window(filter, None, None).await?, stopped_at: None });
+        }
+        let mut query = QueryBuilder::<Postgres>::new("select ");
+        query.push(COLUMNS).push(" from audit_events a where true");
+        conditions(&mut query, filter, None);
+        query.push(NEWEST_FIRST).push(" limit ").push_bind(filter.limit);
+        Ok(Found { events: self.fetch(query).await?, stopped_at: None })
+    }
+
+    async fn walk_back(&self, filter: &AuditFilter, started: Instant, patience: Duration) -> Result<Found, Error> {
+        let types = self.types(filter).await?;
+        if types.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Found::default());
+        }
+        let types = types.as_deref();
+        if let Some(words) = &filter.text
+            && self.is_rare(words).await?
+        {
+            return Ok(Found { events: self.rare(filter, types, words).await?, stopped_at: None });
+        }
+        let (mut rest, mut window, mut found) = (filter.clone(), FIRST_WINDOW, Found::default());
+        loop {
+            let from = self.window_start(&rest, types, window).await?;
+            found.events.extend(self.window(&rest, types, from).await?);
+            rest.limit = filter.limit - i64::try_from(found.events.len()).unwrap_or(i64::MAX);
+            let Some(from) = from.filter(|_| rest.limit > 0) else { return Ok(found) };
+            rest.after = Some(Place::just_before(from));
+            if started.elapsed() > patience {
+                found.stopped_at = rest.after;
+                return Ok(found);
+            }
+            window = (window * 4).min(LARGEST_WINDOW);
+        }
+    }
+
+    /// The types that a search by the beginning of a type means.
+    async fn types(&self, filter: &AuditFilter) -> Result<Option<Vec<String>>, Error> {
+        let Some(beginning) = &filter.type_name else { return Ok(None) };
+        let reading = sqlx::query_scalar(TYPES).bind(beginning).fetch_all(&self.pool);
+        reading.await.map(Some).map_err(Error::at("reading the types in the audit log"))
+    }
+
+    /// Whether the planner, from its statistics, expects few events with these words. Decides how a search is done,
+    /// never what it finds.
+    async fn is_rare(&self, words: &str) -> Result<bool, Error> {
+        let mut query = QueryBuilder::<Postgres>::new("explain (format json) ");
+        with_words(&mut query, words);
+        let explaining = query.build_query_scalar::<serde_json::Value>().fetch_one(&self.pool);
+        let plan = explaining.await.map_err(Error::at("weighing the words of a search"))?;
+        Ok(plan[0]["Plan"]["Plan Rows"].as_f64().is_some_and(|rows| rows < RARE))
+    }
+
+    /// Everything with rare words, by the words' index.
+    async fn rare(&self, filter: &AuditFilter, types: Option<&[String]>, words: &str) -> Result<Vec<AuditRow>, Error> {
+        // Materialized, so that the limit does not tempt the planner to walk the log in its order instead.
+        let mut query = QueryBuilder::<Postgres>::new("with hit as materialized (");
+        with_words(&mut query, words);
+        query.push("), place as materialized (select a.id, a.at, a.version from audit_events a ");
+        query.push("where a.id in (select id from hit)");
+        conditions(&mut query, filter, types);
+        query.push(")");
+        of_places(&mut query, filter.limit);
+        self.fetch(query).await
+    }
+
+    /// Where a window of at most so many events begins; nothing when it reaches to the end of the log.
+    ///
+    /// Person, tenant and type each have an index, so the narrowest of them says how far back a window reaches.
+    async fn window_start(
+        &self,
+        filter: &AuditFilter,
+        types: Option<&[String]>,
+        size: i64,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut narrow: Vec<AuditFilter> = Vec::new();
+        let bare =
+            AuditFilter { since: filter.since, until: filter.until, after: filter.after, ..AuditFilter::default() };
+        narrow.extend(filter.person.clone().map(|person| AuditFilter { person: Some(person), ..bare.clone() }));
+        narrow.extend(filter.tenant.clone().map(|tenant| AuditFilter { tenant: Some(tenant), ..bare.clone() }));
+        let doing = "choosing a window of the audit log";
+        let mut starts: Vec<Option<DateTime<Utc>>> = Vec::new();
+        if let Some(types) = types {
+            let each = (size / i64::try_from(types.len()).unwrap_or(1)).max(100);
+            let mut query = QueryBuilder::<Postgres>::new("select max(start.at) from unnest(");
+            query
+                .push_bind(types.to_vec())
+                .push(") t(type) cross join lateral (select a.at from audit_events a where a.type = t.type");
+            conditions(&mut query, &bare, None);
+            query.push(" order by a.at desc offset ").push_bind(each).push(" limit 1) start");
+            starts.push(query.build_query_scalar().fetch_one(&self.pool).await.map_err(Error::at(doing))?);
+        } else if narrow.is_empty() {
+            narrow.push(bare);
+        }
+        for one in narrow {
+            let mut query = QueryBuilder::<Postgres>::new("select a.at from audit_events a where true");
+            conditions(&mut query, &one, None);
+            query.push(" order by a.at desc offset ").push_bind(size).push(" limit 1");
+            starts.push(query.build_query_scalar().fetch_optional(&self.pool).await.map_err(Error::at(doing))?);
+        }
+        Ok(starts.into_iter().min().flatten())
+    }
+
+    /// What matches in a window.
+    async fn window(
+        &self,
+        filter: &AuditFilter,
+        types: Option<&[String]>,
+        from: Option<DateTime<Utc>>,
+    ) -> Result<Vec<AuditRow>, Error> {
+        let since = from.max(filter.since);
+        let filter = AuditFilter { since, ..filter.clone() };
+        // Materialized for the same reason: a window is small, so all of it is looked at.
+        let mut query = QueryBuilder::<Postgres>::new(
+            "with place as materialized (select a.id, a.at, a.version from audit_events a",
+        );
+        if let Some(words) = &filter.text {
+            query.push(
+                " left join lateral (select true as told from texts x where x.event = a.id and x.text is not null ",
+            );
+            query
+                .push("and to_tsvector('simple', x.text) ")
+                .push(MATCHES)
+                .push_bind(words.clone())
+                .push(") limit 1) x on true");
+        }
+        query.push(" where true");
+        conditions(&mut query, &filter, types);
+        if let Some(words) = &filter.text {
+            query.push(" and (x.told or (a.text is not null and to_tsvector('simple', a.text) ").push(MATCHES);
+            query.push_bind(words.clone()).push(")))");
+        }
+        query.push(")");
+        of_places(&mut query, filter.limit);
+        self.fetch(query).await
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether a log is complete, in a sentence for the audit page.
+//!
+//! Counting the requests whose steps are not all in the log walks every request of a tenant. With many of them the
+//! count is taken beside the pages and kept for fifty times as long as it took.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::task::TaskTracker;
+
+use super::App;
+use super::answer::Fault;
+
+/// A page waits this long for a count that was never taken.
+const WAIT: Duration = Duration::from_millis(50);
+/// A count is kept this many times as long as it took.
+const KEPT_TIMES: u32 = 50;
+
+/// A count, and until when it counts.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    requests: i64,
+    fresh_until: Instant,
+}
+
+/// Counts of requests that are not whole in the log, by tenant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    known: Arc<Mutex<HashMap<String, Counted>>>,
+    counting: Arc<tokio::sync::Mutex<()>>,
+    tasks: TaskTracker,
+}
+
+impl Counts {
+    fn known(&self, tenant: &str) -> Option<Counted> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied()
+    }
+
+    fn fresh(&self, tenant: &str) -> Option<i64> {
+        self.known(tenant).filter(|counted| counted.fresh_until > Instant::now()).map(|counted| counted.requests)
+    }
+
+    /// Counts, one tenant at a time.
+    async fn count(self, app: App, tenant: String) {
+        let _one_at_a_time = self.counting.lock().await;
+        if self.fresh(&tenant).is_some() {
+            return;
+        }
+        let started = Instant::now();
+        match app.store.incomplete_requests(&tenant).await {
+            Ok(requests) => {
+                let fresh_until = Instant::now() + started.elapsed() * KEPT_TIMES;
+                let counted = Counted { requests, fresh_until };
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, counted);
+            }
+            Err(error) => tracing::warn!(%error, tenant, "could not count what is missing in a log"),
+        }
+    }
+
+    /// Requests of a tenant that are not whole in its log; nothing while they are counted for the first time.
+    async fn of(&self, app: &App, tenant: &str) -> Option<i64> {
+        if let Some(requests) = self.fresh(tenant) {
+            return Some(requests);
+        }
+        let counting = self.tasks.spawn(self.clone().count(app.clone(), tenant.to_owned()));
+        drop(tokio::time::timeout(WAIT, counting).await);
+        self.known(tenant).map(|counted| counted.requests)
+    }
+}
+
+/// Whether the log of what is looked at is complete: one's own tenant's, the tenant searched for, or the operator's.
+pub(super) async fn sentence(app: &App, tenant: Option<&str>) -> Result<String, Fault> {
+    let state = app.store.completeness(tenant).await?;
+    let incomplete = match tenant {
+        Some(tenant) => app.counts.of(app, tenant).await,
+        None => Some(0),
+    };
+    let missing = match (incomplete, state.waiting) {
+        (None, _) => "what is missing is being counted".to_owned(),
+        (Some(0), 0) => "none missing".to_owned(),
+        (Some(0), waiting) => format!("{waiting} more on their way"),
+        (Some(requests), _) => format!("steps of {requests} requests are not in it yet"),
+    };
+    let signed = state.checkpoint.map_or_else(
+        || "not signed yet".to_owned(),
+        |latest| {
+            let root = state.root.unwrap_or_default();
+            format!("tree root {root} over {}, signed at {}", latest.size, crate::output::time(latest.signed_at))
+        },
+    );
+    let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
+    Ok(format!("{} events in {whose}, {missing}; {signed}.", state.entries))
+}
