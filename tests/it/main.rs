@@ -14,6 +14,7 @@ mod doors;
 mod doors_webhook;
 mod emergencies;
 mod gate;
+mod graphs;
 mod guard;
 mod harness;
 mod journeys;
