@@ -8,7 +8,9 @@ use crate::output::Format;
 
 pub(crate) use access::access_json;
 pub(crate) use apply::read as read_directory;
+pub(crate) use audit::export::{bundle as export_bundle, prove as prove_event};
 pub(crate) use audit::listing as audit_listing;
+pub(crate) use audit::verify::bundle as examine_bundle;
 pub(crate) use show::{document as request_document, event_text, request_json};
 pub(crate) use topology::{apply as apply_topology, open_link};
 
