@@ -129,8 +129,11 @@ impl Cli {
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();
-        let is_server =
-            matches!(self.command, Command::Work(_) | Command::Portal(_) | Command::Gate(_) | Command::Witness(_));
+        let is_server = match &self.command {
+            Command::Work(_) | Command::Portal(_) | Command::Gate(_) | Command::Witness(_) => true,
+            Command::Audit(audit) => audit.is_server(),
+            _ => false,
+        };
         if !is_server && self.flags.log.is_none() {
             "warn".clone_into(&mut quiet.log);
         }
