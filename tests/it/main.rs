@@ -13,6 +13,7 @@ mod directory;
 mod doors;
 mod doors_webhook;
 mod emergencies;
+mod forward;
 mod gate;
 mod graphs;
 mod guard;
