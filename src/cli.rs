@@ -8,7 +8,9 @@ use crate::output::Format;
 
 pub(crate) use access::access_json;
 pub(crate) use apply::read as read_directory;
+pub(crate) use audit::export::{bundle as export_bundle, prove as prove_event};
 pub(crate) use audit::listing as audit_listing;
+pub(crate) use audit::verify::bundle as examine_bundle;
 pub(crate) use show::{document as request_document, event_text, request_json};
 pub(crate) use topology::{apply as apply_topology, open_link};
 
@@ -17,6 +19,7 @@ mod apply;
 mod audit;
 mod clicks;
 mod decide;
+mod depths;
 mod doctor;
 mod imap_login;
 mod log;
@@ -127,8 +130,11 @@ impl Cli {
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();
-        let is_server =
-            matches!(self.command, Command::Work(_) | Command::Portal(_) | Command::Gate(_) | Command::Witness(_));
+        let is_server = match &self.command {
+            Command::Work(_) | Command::Portal(_) | Command::Gate(_) | Command::Witness(_) => true,
+            Command::Audit(audit) => audit.is_server(),
+            _ => false,
+        };
         if !is_server && self.flags.log.is_none() {
             "warn".clone_into(&mut quiet.log);
         }

@@ -17,6 +17,8 @@ use crate::dev::{Place, Stack};
 use crate::outcome::Failure;
 use crate::output::{line, printable};
 
+mod record;
+
 /// How to show it.
 #[derive(Args, Clone, Debug)]
 pub struct Demo {
@@ -90,13 +92,13 @@ impl Demo {
         }
         let stack = Stack::start(&quiet, &flags, &self.place, &[], None).await?;
         let shown = Box::pin(self.show(&stack)).await;
-        let mails = stack.mailbox.mails();
+        let (mails, portal) = (stack.mailbox.mails().len(), stack.settings.mail.portal_url.clone());
         stack.stop().await;
         shown?;
         line(&format!(
-            "\n{} mails were sent. The servers are stopped. To stay: `lockbox dev` (or `make dev`); in its portal sign in \
-             as robin (engineer), morgan (manager), dana or alex (approvers) or lee (auditor), and read their mail.",
-            mails.len()
+            "\n{mails} mails were sent. The servers are stopped. To stay: `lockbox dev` (or `make dev`); in its portal, \
+             {portal}, sign in as robin (engineer), morgan (manager), dana or alex (approvers) or lee (auditor), and read \
+             their mail."
         ))
     }
 
@@ -126,14 +128,17 @@ impl Demo {
         }
         show.mails(stack).await?;
         line("\n== The audit trail of each ==")?;
+        let mut granted = None;
         for (story, request) in requests.iter().filter_map(|(story, request)| Some((story, (*request)?))) {
             line(&format!("\n{}:", story.title))?;
             for event in show.timeline(request).await? {
+                granted = granted.or((event.type_name == "access.granted").then_some(event.id));
                 line(&format!("  {}", crate::cli::event_text(&event)))?;
             }
         }
         let steps = show.wait_for_the_record().await?;
         line(&format!("\nAll {steps} steps of all requests are on record, none missing."))?;
+        show.record_leaves_the_house(&self.place.data, granted).await?;
         link.close().await;
         Ok(())
     }

@@ -7,6 +7,7 @@ pub mod closing;
 pub mod configuration;
 pub mod demo;
 pub mod dev;
+pub mod forward;
 pub mod gate;
 pub mod logs;
 pub mod mailbox;

@@ -29,6 +29,8 @@ pub enum Audit {
     Proof(export::Proof),
     /// Verify a bundle, or the log at work; exit codes 10 to 16 say what is wrong.
     Verify(verify::Verify),
+    /// Send entries on to a syslog or OCSF collector as they come, each at least once and in order.
+    Forward(crate::forward::Forward),
     /// Erase what people wrote; the log stays whole and says that something was erased.
     Erase(super::log::Erase),
     /// The keys that sign the log, in the signer's folder.
@@ -74,11 +76,17 @@ pub struct Search {
 }
 
 impl Audit {
+    /// Whether it stays up, and so logs as servers do.
+    pub(super) fn is_server(&self) -> bool {
+        matches!(self, Self::Forward(forward) if forward.stays())
+    }
+
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         match self {
             Self::Export(export) => return export.run(settings).await,
             Self::Proof(proof) => return proof.run(settings).await,
             Self::Verify(verify) => return verify.run(settings, format).await,
+            Self::Forward(forward) => return Box::pin(forward.run(settings)).await,
             Self::Keys(keys) => return keys.run(settings),
             Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Adopt => {}
         }
@@ -89,7 +97,7 @@ impl Audit {
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
-            Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Keys(_) => Ok(()),
+            Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Forward(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
             Self::Erase(erase) => erase.run(&store).await,
             Self::Adopt => super::log::adopt(settings, &store).await,

@@ -21,6 +21,11 @@ fn the_demo_runs_the_main_job_on_real_servers_and_ends_by_itself() {
         "malformed.json               refused: data of lockbox.request.submit.v1",
         "to dana@adatum.example",
         "none missing",
+        "exit code 0",
+        "access until",
+        "found: NOT GOOD, exit code 11",
+        "tools/verify.py",
+        "sign in as robin",
     ] {
         assert!(out.contains(words), "{words:?} is not in\n{out}");
     }

@@ -19,7 +19,7 @@ use crate::harness::{Lockbox, ROLES, body, eventually, submission};
 const AUTHORITY: &str = "lockbox.fabrikam.example";
 
 /// Events about requests that nobody asks for, straight into the table.
-async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
+pub async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
     let now = lockbox.store.clock().await.unwrap();
     let event = |_| {
         let request = Uuid::now_v7();

@@ -43,6 +43,11 @@ fn quoted(cell: &str) -> String {
     if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
+/// Whether an event says that something was refused or failed.
+pub fn is_refusal(event: &Event) -> bool {
+    event.kind.ends_with(".refused") || event.kind.ends_with(".failed") || event.kind == "message.parked"
+}
+
 /// A document of the Open Cybersecurity Schema Framework (schema.ocsf.io), category Identity & Access Management.
 pub fn ocsf(origin: &str, index: u64, bytes: &[u8], event: &Event) -> Value {
     let data = event.data();
@@ -53,8 +58,7 @@ pub fn ocsf(origin: &str, index: u64, bytes: &[u8], event: &Event) -> Value {
         "request.submitted" => (3004, 1),
         _ => (3004, 3),
     };
-    let is_refusal =
-        event.kind.ends_with(".refused") || event.kind.ends_with(".failed") || event.kind == "message.parked";
+    let is_refusal = is_refusal(event);
     json!({
         "activity_id": activity,
         "actor": {"user": {"name": event.who().unwrap_or("unknown"), "uid": data["actor"]["id"]}},

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
+pub mod forward;
 pub mod seal;
 pub mod sequence;
 

@@ -39,6 +39,10 @@ grant update (publish_after) on outbox to lockbox_sequencer;
 -- Signs, and keeps what witnesses add.
 grant insert on audit_events, audit_staged, audit_checkpoints, audit_keys, audit_cosignatures to lockbox_signer;
 
+-- Forwards entries.
+grant insert on audit_forwards to lockbox_operator;
+grant update (next, moved_at) on audit_forwards to lockbox_operator;
+
 -- Erases words, and says so.
 grant update (text, salt, erased_at) on texts to lockbox_operator;
 grant insert on audit_events, audit_staged to lockbox_operator;

@@ -1,7 +1,7 @@
 //! `lockbox audit verify`: a bundle, or the log at work, examined; exit code and report say what is wrong and where.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Args;
@@ -54,12 +54,7 @@ impl Verify {
         let age = self.max_age.map(|seconds| (TimeDelta::seconds(seconds), contracts::envelope::wall_clock()));
         let trust = Trust { keys: self.key.clone(), held, age };
         let reports = match &self.bundle {
-            Some(path) => {
-                let (files, torn) = super::files::open(path)?;
-                let mut progress = Progress::default();
-                let mut hear = |done, all| progress.hear(done, all);
-                vec![evidence::bundle::examine_torn(&files, torn.as_ref(), &trust, &mut hear)]
-            }
+            Some(path) => vec![bundle(path, &trust)?],
             None => self.live(settings, &trust).await?,
         };
         tell_all(&reports, format)
@@ -80,6 +75,14 @@ impl Verify {
             _ => Ok(reports),
         }
     }
+}
+
+/// Examines a bundle on disk.
+pub(crate) fn bundle(path: &Path, trust: &Trust) -> Result<Report, Failure> {
+    let (files, torn) = super::files::open(path)?;
+    let mut progress = Progress::default();
+    let mut hear = |done, all| progress.hear(done, all);
+    Ok(evidence::bundle::examine_torn(&files, torn.as_ref(), trust, &mut hear))
 }
 
 /// Examines one log at work, and the tables beside it.

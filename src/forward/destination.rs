@@ -1,0 +1,192 @@
+//! Where entries go: the address, what is trusted there, and what may go wrong.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+use super::Sent;
+use super::collector::Collector;
+use super::syslog::Syslog;
+use crate::outcome::Failure;
+
+/// Why the other end did not take a batch.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It is away or busy: again later, after this long if it said so.
+    Away(String, Option<Duration>),
+    /// It takes batches, but none as large as this.
+    TooLarge(String),
+    /// It will not take it before somebody mends something.
+    Refused(String),
+}
+
+/// What is trusted at the other end, and what it may know us by.
+#[derive(Args, Clone, Debug)]
+pub struct Trusted {
+    /// Certificates (PEM) of the authorities that may have signed the other end's certificate [default: the system's].
+    #[arg(long, env = "LOCKBOX_FORWARD_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Our own certificate (PEM), where the other end asks for one.
+    #[arg(long, env = "LOCKBOX_FORWARD_CERT_FILE", value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, env = "LOCKBOX_FORWARD_KEY_FILE", value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
+    /// Token that an HTTPS collector asks for.
+    #[arg(
+        long,
+        env = "LOCKBOX_FORWARD_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        conflicts_with = "bearer_file"
+    )]
+    bearer: Option<String>,
+    /// File that holds it; read again for each batch.
+    #[arg(long, env = "LOCKBOX_FORWARD_TOKEN_FILE", value_name = "FILE")]
+    bearer_file: Option<PathBuf>,
+}
+
+/// One end that takes entries.
+pub(super) enum Destination {
+    Syslog(Syslog),
+    Collector(Collector),
+}
+
+impl Destination {
+    /// Reads the address and the files that go with it.
+    pub(super) fn new(to: &Url, trusted: &Trusted) -> Result<Self, Failure> {
+        let usage = |words: String| Failure::Usage(format!("--to {to}: {words}"));
+        if !to.username().is_empty() || to.password().is_some() {
+            return Err(Failure::Usage("--to: no secret belongs in the address; give --bearer-file".to_owned()));
+        }
+        let host = to.host_str().filter(|host| !host.is_empty()).ok_or_else(|| usage("it names no host".to_owned()))?;
+        let is_token = trusted.bearer.is_some() || trusted.bearer_file.is_some();
+        match to.scheme() {
+            "syslog+tls" if is_token => {
+                Err(usage("syslog knows no tokens; give --cert-file and --key-file".to_owned()))
+            }
+            "syslog+tls" => {
+                let config = trusted.client_config()?;
+                Syslog::new(host, to.port().unwrap_or(super::syslog::PORT), config).map(Self::Syslog).map_err(usage)
+            }
+            "http" if !is_here(host) => {
+                Err(usage("what leaves this machine goes over https; http is for collectors on it".to_owned()))
+            }
+            "https" | "http" => {
+                let token = match (&trusted.bearer, &trusted.bearer_file) {
+                    (Some(token), _) => Token::Given(token.clone()),
+                    (None, Some(path)) => Token::File(path.clone()),
+                    (None, None) => Token::None,
+                };
+                Collector::new(to.clone(), token, trusted.client_config()?).map(Self::Collector).map_err(usage)
+            }
+            _ => Err(usage("write syslog+tls://host:6514 or https://host/path".to_owned())),
+        }
+    }
+
+    /// Sends a batch; when it returns, the other end has taken all of it.
+    pub(super) async fn take(&self, batch: &[Sent]) -> Result<(), Fault> {
+        match self {
+            Self::Syslog(syslog) => syslog.take(batch).await,
+            Self::Collector(collector) => collector.take(batch).await,
+        }
+    }
+}
+
+fn is_here(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Where the token is.
+#[derive(Clone, Debug)]
+pub(super) enum Token {
+    None,
+    Given(String),
+    File(PathBuf),
+}
+
+impl Token {
+    /// Reads it, again each time: a token that was exchanged needs no restart.
+    pub(super) fn read(&self) -> Result<Option<String>, Fault> {
+        match self {
+            Self::None => Ok(None),
+            Self::Given(token) => Ok(Some(token.trim().to_owned())),
+            Self::File(path) => std::fs::read_to_string(path)
+                .map(|text| Some(text.trim().to_owned()))
+                .map_err(|fault| Fault::Refused(unreadable(path, &fault))),
+        }
+    }
+}
+
+impl Trusted {
+    fn client_config(&self) -> Result<ClientConfig, Failure> {
+        let mut roots = RootCertStore::empty();
+        if let Some(path) = &self.ca_file {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|fault| Failure::Usage(unreadable(path, &fault)))?;
+            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        if roots.is_empty() {
+            return Err(Failure::Usage("no authority is trusted; give one with --ca-file".to_owned()));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|fault| Failure::Failed(fault.to_string()))?
+            .with_root_certificates(roots);
+        match (&self.cert_file, &self.key_file) {
+            (Some(path), Some(key)) => {
+                let own = PrivateKeyDer::from_pem_file(key).map_err(|fault| Failure::Usage(unreadable(key, &fault)))?;
+                let builder = builder.with_client_auth_cert(certificates(path)?, own);
+                builder.map_err(|fault| Failure::Usage(unreadable(path, &fault)))
+            }
+            _ => Ok(builder.with_no_client_auth()),
+        }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let usage = |fault: rustls::pki_types::pem::Error| Failure::Usage(unreadable(path, &fault));
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(usage)?.collect();
+    let found = found.map_err(usage)?;
+    if found.is_empty() { Err(Failure::Usage(format!("{} holds no certificate", path.display()))) } else { Ok(found) }
+}
+
+fn unreadable(path: &Path, fault: &dyn std::error::Error) -> String {
+    format!("{} cannot be read: {fault}", path.display())
+}
+
+/// What went wrong while connecting. An end that is not who it should be is not asked again and again.
+pub(super) fn unconnected(host: &str, fault: &(dyn std::error::Error + 'static)) -> Fault {
+    match distrust(fault) {
+        Some(why) => Fault::Refused(format!(
+            "the certificate of {host} is not to be trusted ({why}); name its authority with --ca-file"
+        )),
+        None => Fault::Away(workers::engine::chain(fault), None),
+    }
+}
+
+/// What is wrong with the other end's certificate, where that is the cause.
+fn distrust(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut next = Some(fault);
+    while let Some(fault) = next {
+        // An input and output error hides what it carries from its chain of sources.
+        let carried = fault.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = carried.and_then(|carried| distrust(carried)) {
+            return Some(found);
+        }
+        if let Some(rustls::Error::InvalidCertificate(why)) = fault.downcast_ref() {
+            return Some(why.to_string());
+        }
+        next = fault.source();
+    }
+    None
+}
