@@ -1,0 +1,37 @@
+//! Changes of tenants, people and rules.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Actor;
+use crate::envelope::{About, EVENT_LIMIT_BYTES, Message, message};
+use crate::kinds::Kind;
+
+/// Data of `directory.changed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DirectoryChanged {
+    /// What changed, a sentence each.
+    pub changes: Vec<String>,
+    /// Who applied it.
+    pub actor: Actor,
+}
+
+/// Writes events of changes, as many as it takes to keep each within what an event may hold.
+pub fn directory_changed(changes: &[String], actor: &Actor, tenant: Option<&str>, at: DateTime<Utc>) -> Vec<Message> {
+    let mut parts: Vec<Vec<String>> = Vec::new();
+    let mut room = 0;
+    for change in changes {
+        // Escapes may double a text, and one change alone is cut where it would fill an event.
+        let change: String = change.chars().take(8000).collect();
+        if parts.is_empty() || room < change.len() * 2 + 3 {
+            parts.push(Vec::new());
+            room = EVENT_LIMIT_BYTES - 2000;
+        }
+        room = room.saturating_sub(change.len() * 2 + 3);
+        parts.last_mut().into_iter().for_each(|part| part.push(change.clone()));
+    }
+    let about = || About { tenant: tenant.map(str::to_owned), ..About::default() };
+    let event =
+        |changes| message(Kind::DirectoryChanged, at, about(), &DirectoryChanged { changes, actor: actor.clone() });
+    parts.into_iter().map(event).collect()
+}

@@ -1,0 +1,46 @@
+//! The audit log, of itself.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Actor;
+
+/// Data of `log.heartbeat`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogHeartbeat {
+    /// Origin of the log.
+    pub log: String,
+    /// Entries it had.
+    pub size: i64,
+    /// Lockbox.
+    pub actor: Actor,
+}
+
+/// Data of `log.key_changed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogKeyChanged {
+    /// Origin of the log.
+    pub log: String,
+    /// The key that signs from now on, with its name.
+    pub key: String,
+    /// The key that signed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// Lockbox, or the operator who changed it.
+    pub actor: Actor,
+}
+
+/// Data of `texts.erased`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TextsErased {
+    /// The request whose texts were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Short name of the person whose texts were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// How many texts.
+    pub texts: i64,
+    /// The operator.
+    pub actor: Actor,
+}

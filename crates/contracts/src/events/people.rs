@@ -1,0 +1,25 @@
+//! Passkeys and tokens of people.
+
+use serde::{Deserialize, Serialize};
+
+use super::Actor;
+
+/// Data of `passkey.added` and `passkey.removed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasskeyChanged {
+    /// Id of the passkey.
+    pub credential: String,
+    /// What its owner calls it.
+    pub note: String,
+    /// Its owner.
+    pub actor: Actor,
+}
+
+/// Data of `token.added` and `token.revoked`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenChanged {
+    /// What it is for, whose, and what it may be used for; its id when revoked.
+    pub note: String,
+    /// Who did it.
+    pub actor: Actor,
+}

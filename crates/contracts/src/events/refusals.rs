@@ -1,0 +1,97 @@
+//! Refusals.
+
+use chrono::{DateTime, Utc};
+use domain::Refusal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Actor;
+use crate::envelope::{About, Message, message};
+use crate::kinds::Kind;
+use crate::trace::Traceparent;
+
+/// Data of `request.refused` and `decision.refused`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// Type of the refused command.
+    pub command: String,
+    /// Id of the refused command, as its sender gave it.
+    pub command_id: String,
+    /// The request it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_request: Option<String>,
+    /// Stable code.
+    pub code: String,
+    /// For people: what is wrong, and what to do.
+    pub message: String,
+    /// Field by field, when the submission was invalid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FieldFault>,
+    /// Who tried.
+    pub actor: Actor,
+}
+
+/// One thing wrong with one field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FieldFault {
+    /// The field.
+    pub field: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What a refusal is about.
+#[derive(Clone, Debug)]
+pub struct RefusedCommand<'a> {
+    /// Kind of the command.
+    pub kind: Kind,
+    /// Id of the command.
+    pub id: &'a str,
+    /// Tenant's name, only when the request or the tenant is known to be real.
+    pub tenant: Option<String>,
+    /// The request.
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    pub service_request: Option<String>,
+    /// Who tried.
+    pub actor: Actor,
+    /// Trace.
+    pub trace: Traceparent,
+}
+
+/// Writes the event of a refusal.
+pub fn refused(command: RefusedCommand<'_>, refusal: &Refusal, at: DateTime<Utc>) -> Message {
+    let faults = match refusal {
+        Refusal::Invalid(faults) => faults
+            .iter()
+            .map(|fault| FieldFault { field: fault.field.to_owned(), problem: fault.problem.clone() })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let data = Refused {
+        command: command.kind.type_name(),
+        command_id: command.id.to_owned(),
+        request: command.request,
+        service_request: command.service_request,
+        code: refusal.code().to_owned(),
+        message: refusal.to_string(),
+        faults,
+        actor: command.actor,
+    };
+    let kind = match command.kind {
+        Kind::RequestSubmit => Kind::RequestRefused,
+        _ => Kind::DecisionRefused,
+    };
+    let about = About {
+        tenant: command.tenant,
+        request: command.request,
+        version: None,
+        cause: Some(command.id.to_owned()),
+        channel: None,
+        trace: Some(command.trace),
+    };
+    message(kind, at, about, &data)
+}

@@ -1,0 +1,213 @@
+//! Steps of requests.
+
+use chrono::{DateTime, Utc};
+use domain::{EventKind, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Actor, Auth};
+use crate::envelope::{About, Message, message_with};
+use crate::kinds::Kind;
+use crate::trace::Traceparent;
+use crate::words::{Committed, commit};
+
+/// Data of every event that moves a request. Which of the optional fields are there follows from the type; the
+/// schemas in `schemas/events/` say it one by one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// The request.
+    pub request: Uuid,
+    /// Number in the ticketing system.
+    pub service_request: String,
+    /// Service.
+    pub service: String,
+    /// Short name of the engineer.
+    pub requester: String,
+    /// State before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// State after.
+    pub to: String,
+    /// Digest of the content that everything here is about.
+    pub digest: String,
+    /// Who caused it.
+    pub actor: Actor,
+    /// The actor's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Committed>,
+    /// What is particular to the type.
+    #[serde(flatten)]
+    pub particulars: Particulars,
+}
+
+/// What is particular to one type of event.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Particulars {
+    /// `request.submitted`: what is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// `request.submitted`: typed reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// `request.submitted`: reason in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Committed>,
+    /// `request.submitted`: urgency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// `request.submitted`: seconds asked for; `request.customer_approved`: seconds allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// `request.submitted`: earliest start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// `request.submitted`: the request whose access is to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<Uuid>,
+    /// Every step of an emergency: name of the standing consent that it stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
+    /// The digest of that rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_digest: Option<String>,
+    /// `request.submitted`: the manager must answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_by: Option<DateTime<Utc>>,
+    /// `request.manager_approved`, `request.reminded`: the customer must answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide_by: Option<DateTime<Utc>>,
+    /// `request.customer_approved`: yeses so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<i32>,
+    /// `request.submitted`, `request.customer_approved`: yeses needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_approvals: Option<i32>,
+    /// `access.granted`: access opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_from: Option<DateTime<Utc>>,
+    /// `access.granted`, `access.ended`: the end that was fixed when access was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_until: Option<DateTime<Utc>>,
+    /// `access.ended`, `request.withdrawn`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Decisions: the passkey that signed, with all it takes to verify it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Value>,
+    /// `request.expired`: whose answer was missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// `request.expired`: the deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DateTime<Utc>>,
+}
+
+fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
+    let content = &request.content;
+    let none = Particulars {
+        emergency: content.emergency.as_ref().map(|emergency| emergency.name.clone()),
+        emergency_digest: content.emergency.as_ref().map(|emergency| emergency.digest.to_string()),
+        ..Particulars::default()
+    };
+    let required_approvals = Some(content.rules.required_approvals);
+    match kind {
+        EventKind::Submitted { review_by } => (
+            Kind::RequestSubmitted,
+            Particulars {
+                resource: Some(content.resource.clone()),
+                reason_code: Some(content.reason_code.as_str().to_owned()),
+                severity: Some(content.severity.as_str().to_owned()),
+                duration_seconds: Some(content.duration_seconds),
+                starts_at: content.starts_at,
+                extends: content.extends.map(|request| request.0),
+                review_by: Some(*review_by),
+                required_approvals,
+                ..none
+            },
+        ),
+        EventKind::ManagerApproved { decide_by } => {
+            (Kind::RequestManagerApproved, Particulars { decide_by: Some(*decide_by), ..none })
+        }
+        EventKind::ManagerRejected => (Kind::RequestManagerRejected, none),
+        EventKind::CustomerApproved { approvals, duration_seconds } => (
+            Kind::RequestCustomerApproved,
+            Particulars {
+                approvals: Some(*approvals),
+                required_approvals,
+                duration_seconds: Some(*duration_seconds),
+                ..none
+            },
+        ),
+        EventKind::CustomerRejected => (Kind::RequestCustomerRejected, none),
+        EventKind::AccessGranted { access_from, access_until } => (
+            Kind::AccessGranted,
+            Particulars { access_from: Some(*access_from), access_until: Some(*access_until), ..none },
+        ),
+        EventKind::AccessEnded { cause, access_until } => (
+            Kind::AccessEnded,
+            Particulars { cause: Some(cause.as_str().to_owned()), access_until: Some(*access_until), ..none },
+        ),
+        EventKind::Expired { stage, deadline } => (
+            Kind::RequestExpired,
+            Particulars { stage: Some(stage.as_str().to_owned()), deadline: Some(*deadline), ..none },
+        ),
+        EventKind::Reminded { decide_by } => {
+            (Kind::RequestReminded, Particulars { decide_by: Some(*decide_by), ..none })
+        }
+        EventKind::EmergencySupported => (Kind::RequestEmergencySupported, none),
+        EventKind::EmergencyApproved => (Kind::RequestEmergencyApproved, none),
+        EventKind::Commented => (Kind::RequestCommented, none),
+        EventKind::ReportAccepted => (Kind::ReportAccepted, none),
+        EventKind::ReportDisputed => (Kind::ReportDisputed, none),
+        EventKind::Withdrawn { cause } => {
+            (Kind::RequestWithdrawn, Particulars { cause: Some(cause.as_str().to_owned()), ..none })
+        }
+    }
+}
+
+/// Writes the event of one step; `version` is the request's version after it, `auth` how its actor is known.
+pub fn step(
+    request: &Request,
+    event: &domain::Event,
+    version: i32,
+    cause: Option<String>,
+    auth: Option<Auth>,
+    trace: Traceparent,
+) -> Message {
+    let content = &request.content;
+    let (kind, mut particulars) = particulars(&event.kind, request);
+    particulars.passkey = event.proof.as_ref().and_then(|proof| serde_json::from_str(&proof.evidence).ok());
+    let mut texts = Vec::new();
+    let mut apart = |field, text: &str| {
+        let (committed, text) = commit(field, text);
+        texts.push(text);
+        committed
+    };
+    if matches!(event.kind, EventKind::Submitted { .. }) {
+        particulars.reason = Some(apart("reason", &content.reason));
+    }
+    let comment = event.comment.as_deref().map(|comment| apart("comment", comment));
+    let auth = auth.map(|auth| Auth { passkey: event.proof.is_some(), ..auth });
+    let data = Step {
+        request: content.request.0,
+        service_request: content.service_request.clone(),
+        service: content.service.clone(),
+        requester: content.requester_name.clone(),
+        from: event.from.map(str::to_owned),
+        to: event.to.to_owned(),
+        digest: request.digest.to_string(),
+        actor: event.actor.as_ref().map_or_else(Actor::lockbox, |person| Actor::person(person).known_by(auth)),
+        comment,
+        particulars,
+    };
+    let about = About {
+        tenant: Some(content.tenant_name.clone()),
+        request: Some(content.request.0),
+        version: Some(version),
+        cause,
+        channel: None,
+        trace: Some(trace),
+    };
+    message_with(kind, event.at, about, &data, texts)
+}

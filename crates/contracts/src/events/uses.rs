@@ -1,0 +1,50 @@
+//! Getting in at the gate.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Actor;
+
+/// Data of `access.handle_issued`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HandleIssued {
+    /// The request.
+    pub request: Uuid,
+    /// Number in the ticketing system.
+    pub service_request: String,
+    /// The engineer.
+    pub actor: Actor,
+}
+
+/// Data of `access.used`: equal uses within about a second are one event with their count.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessUsed {
+    /// The request whose grant was used or tried; absent when none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
+    /// Number in the ticketing system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_request: Option<String>,
+    /// HTTP method, or what a program named.
+    pub method: String,
+    /// What was asked for.
+    pub resource: String,
+    /// Address of the client, as the proxy or program told it.
+    pub source: String,
+    /// Whether it was let through.
+    pub allowed: bool,
+    /// Stable code: `ok`, or why not.
+    pub code: String,
+    /// How often.
+    pub count: u32,
+    /// The first time.
+    pub first_at: DateTime<Utc>,
+    /// The last time.
+    pub last_at: DateTime<Utc>,
+    /// How many open grants of this person cover it, when more than one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<u32>,
+    /// Who.
+    pub actor: Actor,
+}
