@@ -170,7 +170,7 @@ pub const OPERATIONS: [Operation; 14] = [
     Operation {
         method: "GET",
         path: "/audit",
-        summary: "Events that match, newest first.",
+        summary: "Events that match, newest first. A page may be short, even empty, while `next` is there: a search that takes long goes on with it.",
         scope: Some("audit:read"),
         body: None,
         query: &[
@@ -209,13 +209,13 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
         ("GET", "/requests") => get(read::list),
         ("GET", "/requests/{id}") => get(read::show),
         ("GET", "/requests/{id}/events") => get(read::events),
-        ("POST", "/requests/{id}/decision") => post(actions::decide),
-        ("POST", "/requests/{id}/end") => post(actions::end),
-        ("POST", "/requests/{id}/withdrawal") => post(actions::withdraw),
-        ("POST", "/requests/{id}/comments") => post(actions::comment),
+        ("POST", "/requests/{id}/decision") => post(actions::act::<actions::Decision>),
+        ("POST", "/requests/{id}/end") => post(actions::act::<actions::End>),
+        ("POST", "/requests/{id}/withdrawal") => post(actions::act::<actions::Withdrawal>),
+        ("POST", "/requests/{id}/comments") => post(actions::act::<actions::Comment>),
         ("GET", "/accesses") => get(read::accesses),
         ("GET", "/requests/{id}/report") => get(read::report),
-        ("POST", "/requests/{id}/report") => post(actions::report),
+        ("POST", "/requests/{id}/report") => post(actions::act::<actions::ReportAnswer>),
         ("GET", "/audit") => get(read::audit),
         _ => return None,
     })

@@ -47,17 +47,50 @@ pub(super) const REPORT: &str = r#"{
   }
 }"#;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Word {
-    accepts: bool,
-    #[serde(default)]
-    comment: Option<String>,
+/// Who acts, on which request.
+pub(super) struct By {
+    request: Uuid,
+    name: String,
+    for_vendor: bool,
 }
 
+/// What can be done to a request: the body that asks for it, and the command that the body means.
+pub(super) trait Action: DeserializeOwned + Send {
+    /// What the token must allow.
+    const SCOPE: &'static str;
+    /// The command.
+    type Command: Serialize + Send + Sync;
+
+    /// The command that these words of this person mean.
+    ///
+    /// # Errors
+    /// When the words cannot be read.
+    fn command(self, by: By) -> Result<(Kind, Self::Command), Problem>;
+}
+
+/// Does one thing to a request, and answers with the request as it then stands.
+pub(super) async fn act<A: Action>(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    caller.may(A::SCOPE)?;
+    let name = caller.person()?;
+    let (request, _) = caller.find(&app, &id).await?;
+    let for_vendor = caller.token.person.as_ref().is_some_and(|person| person.side == domain::Side::Vendor);
+    let (kind, command) = read::<A>(&body)?.command(By { request: request.id, name, for_vendor })?;
+    match send(&app, &caller, &headers, (kind, Some(request.id)), &command).await? {
+        Outcome::Done(_) => answer(StatusCode::OK, request_json(&app.store.show_request(request.id).await?)),
+        Outcome::Kept(command) => Outcome::kept(command),
+    }
+}
+
+/// Says yes or no.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Decision {
+pub(super) struct Decision {
     verdict: String,
     digest: String,
     #[serde(default)]
@@ -68,110 +101,91 @@ struct Decision {
     assertion: Option<Assertion>,
 }
 
-#[derive(Default, Deserialize)]
+impl Action for Decision {
+    const SCOPE: &'static str = "decisions:write";
+    type Command = Decide;
+
+    fn command(self, by: By) -> Result<(Kind, Decide), Problem> {
+        let data = Decide {
+            request: by.request,
+            by: by.name,
+            verdict: Verdict::parse(&self.verdict).ok_or_else(|| Problem::unreadable("verdict: approve or reject"))?,
+            digest: self.digest.parse().map_err(|_| Problem::unreadable("digest: 64 hexadecimal digits"))?,
+            comment: self.comment,
+            channel: "api".to_owned(),
+            duration_seconds: self.duration_seconds,
+            assertion: self.assertion,
+        };
+        Ok((if by.for_vendor { Kind::ManagerDecide } else { Kind::CustomerDecide }, data))
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
     #[serde(default)]
     comment: Option<String>,
 }
 
+/// Ends open access.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Said {
-    comment: String,
-}
+#[serde(transparent)]
+pub(super) struct End(Words);
 
-/// Sends a command about a request and answers with the request as it then stands.
-async fn act(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-    (kind, request): (Kind, Uuid),
-    data: &(impl Serialize + Sync),
-) -> Answer {
-    match send(app, caller, headers, (kind, Some(request)), data).await? {
-        Outcome::Done(_) => answer(StatusCode::OK, request_json(&app.store.show_request(request).await?)),
-        Outcome::Kept(command) => Outcome::kept(command),
+impl Action for End {
+    const SCOPE: &'static str = "requests:write";
+    type Command = EndAccess;
+
+    fn command(self, by: By) -> Result<(Kind, EndAccess), Problem> {
+        Ok((Kind::AccessEnd, EndAccess { request: by.request, by: by.name, comment: self.0.comment }))
     }
 }
 
-/// Who acts, on which request, and what they sent.
-async fn told<T: DeserializeOwned>(
-    app: &App,
-    caller: &Caller,
-    (scope, id): (&str, &str),
-    body: &[u8],
-) -> Result<(String, Uuid, T), Problem> {
-    caller.may(scope)?;
-    let by = caller.person()?;
-    let (request, _) = caller.find(app, id).await?;
-    Ok((by, request.id, read(body)?))
+/// Takes a request back.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Withdrawal(Words);
+
+impl Action for Withdrawal {
+    const SCOPE: &'static str = "requests:write";
+    type Command = WithdrawRequest;
+
+    fn command(self, by: By) -> Result<(Kind, WithdrawRequest), Problem> {
+        Ok((Kind::RequestWithdraw, WithdrawRequest { request: by.request, by: by.name, comment: self.0.comment }))
+    }
 }
 
-pub(super) async fn decide(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let (by, request, said): (_, _, Decision) = told(&app, &caller, ("decisions:write", &id), &body).await?;
-    let data = Decide {
-        request,
-        by,
-        verdict: Verdict::parse(&said.verdict).ok_or_else(|| Problem::unreadable("verdict: approve or reject"))?,
-        digest: said.digest.parse().map_err(|_| Problem::unreadable("digest: 64 hexadecimal digits"))?,
-        comment: said.comment,
-        channel: "api".to_owned(),
-        duration_seconds: said.duration_seconds,
-        assertion: said.assertion,
-    };
-    let for_vendor = caller.token.person.as_ref().is_some_and(|person| person.side == domain::Side::Vendor);
-    let kind = if for_vendor { Kind::ManagerDecide } else { Kind::CustomerDecide };
-    act(&app, &caller, &headers, (kind, request), &data).await
+/// Asks or answers something.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Comment {
+    comment: String,
 }
 
-pub(super) async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let (by, request, Words { comment }) = told(&app, &caller, ("requests:write", &id), &body).await?;
-    act(&app, &caller, &headers, (Kind::AccessEnd, request), &EndAccess { request, by, comment }).await
+impl Action for Comment {
+    const SCOPE: &'static str = "requests:write";
+    type Command = CommentRequest;
+
+    fn command(self, by: By) -> Result<(Kind, CommentRequest), Problem> {
+        Ok((Kind::RequestComment, CommentRequest { request: by.request, by: by.name, comment: self.comment }))
+    }
 }
 
-pub(super) async fn withdraw(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let (by, request, Words { comment }) = told(&app, &caller, ("requests:write", &id), &body).await?;
-    act(&app, &caller, &headers, (Kind::RequestWithdraw, request), &WithdrawRequest { request, by, comment }).await
+/// Accepts or disputes a closing report.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportAnswer {
+    accepts: bool,
+    #[serde(default)]
+    comment: Option<String>,
 }
 
-pub(super) async fn comment(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let (by, request, Said { comment }) = told(&app, &caller, ("requests:write", &id), &body).await?;
-    act(&app, &caller, &headers, (Kind::RequestComment, request), &CommentRequest { request, by, comment }).await
-}
+impl Action for ReportAnswer {
+    const SCOPE: &'static str = "decisions:write";
+    type Command = AnswerReport;
 
-pub(super) async fn report(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let (by, request, Word { accepts, comment }) = told(&app, &caller, ("decisions:write", &id), &body).await?;
-    let data = AnswerReport { request, by, accepts, comment };
-    act(&app, &caller, &headers, (Kind::ReportAnswer, request), &data).await
+    fn command(self, by: By) -> Result<(Kind, AnswerReport), Problem> {
+        let data = AnswerReport { request: by.request, by: by.name, accepts: self.accepts, comment: self.comment };
+        Ok((Kind::ReportAnswer, data))
+    }
 }
