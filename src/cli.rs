@@ -23,6 +23,7 @@ mod depths;
 mod doctor;
 mod imap_login;
 mod log;
+mod mail;
 mod migrate;
 mod parked;
 mod remote;
@@ -92,6 +93,9 @@ enum Command {
     /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
     #[command(hide = true)]
     ImapLogin(imap_login::ImapLogin),
+    /// Mails that came back.
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
     /// Messages given up on.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -156,6 +160,7 @@ impl Cli {
             Command::Token(token) => token.run(&settings, format).await,
             Command::Webhook(webhook) => webhook.run(&settings, format).await,
             Command::ImapLogin(login) => login.run().await,
+            Command::Mail(mail) => Box::pin(mail.run(&settings)).await,
             Command::Parked(parked) => parked.run(&settings, format).await,
             Command::Doctor => doctor::run(&settings, format).await,
             Command::Dev(dev) => Box::pin(dev.run(&settings, self.flags)).await,

@@ -56,7 +56,7 @@ async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approv
             let mails = lockbox.mailbox.mails();
             let told = mails
                 .iter()
-                .any(|mail| mail.to.join(",") == address && mail.subject == "[Lockbox] Contoso Ltd: settings changed");
+                .any(|mail| mail.to.join(",") == address && mail.subject == "[Lockbox] Contoso Ltd: settings");
             told.then_some(())
         })
         .await;

@@ -16,6 +16,7 @@ mod request;
 mod rules;
 pub mod scope;
 mod standing;
+pub mod titles;
 
 pub use consent::{Proof, challenge};
 pub use content::{Content, Emergency, Mode, ReasonCode, Severity};

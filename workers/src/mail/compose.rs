@@ -3,6 +3,7 @@
 use askama::Template;
 use chrono::{DateTime, Utc};
 use contracts::notices::{Mail, SettingsMail};
+use domain::titles;
 
 /// A mail's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,9 @@ fn duration(seconds: i64) -> String {
 /// When a template fails.
 pub fn compose(mail: &Mail, portal_url: &str) -> Result<Composed, askama::Error> {
     let words = words(mail, portal_url);
-    let subject = format!("[Lockbox] {} {}: {}", mail.tenant_name, mail.service_request, words.headline);
+    // The same for every mail of a request, which some mail programs thread by; what happened is said first below.
+    let service = titles::service(&mail.service);
+    let subject = format!("[Lockbox] {} {}: access to {service}", mail.tenant_name, mail.service_request);
     finish(&subject, &words)
 }
 
@@ -77,7 +80,7 @@ pub fn compose_settings(mail: &SettingsMail, portal_url: &str) -> Result<Compose
     lines.extend(mail.changes.iter().cloned());
     let words = Words {
         greeting: greeting(&mail.recipient.name),
-        headline: "settings changed".to_owned(),
+        headline: "Settings changed".to_owned(),
         lines,
         rows: vec![
             ("Customer", mail.tenant_name.clone()),
@@ -87,7 +90,7 @@ pub fn compose_settings(mail: &SettingsMail, portal_url: &str) -> Result<Compose
         link: format!("{portal_url}/settings"),
         host: host(portal_url),
     };
-    let subject = format!("[Lockbox] {}: {}", mail.tenant_name, words.headline);
+    let subject = format!("[Lockbox] {}: settings", mail.tenant_name);
     finish(&subject, &words)
 }
 
@@ -113,7 +116,7 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
     let mut rows = vec![
         ("Customer", mail.tenant_name.clone()),
         ("Service request", mail.service_request.clone()),
-        ("Service", mail.service.clone()),
+        ("Service", titles::service(&mail.service)),
         ("Engineer", mail.requester_name.clone()),
         ("Time asked for", duration(mail.duration_seconds)),
     ];
@@ -129,7 +132,7 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
     rows.push(("Happened", time(mail.happened_at)));
     Words {
         greeting: greeting(&mail.recipient.name),
-        headline: headline.to_owned(),
+        headline: titles::capital(headline),
         lines,
         rows,
         link: format!("{portal_url}/requests/{}", mail.request),

@@ -59,6 +59,24 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// What a mail is about, for filters: the subject is the same for all mails of a request.
+#[derive(Clone)]
+struct Happening(String);
+
+impl Header for Happening {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Lockbox-Happening")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
 impl Mailer {
     /// A mailer with a pool of connections.
     ///
@@ -83,9 +101,10 @@ impl Mailer {
         self.cap
     }
 
-    /// `Message-ID` of a notice: the same for every try.
+    /// `Message-ID` of a notice: the same for every try, and naming its request, for when it comes back.
     pub fn message_id(&self, letter: &Letter) -> String {
-        format!("<{}@{}>", letter.notice(), self.from.email.domain())
+        let request = letter.request().map(|(request, _)| format!(".{request}")).unwrap_or_default();
+        format!("<{}{request}@{}>", letter.notice(), self.from.email.domain())
     }
 
     /// Writes the mail, with the log's latest checkpoint at its foot, and hands it over.
@@ -119,6 +138,7 @@ impl Mailer {
             .in_reply_to(thread.clone())
             .references(thread)
             .header(AutoSubmitted)
+            .header(Happening(letter.template().to_owned()))
             .multipart(MultiPart::alternative_plain_html(composed.text, composed.html))
             .map_err(|fault| fault.to_string())
     }

@@ -42,6 +42,23 @@ fn a_subject_is_one_line_whatever_a_name_holds() {
     assert!(!composed.subject.contains(['\r', '\n']));
 }
 
+/// The first line below the greeting.
+fn headline(composed: &Composed) -> String {
+    composed.text.lines().nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn every_mail_of_a_request_has_one_subject_and_says_first_what_happened() {
+    let (asked, ended) =
+        (compose(&mail("decision_needed"), "https://x.example"), compose(&mail("ended"), "https://x.example"));
+    let (asked, ended) = (asked.unwrap(), ended.unwrap());
+    assert_eq!(asked.subject, ended.subject);
+    assert!(asked.subject.ends_with("SR-2026-004711: access to Exchange Online"), "{}", asked.subject);
+    assert_eq!(headline(&asked), "An access request waits for your decision.");
+    assert_eq!(headline(&ended), "Access has ended.");
+    assert!(ended.html.find("Access has ended.") < ended.html.find("Hello"), "before everything, for lists of mails");
+}
+
 #[test]
 fn every_ending_has_words_of_its_own() {
     let templates = [
@@ -55,7 +72,7 @@ fn every_ending_has_words_of_its_own() {
         "withdrawn",
     ];
     let mut headlines: Vec<String> =
-        templates.iter().map(|template| compose(&mail(template), "https://x.example").unwrap().subject).collect();
+        templates.iter().map(|template| headline(&compose(&mail(template), "https://x.example").unwrap())).collect();
     headlines.sort();
     headlines.dedup();
     assert_eq!(headlines.len(), templates.len());
