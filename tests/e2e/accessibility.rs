@@ -43,7 +43,8 @@ async fn faults(browser: &Browser, axe: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_has_a_serious_fault_in_any_light_or_width() {
     let axe = axe();
-    let (dev, browsers) = (Dev::start("axe"), Browsers::start("axe"));
+    let browsers = Browsers::start("axe").await;
+    let dev = Dev::start("axe");
     let portal = dev.portal.clone();
     let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
     let morgan = sign_in(&browsers, &portal, "Morgan Reyes", 1280, "light").await;

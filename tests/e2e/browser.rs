@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use servers::browser::Driver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::harness::eventually;
 
@@ -14,7 +15,12 @@ use crate::harness::eventually;
 pub struct Browsers {
     driver: Driver,
     client: Client,
+    _turn: SemaphorePermit<'static>,
 }
+
+/// Tests with browsers go one after the other: a browser is three processes, and two tests of them on a small machine are
+/// slow enough for each other's patience.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// One browser with cookies of its own.
 pub struct Browser {
@@ -37,14 +43,15 @@ async fn call(client: &Client, method: Method, url: &str, body: Option<Value>) -
 }
 
 impl Browsers {
-    /// Starts the driver.
-    pub fn start(name: &str) -> Self {
+    /// Starts the driver, when no other test has browsers.
+    pub async fn start(name: &str) -> Self {
+        let turn = TURN.acquire().await.unwrap();
         drop(rustls::crypto::ring::default_provider().install_default());
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let progress: servers::Progress = Arc::new(|line: &str| eprintln!("{line}"));
         let driver =
             Driver::start(&tmp.join(format!("e2e-browser-{name}")), &tmp.join("browser-packages"), &progress).unwrap();
-        Self { driver, client: Client::new() }
+        Self { driver, client: Client::new(), _turn: turn }
     }
 
     /// Opens a browser of this size, `light` or `dark`.
@@ -65,7 +72,10 @@ impl Browsers {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": width, "height": 780, "pixelRatio": 2.0 } });
         }
-        let capabilities = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": options,
+            "timeouts": { "script": 120_000, "pageLoad": 120_000 },
+        } } });
         let url = format!("{}/session", self.driver.url);
         let opened = call(&self.client, Method::POST, &url, Some(capabilities)).await.unwrap();
         let session = format!("{url}/{}", opened["sessionId"].as_str().unwrap());

@@ -5,7 +5,8 @@ use crate::dev::{Dev, ask, keep_picture, link_in_mail, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_click_a_request_all_the_way_in_a_browser() {
-    let (dev, browsers) = (Dev::start("journey"), Browsers::start("journey"));
+    let browsers = Browsers::start("journey").await;
+    let dev = Dev::start("journey");
     let portal = dev.portal.clone();
     let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
     let morgan = sign_in(&browsers, &portal, "Morgan Reyes", 1280, "dark").await;
@@ -48,7 +49,8 @@ async fn people_click_a_request_all_the_way_in_a_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_follows_every_link_of_every_mail_changes_nothing() {
-    let (dev, browsers) = (Dev::start("links"), Browsers::start("links"));
+    let browsers = Browsers::start("links").await;
+    let dev = Dev::start("links");
     let portal = dev.portal.clone();
     let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
     let request = ask(&robin, &portal, "contoso", "15m").await;

@@ -5,7 +5,8 @@ use crate::dev::{Dev, ask, review, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
-    let (dev, browsers) = (Dev::start("roads"), Browsers::start("roads"));
+    let browsers = Browsers::start("roads").await;
+    let dev = Dev::start("roads");
     let portal = dev.portal.clone();
     let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
     let morgan = sign_in(&browsers, &portal, "Morgan Reyes", 1280, "light").await;

@@ -6,6 +6,10 @@ mod architecture;
 mod audit;
 mod authenticator;
 mod bad_input;
+mod bounces;
+#[path = "../e2e/browser.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
+mod browser;
 mod containers;
 mod contracts;
 mod decisions;
@@ -17,9 +21,11 @@ mod forward;
 mod gate;
 mod graphs;
 mod guard;
+mod hardening;
 mod harness;
 mod journeys;
 mod log;
+mod mail_links;
 mod pages;
 mod pages_rights;
 mod passkeys;
