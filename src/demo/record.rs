@@ -80,8 +80,9 @@ impl Show {
         let started = Instant::now();
         loop {
             let log = self.store.completeness(Some(TENANT)).await?;
+            let incomplete = self.store.incomplete_requests(TENANT).await?;
             match &log.checkpoint {
-                Some(signed) if log.waiting == 0 && log.incomplete == 0 && signed.size == log.entries => {
+                Some(signed) if log.waiting == 0 && incomplete == 0 && signed.size == log.entries => {
                     let at = time(signed.signed_at);
                     return self.say(&format!("{} events in {TENANT}'s log, none missing; signed {at}", log.entries));
                 }

@@ -64,7 +64,7 @@ fn live(viewer: &Viewer, access: AccessView) -> Live {
         emergency: content.is_some_and(|content| content.emergency.is_some()),
         service_request: access.service_request,
         tenant: access.tenant,
-        service: access.service,
+        service: domain::titles::service(&access.service),
         resource: access.resource,
         requester: access.requester,
         from: access.access_from.map(Moment::from),

@@ -58,7 +58,7 @@ pub(super) fn form(set: &Deciders, people: &[Person], added: Vec<String>) -> For
         let first = Tick { value: format!("{kind}/{key}/*"), label: "everything".to_owned(), on: everything };
         let rest = services.iter().map(|service| Tick {
             value: format!("{kind}/{key}/{service}"),
-            label: service.clone(),
+            label: domain::titles::service(service),
             on: has(service),
         });
         let ticks = std::iter::once(first).chain(rest).collect();

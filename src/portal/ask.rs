@@ -124,8 +124,7 @@ fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<S
         mode: Some(asked.mode.clone()).filter(|mode| !mode.is_empty()),
         duration_seconds,
         starts_at,
-        // Whether more time can be asked for is looked at when it is.
-        extends: None,
+        extends: asked.extends.parse().ok().map(RequestId),
         emergency: asked.named_consent(),
     };
     match admit(RequestId(Uuid::nil()), submission, around, now) {
@@ -148,13 +147,17 @@ async fn look(app: &App, viewer: &Viewer, asked: &Asked, tenant: Tenant) -> Resu
     let consents = app.store.consents(tenant.id.0).await?;
     let named = asked.named_consent();
     let standing = consents.iter().find(|standing| Some(&standing.consent.name) == named.as_ref());
+    let extended = match asked.extends.parse() {
+        Ok(id) => app.store.request(id).await?,
+        Err(_) => None,
+    };
     let around = Surroundings {
         tenant: Some(&tenant),
         requester: Some(&viewer.person),
         approvers,
         reviewers,
         services: &services,
-        extended: None,
+        extended: extended.as_ref(),
         standing,
     };
     let (faults, is_unfinished) = faults(asked, around, now);

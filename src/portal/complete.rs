@@ -79,7 +79,7 @@ pub(super) async fn sentence(app: &App, tenant: Option<&str>) -> Result<String, 
     let missing = match (incomplete, state.waiting) {
         (None, _) => "what is missing is being counted".to_owned(),
         (Some(0), 0) => "none missing".to_owned(),
-        (Some(0), waiting) => format!("{waiting} more on their way"),
+        (Some(0), waiting) => format!("{waiting}{} more on their way", if waiting < 1000 { "" } else { " or" }),
         (Some(requests), _) => format!("steps of {requests} requests are not in it yet"),
     };
     let signed = state.checkpoint.map_or_else(

@@ -1,6 +1,7 @@
 //! How things look to people: times, durations, states.
 
 use chrono::{DateTime, Utc};
+use domain::titles;
 use store::views::RequestView;
 
 /// An absolute time with its zone, and the same for programs.
@@ -36,7 +37,7 @@ pub(crate) fn state(request: &RequestView) -> String {
         "awaiting_manager" => "Waits for the vendor's manager".to_owned(),
         "awaiting_customer" => "Waits for the customer".to_owned(),
         "granted" => "Access is open".to_owned(),
-        "ended" => format!("Access has ended: {}", ended(cause)),
+        "ended" => format!("Access has ended: {}", titles::ended(cause)),
         "manager_rejected" => "Rejected by the vendor's manager".to_owned(),
         "customer_rejected" => "Rejected by the customer".to_owned(),
         "expired" if cause == "manager" => "Expired: the vendor's manager did not answer".to_owned(),
@@ -45,18 +46,6 @@ pub(crate) fn state(request: &RequestView) -> String {
         "withdrawn" if cause == "ticket_closed" => "Withdrawn: the service request was closed".to_owned(),
         "withdrawn" => "Withdrawn by the engineer".to_owned(),
         other => other.to_owned(),
-    }
-}
-
-fn ended(cause: &str) -> &str {
-    match cause {
-        "time" => "its time was over",
-        "customer" => "the customer ended it",
-        "vendor" => "the vendor ended it",
-        "engineer" => "the engineer handed it back",
-        "ticket_closed" => "the service request was closed",
-        "person_disabled" => "the engineer was disabled",
-        other => other,
     }
 }
 
@@ -89,7 +78,7 @@ impl From<&RequestView> for Row {
             id: request.id.to_string(),
             tenant: request.tenant.clone(),
             service_request: request.service_request.clone(),
-            service: request.service.clone(),
+            service: titles::service(&request.service),
             resource: request.resource.clone(),
             requester: request.requester.clone(),
             state: state(request),

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::Content;
+use domain::{Content, titles};
 use store::audit::AuditFilter;
 use store::views::RequestView;
 use uuid::Uuid;
@@ -16,6 +16,9 @@ use super::session::Viewer;
 use super::sight::{Can, can, see};
 use super::story::Story;
 use crate::closing::Closing;
+
+/// Most events in the timeline; the audit page has all.
+const TIMELINE_LIMIT: i64 = 500;
 
 /// A yes or no.
 struct Decided {
@@ -35,8 +38,8 @@ struct RequestPage {
     viewer: Viewer,
     row: Row,
     content: Content,
-    reason: &'static str,
-    severity: &'static str,
+    reason: String,
+    severity: String,
     asked: String,
     requester: String,
     digest: String,
@@ -55,6 +58,8 @@ struct RequestPage {
     report: Option<Report>,
     decisions: Vec<Decided>,
     story: Story,
+    /// Whether there are older events than the timeline shows.
+    is_cut: bool,
     /// Ids of the viewer's passkeys, with spaces between.
     passkeys: String,
     can: Can,
@@ -75,8 +80,9 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
     let (version, recorded) = app.store.pulse(request.id).await?;
     let decisions = app.store.decisions(request.id).await?;
     let can = can(&viewer, &request, &content, &decisions);
-    let filter = AuditFilter { request: Some(request.id), limit: 500, ..AuditFilter::default() };
+    let filter = AuditFilter { request: Some(request.id), limit: TIMELINE_LIMIT, ..AuditFilter::default() };
     let mut events = app.store.search_audit(&filter).await?;
+    let is_cut = i64::try_from(events.len()).unwrap_or_default() == TIMELINE_LIMIT;
     events.reverse();
     let requester = app.store.person(content.requester.0).await?;
     let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
@@ -84,8 +90,8 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
     let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
     page(&RequestPage {
         row: Row::from(&request),
-        reason: content.reason_code.as_str(),
-        severity: content.severity.as_str(),
+        reason: titles::reason(content.reason_code.as_str()),
+        severity: titles::sentence(content.severity.as_str()).to_lowercase(),
         asked: duration(content.duration_seconds),
         requester: requester.map_or(content.requester_name.clone(), |person| person.display_name),
         digest: request.digest().to_string(),
@@ -113,6 +119,7 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
             })
             .collect(),
         story: Story::of(&events),
+        is_cut,
         passkeys: passkeys.join(" "),
         can,
         pulse: super::live::pulse((version, recorded)),

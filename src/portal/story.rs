@@ -1,5 +1,6 @@
 //! What happened to one request, told from its events: the thread, the mails, and the whole timeline.
 
+use domain::titles;
 use store::audit::AuditRow;
 
 use super::look::Moment;
@@ -26,7 +27,24 @@ pub(super) struct Told {
 /// One event in the timeline.
 pub(super) struct Happened {
     pub id: String,
-    pub text: String,
+    pub at: Moment,
+    pub who: String,
+    /// What they did, in words and as the log names it.
+    pub what: String,
+    pub type_name: String,
+    /// What was said or came of it.
+    pub more: String,
+}
+
+/// What an event says beside who did what.
+fn more(type_name: &str, data: &serde_json::Value) -> String {
+    let told = [("comment", ""), ("message", ""), ("recipient", "to "), ("error", "")];
+    let mut parts: Vec<String> =
+        told.iter().filter_map(|(name, before)| data[*name].as_str().map(|text| format!("{before}{text}"))).collect();
+    if let Some(cause) = data["cause"].as_str().filter(|_| type_name == "access.ended") {
+        parts.push(titles::ended(cause).to_owned());
+    }
+    parts.join("; ")
 }
 
 /// The events of a request, oldest first, as its page shows them.
@@ -57,7 +75,16 @@ impl Story {
                 }),
                 _ => {}
             }
-            story.timeline.push(Happened { id: event.id.to_string(), text: crate::cli::event_text(event) });
+            let actor = &data["actor"];
+            let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
+            story.timeline.push(Happened {
+                id: event.id.to_string(),
+                at: event.at.into(),
+                who: who.to_owned(),
+                what: titles::happening(&event.type_name),
+                type_name: event.type_name.clone(),
+                more: more(&event.type_name, &data),
+            });
         }
         story
     }

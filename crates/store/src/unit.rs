@@ -80,6 +80,15 @@ const DOORS: &str = "select request from doors where request = any($1) and state
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
+    /// One request as the rules see it, to look at only.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a row cannot be read.
+    pub async fn request(&self, id: Uuid) -> Result<Option<domain::Request>, Error> {
+        let wanted = Wanted { requests: vec![id], lock: Lock::Read, ..Wanted::default() };
+        Ok(self.begin(wanted).await?.snapshot.requests.remove(&id))
+    }
+
     /// Begins a unit of work and loads what it wants.
     ///
     /// # Errors

@@ -13,6 +13,21 @@ const tick = () => {
     element.textContent = left(Date.parse(element.dataset.until) - Date.now());
   }
 };
+// Times name their zone, UTC; here they are in the reader's as well, when that is another.
+const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+for (const element of document.querySelectorAll("time[datetime]")) {
+  const at = new Date(element.dateTime);
+  if (at.getTimezoneOffset() === 0) continue;
+  const name = zoneName.formatToParts(at).find((part) => part.type === "timeZoneName").value;
+  const text = `${zone.format(at)} ${name}`;
+  if (element.closest("dd, .until, #state-until")) {
+    element.insertAdjacentHTML("afterend", '<span class="here"></span>');
+    element.nextElementSibling.textContent = ` (${text})`;
+  } else {
+    element.title = text;
+  }
+}
 tick();
 setInterval(tick, 1000);
 

@@ -18,8 +18,10 @@ use crate::pool::Store;
 const FIRST_WINDOW: i64 = 2_000;
 /// Events in the largest window, about 50 ms of looking.
 const LARGEST_WINDOW: i64 = 32_000;
-/// Words that the planner expects in fewer events are looked up in their index, all of them.
-const RARE: f64 = 20_000.0;
+/// Words found less often than this in the first window, once in a hundred events, are looked up in their index.
+const COMMON: usize = 20;
+/// Time for the index of words; one that is asked for too much, such as for a word that was common once, is not waited for.
+const INDEX_LIMIT: Duration = Duration::from_millis(120);
 /// Longer than any search takes.
 const WITHOUT_END: Duration = Duration::from_secs(86_400);
 
@@ -34,6 +36,9 @@ pub struct Found {
 
 const COLUMNS: &str =
     "a.id, a.at, a.recorded_at, a.type, a.tenant, a.request, a.version, a.service_request, a.person, a.body";
+const LIMIT: &str = "select set_config('statement_timeout', $1, true)";
+/// SQLSTATE of a statement that took too long.
+const CANCELLED: &str = "57014";
 const NEWEST_FIRST: &str = " order by at desc, version desc nulls last, id desc";
 const MATCHES: &str = "@@ websearch_to_tsquery('simple', ";
 // Skips from type to type along the index: also types that only a newer release knows are found.
@@ -100,7 +105,7 @@ fn conditions(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter, types: O
 /// Events with these words, by the words' index.
 fn with_words(query: &mut QueryBuilder<Postgres>, words: &str) {
     query.push("select id from audit_events where text is not null and to_tsvector('simple', text) ").push(MATCHES);
-    query.push_bind(words.to_owned()).push(") union all select event from texts where text is not null and ");
+    query.push_bind(words.to_owned()).push(") union select event from texts where text is not null and ");
     query.push("to_tsvector('simple', text) ").push(MATCHES).push_bind(words.to_owned()).push(")");
 }
 
@@ -155,11 +160,6 @@ impl Store {
             return Ok(Found::default());
         }
         let types = types.as_deref();
-        if let Some(words) = &filter.text
-            && self.is_rare(words).await?
-        {
-            return Ok(Found { events: self.rare(filter, types, words).await?, stopped_at: None });
-        }
         let (mut rest, mut window, mut found) = (filter.clone(), FIRST_WINDOW, Found::default());
         loop {
             let from = self.window_start(&rest, types, window).await?;
@@ -167,6 +167,14 @@ impl Store {
             rest.limit = filter.limit - i64::try_from(found.events.len()).unwrap_or(i64::MAX);
             let Some(from) = from.filter(|_| rest.limit > 0) else { return Ok(found) };
             rest.after = Some(Place::just_before(from));
+            if window == FIRST_WINDOW
+                && found.events.len() < COMMON
+                && let Some(words) = &filter.text
+                && let Some(others) = self.by_words(&rest, types, words, patience.max(INDEX_LIMIT)).await?
+            {
+                found.events.extend(others);
+                return Ok(found);
+            }
             if started.elapsed() > patience {
                 found.stopped_at = rest.after;
                 return Ok(found);
@@ -182,27 +190,30 @@ impl Store {
         reading.await.map(Some).map_err(Error::at("reading the types in the audit log"))
     }
 
-    /// Whether the planner, from its statistics, expects few events with these words. Decides how a search is done,
-    /// never what it finds.
-    async fn is_rare(&self, words: &str) -> Result<bool, Error> {
-        let mut query = QueryBuilder::<Postgres>::new("explain (format json) ");
-        with_words(&mut query, words);
-        let explaining = query.build_query_scalar::<serde_json::Value>().fetch_one(&self.pool);
-        let plan = explaining.await.map_err(Error::at("weighing the words of a search"))?;
-        Ok(plan[0]["Plan"]["Plan Rows"].as_f64().is_some_and(|rows| rows < RARE))
-    }
-
-    /// Everything with rare words, by the words' index.
-    async fn rare(&self, filter: &AuditFilter, types: Option<&[String]>, words: &str) -> Result<Vec<AuditRow>, Error> {
+    /// Everything with these words by their index, unless it takes longer than `limit`.
+    async fn by_words(
+        &self,
+        filter: &AuditFilter,
+        types: Option<&[String]>,
+        words: &str,
+        limit: Duration,
+    ) -> Result<Option<Vec<AuditRow>>, Error> {
         // Materialized, so that the limit does not tempt the planner to walk the log in its order instead.
         let mut query = QueryBuilder::<Postgres>::new("with hit as materialized (");
         with_words(&mut query, words);
-        query.push("), place as materialized (select a.id, a.at, a.version from audit_events a ");
-        query.push("where a.id in (select id from hit)");
+        query.push("), place as materialized (select a.id, a.at, a.version from hit join audit_events a on a.id = hit.id where true");
         conditions(&mut query, filter, types);
         query.push(")");
         of_places(&mut query, filter.limit);
-        self.fetch(query).await
+        let doing = "searching the audit log by its words";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let milliseconds = if limit < WITHOUT_END { limit.as_millis().to_string() } else { "0".to_owned() };
+        sqlx::query(LIMIT).bind(milliseconds).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        match query.build_query_as().fetch_all(&mut *tx).await {
+            Ok(found) => Ok(Some(found)),
+            Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some(CANCELLED) => Ok(None),
+            Err(fault) => Err(Error::at(doing)(fault)),
+        }
     }
 
     /// Where a window of at most so many events begins; nothing when it reaches to the end of the log.
