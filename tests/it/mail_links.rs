@@ -25,7 +25,7 @@ const STATE: &str = "select string_agg(name || ' ' || hash, E'\\n' order by name
                      union all select 'tenants', md5(string_agg(t::text, '' order by id)) from tenants t \
                      union all select 'consents', md5(string_agg(c::text, '' order by id)) from standing_consents c \
                      union all select 'uses', md5(string_agg(u::text, '' order by request)) from emergency_uses u \
-                     union all select 'parked', count(*)::text from parked \
+                     union all select 'parked', count(*)::text from parked_messages \
                      union all select 'outbox', count(*)::text from outbox) state";
 
 async fn state(lockbox: &Lockbox) -> String {
