@@ -281,9 +281,11 @@ impl Show {
         line("\n== The mails, as received ==")?;
         let mails = stack.mailbox.mails();
         for mail in &mails {
-            line(&format!("  to {:<28} {}", mail.to.join(", "), printable(&mail.subject)))?;
+            // The subject is the same for all mails of a request; the first line below the greeting says what happened.
+            let headline = mail.text.lines().nth(2).unwrap_or_default();
+            line(&format!("  to {:<28} {}: {}", mail.to.join(", "), printable(&mail.subject), printable(headline)))?;
         }
-        if let Some(mail) = mails.iter().find(|mail| mail.subject.contains("your decision")) {
+        if let Some(mail) = mails.iter().find(|mail| mail.text.contains("your decision")) {
             line("\nOne of them in full:\n")?;
             for text in mail.text.lines() {
                 line(&format!("    {}", printable(text)))?;

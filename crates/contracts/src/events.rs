@@ -15,7 +15,7 @@ mod refusals;
 mod steps;
 mod uses;
 
-pub use directory::{DirectoryChanged, directory_changed};
+pub use directory::{ConsentChanged, DirectoryChanged, directory_changed};
 pub use doors::{DoorStep, OrphanRemoved, Receipt, door, orphan_removed};
 pub use index::{Indexed, index};
 pub use log::{LogHeartbeat, LogKeyChanged, TextsErased};
