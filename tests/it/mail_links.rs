@@ -140,7 +140,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
     let mut signed_in = String::new();
     for (to, link) in &links {
         // A mere address has nobody behind it: its mail is read by whoever reads it, here by nobody who is signed in.
-        let person = people.iter().find(|person| person.email == *to).map_or("", |person| &person.display_name);
+        let person = people.iter().find(|person| person.email == *to).map_or("", |person| person.display_name.as_str());
         if person != signed_in {
             browser.go(&format!("{}/", site.origin)).await;
             if !signed_in.is_empty() {
@@ -154,7 +154,8 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
             person.clone_into(&mut signed_in);
         }
         browser.go(link).await;
-        browser.until_it_shows(if person.is_empty() { "Choose who you are" } else { "SR-2026-004711" }).await;
+        let shown = if link.contains("/requests/") { "SR-2026-004711" } else { "Settings" };
+        browser.until_it_shows(if person.is_empty() { "Choose who you are" } else { shown }).await;
         for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
             let stranger = site.stranger();
             let page = stranger.send(stranger.client.request(method, link)).await;
