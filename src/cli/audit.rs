@@ -13,7 +13,7 @@ use crate::output::{Format, Listing, data, time};
 use crate::serve::open_store;
 
 pub(crate) mod export;
-mod files;
+pub(crate) mod files;
 pub(crate) mod verify;
 
 /// What to do.
