@@ -13,6 +13,7 @@ mod directory;
 mod doors;
 mod doors_webhook;
 mod emergencies;
+mod erasure;
 mod forward;
 mod gate;
 mod guard;

@@ -58,6 +58,9 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// What only the tenant's own approvers may do.
+    #[error("{0}")]
+    TenantsOwn(String),
     /// Nothing of that id.
     #[error("nothing is known under {0}")]
     NotFound(String),

@@ -96,7 +96,7 @@ const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id
 const TEXTS: &str = "select t.event, t.field, encode(t.salt, 'hex'), t.text from texts t \
                      join audit_entries e on e.event = t.event \
                      where e.log = $1 and e.index >= $2 and e.index < $3 and t.text is not null order by e.index, t.field";
-const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, sha256(r.content) as content_digest, r.requester, \
+const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, case when r.content_erased_at is null then sha256(r.content) else r.digest end as content_digest, r.requester, \
                         r.manager, r.review_by, r.decide_by, r.access_from, r.access_until, r.cause, r.over_at, \
                         coalesce(d.people, '{}') as yes_people, coalesce(d.seconds, '{}') as yes_seconds, \
                         (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit') \
