@@ -19,6 +19,7 @@ mod apply;
 mod audit;
 mod clicks;
 mod decide;
+mod depths;
 mod doctor;
 mod imap_login;
 mod log;

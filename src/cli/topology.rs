@@ -1,7 +1,10 @@
 //! `lockbox topology`: puts exchanges and queues in place, and looks whether they are.
 
+use std::time::Duration;
+
 use broker::{Link, topology};
 use clap::Subcommand;
+use contracts::directory::parse_seconds;
 use serde_json::json;
 
 use crate::configuration::Settings;
@@ -17,7 +20,14 @@ pub enum Topology {
     /// Look for what is missing or different; exit code 1 when something is.
     Verify,
     /// How full the queues are.
-    Depths,
+    Depths {
+        /// Look again and again, and draw a graph; Ctrl-C ends it.
+        #[arg(long)]
+        watch: bool,
+        /// Time between two looks.
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_seconds, requires = "watch")]
+        every: i64,
+    },
 }
 
 /// Opens a link for a command.
@@ -62,7 +72,11 @@ impl Topology {
                 }
                 Err(Failure::Failed(format!("{} things are not in place", faults.len())))
             }
-            Self::Depths => {
+            Self::Depths { watch: true, every } => {
+                let every = Duration::from_secs(u64::try_from(every).unwrap_or(1).max(1));
+                super::depths::watch(settings, format, every).await
+            }
+            Self::Depths { .. } => {
                 let link = open_link(settings).await?;
                 let depths = topology::depths(&link, &settings.names).await?;
                 link.close().await;

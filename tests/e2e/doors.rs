@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use connectors::{Connector, Found, Mode, Order};
 use uuid::Uuid;
 
-use crate::harness::{Lockbox, eventually};
+use crate::harness::{Lockbox, eventually, python};
 
 /// The adapter of the examples as the target, and what reaches it.
 struct Target {
@@ -25,7 +25,7 @@ impl Target {
         let secret = folder.path().join("secret");
         std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
         let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/webhook/adapter.py");
-        let mut child = Command::new("python3")
+        let mut child = python()
             .arg(adapter)
             .arg("0")
             .env("LOCKBOX_WEBHOOK_SECRET_FILE", &secret)

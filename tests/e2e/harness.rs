@@ -10,6 +10,13 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use store::Store;
 use workers::RoleName;
 
+/// Python, installed or unpacked.
+pub fn python() -> std::process::Command {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-packages");
+    let progress: servers::Progress = Arc::new(|line: &str| eprintln!("{line}"));
+    servers::programs::python(&cache, &progress).unwrap().command()
+}
+
 /// How long anything may take to come true.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 

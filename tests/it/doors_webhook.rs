@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use connectors::{Built, Config, Connector, Fault, Found, Mode, Order, build};
 use contracts::Kind;
@@ -10,7 +10,7 @@ use contracts::commands::EndAccess;
 use uuid::Uuid;
 use workers::RoleName;
 
-use crate::harness::{Lockbox, ROLES, eventually, submission};
+use crate::harness::{Lockbox, ROLES, eventually, python, submission};
 
 /// The adapter, as a process.
 struct Adapter {
@@ -27,7 +27,7 @@ impl Adapter {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
-        let mut child = Command::new("python3")
+        let mut child = python()
             .arg(example("adapter.py"))
             .arg("0")
             .env("LOCKBOX_WEBHOOK_SECRET_FILE", folder.path().join("secret"))
@@ -74,8 +74,7 @@ fn order(grant: Uuid) -> Order {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kit_finds_that_the_adapter_of_the_examples_holds_and_that_a_stranger_does_not() {
     let adapter = Adapter::start();
-    let check =
-        |url: &str| Command::new("python3").arg(example("check.py")).arg(url).arg(adapter.secret()).output().unwrap();
+    let check = |url: &str| python().arg(example("check.py")).arg(url).arg(adapter.secret()).output().unwrap();
     let held = check(&adapter.url);
     let said = String::from_utf8_lossy(&held.stdout).into_owned();
     assert!(held.status.success(), "{said}{}", String::from_utf8_lossy(&held.stderr));

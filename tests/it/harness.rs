@@ -3,7 +3,7 @@
 //! Servers come from `LOCKBOX_DATABASE_URL` and `LOCKBOX_AMQP_URL` when these are set, else private ones are started
 //! once for the run, else containers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,20 @@ async fn urls() -> &'static Urls {
         }
     })
     .await
+}
+
+/// Where packages are unpacked that a bare machine lacks.
+fn packages(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-packages"))
+}
+
+fn progress() -> servers::Progress {
+    Arc::new(|line: &str| eprintln!("{line}"))
+}
+
+/// Python, installed or unpacked.
+pub fn python() -> std::process::Command {
+    servers::programs::python(&packages("python"), &progress()).unwrap().command()
 }
 
 /// A Lockbox.
@@ -229,10 +243,12 @@ impl Lockbox {
     /// A copy of the database as it is now, row by row; answers with its URL.
     pub async fn copy_of_database(&self) -> String {
         let copy = fresh_database().await;
-        let dump =
-            std::process::Command::new("pg_dump").args(["--no-owner", &self.settings.database_url]).output().unwrap();
+        let client = |name: &str| {
+            servers::programs::postgres_client(name, &packages("postgres-client"), &progress()).unwrap().command()
+        };
+        let dump = client("pg_dump").args(["--no-owner", &self.settings.database_url]).output().unwrap();
         assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
-        let mut psql = std::process::Command::new("psql")
+        let mut psql = client("psql")
             .args(["--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1", &copy])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())

@@ -16,6 +16,7 @@ mod emergencies;
 mod erasure;
 mod forward;
 mod gate;
+mod graphs;
 mod guard;
 mod harness;
 mod journeys;

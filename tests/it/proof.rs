@@ -7,7 +7,7 @@ use contracts::Kind;
 use domain::Verdict::{Approve, Reject};
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::harness::{Lockbox, ROLES, eventually, submission};
+use crate::harness::{Lockbox, ROLES, eventually, python, submission};
 use crate::person::Site;
 
 pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
@@ -52,22 +52,20 @@ async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_i
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("2 whole requests"), "{text}");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify.py");
-    let second = |file: &str| match Command::new("python3").arg(&program).args([file, "--key", &key]).output() {
-        Ok(done) => Some((done.status.code(), String::from_utf8(done.stdout).unwrap())),
-        Err(_) => None,
+    let second = |file: &str| {
+        let done = python().arg(&program).args([file, "--key", &key]).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
-    if let Some((code, text)) = second(file) {
-        assert_eq!(code, Some(0), "{text}");
-    }
+    let (code, text) = second(file);
+    assert_eq!(code, Some(0), "{text}");
     let mut bytes = std::fs::read(&path).unwrap();
     let place = bytes.windows(6).position(|window| window == b"morgan").unwrap();
     bytes[place] = b'M';
     std::fs::write(&path, bytes).unwrap();
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
     assert_eq!(code, 11, "{text}");
-    if let Some((code, text)) = second(file) {
-        assert_eq!(code, Some(11), "{text}");
-    }
+    let (code, text) = second(file);
+    assert_eq!(code, Some(11), "{text}");
     lockbox.finish().await;
 }
 

@@ -12,6 +12,7 @@ pub mod nginx;
 mod ports;
 pub mod postgres;
 mod process;
+pub mod programs;
 pub mod rabbitmq;
 mod ready;
 mod start;

@@ -55,6 +55,10 @@ pub(crate) enum Set {
     Nginx,
     /// Dovecot with IMAP, for tests of mailboxes.
     Dovecot,
+    /// Python 3, for tests of the examples and of the second verifier.
+    Python,
+    /// Postgres' client programs, for tests that copy a database.
+    PostgresClient,
 }
 
 /// Which of the packages that the servers need are worth unpacking: programs and libraries, without what only
@@ -100,6 +104,8 @@ pub(crate) fn unpack(set: Set, cache: &Path, progress: &Progress) -> Result<Unpa
         Set::Browser => "Chromium",
         Set::Nginx => "nginx",
         Set::Dovecot => "Dovecot",
+        Set::Python => "Python",
+        Set::PostgresClient => "Postgres' client programs",
     };
     progress(&format!("downloading {} packages with {what} into {}", packages.len(), cache.display()));
     let mut download = apt("apt-get", cache);
@@ -121,15 +127,23 @@ pub(crate) fn unpack(set: Set, cache: &Path, progress: &Progress) -> Result<Unpa
 }
 
 fn wanted(set: Set, cache: &Path) -> Result<BTreeSet<String>, Error> {
-    if set == Set::Browser {
-        return missing(&["chromium", "chromium-driver", "fonts-dejavu-core"], cache);
+    match set {
+        Set::Servers => servers(cache),
+        Set::Browser => missing(&["chromium", "chromium-driver", "fonts-dejavu-core"], cache),
+        Set::Nginx => missing(&["nginx"], cache),
+        Set::Dovecot => missing(&["dovecot-imapd"], cache),
+        Set::Python => missing(&["python3"], cache),
+        // Its wrappers are Perl, its programs aren't.
+        Set::PostgresClient => {
+            let mut packages = missing(&["postgresql-client"], cache)?;
+            packages.retain(|package| !package.contains("perl"));
+            Ok(packages)
+        }
     }
-    if set == Set::Nginx {
-        return missing(&["nginx"], cache);
-    }
-    if set == Set::Dovecot {
-        return missing(&["dovecot-imapd"], cache);
-    }
+}
+
+/// What Postgres and RabbitMQ need, whatever of it this system has.
+fn servers(cache: &Path) -> Result<BTreeSet<String>, Error> {
     let roots = ["rabbitmq-server".to_owned(), newest_postgres(cache)?];
     let mut depends = apt("apt-cache", cache);
     depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);

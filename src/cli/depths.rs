@@ -1,0 +1,129 @@
+//! `lockbox topology depths --watch`: how full each queue is, moment by moment, as a graph in the terminal. Whoever adds
+//! a worker sees its queue's line fall.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use broker::{Link, topology};
+use serde_json::json;
+
+use crate::configuration::Settings;
+use crate::outcome::Failure;
+use crate::output::{Format, line};
+
+/// Moments that a graph shows.
+const WIDTH: usize = 60;
+/// From empty to the fullest moment shown.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A queue's last moments.
+#[derive(Default)]
+struct History {
+    ready: VecDeque<u32>,
+    consumers: u32,
+}
+
+impl History {
+    fn note(&mut self, ready: u32, consumers: u32) {
+        if self.ready.len() == WIDTH {
+            self.ready.pop_front();
+        }
+        self.ready.push_back(ready);
+        self.consumers = consumers;
+    }
+
+    /// One bar a moment, scaled to the fullest; a dot is an empty queue.
+    fn graph(&self) -> String {
+        let fullest = self.ready.iter().copied().max().unwrap_or_default().max(1);
+        let last = BARS.len() - 1;
+        let bar = |ready: &u32| match *ready {
+            0 => '·',
+            ready => BARS[(ready as usize * last).div_ceil(fullest as usize).min(last)],
+        };
+        let missing = WIDTH - self.ready.len();
+        std::iter::repeat_n(' ', missing).chain(self.ready.iter().map(bar)).collect()
+    }
+}
+
+/// One row a queue: workers, depth, fullest moment shown, graph.
+fn rows(histories: &BTreeMap<String, History>) -> Vec<String> {
+    let wide = histories.keys().map(|name| name.chars().count()).max().unwrap_or_default().max("queue".len());
+    let mut rows =
+        vec![format!("{:<wide$} {:>9} {:>8} {:>8}  the last {WIDTH} looks", "queue", "consumers", "ready", "most")];
+    for (queue, history) in histories {
+        let now = history.ready.back().copied().unwrap_or_default();
+        let most = history.ready.iter().copied().max().unwrap_or_default();
+        rows.push(format!("{queue:<wide$} {:>9} {now:>8} {most:>8}  {}", history.consumers, history.graph()));
+    }
+    rows
+}
+
+/// Looks again and again until asked to stop. On a terminal the picture stays in its place; elsewhere each look is
+/// printed below the one before; with JSON each look is one line.
+pub(super) async fn watch(settings: &Settings, format: Format, every: Duration) -> Result<(), Failure> {
+    let link: Link = super::topology::open_link(settings).await?;
+    let mut histories: BTreeMap<String, History> = BTreeMap::new();
+    let in_place = std::io::stdout().is_terminal();
+    let mut drawn = 0;
+    let mut stop = std::pin::pin!(crate::serve::asked_to_stop());
+    loop {
+        let depths = topology::depths(&link, &settings.names).await?;
+        if format == Format::Table {
+            for depth in &depths {
+                histories.entry(depth.queue.clone()).or_default().note(depth.ready, depth.consumers);
+            }
+            let rows = rows(&histories);
+            // Up to where the picture began, and each row cleared to its end.
+            let up = if in_place && drawn > 0 { format!("\u{1b}[{drawn}A") } else { String::new() };
+            let clear = if in_place { "\u{1b}[K" } else { "" };
+            line(&format!("{up}{}{clear}", rows.join(&format!("{clear}\n"))))?;
+            drawn = rows.len();
+        } else {
+            let queues: Vec<_> = depths
+                .iter()
+                .map(|depth| json!({"queue": depth.queue, "ready": depth.ready, "consumers": depth.consumers}))
+                .collect();
+            line(&json!({"at": contracts::envelope::wall_clock().to_rfc3339(), "queues": queues}).to_string())?;
+        }
+        tokio::select! {
+            () = &mut stop => break,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+    link.close().await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_is_scaled_to_its_fullest_moment_and_shows_an_empty_queue_as_a_dot() {
+        let mut history = History::default();
+        for ready in [0, 1, 50, 100, 0] {
+            history.note(ready, 2);
+        }
+        assert_eq!(history.graph().trim_start(), "·▂▅█·");
+        assert_eq!(history.graph().chars().count(), WIDTH);
+    }
+
+    #[test]
+    fn only_the_last_moments_are_kept() {
+        let mut history = History::default();
+        history.note(9_000, 1);
+        for _ in 0..WIDTH {
+            history.note(3, 1);
+        }
+        assert!(history.graph().chars().all(|bar| bar == '█'), "{}", history.graph());
+    }
+
+    #[test]
+    fn a_row_names_the_queue_its_consumers_and_its_depth() {
+        let mut histories: BTreeMap<String, History> = BTreeMap::new();
+        histories.entry("lockbox.approval".to_owned()).or_default().note(7, 4);
+        let rows = rows(&histories);
+        assert!(rows[1].starts_with("lockbox.approval         4        7        7  "), "{}", rows[1]);
+    }
+}
