@@ -67,7 +67,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
     let comments: Vec<_> = lockbox.store.decisions(request).await.unwrap().into_iter().map(|one| one.comment).collect();
     assert_eq!(comments, [Some(ERASED.to_owned()), Some(ERASED.to_owned())]);
     // The engine still reads such a request: what comes too late is refused as ever, not parked.
-    assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "kim", Approve).await, "stage_over");
+    assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "kim", Approve).await, "already_over");
     let filter = AuditFilter { type_name: Some("texts.erased".into()), limit: 5, ..AuditFilter::default() };
     let said = lockbox.store.search_audit(&filter).await.unwrap();
     assert_eq!((said.len(), body(&said[1])["person"].as_str()), (2, Some("robin")));
