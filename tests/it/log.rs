@@ -19,7 +19,11 @@ const AUTHORITY: &str = "lockbox.fabrikam.example";
 
 /// Events about requests that nobody asks for, straight into the table.
 pub async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
-    let now = lockbox.store.clock().await.unwrap();
+    record_at(lockbox, tenant, count, lockbox.store.clock().await.unwrap()).await;
+}
+
+/// The same, at a moment.
+pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chrono::DateTime<chrono::Utc>) {
     let event = |_| {
         let request = Uuid::now_v7();
         let data = NoticeResult {

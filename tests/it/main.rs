@@ -29,6 +29,7 @@ mod proof;
 mod race;
 mod redelivery;
 mod remote;
+mod retention;
 mod scripted;
 mod settings;
 mod sign_in;

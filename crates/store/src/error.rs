@@ -97,6 +97,12 @@ impl Error {
         }
     }
 
+    /// Whether the login has no right to do this.
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(fault), .. } = self else { return false };
+        fault.code().is_some_and(|code| code == "42501")
+    }
+
     /// The named constraint that refused a write.
     pub fn constraint(&self) -> Option<&str> {
         match self {
