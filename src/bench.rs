@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use servers::{Allow, Options, Servers};
 use store::Store;
+use store::log::sequence::{Sequencer, Turn};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, RoleName};
@@ -22,8 +23,10 @@ mod gate;
 mod growth;
 mod idle;
 mod lifecycle;
+mod log_growth;
 mod portal;
 mod timers;
+mod verify;
 mod worker;
 
 /// What to measure.
@@ -44,6 +47,12 @@ pub struct Bench {
     /// Requests in the table for growth and portal; five events each.
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
+    /// Entries of the audit log for verify, and to begin with for log-growth.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u64,
+    /// Entries of the audit log to end with for log-growth.
+    #[arg(long, default_value_t = 10_000_000)]
+    grow_to: u64,
     /// Open grants for the gate.
     #[arg(long, default_value_t = 100_000)]
     grants: usize,
@@ -70,6 +79,10 @@ enum What {
     Portal,
     /// Questions at the gate with many grants open.
     Gate,
+    /// A bundle of many entries verified offline, and the proof of one event out of a large log.
+    Verify,
+    /// Cost of an event in a large audit log and in one ten times as large; takes a while, so only when it is named.
+    LogGrowth,
 }
 
 /// The tenant, its people and its rules: one manager and one approver, so that every step asks for one mail.
@@ -113,6 +126,7 @@ impl Bench {
             What::Growth,
             What::Portal,
             What::Gate,
+            What::Verify,
         ];
         let chosen = if self.what.is_empty() { all.to_vec() } else { self.what.clone() };
         for what in chosen {
@@ -132,6 +146,8 @@ impl Bench {
                 What::Worker => worker::measure(&rig).await?,
                 What::Portal => portal::measure(&rig, self.rows).await?,
                 What::Gate => gate::measure(&rig, self.grants).await?,
+                What::Verify => verify::measure(&rig, self.entries).await?,
+                What::LogGrowth => log_growth::measure(&rig, self.entries, self.grow_to).await?,
                 What::Growth => growth::measure(&rig, self.requests / 5, self.rows).await?,
             }
             rig.stop().await;
@@ -174,6 +190,14 @@ impl Rig {
         wait_for("the roles to be ready", Duration::from_secs(20), async || Ok(health.is_ready().then_some(())))
             .await?;
         Ok(stop)
+    }
+
+    /// Begins every tenant's log, as the sequencer does when it starts.
+    pub async fn begin_logs(&self) -> Result<(), Failure> {
+        let mut sequencer = Sequencer::new(self.store.clone(), &self.settings.audit.authority);
+        sequencer.beat(0.0).await?;
+        while sequencer.turn(1000).await? != (Turn::Done { placed: 0, held: 0 }) {}
+        Ok(())
     }
 
     async fn stop(self) {

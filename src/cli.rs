@@ -16,7 +16,7 @@ pub(crate) use topology::{apply as apply_topology, open_link};
 
 mod access;
 mod apply;
-mod audit;
+pub(crate) mod audit;
 mod clicks;
 mod decide;
 mod depths;

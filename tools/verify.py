@@ -291,7 +291,10 @@ def read_tar(data):
         if any(data[end:filled]):
             return files, "there is something after a file"
         if kind == b"0":
-            files[((prefix + "/" if prefix else "") + name).lstrip("./") or name] = data[at:end]
+            name = (prefix + "/" if prefix else "") + name
+            while name.startswith("./"):
+                name = name[2:]
+            files[name] = data[at:end]
         at = filled
 
 
@@ -398,8 +401,18 @@ MOVES = {
     ("awaiting_customer", "access.granted", "granted"),
     ("granted", "access.ended", "ended"),
     ("granted", "request.commented", "granted"),
+    ("ended", "report.accepted", "ended"),
+    ("ended", "report.disputed", "ended"),
 }
-KINDS = {kind for _, kind, _ in MOVES}
+# What only an emergency does.
+EMERGENCIES = {
+    ("awaiting_manager", "request.emergency_supported", "awaiting_manager"),
+    ("awaiting_manager", "request.emergency_approved", "awaiting_manager"),
+    ("awaiting_manager", "access.granted", "granted"),
+}
+KINDS = {kind for _, kind, _ in MOVES | EMERGENCIES}
+SECOND = 1000000
+LONGEST_EMERGENCY = 4 * 3600
 
 
 class History:
@@ -408,9 +421,11 @@ class History:
     def __init__(self):
         self.version, self.state, self.digest, self.requester, self.manager = 0, None, None, None, None
         self.yeses, self.required, self.asked, self.starts = [], 1, 0, None
-        self.review_by = self.decide_by = self.until = self.last = None
+        self.review_by = self.decide_by = self.until = self.last = self.emergency = self.supporter = None
 
     def all_yeses(self):
+        if self.emergency:
+            return self.state == "awaiting_manager" and None not in (self.supporter, self.manager)
         return self.state == "awaiting_customer" and len(self.yeses) >= max(self.required, 1)
 
     def take(self, kind, at, data):
@@ -423,10 +438,13 @@ class History:
         actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
         person = actor.get("id") if actor.get("kind") == "person" and is_uuid(actor.get("id")) else None
         side, start, to = actor.get("side"), data.get("from"), data.get("to")
-        number = lambda name: data[name] if isinstance(data.get(name), int) else None
+        number = lambda name: data[name] if type(data.get(name)) is int else None
         time = lambda name: moment(data.get(name))
         rule(start == self.state, "each step begins where the one before ended")
-        rule((start, kind, to) in MOVES or (kind not in KINDS and start == to), "no %s leads from %s to %s" % (kind, start, to))
+        move, emergency = (start, kind, to), emergency_of(data)
+        legal = move in MOVES or (self.emergency and move in EMERGENCIES) or (kind not in KINDS and start == to)
+        rule(legal, "no %s leads from %s to %s" % (kind, start, to))
+        rule(self.version == 0 or emergency == self.emergency, "an emergency is one to its end, under one standing consent")
         rule(self.version == 0 or data.get("digest") == self.digest, "the content never changes")
         rule(self.last is None or at >= self.last - 1000000, "a step is not before the one it follows")
         rule(not self.all_yeses() or kind == "access.granted", "when all yeses are there, access is granted")
@@ -437,6 +455,15 @@ class History:
         elif kind in ("request.manager_approved", "request.manager_rejected"):
             rule(person and side == "vendor", "the review is made by a person of the vendor")
             rule(person != self.requester, "nobody reviews their own request")
+            rule(person != self.supporter, "one person's yes counts once")
+            rule(self.review_by is not None and at < self.review_by, "a review counts only before its deadline")
+            rule(kind.endswith("rejected") or not self.emergency, "an emergency takes two managers and a standing consent")
+        elif kind in ("request.emergency_supported", "request.emergency_approved"):
+            rule(self.emergency, "only an emergency under a standing consent goes without the customer's decision")
+            rule(person and side == "vendor", "the yeses to an emergency are said by persons of the vendor")
+            rule(person != self.requester, "nobody reviews their own request")
+            rule(person != self.supporter, "an emergency takes two different persons of the vendor")
+            rule((self.supporter is None) == kind.endswith("supported"), "an emergency takes two yeses, one after the other")
             rule(self.review_by is not None and at < self.review_by, "a review counts only before its deadline")
         elif kind in decided:
             rule(person and side == "customer", "the customer's decision is made by the customer")
@@ -449,13 +476,19 @@ class History:
                 rule(allowed is not None and 1 <= allowed <= self.asked, "no longer access than was asked for")
                 rule(number("approvals") == len(self.yeses) + 1, "the yeses are counted rightly")
         elif kind == "access.granted":
-            rule(self.all_yeses(), "no access without two yeses: the customer's are not there")
-            rule(self.manager is not None, "no access without two yeses: the manager's is not there")
-            rule(self.decide_by is not None and at < self.decide_by, "no access is granted after the deadline")
+            if self.emergency:
+                rule(self.all_yeses(), "no emergency without the yeses of two managers")
+                rule(self.asked <= LONGEST_EMERGENCY, "no emergency is longer than any standing consent can allow")
+                deadline, start, shortest = self.review_by, at, self.asked
+            else:
+                rule(self.all_yeses(), "no access without two yeses: the customer's are not there")
+                rule(self.manager is not None, "no access without two yeses: the manager's is not there")
+                deadline, start = self.decide_by, max(at, self.starts or at)
+                shortest = min([seconds for _, seconds in self.yeses] or [0])
+            rule(deadline is not None and at < deadline, "no access is granted after the deadline")
             opens, closes = time("access_from"), time("access_until")
-            rule(opens == max(at, self.starts or at), "access opens with the last yes, or at the start asked for")
-            shortest = min([seconds for _, seconds in self.yeses] or [0])
-            rule(None not in (opens, closes) and closes == opens + shortest * 1000000, "access lasts as the shortest yes allows")
+            rule(opens == start, "access opens with the last yes, or at the start asked for")
+            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as the shortest yes allows")
         elif kind == "access.ended":
             rule(time("access_until") == self.until, "the end of access is fixed when it is granted")
             rule({
@@ -464,6 +497,7 @@ class History:
                 "vendor": person and side == "vendor" and person != self.requester,
                 "engineer": person and person == self.requester,
                 "ticket_closed": not person,
+                "person_disabled": not person,
             }.get(data.get("cause"), False), "access ends by its time, or by somebody who may end it")
         elif kind == "request.expired":
             stage, deadline = ("manager", self.review_by) if start == "awaiting_manager" else ("customer", self.decide_by)
@@ -471,10 +505,16 @@ class History:
             rule(time("deadline") == deadline, "the deadline never moves")
             rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
         elif kind == "request.withdrawn":
-            cause = data.get("cause")
-            rule(person == self.requester if cause == "engineer" else cause == "ticket_closed", "taken back by whom it may be")
+            rule({
+                "engineer": person and person == self.requester,
+                "ticket_closed": not person,
+                "person_disabled": not person,
+            }.get(data.get("cause"), False), "taken back by the engineer, when they are disabled, or with its ticket")
         elif kind == "request.reminded":
             rule(time("decide_by") == self.decide_by, "the deadline never moves")
+        elif kind in ("report.accepted", "report.disputed"):
+            rule(person and side == "customer", "the closing report is answered by the customer")
+            rule(person != self.requester, "nobody answers the report on their own access")
         self.follow(kind, person, data, number, time)
         self.state, self.last, self.version = to, at, self.version + 1
         return broken
@@ -485,12 +525,90 @@ class History:
             self.starts = time("starts_at")
             self.required = 1 if number("required_approvals") is None else number("required_approvals")
             self.asked = number("duration_seconds") or 0
+            self.emergency = emergency_of(data)
+        elif kind == "request.emergency_supported":
+            self.supporter = person
+        elif kind == "request.emergency_approved":
+            self.manager = person
         elif kind == "request.manager_approved":
             self.manager, self.decide_by = person, time("decide_by")
         elif kind == "request.customer_approved" and person and number("duration_seconds") is not None:
             self.yeses.append((person, number("duration_seconds")))
         elif kind == "access.granted":
             self.until = time("access_until")
+
+
+def emergency_of(data):
+    """(name, digest) of the standing consent that a step names."""
+    named = (data.get("emergency"), data.get("emergency_digest"))
+    return named if all(isinstance(one, str) for one in named) else None
+
+
+class Consents:
+    """The standing consents of a log, by digest: the customer's yes to every emergency, given before it."""
+
+    def __init__(self):
+        self.given = {}
+
+    def judge(self, kind, at, data, history):
+        actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
+        by_customer = actor.get("kind") == "person" and is_uuid(actor.get("id")) and actor.get("side") == "customer"
+        if kind == "directory.changed":
+            broken = []
+            if isinstance(data.get("consent"), dict):
+                broken += self.give(data["consent"], at, by_customer)
+            if isinstance(data.get("consent_ended"), str):
+                broken += self.end(data["consent_ended"], at, by_customer)
+            return broken
+        if history is None or history.emergency is None or kind not in ("request.submitted", "access.granted"):
+            return []
+        return self.stand(history, at, data.get("service"), kind == "access.granted")
+
+    def give(self, document, at, by_customer):
+        digest = hashlib.sha256(canonical(document).encode()).hexdigest()
+        text = lambda name: document[name] if isinstance(document.get(name), str) else ""
+        number = lambda name: document[name] if type(document.get(name)) is int else 0
+        services = document["services"] if isinstance(document.get("services"), list) else []
+        given = {"at": at, "name": text("name"), "services": [one for one in services if isinstance(one, str)],
+                 "ceiling": number("ceiling_seconds"), "quota": number("quota"), "until": moment(text("until")) or 0,
+                 "ended": None, "granted": []}
+        window = given["until"] - at
+        narrow = (given["services"] and 1 <= given["ceiling"] <= LONGEST_EMERGENCY and 1 <= given["quota"] <= 100
+                  and -SECOND < window <= 366 * 86400 * SECOND + SECOND)
+        broken = [] if by_customer else ["a standing consent is given by a person of the customer"]
+        broken += [] if narrow else ["a standing consent has services, a ceiling, a quota and an end, each within its bounds"]
+        broken += [] if digest not in self.given else ["a standing consent is given once"]
+        self.given.setdefault(digest, given)
+        return broken
+
+    def end(self, digest, at, by_customer):
+        given = self.given.get(digest)
+        broken = [] if by_customer else ["a standing consent is taken back by a person of the customer"]
+        if given is None:
+            return broken + ["a standing consent is given before it is taken back"]
+        if any(granted > at + SECOND for granted in given["granted"]):
+            broken.append("no emergency stands on a consent that was taken back")
+        if given["ended"] is None:
+            given["ended"] = at
+        return broken
+
+    def stand(self, history, at, service, granted):
+        name, digest = history.emergency
+        given = self.given.get(digest)
+        if given is None:
+            return ["no emergency without a standing consent that the customer gave before it"]
+        if granted:
+            given["granted"].append(at)
+        rules = [
+            (given["name"] == name, "an emergency names the consent that it stands on"),
+            (given["at"] <= at + SECOND, "no emergency without a standing consent that the customer gave before it"),
+            (given["ended"] is None or at <= given["ended"] + SECOND, "no emergency stands on a consent that was taken back"),
+            (at < given["until"], "no emergency stands on a consent whose time is over"),
+            (service in given["services"], "a consent is for its own services only"),
+            (history.asked <= given["ceiling"], "no emergency is longer than its consent allows"),
+            (len(given["granted"]) <= given["quota"], "no more emergencies than their consent allows"),
+        ]
+        return [words for holds, words in rules if not holds]
 
 
 # -- Views, section 9 -------------------------------------------------------------------------------------------------
@@ -543,6 +661,7 @@ class Examination:
         self.findings, self.remarks = [], []
         self.leaves, self.actual, self.entries = [], [], []
         self.streams, self.ids, self.key_changes, self.newest, self.requests = {}, set(), [], None, 0
+        self.consents = Consents()
         if torn:
             self.find(GAP, "the archive is damaged: " + torn)
 
@@ -722,13 +841,15 @@ class Examination:
         elif bytes.fromhex(prev.decode()) != stream[1]:
             self.find(CHANGED, "the entry before it in its stream is another than it was written after", index, document)
         stream[0], stream[1] = seq, leaf
-        if version is None:
-            return None
-        if version != stream[2] + 1:
-            self.find(GAP, "step %d of the request where step %d must follow" % (version, stream[2] + 1), index, document)
-        stream[2] = version
-        if stream[3] is not None:
-            for words in stream[3].take(kind, at, data):
+        if version is not None:
+            if version != stream[2] + 1:
+                self.find(GAP, "step %d of the request where step %d must follow" % (version, stream[2] + 1), index, document)
+            stream[2] = version
+            if stream[3] is not None:
+                for words in stream[3].take(kind, at, data):
+                    self.find(RULE, words, index, document)
+        if self.first == 0:  # a consent may have been given before what is here
+            for words in self.consents.judge(kind, at, data, stream[3]):
                 self.find(RULE, words, index, document)
         return None
 

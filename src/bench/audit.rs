@@ -1,5 +1,4 @@
-//! How fast one audit process turns waiting events into indexed entries, and how soon an event is proved. With
-//! `--events 10000000` it shows how the log grows.
+//! How fast one audit process turns waiting events into indexed entries, and how soon an event is proved.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +45,7 @@ pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
 }
 
 /// An event as most are: about a request of its own.
-fn event(now: DateTime<Utc>) -> Outgoing {
+pub(super) fn event(now: DateTime<Utc>) -> Outgoing {
     let request = Uuid::now_v7();
     let data = NoticeResult {
         request: Some(request),
@@ -68,7 +67,7 @@ fn event(now: DateTime<Utc>) -> Outgoing {
     outgoing(message(Kind::NoticeSent, now, about, &data))
 }
 
-async fn placed(rig: &Rig) -> Result<f64, Failure> {
+pub(super) async fn placed(rig: &Rig) -> Result<f64, Failure> {
     let heads = rig.store.log_heads().await?;
     Ok(number(usize::try_from(heads.iter().map(|head| head.size).sum::<i64>()).unwrap_or_default()))
 }

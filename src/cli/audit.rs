@@ -13,7 +13,7 @@ use crate::output::{Format, Listing, data, tell, time};
 use crate::serve::open_store;
 
 pub(crate) mod export;
-mod files;
+pub(crate) mod files;
 mod retain;
 pub(crate) mod verify;
 

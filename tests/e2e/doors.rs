@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::{Connector, Found, Mode, Order};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use uuid::Uuid;
 
 use crate::harness::{Lockbox, eventually, python};
@@ -56,9 +58,8 @@ impl Target {
     }
 
     /// Stops answering, or answers again.
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 }
 
@@ -116,7 +117,7 @@ async fn every_process_dies_in_the_middle_of_grants_and_after_the_restart_doors_
         state(&lockbox, id, "open").await;
         assert!(target.is_open(id).await);
     }
-    target.signal("-STOP");
+    target.signal(Signal::SIGSTOP);
     lockbox.run(&["request", "show", &ended.to_string()]);
     let word = contracts::commands::EndAccess { request: ended, by: "alex".into(), comment: None };
     let now = lockbox.store.clock().await.unwrap();
@@ -125,7 +126,7 @@ async fn every_process_dies_in_the_middle_of_grants_and_after_the_restart_doors_
     lockbox.store.enqueue(&[end]).await.unwrap();
     state(&lockbox, ended, "closing").await;
     lockbox.kill_all();
-    target.signal("-CONT");
+    target.signal(Signal::SIGCONT);
     let until = lockbox.store.show_request(timed).await.unwrap().access_until.unwrap();
     eventually("the end has passed", async || (lockbox.store.clock().await.ok()? > until).then_some(())).await;
     assert!(target.is_open(timed).await, "nobody lives who could close it; the gate refuses by the row");

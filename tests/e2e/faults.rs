@@ -12,7 +12,7 @@ use crate::harness::{Lockbox, PATIENCE, eventually};
 use crate::load::{Load, until_answered};
 
 /// Everything that must hold after any fault.
-async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap<String, Vec<u8>>) {
+pub async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap<String, Vec<u8>>) {
     until_answered(&lockbox.settings, &lockbox.pool, messages, PATIENCE).await;
     eventually("every request is over", async || {
         let open = "select count(*) from requests where over_at is null";
@@ -55,7 +55,7 @@ async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap
     .await;
 }
 
-async fn pass(load: &Load, more: usize) {
+pub async fn pass(load: &Load, more: usize) {
     let goal = load.sent.load(Ordering::Relaxed) + more;
     eventually("more load has been sent", async || (load.sent.load(Ordering::Relaxed) >= goal).then_some(())).await;
 }

@@ -30,6 +30,8 @@ pub struct Lockbox {
     folder: PathBuf,
     /// Settings file of the workers.
     config: Option<PathBuf>,
+    /// Whether audit only records, and places and signatures have processes of their own.
+    is_separate: bool,
 }
 
 impl Lockbox {
@@ -40,6 +42,28 @@ impl Lockbox {
 
     /// The same, with a settings file for the workers.
     pub async fn start_with(name: &str, count: usize, config: Option<PathBuf>) -> Self {
+        let mut lockbox = Self::at_rest(name, config).await;
+        for role in RoleName::ALL {
+            for number in 0..count {
+                lockbox.spawn(role, number);
+            }
+        }
+        lockbox
+    }
+
+    /// The same, but that audit only records, and nobody gives places or signs yet.
+    pub async fn start_separate(name: &str, count: usize) -> Self {
+        let mut lockbox = Self { is_separate: true, ..Self::at_rest(name, None).await };
+        for role in RoleName::ALL {
+            for number in 0..count {
+                lockbox.spawn(role, number);
+            }
+        }
+        lockbox
+    }
+
+    /// Servers of its own, and nobody at work.
+    async fn at_rest(name: &str, config: Option<PathBuf>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{name}"));
         drop(std::fs::remove_dir_all(&folder));
         std::fs::create_dir_all(&folder).unwrap();
@@ -67,16 +91,11 @@ impl Lockbox {
         settings.mail.url = format!("smtp://{address}");
         let store = lockbox::serve::open_store(&settings).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(3).connect(&settings.database_url).await.unwrap();
-        let mut lockbox = Self { servers, settings, store, pool, workers: Vec::new(), folder, config };
-        for role in RoleName::ALL {
-            for number in 0..count {
-                lockbox.spawn(role, number);
-            }
-        }
-        lockbox
+        Self { servers, settings, store, pool, workers: Vec::new(), folder, config, is_separate: false }
     }
 
-    fn spawn(&mut self, role: RoleName, number: usize) {
+    /// Starts one process of a role.
+    pub fn spawn(&mut self, role: RoleName, number: usize) {
         let mut environment = vec![
             ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
             ("LOCKBOX_AMQP_URL", self.settings.amqp_url.clone()),
@@ -88,7 +107,8 @@ impl Lockbox {
         ];
         environment.extend(self.config.iter().map(|path| ("LOCKBOX_CONFIG", path.display().to_string())));
         let log = self.folder.join(format!("{}-{number}.log", role.as_str()));
-        let arguments = ["work".to_owned(), role.as_str().to_owned()];
+        let mut arguments = vec!["work".to_owned(), role.as_str().to_owned()];
+        arguments.extend((self.is_separate && role == RoleName::Audit).then(|| "--append-only".to_owned()));
         let worker = Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
         self.workers.push((role, number, worker));
     }

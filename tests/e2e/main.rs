@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
 
 mod accessibility;
+mod audit_parts;
 mod browser;
 mod demo;
 mod dev;

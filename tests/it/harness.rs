@@ -26,7 +26,7 @@ use uuid::Uuid;
 use workers::{Health, RoleName};
 
 /// How long any condition may take to come true.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Debug)]
 struct Urls {

@@ -513,12 +513,32 @@ pub struct AccessUsed {
 pub struct DirectoryChanged {
     /// What changed, a sentence each.
     pub changes: Vec<String>,
+    /// A standing consent was given or taken back.
+    #[serde(flatten)]
+    pub consent: ConsentChanged,
     /// Who applied it.
     pub actor: Actor,
 }
 
+/// What became of a standing consent, for verifiers: emergencies name its digest in every step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ConsentChanged {
+    /// It was given: the document, whose bytes in RFC 8785 form have the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Value>,
+    /// It was taken back: its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent_ended: Option<String>,
+}
+
 /// Writes events of changes, as many as it takes to keep each within what an event may hold.
-pub fn directory_changed(changes: &[String], actor: &Actor, tenant: Option<&str>, at: DateTime<Utc>) -> Vec<Message> {
+pub fn directory_changed(
+    changes: &[String],
+    consent: &ConsentChanged,
+    actor: &Actor,
+    tenant: Option<&str>,
+    at: DateTime<Utc>,
+) -> Vec<Message> {
     let mut parts: Vec<Vec<String>> = Vec::new();
     let mut room = 0;
     for change in changes {
@@ -532,8 +552,10 @@ pub fn directory_changed(changes: &[String], actor: &Actor, tenant: Option<&str>
         parts.last_mut().into_iter().for_each(|part| part.push(change.clone()));
     }
     let about = || About { tenant: tenant.map(str::to_owned), ..About::default() };
-    let event =
-        |changes| message(Kind::DirectoryChanged, at, about(), &DirectoryChanged { changes, actor: actor.clone() });
+    let event = |changes| {
+        let data = DirectoryChanged { changes, consent: consent.clone(), actor: actor.clone() };
+        message(Kind::DirectoryChanged, at, about(), &data)
+    };
     parts.into_iter().map(event).collect()
 }
 

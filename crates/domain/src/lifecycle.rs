@@ -363,4 +363,4 @@ fn already_over(request: &Request) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+mod consents;
 mod steps;
+
+pub use consents::{Asked, Consents, Given};
 
 /// A clock that is set right may step back this far between two steps of a request.
 const CLOCK_STEP: TimeDelta = TimeDelta::seconds(1);
@@ -50,6 +53,8 @@ pub struct Told {
     pub cause: Option<String>,
     /// Whose answer was missing.
     pub stage: Option<String>,
+    /// The standing consent that an emergency stands on: its name and its digest.
+    pub emergency: Option<(String, String)>,
 }
 
 /// A rule that a step breaks, in words that begin with the rule.
@@ -68,8 +73,12 @@ pub struct Replayed {
     pub version: i64,
     /// Who asked.
     pub requester: Option<Uuid>,
-    /// The manager who said yes.
+    /// The manager who said yes; of an emergency, the second of them.
     pub manager: Option<Uuid>,
+    /// Of an emergency, the manager who said yes first.
+    pub first: Option<Uuid>,
+    /// The standing consent that an emergency stands on: its name and its digest.
+    pub emergency: Option<(String, String)>,
     /// The customer's yeses: who, and for how many seconds.
     pub yeses: Vec<(Uuid, i64)>,
     /// The manager must answer before.
@@ -85,7 +94,8 @@ pub struct Replayed {
     /// When nothing could follow any more.
     pub over_at: Option<DateTime<Utc>>,
     required: i64,
-    asked_seconds: i64,
+    /// Seconds asked for.
+    pub asked_seconds: i64,
     starts_at: Option<DateTime<Utc>>,
     last_at: Option<DateTime<Utc>>,
 }
@@ -102,6 +112,7 @@ impl Replayed {
                 broken.push(Broken(words));
             }
         };
+        let is_emergency = self.emergency.is_some();
         let state = if self.version == 0 { None } else { Some(self.state.as_str()) };
         rule(
             step.from.as_deref() == state,
@@ -112,7 +123,7 @@ impl Replayed {
             ),
         );
         rule(
-            steps::is_legal(step.from.as_deref(), &step.kind, &step.to),
+            steps::is_legal(is_emergency, step.from.as_deref(), &step.kind, &step.to),
             format!("no {} leads from {} to {}", step.kind, step.from.as_deref().unwrap_or("nothing"), step.to),
         );
         rule(
@@ -120,11 +131,15 @@ impl Replayed {
             "the content never changes: this step is about another digest than the submission".to_owned(),
         );
         rule(
+            self.version == 0 || step.emergency == self.emergency,
+            "an emergency is one from its submission to its end, under one standing consent".to_owned(),
+        );
+        rule(
             self.last_at.is_none_or(|last| step.at >= last - CLOCK_STEP),
             "a step is not before the one it follows".to_owned(),
         );
         rule(
-            self.yeses_are_missing() || step.kind == "access.granted",
+            !self.has_all_yeses() || step.kind == "access.granted",
             "when all yeses are there, access is granted and nothing else happens".to_owned(),
         );
         steps::particulars(self, step, &mut rule);
@@ -132,8 +147,12 @@ impl Replayed {
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 
-    fn yeses_are_missing(&self) -> bool {
-        self.state != "awaiting_customer" || i64::try_from(self.yeses.len()).unwrap_or(i64::MAX) < self.required.max(1)
+    fn has_all_yeses(&self) -> bool {
+        match (self.state.as_str(), &self.emergency) {
+            ("awaiting_customer", None) => i64::try_from(self.yeses.len()).unwrap_or(i64::MAX) >= self.required.max(1),
+            ("awaiting_manager", Some(_)) => self.first.is_some() && self.manager.is_some(),
+            _ => false,
+        }
     }
 
     fn follow(&mut self, step: &Told) {
@@ -145,7 +164,10 @@ impl Replayed {
                 self.starts_at = step.starts_at;
                 self.required = step.required_approvals.unwrap_or(1);
                 self.asked_seconds = step.duration_seconds.unwrap_or_default();
+                self.emergency.clone_from(&step.emergency);
             }
+            "request.emergency_supported" => self.first = step.person,
+            "request.emergency_approved" => self.manager = step.person,
             "request.manager_approved" => {
                 self.manager = step.person;
                 self.decide_by = step.decide_by;

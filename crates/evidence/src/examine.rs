@@ -10,9 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tlog::{Checkpoint, Frontier, Hash, Note, Verifier, leaf_hash};
 use uuid::Uuid;
 
+use crate::Event;
 use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
+mod emergencies;
 mod leaves;
 mod streams;
 mod trust;
@@ -100,8 +102,9 @@ impl Examination {
         self.head.as_ref().map_or(0, |head| head.size)
     }
 
-    /// The next leaf: its hash where one is recorded, its entry where it is there.
-    pub fn leaf(&mut self, recorded: Option<Hash>, entry: Option<&[u8]>) {
+    /// The next leaf: its hash where one is recorded, its entry where it is there. Answers with the event of an entry
+    /// that is in its format.
+    pub fn leaf(&mut self, recorded: Option<Hash>, entry: Option<&[u8]>) -> Option<Event> {
         let index = self.leaves.count();
         let hash = entry.map(leaf_hash);
         self.leaves.push(recorded, hash);
@@ -113,11 +116,16 @@ impl Examination {
         match (entry, hash) {
             (Some(bytes), Some(hash)) => {
                 self.report.entries += 1;
-                let found = self.streams.take(index, bytes, hash);
+                let (found, event) = self.streams.take(index, bytes, hash);
                 self.note(found);
+                event
             }
-            _ if self.given.covers.contains(&index) => self.leaves.miss(index),
-            _ => {}
+            _ => {
+                if self.given.covers.contains(&index) {
+                    self.leaves.miss(index);
+                }
+                None
+            }
         }
     }
 

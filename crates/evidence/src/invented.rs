@@ -18,7 +18,7 @@ pub struct Invented {
     pub origin: String,
     /// Its key.
     pub signer: Signer,
-    /// Its entries.
+    /// Its entries; whoever needs no old ones may take them away as the log grows.
     pub entries: Vec<Vec<u8>>,
     /// Earlier checkpoints: size and note.
     pub earlier: Vec<(u64, Note)>,
@@ -26,9 +26,21 @@ pub struct Invented {
     pub texts: String,
     seed: [u8; 32],
     streams: BTreeMap<String, (u64, Hash)>,
+    frontier: Frontier,
+    consent: Option<Consent>,
     now: DateTime<Utc>,
     state: u64,
 }
+
+/// A standing consent that is in force.
+struct Consent {
+    digest: String,
+    until: DateTime<Utc>,
+    left: u32,
+}
+
+/// What the invented consents are called.
+const CONSENT: &str = "night watch";
 
 impl Invented {
     /// A log of this name; the same seed makes the same log.
@@ -49,6 +61,8 @@ impl Invented {
             texts: String::new(),
             seed: key,
             streams: BTreeMap::new(),
+            frontier: Frontier::default(),
+            consent: None,
             now: DateTime::UNIX_EPOCH + TimeDelta::days(20_700),
             state: seed,
         };
@@ -93,7 +107,9 @@ impl Invented {
     fn append(&mut self, event: &[u8], stream: &str) {
         let (seq, prev) = self.streams.get(stream).copied().unwrap_or((0, Hash([0; 32])));
         let entry = Entry { event, log: &self.origin, prev, seq: seq + 1, v: 1 }.to_bytes();
-        self.streams.insert(stream.to_owned(), (seq + 1, leaf_hash(&entry)));
+        let leaf = leaf_hash(&entry);
+        self.frontier.push(leaf);
+        self.streams.insert(stream.to_owned(), (seq + 1, leaf));
         self.entries.push(entry);
     }
 
@@ -102,18 +118,23 @@ impl Invented {
         self.now += TimeDelta::microseconds(i64::try_from(micros).unwrap_or_default());
     }
 
+    /// Number of entries.
+    pub fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
     /// Requests until there are this many entries or a few more; a heartbeat now and then.
-    pub fn grow(&mut self, entries: usize) {
-        while self.entries.len() < entries {
+    pub fn grow(&mut self, entries: u64) {
+        while self.size() < entries {
+            let first = self.size();
             self.request();
             if self.draw().is_multiple_of(8) {
-                let size = self.entries.len();
-                let data = json!({"actor": {"kind": "lockbox"}, "log": self.origin, "size": size});
+                let data = json!({"actor": {"kind": "lockbox"}, "log": self.origin, "size": first});
                 self.event("log.heartbeat", None, None, &data);
             }
             if self.draw().is_multiple_of(16) {
                 let note = self.checkpoint();
-                self.earlier.push((self.entries.len() as u64, note));
+                self.earlier.push((self.size(), note));
             }
         }
     }
@@ -121,17 +142,61 @@ impl Invented {
     /// One request with one of the endings.
     fn request(&mut self) {
         let id = self.id().to_string();
-        let mut story = Story { log: self, id, state: None, version: 0 };
-        story.tell();
+        let is_emergency = self.draw().is_multiple_of(12);
+        let mut story = Story { log: self, id, state: None, version: 0, emergency: None };
+        if is_emergency { story.emergency() } else { story.tell() }
+    }
+
+    /// The digest of a consent that is in force, given if need be.
+    fn consent(&mut self) -> String {
+        let until = self.now + TimeDelta::days(30);
+        match &mut self.consent {
+            Some(consent) if consent.left > 0 && self.now + TimeDelta::days(1) < consent.until => {
+                consent.left -= 1;
+                consent.digest.clone()
+            }
+            _ => {
+                let document = json!({
+                    "v": 1, "consent": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": CONSENT,
+                    "services": ["exchange_online"], "ceiling_seconds": 900, "quota": 3,
+                    "until": until.to_rfc3339_opts(SecondsFormat::Micros, true),
+                });
+                let digest = hex::encode(Hash::of(document.to_string().as_bytes()).0);
+                let changes = ["standing consent night watch given"];
+                self.event(
+                    "directory.changed",
+                    None,
+                    None,
+                    &json!({"actor": alex(), "changes": changes, "consent": document}),
+                );
+                self.consent = Some(Consent { digest: digest.clone(), until, left: 2 });
+                digest
+            }
+        }
+    }
+
+    /// Now and then a consent is taken back before its quota is used up.
+    fn may_take_back(&mut self) {
+        if self.draw().is_multiple_of(3)
+            && let Some(consent) = self.consent.take()
+        {
+            let changes = ["standing consent night watch taken back"];
+            let data = json!({"actor": alex(), "changes": changes, "consent_ended": consent.digest});
+            self.event("directory.changed", None, None, &data);
+        }
+    }
+
+    /// Makes the tree anew, after entries were changed by hand.
+    pub fn replant(&mut self) {
+        self.frontier = Frontier::default();
+        for entry in &self.entries {
+            self.frontier.push(leaf_hash(entry));
+        }
     }
 
     /// The checkpoint of the log as it is.
     pub fn checkpoint(&self) -> Note {
-        let mut frontier = Frontier::default();
-        for entry in &self.entries {
-            frontier.push(leaf_hash(entry));
-        }
-        self.sign(frontier.size(), frontier.root())
+        self.sign(self.frontier.size(), self.frontier.root())
     }
 
     /// A checkpoint over whatever is said.
@@ -159,13 +224,15 @@ impl Invented {
             texts: self.texts.clone(),
             seed: self.seed,
             streams: BTreeMap::new(),
+            frontier: Frontier::default(),
+            consent: None,
             now: self.now,
             state: self.state,
         };
         for event in events {
             log.append(event.to_string().as_bytes(), event["correlationid"].as_str().unwrap_or_default());
-            if self.earlier.iter().any(|(size, _)| *size == log.entries.len() as u64) {
-                log.earlier.push((log.entries.len() as u64, log.checkpoint()));
+            if self.earlier.iter().any(|(size, _)| *size == log.size()) {
+                log.earlier.push((log.size(), log.checkpoint()));
             }
         }
         let ids: Vec<&str> = events.iter().filter_map(|event| event["id"].as_str()).collect();
@@ -231,29 +298,38 @@ pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
     writer.finish()
 }
 
+/// The approver who gives consents.
+fn alex() -> Value {
+    actor((3, "alex", "customer"))
+}
+
+fn actor((number, name, side): (u128, &str, &str)) -> Value {
+    json!({"kind": "person", "id": Uuid::from_u128(number).to_string(), "name": name, "display_name": name, "side": side})
+}
+
 struct Story<'a> {
     log: &'a mut Invented,
     id: String,
     state: Option<&'static str>,
     version: u64,
+    /// Digest of the consent that it stands on, where it is an emergency.
+    emergency: Option<String>,
 }
 
 impl Story<'_> {
     fn step(&mut self, kind: &str, to: &'static str, who: Option<(u128, &str, &str)>, more: Value) {
         let digest = hex::encode(Hash::of(self.id.as_bytes()).0);
-        let actor = who.map_or_else(
-            || json!({"kind": "lockbox"}),
-            |(number, name, side)| {
-                json!({"kind": "person", "id": Uuid::from_u128(number).to_string(), "name": name,
-                       "display_name": name, "side": side})
-            },
-        );
+        let actor = who.map_or_else(|| json!({"kind": "lockbox"}), actor);
         let mut data = json!({
             "request": self.id, "service_request": "SR-2026-004711", "service": "exchange_online", "requester": "robin",
             "to": to, "digest": digest, "actor": actor,
         });
         if let Some(from) = self.state {
             data["from"] = from.into();
+        }
+        if let Some(digest) = &self.emergency {
+            data["emergency"] = CONSENT.into();
+            data["emergency_digest"] = digest.as_str().into();
         }
         let mut committed = None;
         if let Value::Object(more) = more {
@@ -303,6 +379,7 @@ impl Story<'_> {
                 );
             }
             1 => return self.step("request.withdrawn", "withdrawn", Some(robin), json!({"cause": "engineer"})),
+            2 => return self.step("request.withdrawn", "withdrawn", None, json!({"cause": "person_disabled"})),
             _ => {}
         }
         let decide_by = self.log.now + TimeDelta::hours(12);
@@ -329,18 +406,58 @@ impl Story<'_> {
             let more = json!({"approvals": count, "required_approvals": required, "duration_seconds": 1800 * count});
             self.step("request.customer_approved", "awaiting_customer", Some(who), more);
         }
-        let until = self.log.now + TimeDelta::seconds(1800);
+        self.opens(1800);
+    }
+
+    /// An emergency: two managers under a consent that was given beforehand.
+    fn emergency(&mut self) {
+        let (robin, morgan, jo) = ((1, "robin", "vendor"), (2, "morgan", "vendor"), (5, "jo", "vendor"));
+        self.emergency = Some(self.log.consent());
+        let review_by = self.log.now + TimeDelta::hours(24);
+        self.step(
+            "request.submitted",
+            "awaiting_manager",
+            Some(robin),
+            json!({"resource": "finance@contoso.example", "reason_code": "vendor_detected", "severity": "high",
+                   "reason": "nobody can work", "duration_seconds": 900, "review_by": review_by, "required_approvals": 1}),
+        );
+        self.step("request.emergency_supported", "awaiting_manager", Some(morgan), json!({}));
+        self.log.pass(600);
+        if self.log.draw().is_multiple_of(4) {
+            let more = json!({"comment": "not tonight"});
+            return self.step("request.manager_rejected", "manager_rejected", Some(jo), more);
+        }
+        self.step("request.emergency_approved", "awaiting_manager", Some(jo), json!({}));
+        self.opens(900);
+        self.step("report.accepted", "ended", Some((3, "alex", "customer")), json!({}));
+        self.log.may_take_back();
+    }
+
+    /// Access, its door, a use, and its end.
+    fn opens(&mut self, seconds: i64) {
+        let (robin, dana) = ((1, "robin", "vendor"), (4, "dana", "customer"));
+        let until = self.log.now + TimeDelta::seconds(seconds);
         self.step("access.granted", "granted", None, json!({"access_from": self.log.now, "access_until": until}));
-        let (who, cause) = match self.log.draw() % 3 {
+        self.beside("access.opened", json!({"state": "open", "access_until": until, "actor": {"kind": "lockbox"}}));
+        let (who, cause) = match self.log.draw() % 4 {
             0 => (Some(dana), "customer"),
             1 => (Some(robin), "engineer"),
+            2 => (None, "person_disabled"),
             _ => (None, "time"),
         };
-        if who.is_some() {
-            self.log.pass(1700)
-        } else {
+        if cause == "time" {
             self.log.now = until
+        } else {
+            self.log.pass(850)
         }
         self.step("access.ended", "ended", who, json!({"cause": cause, "access_until": until}));
+        self.beside("access.closed", json!({"state": "closed", "access_until": until, "actor": {"kind": "lockbox"}}));
+    }
+
+    /// An event of the request that is no step of it.
+    fn beside(&mut self, kind: &str, mut data: Value) {
+        data["request"] = self.id.as_str().into();
+        data["service"] = "exchange_online".into();
+        self.log.event(kind, Some(&self.id), None, &data);
     }
 }

@@ -30,9 +30,9 @@ impl Event {
         let text = |name: &str| document[name].as_str();
         let key = text("type")?.strip_prefix("lockbox.")?;
         Some(Self {
-            id: text("id")?.parse().ok()?,
+            id: text("id").and_then(uuid)?,
             kind: key.rsplit_once('.').map_or(key, |(name, _)| name).to_owned(),
-            at: DateTime::parse_from_rfc3339(text("time")?).ok()?.to_utc(),
+            at: text("time").and_then(moment)?,
             time: text("time")?.to_owned(),
             request: text("correlationid").map(str::to_owned),
             version: document["subjectversion"].as_i64(),
@@ -51,20 +51,25 @@ impl Event {
         actor["name"].as_str().or_else(|| actor["kind"].as_str())
     }
 
+    /// The person who did it.
+    pub fn person(&self) -> Option<Uuid> {
+        let actor = &self.data()["actor"];
+        if actor["kind"] == "person" { actor["id"].as_str().and_then(uuid) } else { None }
+    }
+
     /// The step of a request that it tells, if it tells one.
     pub fn told(&self) -> Option<Told> {
         self.version?;
         let data = self.data();
         let text = |name: &str| data[name].as_str().map(str::to_owned);
-        let time = |name: &str| DateTime::parse_from_rfc3339(data[name].as_str()?).ok().map(|at| at.to_utc());
-        let is_person = data["actor"]["kind"] == "person";
+        let time = |name: &str| data[name].as_str().and_then(moment);
         Some(Told {
             kind: self.kind.clone(),
             at: self.at,
             from: text("from"),
             to: text("to").unwrap_or_default(),
             digest: text("digest").unwrap_or_default(),
-            person: if is_person { data["actor"]["id"].as_str().and_then(|id| id.parse().ok()) } else { None },
+            person: self.person(),
             side: data["actor"]["side"].as_str().map(str::to_owned),
             review_by: time("review_by"),
             decide_by: time("decide_by"),
@@ -77,6 +82,49 @@ impl Event {
             approvals: data["approvals"].as_i64(),
             cause: text("cause"),
             stage: text("stage"),
+            emergency: text("emergency").zip(text("emergency_digest")),
         })
+    }
+}
+
+/// A UUID as it is written in events: lower case, with hyphens.
+fn uuid(text: &str) -> Option<Uuid> {
+    text.parse().ok().filter(|id: &Uuid| id.to_string() == text)
+}
+
+/// A time as it is written in events: UTC with a `Z`, at most six digits after the second, no leap second.
+pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let bytes = text.as_bytes();
+    let fraction = text.strip_suffix('Z')?.get(19..)?;
+    let is_plain = bytes[10] == b'T'
+        && &bytes[17..19] < b"60".as_slice()
+        && &bytes[..4] > b"0000".as_slice()
+        && (fraction.is_empty() || (2..=7).contains(&fraction.len()));
+    if is_plain { DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{moment, uuid};
+
+    #[test]
+    fn a_time_or_an_id_is_written_in_one_way_only() {
+        assert_eq!(moment("2026-11-24T12:00:00.000001Z").unwrap().timestamp_subsec_micros(), 1);
+        assert!(moment("2026-11-24T12:00:00Z").is_some());
+        for other in [
+            "",
+            "2026-11-24T12:00:00+00:00",
+            "2026-11-24T12:00:00.0000001Z",
+            "2026-11-24T12:00:00.Z",
+            "2026-11-24 12:00:00Z",
+            "2026-12-31T23:59:60Z",
+            "2026-11-24T12:00:00z",
+            "0000-01-01T00:00:00Z",
+            "2026-11-24T12:00:0äZ",
+        ] {
+            assert_eq!(moment(other), None, "{other}");
+        }
+        assert!(uuid("01a20c86-c964-73a2-8a62-99c595af84c4").is_some());
+        assert!(uuid("01A20C86-c964-73a2-8a62-99c595af84c4").is_none());
     }
 }

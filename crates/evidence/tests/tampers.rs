@@ -66,10 +66,18 @@ fn grown(seed: u64) -> Invented {
     log
 }
 
+/// A log of several tiles, none of which is full on either level.
+fn tiled(seed: u64) -> Invented {
+    let mut log = Invented::new("contoso", seed);
+    log.grow(600);
+    log
+}
+
 #[test]
 fn every_tamper_is_found_for_the_right_reason_and_both_verifiers_agree() {
     let folder = scratch("tampers");
-    let logs: Vec<Invented> = (0..400).map(grown).filter(kinds::has_everything).take(24).collect();
+    let mut logs: Vec<Invented> = (0..2000).map(grown).filter(kinds::has_everything).take(23).collect();
+    logs.push(tiled(1));
     assert_eq!(logs.len(), 24);
     let other = {
         let mut other = Invented::new("adatum", 7_000_007);
@@ -174,7 +182,7 @@ fn a_change_of_the_key_is_followed_from_the_key_that_was_given() {
     log.event("log.key_changed", None, None, &data);
     let announced = log.checkpoint();
     let size = log.entries.len() as u64;
-    log.grow(log.entries.len() + 20);
+    log.grow(log.size() + 20);
     let text = log.checkpoint().text;
     let by_new = Note { signatures: vec![new.sign(&text, 0)], text };
     let judge = |earlier: &[(u64, Note)]| {

@@ -45,10 +45,16 @@ impl Driver {
             // One library keeps its private part in a folder of its own.
             let path = format!("{}:{}", libraries.display(), libraries.join("pulseaudio").display());
             server.env("LD_LIBRARY_PATH", path);
-            if unpacked.root.join("etc/fonts").is_dir() {
-                server.env("FONTCONFIG_PATH", unpacked.root.join("etc/fonts"));
-                server.env("FONTCONFIG_SYSROOT", &unpacked.root);
-            }
+            let fonts = folder.join("fonts.conf");
+            let text = format!(
+                "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{}</dir>\n  \
+                 <cachedir>{}</cachedir>\n</fontconfig>\n",
+                unpacked.root.join("usr/share/fonts").display(),
+                folder.join("fonts").display()
+            );
+            std::fs::write(&fonts, text).map_err(Error::file("writing", &fonts))?;
+            // Without a font the browser shows nothing at all.
+            server.env("FONTCONFIG_FILE", fonts);
         }
         let log = folder.join("driver.log");
         let mut running = Running::start(server, "ChromeDriver", &log)?;

@@ -119,6 +119,7 @@ pub(crate) fn unpack(set: Set, cache: &Path, progress: &Progress) -> Result<Unpa
         extract.arg("-x").arg(file.path()).arg(&unpacked.root);
         run(extract, None)?;
     }
+    merge_libraries(&unpacked.root)?;
     relocate_erlang(&unpacked.root)?;
     relocate_dovecot(&unpacked.root)?;
     std::fs::write(&done, "").map_err(Error::file("writing", &done))?;
@@ -175,6 +176,22 @@ fn newest_postgres(cache: &Path) -> Result<String, Error> {
     })
 }
 
+/// Some packages keep libraries in `lib`, which on a running system is `usr/lib`: one folder for all of them.
+fn merge_libraries(root: &Path) -> Result<(), Error> {
+    for folder in std::fs::read_dir(root.join("lib")).into_iter().flatten().flatten() {
+        if !folder.path().is_dir() || !folder.file_name().to_string_lossy().contains("-linux-gnu") {
+            continue;
+        }
+        let merged = root.join("usr/lib").join(folder.file_name());
+        std::fs::create_dir_all(&merged).map_err(Error::file("making the folder", &merged))?;
+        for library in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            let to = merged.join(library.file_name());
+            std::fs::rename(library.path(), &to).map_err(Error::file("moving a library to", &to))?;
+        }
+    }
+    Ok(())
+}
+
 /// Debian's start script knows one place only; tell it where it is now.
 fn relocate_erlang(root: &Path) -> Result<(), Error> {
     let home = root.join("usr/lib/erlang");
@@ -207,6 +224,23 @@ fn relocate_dovecot(root: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_of_both_folders_end_in_one() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["lib/x86_64-linux-gnu", "lib/systemd", "usr/lib/x86_64-linux-gnu"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        std::fs::write(root.path().join("lib/x86_64-linux-gnu/libexpat.so.1.8.10"), "expat").unwrap();
+        std::os::unix::fs::symlink("libexpat.so.1.8.10", root.path().join("lib/x86_64-linux-gnu/libexpat.so.1"))
+            .unwrap();
+        std::fs::write(root.path().join("usr/lib/x86_64-linux-gnu/libz.so.1"), "z").unwrap();
+        merge_libraries(root.path()).unwrap();
+        let libraries = Unpacked { root: root.path().to_owned() }.libraries();
+        assert_eq!(std::fs::read_to_string(libraries.join("libexpat.so.1")).unwrap(), "expat");
+        assert!(libraries.join("libz.so.1").is_file());
+        assert!(root.path().join("lib/systemd").is_dir());
+    }
 
     #[test]
     fn servers_and_libraries_are_wanted_and_the_system_is_left_alone() {

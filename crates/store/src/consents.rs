@@ -2,8 +2,9 @@
 //! is asked for or decided on. Every change is an event, and every approver is told.
 
 use chrono::{DateTime, Utc};
+use contracts::Kind;
 use contracts::envelope::Message;
-use contracts::events::Actor;
+use contracts::events::{self, Actor, ConsentChanged};
 use domain::{Person, Side, Standing, StandingConsent, TenantId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -57,7 +58,7 @@ const LIST: &str = "select c.id, c.tenant, t.name as tenant_name, c.name, c.serv
 const GIVE: &str = "insert into standing_consents (id, tenant, name, document, digest, services, ceiling_seconds, quota, until_at, given_by) \
                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const END: &str = "update standing_consents set ended_at = clock_timestamp(), ended_by = $3 \
-                   where tenant = $1 and id = $2 and ended_at is null returning name";
+                   where tenant = $1 and id = $2 and ended_at is null returning name, encode(digest, 'hex')";
 const OVER: &str = "update standing_consents set ended_at = clock_timestamp() \
                     where tenant = $1 and name = $2 and ended_at is null and until_at <= clock_timestamp()";
 const CLOCK: &str = "select clock_timestamp()";
@@ -133,7 +134,8 @@ impl Store {
             consent.until.format("%Y-%m-%d %H:%M UTC"),
             consent.digest()
         );
-        tell(tx, tenant, by, change).await
+        let document = serde_json::from_slice(&consent.to_bytes()).ok();
+        tell(tx, tenant, by, change, ConsentChanged { consent: document, consent_ended: None }).await
     }
 
     /// Takes a standing consent back: no emergency is granted under it any more.
@@ -144,23 +146,35 @@ impl Store {
         let doing = "taking a standing consent back";
         let tenant = tenant_of(by)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let name: Option<String> = sqlx::query_scalar(END)
+        let ended: Option<(String, String)> = sqlx::query_as(END)
             .bind(tenant.0)
             .bind(id)
             .bind(by.id.0)
             .fetch_optional(&mut *tx)
             .await
             .map_err(Error::at(doing))?;
-        let name = name.ok_or_else(|| Error::NotFound(id.to_string()))?;
-        tell(tx, tenant, by, format!("standing consent {name} taken back")).await
+        let (name, digest) = ended.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let consent = ConsentChanged { consent: None, consent_ended: Some(digest) };
+        tell(tx, tenant, by, format!("standing consent {name} taken back"), consent).await
     }
 }
 
-async fn tell(mut tx: Tx, tenant: TenantId, by: &Person, change: String) -> Result<Vec<Message>, Error> {
+async fn tell(
+    mut tx: Tx,
+    tenant: TenantId,
+    by: &Person,
+    change: String,
+    consent: ConsentChanged,
+) -> Result<Vec<Message>, Error> {
     let doing = "keeping a standing consent";
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let by = (by.display_name.as_str(), Actor::person(by));
-    let messages = crate::settings::told(&mut tx, tenant.0, by, &[change], now, Vec::new()).await?;
+    let changes = [change];
+    let messages = crate::settings::told_of(&mut tx, tenant.0, by, (&changes, &consent), now, Vec::new()).await?;
+    // Recorded here and not when the message arrives: no emergency may come before its consent in the log.
+    let events = messages.iter().filter(|message| message.kind == Kind::DirectoryChanged);
+    let indexed = events.filter_map(|event| Some((events::index(&event.body).ok()?, event.body.as_slice())));
+    crate::audit::record(&mut tx, &indexed.collect::<Vec<_>>()).await?;
     changes_outbox(&mut tx, &messages).await?;
     tx.commit().await.map_err(Error::at(doing))?;
     Ok(messages)

@@ -94,6 +94,21 @@ const CHECKPOINTS: &str = "select c.size, c.note || coalesce((select string_agg(
                            chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
                            where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
                            where c.log = $1 order by c.size";
+const LATEST: &str = "select c.size, c.note || coalesce((select string_agg(s.line || case when right(s.line, 1) = \
+                      chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
+                      where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
+                      where c.log = $1 order by c.size desc limit 1";
+// The latest, and for each change of the key the first over its entry: whoever trusts the old key follows by it to the new.
+const NEEDED: &str = "with wanted as ((select size from audit_checkpoints where log = $1 order by size desc limit $2) \
+                      union select (select min(c.size) from audit_checkpoints c where c.log = $1 and c.size > e.index) \
+                      from audit_keys k join audit_logs l on l.id = k.log \
+                      join audit_events a on a.type = 'log.key_changed' and a.tenant is not distinct from l.tenant \
+                      and a.at between k.added_at - interval '1 minute' and k.added_at + interval '1 minute' \
+                      join audit_entries e on e.event = a.id and e.log = k.log where k.log = $1) \
+                      select c.size, c.note || coalesce((select string_agg(s.line || case when right(s.line, 1) = \
+                      chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
+                      where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
+                      join wanted w on w.size = c.size where c.log = $1 order by c.size";
 const KEYS: &str = "select key from audit_keys where log = $1 order by added_at, key";
 const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id = w.tenant \
                             join audit_logs l on l.tenant = t.name where l.id = $1 order by w.name";
@@ -158,6 +173,25 @@ impl Still {
     /// When the database does not answer.
     pub async fn checkpoints(&mut self, log: i32) -> Result<Vec<(i64, String)>, Error> {
         let reading = sqlx::query_as(CHECKPOINTS).bind(log).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading checkpoints"))
+    }
+
+    /// The latest signed checkpoint with the witnesses' lines.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn latest_checkpoint(&mut self, log: i32) -> Result<Option<(i64, String)>, Error> {
+        let reading = sqlx::query_as(LATEST).bind(log).fetch_optional(&mut *self.tx);
+        reading.await.map_err(Error::at("reading the latest checkpoint"))
+    }
+
+    /// The checkpoints that go into a bundle, the smallest first: the last so many, and those by which a change of the
+    /// log's key is followed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn needed_checkpoints(&mut self, log: i32, last: i64) -> Result<Vec<(i64, String)>, Error> {
+        let reading = sqlx::query_as(NEEDED).bind(log).bind(last).fetch_all(&mut *self.tx);
         reading.await.map_err(Error::at("reading checkpoints"))
     }
 

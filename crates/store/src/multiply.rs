@@ -6,6 +6,8 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
+pub mod log;
+
 /// Requests copied in one transaction.
 const PORTION: i64 = 50_000;
 

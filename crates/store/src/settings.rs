@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::{About, Message, message};
-use contracts::events::{self, Actor};
+use contracts::events::{self, Actor, ConsentChanged};
 use contracts::notices::{Recipient, SettingsMail};
 use domain::{Person, Rules, Side};
 use sqlx::{Postgres, Transaction};
@@ -219,6 +219,18 @@ pub(crate) async fn told(
     now: DateTime<Utc>,
     also: Vec<(String, String)>,
 ) -> Result<Vec<Message>, Error> {
+    told_of(tx, tenant, (by_name, actor), (changes, &ConsentChanged::default()), now, also).await
+}
+
+/// The same, where it may be a standing consent that changed.
+pub(crate) async fn told_of(
+    tx: &mut Tx,
+    tenant: Uuid,
+    (by_name, actor): (&str, Actor),
+    (changes, consent): (&[String], &ConsentChanged),
+    now: DateTime<Utc>,
+    also: Vec<(String, String)>,
+) -> Result<Vec<Message>, Error> {
     let doing = "telling the approvers";
     let (name, display_name): (String, String) =
         sqlx::query_as(TENANT).bind(tenant).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
@@ -228,7 +240,7 @@ pub(crate) async fn told(
     approvers.sort_by(|one, other| one.1.cmp(&other.1));
     approvers.dedup_by(|one, other| one.1 == other.1);
     let about = || About { tenant: Some(name.clone()), ..About::default() };
-    let events = events::directory_changed(changes, &actor, Some(&name), now);
+    let events = events::directory_changed(changes, consent, &actor, Some(&name), now);
     let cause = events.first().map(|event| event.id.to_string()).unwrap_or_default();
     let notices = approvers.into_iter().map(|(approver, address)| {
         let mail = SettingsMail {

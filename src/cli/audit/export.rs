@@ -19,8 +19,8 @@ use crate::output::line;
 
 /// Entries read at a time.
 const PAGE: i64 = 2000;
-/// Earlier checkpoints in a bundle: the last ones, and those from around a change of the key are among all where few.
-const EARLIER: usize = 200;
+/// The latest checkpoints that a bundle holds; those by which a change of the key is followed are in it however old.
+const LATEST: i64 = 201;
 
 /// What to export.
 #[derive(Args, Debug)]
@@ -70,7 +70,7 @@ pub(crate) async fn bundle(
     let log = still.logs().await?.into_iter().find(|log| log.tenant.as_deref() == tenant);
     let log =
         log.ok_or_else(|| Failure::NotFound(format!("there is no log of {}", tenant.unwrap_or("the operator"))))?;
-    let mut notes = still.checkpoints(log.id).await?;
+    let mut notes = still.needed_checkpoints(log.id, LATEST).await?;
     let (size, head) = notes.pop().ok_or_else(|| unsigned(&log))?;
     let (from, end) = still.span(log.id, since, until).await?;
     let from = (from.unwrap_or(size).min(size) / 256 * 256).max(log.cut);
@@ -91,7 +91,7 @@ pub(crate) async fn bundle(
     let spools = [spool(to, 0)?, spool(to, 1)?, spool(to, 2)?];
     let keys = still.keys(log.id).await?;
     let mut bundler = Bundler::begin(BufWriter::new(File::create(to)?), spools, about, note, &keys)?;
-    for (size, note) in notes.iter().rev().take(EARLIER).rev() {
+    for (size, note) in &notes {
         bundler.earlier(count(*size), note)?;
     }
     let mut lines = String::new();
@@ -145,7 +145,7 @@ pub(crate) async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, F
     let (number, index) = still.place(event).await?;
     let log = still.logs().await?.into_iter().find(|log| log.id == number);
     let log = log.ok_or_else(|| Failure::NotFound(format!("log {number}")))?;
-    let (size, head) = still.checkpoints(log.id).await?.pop().ok_or_else(|| unsigned(&log))?;
+    let (size, head) = still.latest_checkpoint(log.id).await?.ok_or_else(|| unsigned(&log))?;
     if index >= size {
         return Err(Failure::TimedOut("the event is in the log, but no checkpoint is signed over it yet".to_owned()));
     }

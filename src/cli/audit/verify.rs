@@ -141,12 +141,12 @@ async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination)
         for row in page {
             // A row that is gone leaves its place empty.
             while next < row.index {
-                examination.leaf(None, None);
+                drop(examination.leaf(None, None));
                 next += 1;
             }
             // Some of those before the cut may be here still; they are the archive's to prove.
             let entry = if row.index < log.cut { None } else { entry_bytes(&log.origin, &row) };
-            examination.leaf(Hash::from_slice(&row.leaf), entry.as_deref());
+            drop(examination.leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
             frontier.push(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])));
             columns(&row, examination);
             next += 1;

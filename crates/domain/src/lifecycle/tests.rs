@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::consent::Proof;
-use crate::content::{Mode, ReasonCode, Severity};
+use crate::content::{Emergency, Mode, ReasonCode, Severity};
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::people::{Assignment, Side};
 use crate::rules::Rules;
+use crate::standing::{Standing, StandingConsent};
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(100));
 const OTHER_TENANT: TenantId = TenantId(Uuid::from_u128(101));
@@ -40,7 +41,7 @@ fn person(number: u8) -> Person {
     }
 }
 
-fn content(required_approvals: i32, requester: u8) -> Content {
+pub(crate) fn content(required_approvals: i32, requester: u8) -> Content {
     Content {
         request: RequestId(Uuid::from_u128(9)),
         tenant: TENANT,
@@ -68,6 +69,26 @@ fn content(required_approvals: i32, requester: u8) -> Content {
     }
 }
 
+/// The rule that emergencies in here stand on.
+fn consent() -> StandingConsent {
+    StandingConsent {
+        id: Uuid::from_u128(50),
+        tenant: TENANT,
+        name: "night watch".into(),
+        services: vec!["onedrive".into()],
+        ceiling_seconds: 600,
+        quota: 3,
+        until: at(100_000),
+    }
+}
+
+/// The same content as an emergency.
+pub(crate) fn emergency(requester: u8) -> Content {
+    let rule = consent();
+    let emergency = Emergency { consent: rule.id, name: rule.name.clone(), digest: rule.digest() };
+    Content { emergency: Some(emergency), ..content(1, requester) }
+}
+
 fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
     Decided {
         by: person(by),
@@ -77,13 +98,13 @@ fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
         channel: "cli".into(),
         duration_seconds: None,
         proof: None,
-        standing: None,
+        standing: Some(Standing { consent: consent(), used: 0, ended: false }),
         at: at(seconds),
     }
 }
 
 #[derive(Clone, Debug)]
-enum Act {
+pub(crate) enum Act {
     Manager(u8, bool, bool),
     Customer(u8, bool, bool, Option<i64>),
     Deadline(bool),
@@ -141,13 +162,13 @@ fn report(by: u8, accepts: bool, confirmed: bool, seconds: i64) -> ReportAnswere
 }
 
 /// What was seen over a whole life, for the promises to be asked of.
-struct Life {
-    request: Request,
+pub(crate) struct Life {
+    pub request: Request,
     decisions: Vec<Decision>,
-    events: Vec<Event>,
+    pub events: Vec<Event>,
 }
 
-fn live(content: Content, acts: &[(Act, i64)]) -> Life {
+pub(crate) fn live(content: Content, acts: &[(Act, i64)]) -> Life {
     let requester = Person { id: content.requester, ..person(0) };
     let (mut request, first) = submit(content, requester, at(0));
     let mut life_events = first.events;
@@ -168,7 +189,7 @@ fn live(content: Content, acts: &[(Act, i64)]) -> Life {
     Life { request, decisions, events: life_events }
 }
 
-fn lives() -> impl Strategy<Value = (i32, u8, Vec<(Act, i64)>)> {
+pub(crate) fn lives() -> impl Strategy<Value = (i32, u8, Vec<(Act, i64)>)> {
     (1..4i32, 0..2u8, prop::collection::vec((act(), 0..400i64), 0..14))
 }
 

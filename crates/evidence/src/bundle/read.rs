@@ -89,7 +89,8 @@ fn given(files: &dyn Files, trust: &Trust, about: &About, head: String) -> Given
     let proofs = names.iter().filter(|name| name.starts_with("proofs/"));
     for name in proofs {
         // A proof that cannot be read is reported where proofs are looked at.
-        if let Ok(proof) = text(name).parse::<ProofFile>() {
+        let text = files.read(name).and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some(Ok(proof)) = text.map(|text| text.parse::<ProofFile>()) {
             let note = proof.note.to_string();
             if note != head {
                 older.push((name.clone(), note));
@@ -224,14 +225,14 @@ impl<'a> Walk<'a> {
         for place in 0..usize::from(id.width) {
             let recorded = hashes.as_ref().map(|hashes| hashes[place]);
             let entry = entries.get(place).copied();
-            examination.leaf(recorded, entry);
+            let event = examination.leaf(recorded, entry);
             if let Some(leaf) = recorded.or_else(|| entry.map(leaf_hash)) {
                 let full = self.frontier.push(leaf);
                 self.upper(full, examination);
             }
             if let Some(entry) = entry {
                 self.seen += 1;
-                self.beside(first + place as u64, entry, examination);
+                self.beside(first + place as u64, entry, event, examination);
             }
         }
     }
@@ -251,9 +252,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Views and texts beside an entry.
-    fn beside(&mut self, index: u64, bytes: &[u8], examination: &mut Examination) {
+    fn beside(&mut self, index: u64, bytes: &[u8], event: Option<Event>, examination: &mut Examination) {
         let Some(entry) = Entry::read(bytes) else { return };
-        let Some(event) = serde_json::from_slice(entry.event).ok().and_then(Event::read) else { return };
+        // What is not in its format was told; it stands in the views all the same, as far as it can be read.
+        let loose = || serde_json::from_slice(entry.event).ok().and_then(Event::read);
+        let Some(event) = event.or_else(loose) else { return };
         let lines = [
             views::jsonl(entry.event),
             views::csv(index, &event).into_bytes(),

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::replay::Replayed;
+use domain::replay::{Consents, Replayed};
 use serde_json::Value;
 use tlog::{Hash, Verifier};
 use uuid::Uuid;
 
+use super::emergencies;
 use crate::finding::{Fault, Finding};
 use crate::{Entry, Event, canonical};
 
@@ -37,6 +38,7 @@ pub(super) struct Streams {
     ids: HashSet<Uuid>,
     keys: Vec<KeyChange>,
     newest: Option<DateTime<Utc>>,
+    consents: Consents,
 }
 
 impl Streams {
@@ -49,6 +51,7 @@ impl Streams {
             ids: HashSet::new(),
             keys: Vec::new(),
             newest: None,
+            consents: Consents::default(),
         }
     }
 
@@ -74,8 +77,9 @@ impl Streams {
         self.requests().count() as u64
     }
 
-    pub fn take(&mut self, index: u64, bytes: &[u8], leaf: Hash) -> Vec<Finding> {
-        let fault = |fault: Fault, words: &str| vec![Finding::new(fault, words).at(index, None)];
+    /// Takes the next entry; answers with what is wrong, and with its event if it is in its format.
+    pub fn take(&mut self, index: u64, bytes: &[u8], leaf: Hash) -> (Vec<Finding>, Option<Event>) {
+        let fault = |fault: Fault, words: &str| (vec![Finding::new(fault, words).at(index, None)], None);
         let Some(entry) = Entry::read(bytes) else {
             return fault(Fault::Rule, "the entry is not in its format");
         };
@@ -119,10 +123,15 @@ impl Streams {
         }
         (stream.seq, stream.prev) = (entry.seq, leaf);
         step(&event, stream, &mut find);
+        // A consent may have been given before what is examined begins.
+        if self.first == 0 {
+            let broken = emergencies::judge(&mut self.consents, &event, stream.history.as_ref());
+            broken.into_iter().for_each(|rule| find(Fault::Rule, rule.0));
+        }
         if let Some(request) = name.parse().ok().filter(|_| event.version.is_some()) {
             self.requests.insert(request, name);
         }
-        found
+        (found, Some(event))
     }
 }
 

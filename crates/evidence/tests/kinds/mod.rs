@@ -21,7 +21,7 @@ impl Case {
 type Files = BTreeMap<String, Vec<u8>>;
 type Tamper = fn(&Invented, &Invented, &mut dyn FnMut() -> u64) -> Case;
 
-pub const VECTORS: [&str; 9] = [
+pub const VECTORS: [&str; 11] = [
     "an entry edited",
     "an entry deleted",
     "signature cut",
@@ -29,11 +29,13 @@ pub const VECTORS: [&str; 9] = [
     "history forked",
     "rolled back",
     "a late yes",
+    "an emergency by one manager",
+    "an emergency without a consent",
     "a step left out",
     "a text exchanged",
 ];
 
-pub const KINDS: [(&str, &[u8], Tamper); 28] = [
+pub const KINDS: [(&str, &[u8], Tamper); 31] = [
     ("a bit of a file", &[10, 11, 12], a_bit_of_a_file),
     ("a bit of the archive", &[10, 11, 12], a_bit_of_the_archive),
     ("the archive cut", &[12], |log, _, draw| {
@@ -122,6 +124,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 28] = [
         log.entries.push(
             other.entries.iter().find(|entry| Entry::read(entry).unwrap().seq == 1 && !is_own(entry)).unwrap().clone(),
         );
+        log.replant();
         Case::new(&log, log.bundle(Vec::new()).unwrap())
     }),
     ("a stream swapped", &[11, 12], |log, _, draw| {
@@ -135,6 +138,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 28] = [
         entries[place] = text.replace(&from, &to).into_bytes();
         let mut log = owned(log, &log.events());
         log.entries = entries;
+        log.replant();
         log.earlier.clear();
         log.texts.clear();
         Case::new(&log, log.bundle(Vec::new()).unwrap())
@@ -184,12 +188,31 @@ pub const KINDS: [(&str, &[u8], Tamper); 28] = [
             event["data"]["access_until"] = "2026-12-31T23:59:59Z".into();
         })
     }),
+    ("an emergency by one manager", &[16], |log, _, draw| {
+        by_owner(log, draw, "request.emergency_approved", |event| {
+            event["data"]["actor"]["id"] = uuid::Uuid::from_u128(2).to_string().into();
+        })
+    }),
+    ("an emergency without a consent", &[16], |log, _, _| {
+        let mut events = log.events();
+        events.retain(|event| !event["data"]["consent"].is_object());
+        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+    }),
+    ("a consent widened", &[16], |log, _, draw| {
+        by_owner(log, draw, "directory.changed", |event| {
+            match event["data"]["consent_ended"].as_str() {
+                Some(_) => event["data"]["consent_ended"] = "00".repeat(32).into(),
+                None => event["data"]["consent"]["quota"] = 100.into(),
+            };
+        })
+    }),
     ("a step left out", &[12], |log, _, draw| {
         let mut events = log.events();
         let all = steps(&events);
-        // One that another of its request follows.
+        // One that another step of its request follows.
         let followed = |place: &&usize| {
-            events[**place + 1..].iter().any(|one| one["correlationid"] == events[**place]["correlationid"])
+            let request = &events[**place]["correlationid"];
+            events[**place + 1..].iter().any(|one| one["correlationid"] == *request && one["subjectversion"].is_u64())
         };
         let all: Vec<usize> = all.iter().filter(followed).copied().collect();
         events.remove(all[pick(draw, all.len())]);
@@ -219,7 +242,11 @@ pub fn has_everything(log: &Invented) -> bool {
     let has = |kind: &str| log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str());
     let requests: std::collections::BTreeSet<String> =
         log.events().iter().filter_map(|event| event["correlationid"].as_str().map(str::to_owned)).collect();
-    has("access.granted") && requests.len() > 1 && log.texts.contains("stuck")
+    has("access.granted")
+        && has("request.manager_approved")
+        && has("request.emergency_approved")
+        && requests.len() > 1
+        && log.texts.contains("stuck")
 }
 
 fn is_own(entry: &[u8]) -> bool {
@@ -266,10 +293,16 @@ fn resealed(log: &Invented, change: impl FnOnce(&mut Files)) -> Case {
 fn with_entries(log: &Invented, entries: &[Vec<u8>]) -> Case {
     let mut views = owned(log, &log.events());
     views.entries = entries.to_vec();
+    views.replant();
     let views = views.files().unwrap();
     resealed(log, |files| {
-        let name = files.keys().find(|name| name.starts_with("tile/entries/")).unwrap().clone();
-        files.insert(name, bundle::encode(entries.iter().map(Vec::as_slice)).unwrap());
+        let names: Vec<String> = files.keys().filter(|name| name.starts_with("tile/entries/")).cloned().collect();
+        for (tile, name) in names.iter().enumerate() {
+            let (first, is_last) = (tile * 256, tile + 1 == names.len());
+            let end = if is_last { entries.len() } else { first + 256 };
+            let bytes = bundle::encode(entries[first.min(end)..end].iter().map(Vec::as_slice)).unwrap();
+            files.insert(name.clone(), bytes);
+        }
         for name in ["events.csv", "events.jsonl", "events.ocsf.jsonl"] {
             files.insert(name.into(), views[name].clone());
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
 use contracts::envelope::Message;
-use contracts::events::{self, Actor};
+use contracts::events::{self, Actor, ConsentChanged};
 use domain::Rules;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -102,7 +102,13 @@ impl Store {
                     );
                 }
                 _ => {
-                    messages.extend(events::directory_changed(changes, &actor, tenant.as_deref(), now));
+                    messages.extend(events::directory_changed(
+                        changes,
+                        &ConsentChanged::default(),
+                        &actor,
+                        tenant.as_deref(),
+                        now,
+                    ));
                 }
             }
         }

@@ -274,7 +274,7 @@ fn in_step_order(staged: Vec<Staged>) -> Vec<Staged> {
 }
 
 /// The node that a full tile becomes on the level above.
-fn node(tile: &TileId, hashes: &[u8]) -> (u8, u64, Hash) {
+pub(crate) fn node(tile: &TileId, hashes: &[u8]) -> (u8, u64, Hash) {
     let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
     (tile.level + 1, tile.index, tlog::root(&leaves))
 }

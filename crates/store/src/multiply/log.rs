@@ -1,0 +1,144 @@
+//! Fills a tenant's audit log for measurements: events, entries and streams in bulk, under a tree that is right.
+
+use contracts::entry::Entry;
+use sqlx::{Postgres, Transaction};
+use tlog::{Frontier, Hash, tiles_for_root};
+use uuid::Uuid;
+
+use super::BESIDE_THE_GUARDS;
+use crate::error::Error;
+use crate::log::Head;
+use crate::log::sequence::node;
+use crate::pool::Store;
+
+type Tx = Transaction<'static, Postgres>;
+
+/// Entries in one transaction; a multiple of 256.
+const PORTION: i64 = 16_384;
+
+const PLAINLY: &str = "set local timezone to 'UTC'; set local synchronous_commit to off";
+// Every event about a request of its own, a fifth of a second after the one before; ids rise with time, as UUIDs of version 7.
+const FILL: &str = "with numbered as (select n, clock_timestamp() - ($6::bigint - n) * interval '200 milliseconds' as at \
+                    from generate_series($4::bigint, $5::bigint) n), \
+                    dated as (select n, date_trunc('milliseconds', at) + interval '1 microsecond' as at, md5($1::int || '/' || n) as noise, \
+                    lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') as millis from numbered), \
+                    named as (select n, at, (millis || '7' || substr(noise, 1, 3) || '8' || substr(noise, 4, 15))::uuid as id, \
+                    (millis || '7' || substr(noise, 20, 3) || '9' || substr(noise, 5, 15))::uuid as request from dated), \
+                    made as materialized (select n, at, id, request, replace(replace(replace($7, $8, id::text), $9, request::text), \
+                    $10, to_char(at, 'YYYY-MM-DD') || 'T' || to_char(at, 'HH24:MI:SS.US') || 'Z') as body from named), \
+                    hashed as materialized (select *, sha256(decode('00', 'hex') || convert_to($11 || body || $3, 'UTF8')) as leaf from made), \
+                    events as (insert into audit_events (id, at, type, tenant, request, service_request, cause, text, body) \
+                    select id, at, 'notice.sent', $2, request, 'SR-2026-004711', request::text, 'alex@contoso.example', \
+                    convert_to(body, 'UTF8') from hashed), \
+                    entries as (insert into audit_entries (log, index, event, at, request, seq, prev, leaf, v) \
+                    select $1, n, id, at, request, 1, decode(repeat('00', 32), 'hex'), leaf, 1 from hashed), \
+                    streams as (insert into audit_streams (log, stream, seq, version, leaf) \
+                    select $1, request, 1, 0, leaf from hashed) \
+                    select leaf from hashed order by n";
+const NODES: &str = "insert into audit_nodes (log, level, index, hash) \
+                     select $1, * from unnest($2::smallint[], $3::bigint[], $4::bytea[])";
+const HEAD: &str = "update audit_logs set size = $2, root = $3 where id = $1";
+const SAMPLE: &str = "select e.event from audit_logs l cross join generate_series(0, $2 - 1) k \
+                      join audit_entries e on e.log = l.id and e.index = k * (l.size - 1) / greatest($2 - 1, 1) where l.tenant = $1";
+const TABLES: [&str; 4] = ["audit_events", "audit_entries", "audit_streams", "audit_nodes"];
+
+/// An event in which three words are replaced to make others of it.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The event, as text.
+    pub event: String,
+    /// Its id.
+    pub id: String,
+    /// The request it is about.
+    pub request: String,
+    /// Its time, as it is written.
+    pub time: String,
+}
+
+impl Store {
+    /// Events from all over a tenant's log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sample_entries(&self, tenant: &str, count: i64) -> Result<Vec<Uuid>, Error> {
+        let sampling = sqlx::query_scalar(SAMPLE).bind(tenant).bind(count).fetch_all(&self.pool);
+        sampling.await.map_err(Error::at("sampling entries"))
+    }
+
+    /// Fills a tenant's log up to this many entries. Only for measurements on a database of their own.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the log has not begun, or when the database refuses: the login must be a superuser.
+    pub async fn multiply_log(
+        &self,
+        tenant: &str,
+        template: &Template,
+        entries: i64,
+        mut progress: impl FnMut(i64),
+    ) -> Result<(), Error> {
+        let doing = "filling an audit log";
+        let head = self.log_head(Some(tenant)).await?.ok_or_else(|| Error::NotFound(tenant.to_owned()))?;
+        let size = u64::try_from(head.size).unwrap_or_default();
+        let tiles = self.log_tiles(head.id, &tiles_for_root(size)).await?;
+        let fault = |fault: tlog::Error| Error::Tree { origin: head.origin.clone(), problem: fault.to_string() };
+        let mut edge = Frontier::from_tiles(size, &tiles).map_err(fault)?;
+        let entry = Entry { event: b"EVENT", log: &head.origin, prev: [0; 32], seq: 1, v: 1 }.bytes();
+        let around = String::from_utf8_lossy(&entry).into_owned();
+        let mut done = head.size;
+        while done < entries {
+            let last = entries.min(done + PORTION) - 1;
+            let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+            sqlx::query(BESIDE_THE_GUARDS).execute(&mut *tx).await.map_err(Error::at(doing))?;
+            sqlx::raw_sql(PLAINLY).execute(&mut *tx).await.map_err(Error::at(doing))?;
+            let (before, after) = around.split_once("EVENT").unwrap_or_default();
+            let leaves: Vec<Vec<u8>> = sqlx::query_scalar(FILL)
+                .bind(head.id)
+                .bind(tenant)
+                .bind(after)
+                .bind(done)
+                .bind(last)
+                .bind(entries)
+                .bind(&template.event)
+                .bind(&template.id)
+                .bind(&template.request)
+                .bind(&template.time)
+                .bind(before)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(Error::at(doing))?;
+            grow(&mut tx, &head, &mut edge, &leaves).await?;
+            tx.commit().await.map_err(Error::at(doing))?;
+            done = last + 1;
+            progress(done);
+        }
+        for table in TABLES {
+            let tidying = sqlx::query(sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"))).execute(&self.pool);
+            tidying.await.map_err(Error::at(doing))?;
+        }
+        sqlx::query("checkpoint").execute(&self.pool).await.map_err(Error::at(doing))?;
+        Ok(())
+    }
+}
+
+/// Writes the hashes above new leaves, and the log's new head.
+async fn grow(tx: &mut Tx, head: &Head, edge: &mut Frontier, leaves: &[Vec<u8>]) -> Result<(), Error> {
+    let doing = "filling an audit log";
+    let full = leaves.iter().filter_map(|leaf| Hash::from_slice(leaf)).flat_map(|leaf| edge.push(leaf));
+    let nodes: Vec<_> = full.map(|(tile, hashes)| node(&tile, &hashes)).collect();
+    sqlx::query(NODES)
+        .bind(head.id)
+        .bind(nodes.iter().map(|(level, _, _)| i16::from(*level)).collect::<Vec<_>>())
+        .bind(nodes.iter().map(|(_, index, _)| i64::try_from(*index).unwrap_or(i64::MAX)).collect::<Vec<_>>())
+        .bind(nodes.iter().map(|(_, _, hash)| hash.0.to_vec()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    sqlx::query(HEAD)
+        .bind(head.id)
+        .bind(i64::try_from(edge.size()).unwrap_or(i64::MAX))
+        .bind(edge.root().0.to_vec())
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    Ok(())
+}
