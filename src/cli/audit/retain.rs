@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use store::Store;
 use store::log::retain::{Archived, Month, Obstacles, Part};
 
-use crate::configuration::Settings;
 use crate::outcome::Failure;
 use crate::output::{line, tell};
 
