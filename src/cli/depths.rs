@@ -53,10 +53,12 @@ impl History {
 /// One row a queue: workers, depth, fullest moment shown, graph. A queue that nobody reads, such as a rung of the delay
 /// ladder, is left out while nothing is in it.
 fn rows(histories: &BTreeMap<String, History>) -> Vec<String> {
-    let wide = histories.keys().map(|name| name.chars().count()).max().unwrap_or_default().max("queue".len());
+    let shown: Vec<_> = histories.iter().filter(|(_, history)| history.is_of_interest()).collect();
+    let names = shown.iter().map(|(queue, _)| queue.chars().count());
+    let wide = names.max().unwrap_or_default().max("queue".len());
     let mut rows =
         vec![format!("{:<wide$} {:>9} {:>8} {:>8}  the last {WIDTH} looks", "queue", "consumers", "ready", "most")];
-    for (queue, history) in histories.iter().filter(|(_, history)| history.is_of_interest()) {
+    for (queue, history) in shown {
         let now = history.ready.back().copied().unwrap_or_default();
         let most = history.ready.iter().copied().max().unwrap_or_default();
         rows.push(format!("{queue:<wide$} {:>9} {now:>8} {most:>8}  {}", history.consumers, history.graph()));
