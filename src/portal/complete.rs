@@ -90,5 +90,7 @@ pub(super) async fn sentence(app: &App, tenant: Option<&str>) -> Result<String, 
         },
     );
     let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
-    Ok(format!("{} events in {whose}, {missing}; {signed}.", state.entries))
+    let archived = app.store.archived_before().await?;
+    let archived = archived.map(|moment| format!(" Events before {} are in the archive.", crate::output::time(moment)));
+    Ok(format!("{} events in {whose}, {missing}; {signed}.{}", state.entries, archived.unwrap_or_default()))
 }
