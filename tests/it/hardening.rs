@@ -47,7 +47,7 @@ async fn a_client_that_sends_a_form_drop_by_drop_is_cut_off_and_others_are_serve
     let head = "POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     let (mut reading, mut writing) = slow.into_split();
-    let drops = tokio::spawn(async move {
+    let drops = TaskTracker::new().spawn(async move {
         let mut pace = tokio::time::interval(std::time::Duration::from_millis(500));
         loop {
             pace.tick().await;
