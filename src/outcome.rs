@@ -63,6 +63,9 @@ impl From<store::Error> for Failure {
         let text = workers::engine::chain(&error);
         match &error {
             store::Error::NotFound(what) => Self::NotFound(format!("nothing is known under {what}")),
+            store::Error::TenantsOwn(message) => {
+                Self::Refused { code: "tenant.protected".to_owned(), message: message.clone() }
+            }
             error if error.is_outage() => {
                 Self::Unreachable(format!("{text}; is the database up? `lockbox doctor` looks"))
             }

@@ -35,6 +35,7 @@ mod assets;
 mod audit;
 mod changed;
 mod clicks;
+mod evidence;
 mod guard;
 mod handles;
 mod listen;
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     oidc: Option<oidc::Oidc>,
     mailbox: Option<Mailbox>,
     limits: api::Limits,
+    /// Bundles that may be made at once: each holds a moment of the database still.
+    bundles: tokio::sync::Semaphore,
     /// Hosts inside the house that webhooks may reach.
     webhook_inside: workers::webhooks::Inside,
     /// Passkeys bound to this portal, or why there are none.
@@ -149,9 +152,11 @@ fn pages() -> Pages {
         .get("/accesses/live", live::accesses)
         .get("/audit", audit::search)
         .get("/audit/export", audit::export)
+        .get("/audit/bundle", evidence::bundle)
         .post("/audit/searches", audit::keep)
         .post("/audit/searches/removal", audit::forget)
         .get("/audit/{id}", audit::event)
+        .get("/audit/{id}/proof", evidence::proof)
         .get("/passkeys", passkeys::list)
         .post("/passkeys", passkeys::add)
         .post("/passkeys/options", passkeys::options)
@@ -219,6 +224,7 @@ pub fn start(
         oidc: oidc::Oidc::new(&options.provider, &origin)?,
         mailbox: options.mailbox,
         limits: api::Limits::default(),
+        bundles: tokio::sync::Semaphore::new(evidence::AT_ONCE),
         webhook_inside: settings.webhook_inside.clone(),
         passkeys: Passkeys::at(&origin),
         origin,

@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::remote::Remote;
 use crate::configuration::Settings;
 use crate::outcome::Failure;
-use crate::output::{Format, Listing, data, time};
+use crate::output::{Format, Listing, data, tell, time};
 use crate::serve::open_store;
 
 pub(crate) mod export;
 pub(crate) mod files;
+mod retain;
 pub(crate) mod verify;
 
 /// What to do.
@@ -33,6 +34,8 @@ pub enum Audit {
     Forward(crate::forward::Forward),
     /// Erase what people wrote; the log stays whole and says that something was erased.
     Erase(super::log::Erase),
+    /// Move months of events to an archive of bundles that verify by themselves; hashes and signatures stay.
+    Retain(retain::Retain),
     /// The keys that sign the log, in the signer's folder.
     #[command(subcommand)]
     Keys(super::log::Keys),
@@ -88,7 +91,7 @@ impl Audit {
             Self::Verify(verify) => return verify.run(settings, format).await,
             Self::Forward(forward) => return Box::pin(forward.run(settings)).await,
             Self::Keys(keys) => return keys.run(settings),
-            Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Adopt => {}
+            Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Retain(_) | Self::Adopt => {}
         }
         let remote = Remote::of(settings)?;
         if let (Self::Search(search), Some(remote)) = (&self, &remote) {
@@ -100,6 +103,7 @@ impl Audit {
             Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Forward(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
             Self::Erase(erase) => erase.run(&store).await,
+            Self::Retain(retain) => Box::pin(retain.run(&store)).await,
             Self::Adopt => super::log::adopt(settings, &store).await,
             Self::Complete => {
                 let (steps, recorded) = store.steps().await?;
@@ -153,6 +157,11 @@ impl Search {
             limit: self.limit,
         };
         let found = store.search_audit(&filter).await?;
+        if let Some(moment) =
+            store.archived_before().await?.filter(|moment| filter.since.is_none_or(|since| since < *moment))
+        {
+            tell(&format!("events before {} are in the archive, not here", time(moment)));
+        }
         listing(&found).print(format)
     }
 }

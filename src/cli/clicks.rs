@@ -43,7 +43,7 @@ pub(crate) async fn click(
     request: Option<Uuid>,
     data: &impl Serialize,
 ) -> Result<Vec<AuditRow>, Failure> {
-    let about = About { request, channel: Some("cli"), trace: Some(Traceparent::start()), ..About::default() };
+    let about = About { request, channel: Some("cli/database"), trace: Some(Traceparent::start()), ..About::default() };
     let sent = message(kind, store.clock().await?, about, data);
     if sent.body.len() > contracts::envelope::SIZE_LIMIT_BYTES {
         return Err(Failure::Usage("what you wrote is longer than 64 KiB".to_owned()));

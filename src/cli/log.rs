@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use store::Store;
-use store::texts::Whose;
+use store::texts::{Erasure, Whose};
 use tlog::{Checkpoint, Note, Verifier};
 use uuid::Uuid;
 use workers::signer::{Memory, Seeds};
@@ -41,9 +41,33 @@ impl Erase {
             (Some(request), _) => Whose::Request(request),
             (None, person) => Whose::Person(person.unwrap_or_default()),
         };
-        let erased = store.erase_texts(&whose, &self.by).await?;
-        line(&format!("{erased} texts erased; the log says so and stays whole"))
+        match store.erase_texts(&whose, &self.by).await? {
+            Erasure::Done(texts) => line(&format!("{texts} texts erased; the log says so and stays whole")),
+            Erasure::Waits { requests, parked, on_their_way } => Err(Failure::Refused {
+                code: "erasure.waits".to_owned(),
+                message: waits(&requests, &parked, on_their_way),
+            }),
+        }
     }
+}
+
+/// What has to come to its end before anything is erased.
+fn waits(requests: &[Uuid], parked: &[Uuid], on_their_way: i64) -> String {
+    let ids = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
+    let mut words = Vec::new();
+    if !requests.is_empty() {
+        words.push(format!(
+            "requests that are not over are decided by what was written: withdraw or end them, or wait: {}",
+            ids(requests)
+        ));
+    }
+    if !parked.is_empty() {
+        words.push(format!("parked messages hold words: replay or discard them: {}", ids(parked)));
+    }
+    if on_their_way > 0 {
+        words.push(format!("{on_their_way} messages are still on their way: again in a moment"));
+    }
+    format!("nothing was erased. {}", words.join("; "))
 }
 
 impl Keys {

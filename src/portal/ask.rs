@@ -272,7 +272,7 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
         extends: asked.extends.parse().ok(),
         emergency: asked.named_consent(),
     };
-    match click(&app, Kind::RequestSubmit, None, &data).await {
+    match click(&app, &viewer, Kind::RequestSubmit, None, &data).await {
         Ok(events) => {
             let id = events.iter().find_map(|event| event.request);
             go(&id.map_or_else(|| "/".to_owned(), |id| format!("/requests/{id}")))

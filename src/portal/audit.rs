@@ -28,12 +28,12 @@ pub(crate) struct Asked {
     request: String,
     service_request: String,
     person: String,
-    tenant: String,
+    pub(super) tenant: String,
     #[serde(rename = "type")]
     type_name: String,
     text: String,
-    since: String,
-    until: String,
+    pub(super) since: String,
+    pub(super) until: String,
     format: String,
     cursor: String,
 }
@@ -55,6 +55,8 @@ struct AuditPage {
     viewer: Viewer,
     asked: Asked,
     export: String,
+    /// Name of the log that is looked at, as its checkpoint's address has it.
+    log: String,
     found: Vec<Found>,
     searches: Vec<SavedSearch>,
     /// Whether anything is missing, in a sentence.
@@ -72,11 +74,12 @@ struct EventPage {
     type_name: String,
     at: Moment,
     recorded_at: Moment,
+    tenant: String,
     request: Option<String>,
     body: String,
 }
 
-fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
+pub(super) fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
@@ -128,7 +131,7 @@ impl Asked {
 }
 
 /// Short name of the tenant whose events this person sees; `None` is all.
-async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault> {
+pub(super) async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault> {
     if !viewer.may_audit() {
         return Err(Fault::Missing);
     }
@@ -164,7 +167,9 @@ async fn complete(app: &App, tenant: Option<&str>) -> Result<String, Fault> {
         },
     );
     let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
-    Ok(format!("{} events in {whose}, {missing}; {signed}.", state.entries))
+    let archived = app.store.archived_before().await?;
+    let archived = archived.map(|moment| format!(" Events before {} are in the archive.", crate::output::time(moment)));
+    Ok(format!("{} events in {whose}, {missing}; {signed}.{}", state.entries, archived.unwrap_or_default()))
 }
 
 pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
@@ -200,6 +205,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
     let complete = complete(&app, tenant.as_deref()).await?;
     page(&AuditPage {
         complete,
+        log: tenant.unwrap_or_else(|| super::log::OPERATOR.to_owned()),
         found: found.collect(),
         searches,
         export: asked.address(),
@@ -244,7 +250,13 @@ pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked):
     let filter = asked.filter(EXPORT_LIMIT).map_err(Fault::Unreadable)?;
     let listing = crate::cli::audit_listing(&look(&app, &viewer, filter).await?);
     let (kind, name, text) = if asked.format == "json" {
-        ("application/json", "audit.json", listing.json.to_string())
+        let own = own_tenant(&app, &viewer).await?;
+        let tenant = own.or_else(|| Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty()));
+        let document = serde_json::json!({
+            "complete": complete(&app, tenant.as_deref()).await?,
+            "events": listing.json,
+        });
+        ("application/json", "audit.json", document.to_string())
     } else {
         ("text/csv; charset=utf-8", "audit.csv", listing.csv().map_err(|failure| Fault::Away(failure.to_string()))?)
     };
@@ -267,6 +279,7 @@ pub(crate) async fn event(State(app): State<App>, viewer: Viewer, Path(id): Path
         type_name: event.type_name,
         at: event.at.into(),
         recorded_at: event.recorded_at.into(),
+        tenant: event.tenant.unwrap_or_default(),
         request: event.request.map(|request| request.to_string()),
         body,
     })

@@ -25,11 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Keeps a command, hands it to the relay, and waits for what became of it.
 pub(crate) async fn click(
     app: &App,
+    viewer: &Viewer,
     kind: Kind,
     request: Option<Uuid>,
     data: &impl Serialize,
 ) -> Result<Vec<AuditRow>, Failure> {
-    let about = About { request, channel: Some("portal"), trace: Some(Traceparent::start()), ..About::default() };
+    let about =
+        About { request, channel: Some(viewer.channel()), trace: Some(Traceparent::start()), ..About::default() };
     let now = app.store.clock().await?;
     let sent = message(kind, now, about, data);
     app.store.enqueue(std::slice::from_ref(&sent)).await?;
@@ -111,7 +113,7 @@ pub(crate) async fn decide(
         assertion: assertion(&form.assertion).map_err(|_| unreadable("the passkey's answer"))?,
     };
     let kind = if viewer.is_vendor() { Kind::ManagerDecide } else { Kind::CustomerDecide };
-    match click(&app, kind, Some(request.id), &data).await {
+    match click(&app, &viewer, kind, Some(request.id), &data).await {
         Ok(_) => go(&back),
         // The refusal is on record like any other; the page shows what it was about.
         Err(Failure::Refused { code, .. }) if code == "digest_mismatch" => {
@@ -140,7 +142,7 @@ async fn say<T: Serialize>(
     let (request, _) = find(app, viewer, id).await?;
     let back = format!("/requests/{}", request.id);
     let data = data(request.id, viewer.person.name.clone(), form.comment);
-    click(app, kind, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
+    click(app, viewer, kind, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
     go(&back)
 }
 

@@ -9,7 +9,7 @@ use super::App;
 use super::answer::{Answer, Fault};
 
 /// The operator's log stands beside the tenants' under a name that no tenant can have.
-const OPERATOR: &str = "_operator";
+pub(super) const OPERATOR: &str = "_operator";
 
 fn named(tenant: &str) -> Option<&str> {
     (tenant != OPERATOR).then_some(tenant)

@@ -31,9 +31,20 @@ pub(crate) struct Viewer {
     pub age_seconds: f64,
     /// Whether people sign in by choosing a name.
     pub developer: bool,
+    /// How they signed in: `oidc` or `developer`.
+    pub method: String,
 }
 
 impl Viewer {
+    /// How their commands reach the roles, as the event's `auth` will say it.
+    pub fn channel(&self) -> &'static str {
+        match self.method.as_str() {
+            "oidc" => "portal/oidc",
+            "developer" => "portal/developer",
+            _ => "portal",
+        }
+    }
+
     /// Whether this person holds a role for any service.
     pub fn is(&self, role: Role) -> bool {
         self.person.assignments.iter().any(|held| held.role == role)
@@ -96,6 +107,7 @@ impl FromRequestParts<App> for Viewer {
             person: session.person,
             form_token: session.form_token,
             age_seconds: session.age_seconds,
+            method: session.method,
             developer: app.developer,
         })
     }

@@ -40,6 +40,8 @@ struct SettingsPage {
     away: Vec<Away>,
     rules: Vec<consents::Shown>,
     services: Vec<String>,
+    /// How many witnesses must have signed before access opens, as choices: value, words, chosen.
+    proofs: Vec<(String, String, bool)>,
     problem: Option<String>,
 }
 
@@ -56,6 +58,8 @@ pub(crate) struct Asked {
     reminders: String,
     comment_required: Option<String>,
     passkey_required: Option<String>,
+    /// Not in forms from before there were witnesses: then it stays as it is.
+    witnesses_required: Option<String>,
 }
 
 /// Seconds as they are typed: the largest unit that divides them.
@@ -77,7 +81,17 @@ impl Asked {
             reminders: rules.reminders_seconds.iter().map(|seconds| typed(*seconds)).collect::<Vec<_>>().join(" "),
             comment_required: rules.comment_required.then(String::new),
             passkey_required: rules.passkey_required.then(String::new),
+            witnesses_required: None,
         }
+    }
+
+    /// The number of witnesses that was chosen: `None` when it stays as it is.
+    fn witnesses(&self, held: (Option<i32>, i64)) -> Result<Option<Option<i32>>, Fault> {
+        let Some(text) = &self.witnesses_required else { return Ok(None) };
+        let chosen = proofs(held).into_iter().find(|(value, _, _)| value == text);
+        let chosen = chosen.ok_or_else(|| Fault::Unreadable("there are not so many witnesses".to_owned()))?;
+        let number = chosen.0.parse().ok();
+        Ok((number != held.0).then_some(number))
     }
 
     /// The rules that were typed, or everything that is wrong with them.
@@ -113,6 +127,19 @@ impl Asked {
     }
 }
 
+/// What may be asked for, up to as many witnesses as there are.
+fn proofs((required, witnesses): (Option<i32>, i64)) -> Vec<(String, String, bool)> {
+    let numbers = (0..=i32::try_from(witnesses).unwrap_or_default()).map(Some);
+    let words = |number: Option<i32>| match number {
+        None => "both yeses in the database".to_owned(),
+        Some(0) => "both yeses in the signed log".to_owned(),
+        Some(1) => "and one witness has signed".to_owned(),
+        Some(number) => format!("and {number} witnesses have signed"),
+    };
+    let value = |number: Option<i32>| number.map_or_else(String::new, |number| number.to_string());
+    std::iter::once(None).chain(numbers).map(|number| (value(number), words(number), number == required)).collect()
+}
+
 /// The tenant whose settings this person keeps.
 pub(super) async fn own(app: &App, viewer: &Viewer) -> Result<Tenant, Fault> {
     let Side::Customer(id) = viewer.person.side else { return Err(Fault::Missing) };
@@ -141,6 +168,7 @@ pub(super) async fn settings_page(app: &App, viewer: Viewer, asked: Option<Asked
         away: away.collect(),
         rules: consents::shown(app, tenant.id.0).await?,
         services: super::ask::every_service(app.store.services().await?),
+        proofs: proofs(app.store.witnesses_required(tenant.id.0).await?),
         problem,
         tenant,
         viewer,
@@ -162,7 +190,11 @@ pub(crate) async fn change(State(app): State<App>, viewer: Viewer, Filled(asked)
     let approvers = app.store.approver_count(tenant.id.0).await?;
     match asked.read(&tenant.rules, approvers) {
         Ok((rules, addresses)) => {
-            let messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
+            let required = asked.witnesses(app.store.witnesses_required(tenant.id.0).await?)?;
+            let mut messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
+            if let Some(required) = required {
+                messages.extend(app.store.require_witnesses(&viewer.person, required).await?);
+            }
             publish(&app, messages).await
         }
         Err(problem) => settings_page(&app, viewer, Some(asked), Some(problem)).await,

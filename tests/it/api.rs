@@ -88,6 +88,9 @@ async fn a_request_goes_all_the_way_over_http() {
     let types: Vec<_> =
         events["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert!(types.contains(&"lockbox.request.submitted.v1"), "{types:?}");
+    let auth =
+        &lockbox.event(request["id"].as_str().unwrap().parse().unwrap(), "request.submitted").await["actor"]["auth"];
+    assert_eq!((auth["method"].as_str(), auth["signed_in"].as_str()), (Some("api"), Some("token")));
     let found = alex.get("/audit?text=enough").await.1;
     assert_eq!(found["events"].as_array().unwrap().len(), 1);
     site.close();

@@ -192,7 +192,7 @@ impl Walk {
         for event in &step.events {
             self.request.version += 1;
             let cause = Some("cause".to_owned());
-            let auth = Some(events::Auth { method: "cli".into(), login: None, passkey: false });
+            let auth = Some(events::Auth { method: "cli".into(), signed_in: None, login: None, passkey: false });
             let trace = Traceparent::start();
             self.messages.push(events::step(&self.request, event, self.request.version, cause, auth, trace));
         }

@@ -32,6 +32,46 @@ async fn nobody_changes_sides() {
     lockbox.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_vendor_raises_a_tenants_protection_and_only_the_tenant_lowers_it() {
+    let lockbox = Lockbox::without_roles().await;
+    let directory = |required: &str, witness: &str| {
+        read(&format!(
+            "tenants: [{{name: adatum, display_name: Adatum, rules: {{{required}}}, witnesses: [{{url: 'https://{witness}', \
+             key: '{witness}+12345678+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}}]}}]"
+        ))
+    };
+    let apply = async |required: &str, witness: &str| lockbox.store.apply(&directory(required, witness), "lee").await;
+    let one = "witness.adatum.example";
+    apply("witnesses_required: 0", one).await.unwrap();
+    apply("witnesses_required: 1", one).await.unwrap();
+    for (required, witness) in
+        [("witnesses_required: 0", one), ("", one), ("witnesses_required: 1", "witness.fabrikam.example")]
+    {
+        let fault = apply(required, witness).await.unwrap_err();
+        assert!(matches!(fault, store::Error::TenantsOwn(_)), "{required} {witness}: {fault}");
+        assert!(fault.to_string().contains("adatum's own approvers"), "{fault}");
+    }
+    let tenants = lockbox.store.tenants().await.unwrap();
+    let adatum = tenants.iter().find(|tenant| tenant.name == "adatum").unwrap().id;
+    assert_eq!(lockbox.store.witnesses_required(adatum.0).await.unwrap(), (Some(1), 1), "nothing was changed");
+    let site = crate::person::Site::open(&lockbox).await;
+    let dana = site.sign_in("Dana Whitfield").await;
+    let form = [
+        ("decision_deadline", "2h"),
+        ("access_default", "30m"),
+        ("access_ceiling", "1h"),
+        ("required_approvals", "1"),
+        ("witnesses_required", "0"),
+    ];
+    let saved = dana.fill("/settings", "/settings", &form).await;
+    assert_eq!(saved.status.as_u16(), 303, "{}", saved.text);
+    assert_eq!(lockbox.store.witnesses_required(adatum.0).await.unwrap(), (Some(0), 1));
+    apply("witnesses_required: 0", "witness.fabrikam.example").await.unwrap();
+    site.close();
+    lockbox.finish().await;
+}
+
 #[test]
 fn all_faults_of_a_file_are_said_at_once() {
     let text = r"

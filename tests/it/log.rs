@@ -9,7 +9,6 @@ use domain::Verdict::Approve;
 use store::Changes;
 use store::audit::AuditFilter;
 use store::log::sequence::{Sequencer, Turn};
-use store::texts::Whose;
 use tlog::{Checkpoint, Hash, Note, Verifier};
 use uuid::Uuid;
 use workers::RoleName;
@@ -20,7 +19,11 @@ const AUTHORITY: &str = "lockbox.fabrikam.example";
 
 /// Events about requests that nobody asks for, straight into the table.
 pub async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
-    let now = lockbox.store.clock().await.unwrap();
+    record_at(lockbox, tenant, count, lockbox.store.clock().await.unwrap()).await;
+}
+
+/// The same, at a moment.
+pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chrono::DateTime<chrono::Utc>) {
     let event = |_| {
         let request = Uuid::now_v7();
         let data = NoticeResult {
@@ -105,44 +108,6 @@ async fn every_step_and_refusal_of_a_request_is_chained_indexed_and_signed_withi
     let refused = found.iter().find(|event| event.type_name == "decision.refused").unwrap();
     assert_eq!(body(refused)["actor"]["name"], "robin", "who tried is named");
     assert_eq!(body(refused)["actor"]["auth"]["method"], "lockbox");
-    lockbox.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn erased_words_are_gone_from_the_database_and_the_log_stays_whole() {
-    let lockbox = Lockbox::with_roles(&ROLES).await;
-    let mut data = submission();
-    data["reason"]["text"] = "an ocelot sleeps on the archive".into();
-    let request = lockbox.submit(&data).await;
-    let text = || AuditFilter { text: Some("ocelot".into()), limit: 5, ..AuditFilter::default() };
-    eventually("the words are found", async || {
-        (lockbox.store.search_audit(&text()).await.unwrap().len() == 1).then_some(())
-    })
-    .await;
-    let bodies: i64 =
-        sqlx::query_scalar("select count(*) from audit_events where position('ocelot'::bytea in body) > 0")
-            .fetch_one(&lockbox.pool)
-            .await
-            .unwrap();
-    assert_eq!(bodies, 0, "no event holds the words");
-    assert_eq!(lockbox.store.erase_texts(&Whose::Person("robin".into()), "lee").await.unwrap(), 1);
-    assert!(lockbox.store.search_audit(&text()).await.unwrap().is_empty());
-    let left: i64 = sqlx::query_scalar("select count(*) from texts where text is not null and event in (select id from audit_events where request = $1)")
-        .bind(request)
-        .fetch_one(&lockbox.pool)
-        .await
-        .unwrap();
-    assert_eq!(left, 0);
-    let filter = AuditFilter { request: Some(request), limit: 5, ..AuditFilter::default() };
-    let events = lockbox.store.search_audit(&filter).await.unwrap();
-    assert_eq!(body(&events[0])["reason"], store::texts::ERASED);
-    let erased = AuditFilter { type_name: Some("texts.erased".into()), limit: 5, ..AuditFilter::default() };
-    assert_eq!(body(&lockbox.store.search_audit(&erased).await.unwrap()[0])["person"], "robin");
-    eventually("the erasure is in the log", async || {
-        (lockbox.store.completeness(Some("contoso")).await.unwrap().waiting == 0).then_some(())
-    })
-    .await;
-    check(&lockbox, Some("contoso")).await;
     lockbox.finish().await;
 }
 

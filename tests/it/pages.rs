@@ -36,6 +36,9 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     let (alex, kim) = (site.sign_in("Alex Novak").await, site.sign_in("Kim Duarte").await);
     let request = ask(&robin).await;
     assert!(morgan.get("/").await.text.contains(&request), "the manager's list");
+    let submitted = lockbox.event(request["/requests/".len()..].parse().unwrap(), "request.submitted").await;
+    assert_eq!(submitted["actor"]["auth"]["method"], "portal");
+    assert_eq!(submitted["actor"]["auth"]["signed_in"], "developer");
     let early = alex.get(&request).await;
     assert!(early.text.contains("Still") || !early.text.contains("value=\"approve\""), "not the customer's turn yet");
     assert_eq!(answer(&morgan, &request, &[("verdict", "approve"), ("comment", "go on")]).await, StatusCode::SEE_OTHER);

@@ -13,7 +13,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 42] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 44] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
@@ -37,9 +37,11 @@ const EXPECTED: [(&str, &str, [u16; 7]); 42] = [
     ("GET", "/accesses/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/audit", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/export", [303, 404, 404, 200, 200, 200, 200]),
+    ("GET", "/audit/bundle", [303, 404, 404, 200, 200, 200, 200]),
     ("POST", "/audit/searches", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/audit/searches/removal", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/audit/{id}", [303, 404, 404, 200, 200, 200, 404]),
+    ("GET", "/audit/{id}/proof", [303, 404, 404, 200, 200, 200, 404]),
     ("GET", "/passkeys", [303, 200, 200, 200, 200, 200, 200]),
     ("POST", "/passkeys", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/passkeys/options", [303, 403, 403, 403, 403, 403, 403]),
@@ -100,10 +102,13 @@ async fn every_page_gives_each_person_what_is_written_down() {
     let site = Site::open(&lockbox).await;
     let id = approved(&lockbox).await;
     lockbox.steps(id).await;
-    crate::harness::eventually("the log is signed", async || {
-        lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap().map(drop)
-    })
-    .await;
+    for tenant in [None, Some("contoso"), Some("adatum")] {
+        crate::harness::eventually("the log is signed", async || {
+            let log = lockbox.store.completeness(tenant).await.unwrap();
+            log.checkpoint.filter(|signed| log.waiting == 0 && signed.size == log.entries).map(drop)
+        })
+        .await;
+    }
     let filter = AuditFilter {
         request: Some(id),
         type_name: Some("request.submitted".into()),

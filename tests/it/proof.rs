@@ -8,8 +8,9 @@ use domain::Verdict::{Approve, Reject};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::harness::{Lockbox, ROLES, eventually, python, submission};
+use crate::person::Site;
 
-fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
+pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
         .args(arguments)
         .env("LOCKBOX_DATABASE_URL", &lockbox.settings.database_url)
@@ -20,7 +21,7 @@ fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
 }
 
 /// A request approved and one rejected, in the log and under a signature.
-async fn recorded() -> Lockbox {
+pub async fn recorded() -> Lockbox {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     for verdict in [Approve, Reject] {
         let request = lockbox.submit(&submission()).await;
@@ -84,6 +85,43 @@ async fn the_proof_of_one_event_holds_by_itself() {
     assert!(String::from_utf8_lossy(&entry).contains(&event.to_string()));
     proof.verify(&entry, &keys).unwrap();
     assert!(proof.verify(b"another", &keys).is_err());
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_verifies() {
+    let lockbox = recorded().await;
+    let site = Site::open(&lockbox).await;
+    let alex = site.sign_in("Alex Novak").await;
+    let page = alex.get("/audit").await.text;
+    assert!(page.contains("/audit/bundle") && page.contains("/.well-known/lockbox/contoso/checkpoint"), "{page}");
+    let fetch = async |path: &str| {
+        let url = format!("{}{path}", site.origin);
+        let answer = alex.client.get(url).header("cookie", &alex.cookie).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.bytes().await.unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("contoso.tar");
+    // Whatever tenant is asked for, it is one's own.
+    std::fs::write(&path, fetch("/audit/bundle?tenant=adatum").await).unwrap();
+    let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
+    let (code, text) = lockbox_command(&lockbox, &["audit", "verify", path.to_str().unwrap(), "--key", &key]);
+    assert!(code == 0 && text.contains("/t/contoso") && text.contains("2 whole requests"), "{text}");
+    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'access.granted'")
+        .fetch_one(&lockbox.pool)
+        .await
+        .unwrap();
+    let page = alex.get(&format!("/audit/{event}")).await.text;
+    assert!(page.contains(&format!("/audit/{event}/proof")), "{page}");
+    let proof = fetch(&format!("/audit/{event}/proof")).await;
+    let proof: tlog::ProofFile = std::str::from_utf8(&proof).unwrap().parse().unwrap();
+    proof.verify(proof.extra.as_deref().unwrap(), &[key.parse().unwrap()]).unwrap();
+    let export: serde_json::Value = serde_json::from_slice(&fetch("/audit/export?format=json").await).unwrap();
+    let complete = export["complete"].as_str().unwrap();
+    assert!(complete.contains("none missing; tree root ") && complete.contains("signed at "), "{complete}");
+    assert!(export["events"].as_array().unwrap().len() > 7);
+    site.close();
     lockbox.finish().await;
 }
 

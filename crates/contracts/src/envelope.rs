@@ -53,7 +53,7 @@ pub struct Envelope {
     /// Id of the message this one follows from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<String>,
-    /// How a person reached us with this command: `portal`, `api`, `cli`.
+    /// How a person reached us with this command, and how they had signed in there: `portal/oidc`, `api/token`, `cli/database`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// W3C trace context.

@@ -43,6 +43,10 @@ pub struct Actor {
 pub struct Auth {
     /// `portal`, `api`, `cli`: signed in there. `broker`: named in a message of a ticketing system.
     pub method: String,
+    /// How they signed in there: `oidc` (an identity provider), `token`, `developer` (by choosing a name), `database` (whoever
+    /// holds the database's login may name anybody).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<String>,
     /// Broker login that sent the message, checked by the broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,

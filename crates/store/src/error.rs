@@ -58,6 +58,9 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// What only the tenant's own approvers may do.
+    #[error("{0}")]
+    TenantsOwn(String),
     /// Nothing of that id.
     #[error("nothing is known under {0}")]
     NotFound(String),
@@ -92,6 +95,12 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// Whether the login has no right to do this.
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(fault), .. } = self else { return false };
+        fault.code().is_some_and(|code| code == "42501")
     }
 
     /// The named constraint that refused a write.

@@ -22,6 +22,8 @@ pub struct LogRow {
     pub size: i64,
     /// Root over all of them.
     pub root: Vec<u8>,
+    /// Events of entries before this one may be in the archive alone.
+    pub cut: i64,
 }
 
 /// An entry: what it is made of, and the leaf hash that is recorded.
@@ -80,7 +82,9 @@ pub struct Still {
     tx: Transaction<'static, Postgres>,
 }
 
-const LOGS: &str = "select id, tenant, origin, size, root from audit_logs order by id";
+const LOGS: &str = "select l.id, l.tenant, l.origin, l.size, l.root, \
+                    coalesce((select max(cut) from audit_archives a where a.log = l.id), 0) as cut \
+                    from audit_logs l order by l.id";
 // By index, so that a page costs the same wherever it is.
 const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, a.body, a.type as type_name, a.tenant, \
                        a.request, a.person, a.at \
@@ -111,7 +115,7 @@ const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id
 const TEXTS: &str = "select t.event, t.field, encode(t.salt, 'hex'), t.text from texts t \
                      join audit_entries e on e.event = t.event \
                      where e.log = $1 and e.index >= $2 and e.index < $3 and t.text is not null order by e.index, t.field";
-const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, sha256(r.content) as content_digest, r.requester, \
+const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, case when r.content_erased_at is null then sha256(r.content) else r.digest end as content_digest, r.requester, \
                         r.manager, r.review_by, r.decide_by, r.access_from, r.access_until, r.cause, r.over_at, \
                         coalesce(d.people, '{}') as yes_people, coalesce(d.seconds, '{}') as yes_seconds, \
                         (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit') \
@@ -120,7 +124,9 @@ const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, sha256(r.cont
                         left join lateral (select array_agg(person) as people, \
                         array_agg(coalesce(duration_seconds, r.duration_seconds)) as seconds from decisions d \
                         where d.request = r.id and d.stage = 'customer' and d.verdict = 'approve') d on true \
-                        where t.name = $1 and r.id > $2 order by r.id limit $3";
+                        where t.name = $1 and r.id > $2 and not exists (select from audit_entries e \
+                        join audit_archives a on a.log = e.log and a.cut > e.index where e.request = r.id \
+                        and e.version is not null) order by r.id limit $3";
 const LEAVES: &str = "select leaf from audit_entries where log = $1 and index >= $2 and index < $3 order by index";
 const NODES: &str = "select hash from audit_nodes where log = $1 and level = $2 and index >= $3 and index < $4 \
                      order by index";
@@ -211,7 +217,7 @@ impl Still {
         reading.await.map_err(Error::at("reading texts"))
     }
 
-    /// Rows of a tenant's requests after this one.
+    /// Rows of a tenant's requests after this one, but those of which steps are in the archive.
     ///
     /// # Errors
     /// When the database does not answer.

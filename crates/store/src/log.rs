@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::pool::Store;
 
 pub mod forward;
+pub mod retain;
 pub mod seal;
 pub mod sequence;
 

@@ -36,6 +36,9 @@ const CHANGE: &str = "update tenants set notice_addresses = $2, decision_deadlin
                       access_ceiling_seconds = $5, required_approvals = $6, comment_required = $7, \
                       passkey_required = $8, reminders_seconds = $9, settings_by = 'customer' where id = $1 \
                       returning to_jsonb(tenants)";
+const REQUIRE: &str = "update tenants set witnesses_required = $2 where id = $1 returning to_jsonb(tenants)";
+const WITNESSES: &str = "select witnesses_required, (select count(*) from witnesses w where w.tenant = t.id) \
+                         from tenants t where id = $1";
 pub(crate) const APPROVERS: &str = "select distinct p.display_name, p.email from people p \
                          join current_assignments a on a.person = p.id and a.role = 'approver' \
                          where p.tenant = $1 and p.enabled order by p.email";
@@ -105,6 +108,37 @@ impl Store {
             .filter(|(column, _)| before[*column] != after[*column])
             .map(|(column, said)| format!("{said}: {} -> {}", before[*column], after[*column]))
             .collect();
+        self.say(tx, tenant, by, changes, Vec::new()).await
+    }
+
+    /// How many witnesses must have signed before access opens, and how many there are.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn witnesses_required(&self, tenant: Uuid) -> Result<(Option<i32>, i64), Error> {
+        let reading = sqlx::query_as(WITNESSES).bind(tenant).fetch_one(&self.pool);
+        reading.await.map_err(Error::at("reading the witnesses of a tenant"))
+    }
+
+    /// Sets how many witnesses of a person's own tenant must have signed before access opens; `None` asks for no proof.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub async fn require_witnesses(&self, by: &Person, required: Option<i32>) -> Result<Vec<Message>, Error> {
+        let doing = "changing the number of witnesses";
+        let tenant = tenant_of(by)?;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let before: serde_json::Value =
+            sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let changing = sqlx::query_scalar(REQUIRE).bind(tenant).bind(required).fetch_one(&mut *tx);
+        let after: serde_json::Value = changing.await.map_err(Error::at(doing))?;
+        let number = |row: &serde_json::Value| match &row["witnesses_required"] {
+            serde_json::Value::Null => "none".to_owned(),
+            number => number.to_string(),
+        };
+        let (before, after) = (number(&before), number(&after));
+        let change = format!("witnesses that must have signed before access opens: {before} -> {after}");
+        let changes = if before == after { Vec::new() } else { vec![change] };
         self.say(tx, tenant, by, changes, Vec::new()).await
     }
 

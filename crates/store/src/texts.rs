@@ -1,9 +1,7 @@
 //! What people wrote, beside the events that commit to it: kept, put back for readers, and erased on request.
 
-use contracts::envelope::{About, Message, canonical, message};
-use contracts::events::{Actor, TextsErased};
+use contracts::envelope::{Message, canonical};
 use contracts::words::FIELDS;
-use contracts::{Kind, events};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -11,6 +9,10 @@ use uuid::Uuid;
 use crate::audit::AuditRow;
 use crate::error::Error;
 use crate::pool::Store;
+
+mod erase;
+
+pub use erase::Erasure;
 
 /// What readers see where a text was erased.
 pub const ERASED: &str = "(erased)";
@@ -43,13 +45,6 @@ const KEEP: &str = "insert into texts (event, field, commitment, salt, text) \
 const OF: &str = "select event, field, text from texts where event = any($1)";
 const LEFT: &str = "select event, field, salt, text from texts where text is not null and event = any($1) \
                     order by event, field";
-const ERASE_REQUEST: &str = "with gone as (update texts t set text = null, salt = null, erased_at = clock_timestamp() \
-                             from audit_events a where a.id = t.event and a.request = $1 and t.text is not null \
-                             returning a.tenant) select tenant, count(*) from gone group by tenant";
-const ERASE_PERSON: &str = "with gone as (update texts t set text = null, salt = null, erased_at = clock_timestamp() \
-                            from audit_events a where a.id = t.event and a.person = $1 and t.text is not null \
-                            returning a.tenant) select tenant, count(*) from gone group by tenant";
-const CLOCK: &str = "select clock_timestamp()";
 
 /// Keeps the texts of messages in the transaction that writes these.
 pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Message]) -> Result<(), Error> {
@@ -97,37 +92,5 @@ impl Store {
     pub async fn texts_of(&self, events: &[Uuid]) -> Result<Vec<TextRow>, Error> {
         let reading = sqlx::query_as(LEFT).bind(events).fetch_all(&self.pool);
         reading.await.map_err(Error::at("reading what people wrote"))
-    }
-
-    /// Erases texts, and says so in the logs they are committed to. Answers with how many were erased.
-    ///
-    /// # Errors
-    /// When the database refuses or does not answer; then nothing was erased.
-    pub async fn erase_texts(&self, whose: &Whose, by: &str) -> Result<i64, Error> {
-        let doing = "erasing what somebody wrote";
-        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let erasing = match whose {
-            Whose::Request(request) => sqlx::query_as(ERASE_REQUEST).bind(request),
-            Whose::Person(person) => sqlx::query_as(ERASE_PERSON).bind(person.clone()),
-        };
-        let gone: Vec<(Option<String>, i64)> = erasing.fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
-        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-        let mut total = 0;
-        for (tenant, texts) in gone {
-            total += texts;
-            let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
-            let (request, person) = match whose {
-                Whose::Request(request) => (Some(*request), None),
-                Whose::Person(person) => (None, Some(person.clone())),
-            };
-            let about = About { tenant, request, ..About::default() };
-            let event = message(Kind::TextsErased, now, about, &TextsErased { request, person, texts, actor });
-            // Not through the broker: erasing and saying so is one transaction.
-            if let Ok(indexed) = events::index(&event.body) {
-                crate::audit::record(&mut tx, &[(indexed, event.body.as_slice())]).await?;
-            }
-        }
-        tx.commit().await.map_err(Error::at(doing))?;
-        Ok(total)
     }
 }

@@ -73,7 +73,7 @@ pub(crate) async fn bundle(
     let mut notes = still.needed_checkpoints(log.id, LATEST).await?;
     let (size, head) = notes.pop().ok_or_else(|| unsigned(&log))?;
     let (from, end) = still.span(log.id, since, until).await?;
-    let from = from.unwrap_or(size).min(size) / 256 * 256;
+    let from = (from.unwrap_or(size).min(size) / 256 * 256).max(log.cut);
     let end = (end.unwrap_or(0).min(size) + 255) / 256 * 256;
     let end = end.min(size).max(from);
     let count = |number: i64| u64::try_from(number).unwrap_or_default();

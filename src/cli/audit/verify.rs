@@ -101,12 +101,18 @@ pub(crate) async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Resu
         older: notes.into_iter().map(|(size, note)| (format!("checkpoint {size}"), note)).collect(),
         held: trust.held.iter().filter(|(_, note)| is_own(note)).cloned().collect(),
         keys,
-        covers: 0..u64::try_from(log.size).unwrap_or_default(),
+        covers: u64::try_from(log.cut).unwrap_or_default()..u64::try_from(log.size).unwrap_or_default(),
         is_live: true,
         age: trust.age,
     });
     if trust.keys.is_empty() {
         examination.remark("the key was taken from the database; give the one you trust with --key");
+    }
+    if log.cut > 0 {
+        examination.remark(format!(
+            "events of entries before {} are in the archive: their hashes were verified here, the events by its bundles",
+            log.cut
+        ));
     }
     entries(still, log, &mut examination).await?;
     if let Some(tenant) = &log.tenant {
@@ -138,7 +144,8 @@ async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination)
                 drop(examination.leaf(None, None));
                 next += 1;
             }
-            let entry = entry_bytes(&log.origin, &row);
+            // Some of those before the cut may be here still; they are the archive's to prove.
+            let entry = if row.index < log.cut { None } else { entry_bytes(&log.origin, &row) };
             drop(examination.leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
             frontier.push(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])));
             columns(&row, examination);

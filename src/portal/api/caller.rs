@@ -52,7 +52,8 @@ impl Caller {
     /// The token's owner as pages see people; none behind a program's token.
     pub fn viewer(&self) -> Option<Viewer> {
         let person = self.token.person.clone()?;
-        Some(Viewer { person, form_token: String::new(), age_seconds: f64::INFINITY, developer: false })
+        let method = "token".to_owned();
+        Some(Viewer { person, form_token: String::new(), age_seconds: f64::INFINITY, developer: false, method })
     }
 
     /// Short name of the person who acts.

@@ -65,7 +65,7 @@ pub(super) async fn send(
     (kind, request): (Kind, Option<Uuid>),
     data: &(impl Serialize + Sync),
 ) -> Result<Outcome, Problem> {
-    let about = About { request, channel: Some("api"), trace: Some(Traceparent::start()), ..About::default() };
+    let about = About { request, channel: Some("api/token"), trace: Some(Traceparent::start()), ..About::default() };
     let now = app.store.clock().await?;
     let sent = message(kind, now, about, data);
     let sent = match key(headers)? {

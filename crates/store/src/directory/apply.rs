@@ -182,6 +182,9 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
 
 const WITNESSES_BEFORE: &str = "select coalesce(witnesses_required::text, 'none') || coalesce((select string_agg(concat_ws(' ', '', url, key), '' order by name) \
                                 from witnesses w where w.tenant = t.id), '') from tenants t where id = $1";
+const WITNESSES_HELD: &str = "select t.witnesses_required, coalesce(array_agg(concat_ws(' ', w.name, w.url, w.key) \
+                              order by w.name) filter (where w.name is not null), '{}') \
+                              from tenants t left join witnesses w on w.tenant = t.id where t.id = $1 group by t.id";
 const WITNESSES_REQUIRED: &str = "update tenants set witnesses_required = $2 where id = $1";
 const DROP_WITNESSES: &str = "delete from witnesses where tenant = $1";
 const ADD_WITNESSES: &str =
@@ -192,6 +195,7 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
     let doing = "applying the witnesses of a tenant";
     let before: String =
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    keep_protection(tx, entry, id).await?;
     let setting = sqlx::query(WITNESSES_REQUIRED).bind(id).bind(entry.rules.witnesses_required);
     setting.execute(&mut **tx).await.map_err(Error::at(doing))?;
     sqlx::query(DROP_WITNESSES).bind(id).execute(&mut **tx).await.map_err(Error::at(doing))?;
@@ -207,6 +211,38 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
     if before != after {
         applied.say(Some(&entry.name), format!("witnesses of tenant {} changed: {before} -> {after}", entry.name));
+    }
+    Ok(())
+}
+
+/// What protects a tenant from the vendor is not the vendor's to take away: the number of witnesses may rise, and who they
+/// are changes only while none is needed, since any other witness is one whom the tenant did not choose.
+async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
+    let reading = sqlx::query_as(WITNESSES_HELD).bind(id).fetch_one(&mut **tx);
+    let (held, before): (Option<i32>, Vec<String>) =
+        reading.await.map_err(Error::at("reading the witnesses of a tenant"))?;
+    let asked = entry.rules.witnesses_required;
+    let name = &entry.name;
+    if asked < held {
+        let number = |required: Option<i32>| required.map_or_else(|| "none".to_owned(), |number| number.to_string());
+        return Err(Error::TenantsOwn(format!(
+            "tenant {name}: witnesses_required is {} and only {name}'s own approvers lower it, under Settings in the \
+             portal; the file says {}",
+            number(held),
+            number(asked)
+        )));
+    }
+    let mut after: Vec<String> = entry
+        .witnesses
+        .iter()
+        .map(|witness| format!("{} {} {}", witness.name(), witness.url.trim_end_matches('/'), witness.key))
+        .collect();
+    after.sort_unstable();
+    if held.unwrap_or_default() > 0 && before != after {
+        return Err(Error::TenantsOwn(format!(
+            "tenant {name}: access waits for its witnesses, so who they are changes only after {name}'s own approvers \
+             have set the number to 0, under Settings in the portal"
+        )));
     }
     Ok(())
 }

@@ -1,0 +1,159 @@
+//! Moving months of events away: what stands in their way, and the move itself. Only the login that owns the tables can.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::AssertSqlSafe;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// A month that could be moved.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Month {
+    /// Its table.
+    pub name: String,
+    /// Its first day, in UTC.
+    pub month: NaiveDate,
+    /// Where it begins.
+    pub since: DateTime<Utc>,
+    /// Where it ends.
+    pub until: DateTime<Utc>,
+}
+
+/// What must come to its end before a month moves; nothing when all are 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Obstacles {
+    /// Events without a place in a log, or in none that is signed so far.
+    pub unsigned: i64,
+    /// Requests that are not over.
+    pub open: i64,
+    /// Events that a webhook has not taken.
+    pub undelivered: i64,
+    /// Destinations that have not been sent all of it.
+    pub unforwarded: i64,
+}
+
+/// A log's part of a month.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Part {
+    /// Number of the log.
+    pub log: i32,
+    /// Tenant's short name.
+    pub tenant: Option<String>,
+    /// Entries.
+    pub entries: i64,
+    /// First entry that stays readable: the beginning of the tile after the last one that moves whole.
+    pub cut: i64,
+}
+
+/// A part that was exported and verified.
+#[derive(Clone, Debug)]
+pub struct Archived {
+    /// The part.
+    pub part: Part,
+    /// Name of the bundle.
+    pub bundle: String,
+    /// SHA-256 of the bundle.
+    pub sha256: Vec<u8>,
+}
+
+const MONTHS: &str = "select c.relname::text as name, m.month, m.month::timestamp at time zone 'UTC' as since, \
+                      (m.month + interval '1 month') at time zone 'UTC' as until \
+                      from pg_inherits i join pg_class c on c.oid = i.inhrelid \
+                      cross join lateral (select to_date(substring(c.relname from '\\d{4}_\\d{2}$'), 'YYYY_MM') as month) m \
+                      where i.inhparent = 'audit_events'::regclass and c.relname ~ '^audit_events_\\d{4}_\\d{2}$' \
+                      and m.month < $1 order by m.month";
+const NEWEST: &str = "select (date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '1 month')::date";
+const OBSTACLES: &str = "select (select count(*) from audit_events a left join audit_entries e on e.event = a.id \
+                         where a.at >= $1 and a.at < $2 and not exists (select from audit_checkpoints c \
+                         where c.log = e.log and c.size > e.index)) as unsigned, \
+                         (select count(*) from requests r where r.over_at is null and r.submitted_at < $2) as open, \
+                         (select count(*) from webhook_deliveries d join audit_events a on a.id = d.event \
+                         where a.at >= $1 and a.at < $2) as undelivered, \
+                         (select count(*) from audit_forwards f where exists (select from audit_entries e \
+                         where e.log = f.log and e.index >= f.next and e.at >= $1 and e.at < $2)) as unforwarded";
+const PARTS: &str = "select e.log, l.tenant, count(*) as entries, (max(e.index) + 1) / 256 * 256 as cut \
+                     from audit_entries e join audit_logs l on l.id = e.log where e.at >= $1 and e.at < $2 \
+                     group by e.log, l.tenant order by e.log";
+const RECORD: &str =
+    "insert into audit_archives (log, month, cut, entries, bundle, sha256) values ($1, $2, $3, $4, $5, $6)";
+const WORDS: &str = "update texts t set text = null, salt = null, erased_at = clock_timestamp() from audit_entries e \
+                     where e.event = t.event and t.text is not null and e.at >= $1 and e.at < $2 \
+                     and e.log = $3 and e.index < $4";
+const PATIENCE: &str = "set local lock_timeout = '5s'";
+const BEFORE: &str = "select (max(month) + interval '1 month') at time zone 'UTC' from audit_archives";
+
+impl Store {
+    /// Months before this day that are still among the events, the oldest first; never this month or the one before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn months_before(&self, day: NaiveDate) -> Result<Vec<Month>, Error> {
+        let doing = "looking for months";
+        let newest: NaiveDate = sqlx::query_scalar(NEWEST).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
+        sqlx::query_as(MONTHS).bind(day.min(newest)).fetch_all(&self.pool).await.map_err(Error::at(doing))
+    }
+
+    /// What stands in the way of moving a month.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn obstacles(&self, month: &Month) -> Result<Obstacles, Error> {
+        let looking = sqlx::query_as(OBSTACLES).bind(month.since).bind(month.until).fetch_one(&self.pool);
+        looking.await.map_err(Error::at("looking what a month is still needed for"))
+    }
+
+    /// The logs that have entries of a month.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parts(&self, month: &Month) -> Result<Vec<Part>, Error> {
+        let looking = sqlx::query_as(PARTS).bind(month.since).bind(month.until).fetch_all(&self.pool);
+        looking.await.map_err(Error::at("looking for a month's entries"))
+    }
+
+    /// Moves a month away in one transaction: its table is detached and stays beside the others until somebody drops it.
+    /// The last entries of each log, whose tile goes on in a later month, stay readable; words leave with their events.
+    ///
+    /// # Errors
+    /// When the login does not own the tables, a lock is not had within five seconds, or the database does not answer.
+    pub async fn move_month(&self, month: &Month, archived: &[Archived]) -> Result<(), Error> {
+        let doing = "moving a month of events away";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(PATIENCE).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let name = &month.name;
+        let detaching = format!("alter table audit_events detach partition {name}");
+        sqlx::query(AssertSqlSafe(detaching)).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        for one in archived {
+            let part = &one.part;
+            // Not through the parent: it would send them to webhooks once more.
+            let keeping = format!(
+                "insert into audit_events_other select a.* from {name} a join audit_entries e on e.event = a.id \
+                 where e.log = $1 and e.index >= $2"
+            );
+            let keeping = sqlx::query(AssertSqlSafe(keeping)).bind(part.log).bind(part.cut).execute(&mut *tx);
+            keeping.await.map_err(Error::at(doing))?;
+            let words = sqlx::query(WORDS).bind(month.since).bind(month.until).bind(part.log).bind(part.cut);
+            words.execute(&mut *tx).await.map_err(Error::at(doing))?;
+            sqlx::query(RECORD)
+                .bind(part.log)
+                .bind(month.month)
+                .bind(part.cut)
+                .bind(part.entries)
+                .bind(&one.bundle)
+                .bind(&one.sha256)
+                .execute(&mut *tx)
+                .await
+                .map_err(Error::at(doing))?;
+        }
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// The moment before which events are in the archive, if any were moved there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn archived_before(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let looking = sqlx::query_scalar(BEFORE).fetch_one(&self.pool);
+        looking.await.map_err(Error::at("looking what is in the archive"))
+    }
+}

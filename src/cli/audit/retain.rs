@@ -1,0 +1,114 @@
+//! `lockbox audit retain`: months move to an archive of bundles that verify by themselves; the tree stays.
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use clap::Args;
+use evidence::bundle::Trust;
+use sha2::{Digest, Sha256};
+use store::Store;
+use store::log::retain::{Archived, Month, Obstacles, Part};
+
+use crate::outcome::Failure;
+use crate::output::{line, tell};
+
+/// Which months, and where to.
+#[derive(Args, Debug)]
+pub struct Retain {
+    /// Move the months before this one (2026-01). This month and the one before always stay.
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    before: NaiveDate,
+    /// The archive: a folder, with one for each month in it.
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+fn month(text: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d")
+        .map_err(|_| "write a month, such as 2026-01".to_owned())
+}
+
+impl Retain {
+    pub(super) async fn run(self, store: &Store) -> Result<(), Failure> {
+        let months = store.months_before(self.before).await?;
+        if months.is_empty() {
+            return line("no month is to be moved");
+        }
+        for month in &months {
+            let obstacles = store.obstacles(month).await?;
+            if obstacles != Obstacles::default() {
+                return Err(Failure::Refused {
+                    code: "month.needed".to_owned(),
+                    message: format!("{} stays where it is: {}", month.month.format("%Y-%m"), needed(&obstacles)),
+                });
+            }
+            let moved = self.archive(store, month).await?;
+            store.move_month(month, &moved).await.map_err(owner)?;
+            line(&format!(
+                "{}: {} entries are in {}. Keep that folder safe, then free the space: drop table {};",
+                month.month.format("%Y-%m"),
+                moved.iter().map(|one| one.part.entries).sum::<i64>(),
+                self.folder(month).display(),
+                month.name
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn folder(&self, month: &Month) -> PathBuf {
+        self.to.join(month.month.format("%Y-%m").to_string())
+    }
+
+    /// Exports and verifies each log's part of a month.
+    async fn archive(&self, store: &Store, month: &Month) -> Result<Vec<Archived>, Failure> {
+        let folder = self.folder(month);
+        std::fs::create_dir_all(&folder)?;
+        let mut archived = Vec::new();
+        for part in store.parts(month).await? {
+            let name = format!("{}.tar", part.tenant.as_deref().unwrap_or("operator"));
+            let path = folder.join(&name);
+            tell(&format!("{} entries to {}", part.entries, path.display()));
+            let mut still = store.still().await?;
+            let period = (Some(month.since), Some(month.until));
+            super::export::bundle(&mut still, part.tenant.as_deref(), period, &path).await?;
+            examine(store, &part, &path).await?;
+            let sha256 = Sha256::digest(std::fs::read(&path)?).to_vec();
+            archived.push(Archived { part, bundle: format!("{}/{name}", month.month.format("%Y-%m")), sha256 });
+        }
+        Ok(archived)
+    }
+}
+
+/// Nothing leaves the database before what replaces it was found good.
+async fn examine(store: &Store, part: &Part, path: &Path) -> Result<(), Failure> {
+    let keys = store.log_keys(part.tenant.as_deref()).await?;
+    let trust = Trust { keys: keys.iter().filter_map(|key| key.parse().ok()).collect(), ..Trust::default() };
+    let report = super::verify::bundle(path, &trust)?;
+    match report.findings.first() {
+        None => Ok(()),
+        Some(finding) => Err(Failure::Untrue {
+            code: report.code(),
+            words: format!("nothing was moved: {} does not verify: {finding}", path.display()),
+        }),
+    }
+}
+
+fn needed(obstacles: &Obstacles) -> String {
+    let parts = [
+        (obstacles.unsigned, "events are not under a signed checkpoint"),
+        (obstacles.open, "requests from then are not over"),
+        (obstacles.undelivered, "events wait for a webhook"),
+        (obstacles.unforwarded, "destinations of `lockbox audit forward` have not taken all of it"),
+    ];
+    let words: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
+    words.join("; ")
+}
+
+fn owner(error: store::Error) -> Failure {
+    if error.is_forbidden() {
+        let message = "only the login that owns the tables, the one that migrates, moves months".to_owned();
+        return Failure::Refused { code: "not_owner".to_owned(), message };
+    }
+    error.into()
+}
