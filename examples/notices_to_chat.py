@@ -4,7 +4,7 @@ import json, os, urllib.request, uuid
 from urllib.parse import urlparse
 import pika
 
-url = os.environ.get("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
+url = os.environ.get("LOCKBOX_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
 channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
 
 

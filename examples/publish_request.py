@@ -1,10 +1,10 @@
 """Publish one request as a ticketing system does, and read back what becomes of it. Needs: pip install pika.
-Usage: publish_request.py [SECONDS TO WAIT]. Set AMQP_URL for another broker; schemas/asyncapi.yaml says the rest."""
+Usage: publish_request.py [SECONDS TO WAIT]. Set LOCKBOX_AMQP_URL for another broker; schemas/asyncapi.yaml says the rest."""
 import json, os, sys, time, uuid
 from urllib.parse import urlparse
 import pika
 
-url = os.environ.get("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
+url = os.environ.get("LOCKBOX_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
 channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
 channel.confirm_delivery()
 mine = channel.queue_declare("", exclusive=True).method.queue

@@ -33,6 +33,10 @@ impl History {
         self.consumers = consumers;
     }
 
+    fn is_of_interest(&self) -> bool {
+        self.consumers > 0 || self.ready.iter().any(|ready| *ready > 0)
+    }
+
     /// One bar a moment, scaled to the fullest; a dot is an empty queue.
     fn graph(&self) -> String {
         let fullest = self.ready.iter().copied().max().unwrap_or_default().max(1);
@@ -46,12 +50,15 @@ impl History {
     }
 }
 
-/// One row a queue: workers, depth, fullest moment shown, graph.
+/// One row a queue: workers, depth, fullest moment shown, graph. A queue that nobody reads, such as a rung of the delay
+/// ladder, is left out while nothing is in it.
 fn rows(histories: &BTreeMap<String, History>) -> Vec<String> {
-    let wide = histories.keys().map(|name| name.chars().count()).max().unwrap_or_default().max("queue".len());
+    let shown: Vec<_> = histories.iter().filter(|(_, history)| history.is_of_interest()).collect();
+    let names = shown.iter().map(|(queue, _)| queue.chars().count());
+    let wide = names.max().unwrap_or_default().max("queue".len());
     let mut rows =
         vec![format!("{:<wide$} {:>9} {:>8} {:>8}  the last {WIDTH} looks", "queue", "consumers", "ready", "most")];
-    for (queue, history) in histories {
+    for (queue, history) in shown {
         let now = history.ready.back().copied().unwrap_or_default();
         let most = history.ready.iter().copied().max().unwrap_or_default();
         rows.push(format!("{queue:<wide$} {:>9} {now:>8} {most:>8}  {}", history.consumers, history.graph()));
@@ -65,7 +72,7 @@ pub(super) async fn watch(settings: &Settings, format: Format, every: Duration) 
     let link: Link = super::topology::open_link(settings).await?;
     let mut histories: BTreeMap<String, History> = BTreeMap::new();
     let in_place = std::io::stdout().is_terminal();
-    let mut drawn = 0;
+    let mut drawn: usize = 0;
     let mut stop = std::pin::pin!(crate::serve::asked_to_stop());
     loop {
         let depths = topology::depths(&link, &settings.names).await?;
@@ -77,7 +84,9 @@ pub(super) async fn watch(settings: &Settings, format: Format, every: Duration) 
             // Up to where the picture began, and each row cleared to its end.
             let up = if in_place && drawn > 0 { format!("\u{1b}[{drawn}A") } else { String::new() };
             let clear = if in_place { "\u{1b}[K" } else { "" };
-            line(&format!("{up}{}{clear}", rows.join(&format!("{clear}\n"))))?;
+            // A row fewer than before must not leave an old one below.
+            let end = if in_place { "\u{1b}[J" } else { "" };
+            line(&format!("{up}{}{clear}{end}", rows.join(&format!("{clear}\n"))))?;
             drawn = rows.len();
         } else {
             let queues: Vec<_> = depths
@@ -123,7 +132,9 @@ mod tests {
     fn a_row_names_the_queue_its_consumers_and_its_depth() {
         let mut histories: BTreeMap<String, History> = BTreeMap::new();
         histories.entry("lockbox.approval".to_owned()).or_default().note(7, 4);
+        histories.entry("lockbox.delay.12h".to_owned()).or_default().note(0, 0);
         let rows = rows(&histories);
+        assert_eq!(rows.len(), 2, "an empty rung is left out");
         assert!(rows[1].starts_with("lockbox.approval         4        7        7  "), "{}", rows[1]);
     }
 }
