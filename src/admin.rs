@@ -34,7 +34,7 @@ struct Admin {
 pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
     let failed = |fault: metrics_exporter_prometheus::BuildError| Failure::Failed(fault.to_string());
     let matcher = metrics_exporter_prometheus::Matcher::Suffix("_seconds".to_owned());
-    let sizes = metrics_exporter_prometheus::Matcher::Full("lockbox_batch_size".to_owned());
+    let sizes = metrics_exporter_prometheus::Matcher::Suffix("_batch_size".to_owned());
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(matcher, &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZES))

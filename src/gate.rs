@@ -29,6 +29,7 @@ mod answer;
 mod ask;
 mod decide;
 mod handle;
+mod questions;
 mod token;
 mod uses;
 
@@ -58,6 +59,7 @@ struct App(Arc<Inner>);
 struct Inner {
     /// Read only, and short of patience.
     store: Store,
+    questions: questions::Questions,
     uses: uses::Uses,
     signer: Option<Signer>,
 }
@@ -107,7 +109,8 @@ pub fn start(
     tasks.spawn(relay_task.run(stop.clone()));
     let uses = uses::Uses::default();
     tasks.spawn(uses.clone().record(recording, relay, stop.clone()));
-    let app = App(Arc::new(Inner { store: asking, uses, signer }));
+    let questions = questions::Questions::take(&asking, tasks);
+    let app = App(Arc::new(Inner { store: asking, questions, uses, signer }));
     tasks.spawn(crate::portal::serve_until(listener, router(app), stop));
     Ok(())
 }

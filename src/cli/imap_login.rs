@@ -62,8 +62,11 @@ impl ImapLogin {
         let mailbox = self.mailboxes.join(&entry.mailbox);
         let acl = if entry.may_write { String::new() } else { format!(":{}", self.read_only_acl.display()) };
         let answer = format!(
-            "user={login}\tuserdb_home={0}\tuserdb_mail=maildir:{0}:INDEX=MEMORY\tuserdb_acl=vfile{acl}\t",
-            mailbox.display()
+            "user={login}\tuserdb_home={0}\tuserdb_mail=maildir:{0}:INDEX=MEMORY\tuserdb_acl=vfile{acl}\t\
+             userdb_lockbox_until={1}\t",
+            mailbox.display(),
+            // For the mail server's own cut of the session.
+            entry.until.timestamp_millis()
         );
         std::fs::OpenOptions::new().write(true).open("/dev/fd/4")?.write_all(answer.as_bytes())?;
         Ok(())

@@ -45,7 +45,7 @@ pub struct Operation {
 /// What a token may be used for.
 pub const SCOPES: [(&str, &str); 4] = [
     ("requests:read", "look at requests and their events"),
-    ("requests:write", "submit, withdraw, comment, end access"),
+    ("requests:write", "submit, withdraw, comment, end access, fetch handles"),
     ("decisions:write", "review and decide, as the token's owner"),
     ("audit:read", "search the audit log"),
 ];
@@ -54,7 +54,7 @@ const PAGE: [(&str, &str); 2] =
     [("limit", "At most this many, 1 to 200; 50 when absent."), ("cursor", "`next` of the page before.")];
 
 /// Everything that can be called.
-pub const OPERATIONS: [Operation; 14] = [
+pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/openapi.json",
@@ -186,6 +186,14 @@ pub const OPERATIONS: [Operation; 14] = [
             ("until", "Before (RFC 3339)."),
         ],
     },
+    Operation {
+        method: "POST",
+        path: "/requests/{id}/handle",
+        summary: "Fetch what the engineer shows at the gate, once; an earlier one opens nothing from then on.",
+        scope: Some("requests:write"),
+        body: None,
+        query: &[],
+    },
 ];
 
 /// Keeps callers within their rate.
@@ -217,6 +225,7 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
         ("GET", "/requests/{id}/report") => get(read::report),
         ("POST", "/requests/{id}/report") => post(actions::act::<actions::ReportAnswer>),
         ("GET", "/audit") => get(read::audit),
+        ("POST", "/requests/{id}/handle") => post(actions::handle),
         _ => return None,
     })
 }

@@ -71,6 +71,16 @@ impl Drop for Target {
 }
 
 fn granted(lockbox: &Lockbox, tenant: &str, approver: &str, duration: &str) -> Uuid {
+    granted_to(lockbox, (tenant, approver), ("exchange_online", "finance@contoso.example"), duration)
+}
+
+/// A request of Robin's for a service and what is to be seen there, with both yeses.
+pub fn granted_to(
+    lockbox: &Lockbox,
+    (tenant, approver): (&str, &str),
+    (service, resource): (&str, &str),
+    duration: &str,
+) -> Uuid {
     let submit = [
         "request",
         "submit",
@@ -81,9 +91,9 @@ fn granted(lockbox: &Lockbox, tenant: &str, approver: &str, duration: &str) -> U
         "--service-request",
         "SR-2026-004711",
         "--service",
-        "exchange_online",
+        service,
         "--resource",
-        "finance@contoso.example",
+        resource,
         "--reason",
         "mail is stuck",
         "--duration",

@@ -14,3 +14,6 @@ mod load;
 mod logs;
 mod pages;
 mod roads;
+#[path = "../it/target_servers.rs"]
+mod target_servers;
+mod targets;

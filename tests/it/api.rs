@@ -176,7 +176,7 @@ const WHO: [Option<&str>; 7] = [None, Some(""), Some("robin"), Some("sam"), Some
 
 /// What each gets from a request that waits for the customer, in the order of [`WHO`] and of [`OPERATIONS`]. 404 is
 /// both missing and forbidden; 409 is the rules' no.
-const EXPECTED: [[u16; 7]; 14] = [
+const EXPECTED: [[u16; 7]; 15] = [
     [200, 200, 200, 200, 200, 200, 200], // openapi.json
     [401, 200, 200, 200, 200, 200, 200], // me
     [401, 201, 201, 403, 403, 403, 403], // submit, for robin
@@ -191,6 +191,7 @@ const EXPECTED: [[u16; 7]; 14] = [
     [401, 404, 404, 404, 404, 404, 404], // report: nothing is over
     [401, 403, 409, 404, 409, 409, 404], // answer to it
     [401, 404, 404, 404, 200, 200, 200], // audit
+    [401, 403, 404, 404, 404, 404, 404], // handle: nothing is open
 ];
 
 /// Whether an answer is what the description promises.
@@ -244,6 +245,31 @@ async fn every_operation_gives_each_caller_what_is_written_down() {
             assert_eq!((status, &said["code"]), (StatusCode::FORBIDDEN, &json!("scope_missing")), "{path}");
         }
     }
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let id = crate::gate::granted(&lockbox, &submission()).await;
+    let path = format!("/requests/{id}/handle");
+    for other in ["sam", "morgan", "alex", "dana"] {
+        let other = caller(&lockbox, &site, Some(other), &ALL).await;
+        assert_eq!(other.post(&path, &json!({})).await.0, StatusCode::NOT_FOUND);
+    }
+    let robin = caller(&lockbox, &site, Some("robin"), &ALL).await;
+    let (first, second) = (robin.post(&path, &json!({})).await, robin.post(&path, &json!({})).await);
+    assert_eq!((first.0, second.0), (StatusCode::OK, StatusCode::OK));
+    let gate = crate::gate::Gate::open(&lockbox).await;
+    let shows = async |handle: &Value| {
+        let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online",
+                              "resource": "finance@contoso.example"});
+        gate.allows(&question).await
+    };
+    assert!(!shows(&first.1["handle"]).await && shows(&second.1["handle"]).await);
+    gate.close().await;
     site.close();
     lockbox.finish().await;
 }

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, message};
-use contracts::events::Step;
+use contracts::events::{DoorStep, Particulars, Step};
 use contracts::notices::{Mail, Recipient};
 use contracts::{Envelope, Kind, Malformed};
 use domain::{Person, Request, Tenant};
@@ -26,6 +26,9 @@ impl Role for Notification {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Step, Malformed> {
+        if kind == Kind::AccessFailed {
+            return envelope.data().map(of_door);
+        }
         if kind.roles().contains(&RoleName::Notification.as_str()) {
             return envelope.data();
         }
@@ -76,6 +79,26 @@ impl Role for Notification {
     }
 }
 
+/// The cause of what is told about a door: its end was not confirmed for a minute.
+const UNCONFIRMED: &str = "unconfirmed";
+
+/// What a door's event says, as a step: all that is told of is an alarm.
+fn of_door(door: DoorStep) -> Step {
+    let cause = door.alarm.filter(|alarm| *alarm).map(|_| UNCONFIRMED.to_owned());
+    Step {
+        request: door.request,
+        service_request: door.service_request,
+        service: door.service,
+        requester: door.requester,
+        from: None,
+        to: door.state,
+        digest: String::new(),
+        actor: door.actor,
+        comment: None,
+        particulars: Particulars { access_until: Some(door.access_until), cause, ..Particulars::default() },
+    }
+}
+
 type Audience<'a> = (&'static str, Vec<&'a Person>, &'a [String]);
 
 /// Who is told what.
@@ -103,6 +126,7 @@ fn audience<'a>(
     let said_yes = move |person: &Person| granted && has_decided(snapshot, request, person);
     let others = move |person: &&'a Person| Some(person.id.0) != actor && !said_yes(person);
     let both_sides = || engineer().into_iter().chain(reviewer()).chain(approvers().filter(others)).collect();
+    let is_alarm = received.body.particulars.cause.as_deref() == Some(UNCONFIRMED);
     let from_customer_on = received.body.from.as_deref() != Some("awaiting_manager");
     let silent = || approvers().filter(|person| !has_decided(snapshot, request, person)).collect();
     Some(match received.kind {
@@ -126,6 +150,7 @@ fn audience<'a>(
             let customer = approvers().filter(|_| from_customer_on);
             ("commented", heard.chain(customer).filter(|person| Some(person.id.0) != actor).collect(), &[])
         }
+        Kind::AccessFailed if is_alarm => ("end_unconfirmed", both_sides(), &tenant.notice_addresses),
         Kind::ReportDisputed => ("report_disputed", both_sides(), &[]),
         Kind::RequestWithdrawn if from_customer_on => ("withdrawn", both_sides(), &[]),
         Kind::RequestWithdrawn => ("withdrawn", managers().collect(), &[]),

@@ -1,7 +1,8 @@
 //! A schema of a Postgres database: a login role a grant, with the grant's end as its own, that is dropped afterwards.
 //!
-//! Limits: `VALID UNTIL` refuses passwords after the end and cuts no session; sessions are cut by `close`. The server must
-//! ask these roles for a password (`scram-sha-256` in `pg_hba.conf`, never `trust`).
+//! `VALID UNTIL` refuses passwords after the end and cuts no session, so opening leaves a guard in the target: a session
+//! of the target's own that cuts what goes on beyond its end, with every process of ours dead ([`guard`]). The server
+//! must ask these roles for a password (`scram-sha-256` in `pg_hba.conf`, never `trust`).
 
 use async_trait::async_trait;
 use chrono::SecondsFormat;
@@ -11,6 +12,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::order::{Connector, Fault, Found, Mode, Order};
+
+mod guard;
 
 /// Our mark: roles of this name are ours.
 const MARK: &str = "lockbox_";
@@ -114,7 +117,9 @@ impl Connector for Postgres {
              grant {sequences} on all sequences in schema {schema} to {role}; commit",
             self.password(order.grant)
         ))
-        .await
+        .await?;
+        // Nobody is told of an access whose end the target does not keep by itself.
+        guard::set(&self.pool).await.map_err(fault)
     }
 
     async fn close(&self, order: &Order) -> Result<(), Fault> {
@@ -151,6 +156,10 @@ impl Connector for Postgres {
             .fetch_all(&self.pool)
             .await
             .map_err(fault)?;
+        if !names.is_empty() {
+            // A server that was started anew has none.
+            guard::set(&self.pool).await.map_err(fault)?;
+        }
         Ok(names.iter().filter_map(|name| Uuid::parse_str(name.strip_prefix(MARK)?).ok()).collect())
     }
 }

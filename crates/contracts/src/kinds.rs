@@ -96,7 +96,7 @@ kinds! {
     /// The door was read back as closed; the receipt is inside.
     AccessClosed = "access.closed.v1", Events, ["audit"];
     /// A door does not open or close, or the end is not confirmed for a minute.
-    AccessFailed = "access.failed.v1", Events, ["audit"];
+    AccessFailed = "access.failed.v1", Events, ["audit", "notification"];
     /// Something with our mark was open that should not have been.
     AccessOrphanRemoved = "access.orphan_removed.v1", Events, ["audit"];
     /// The customer accepts the closing report.

@@ -11,6 +11,9 @@ use crate::start::Progress;
 use crate::unpack::{Set, unpack};
 use crate::{ports, ready};
 
+/// The module that speaks WebDAV.
+const WEBDAV: &str = "usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
+
 /// A running nginx.
 pub struct Nginx {
     /// The port that was put in place of the configuration's.
@@ -30,9 +33,14 @@ impl Nginx {
         progress: &Progress,
     ) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
-        let program = match find("nginx", &[PathBuf::from("/usr/sbin")]) {
-            Some(program) => program,
-            None => unpack(Set::Nginx, cache, progress)?.root.join("usr/sbin/nginx"),
+        let installed = find("nginx", &[PathBuf::from("/usr/sbin")]);
+        let (program, module, libraries) = match installed {
+            Some(program) if Path::new("/").join(WEBDAV).is_file() => (program, Path::new("/").join(WEBDAV), None),
+            installed => {
+                let unpacked = unpack(Set::Nginx, cache, progress)?;
+                let program = installed.unwrap_or_else(|| unpacked.root.join("usr/sbin/nginx"));
+                (program, unpacked.root.join(WEBDAV), Some(unpacked.libraries()))
+            }
         };
         let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
         let site = folder.join("site.conf");
@@ -40,13 +48,15 @@ impl Nginx {
         let whole = folder.join("nginx.conf");
         // One process that is ours: a worker of a master would run as somebody else.
         let text = format!(
-            "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\n  \
+            "load_module {1};\ndaemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\n  \
              access_log off;\n  client_body_temp_path {0}/body;\n  proxy_temp_path {0}/proxy;\n  fastcgi_temp_path {0}/f;\n  \
              uwsgi_temp_path {0}/u;\n  scgi_temp_path {0}/s;\n  include {0}/site.conf;\n}}\n",
-            folder.display()
+            folder.display(),
+            module.display()
         );
         std::fs::write(&whole, text).map_err(Error::file("writing", &whole))?;
         let mut server = command(&program, RunAs { uid: None });
+        server.envs(libraries.map(|folder| ("LD_LIBRARY_PATH", folder)));
         server.arg("-p").arg(folder).arg("-e").arg("stderr").arg("-c").arg(&whole);
         let log = folder.join("nginx.log");
         let mut running = Running::start(server, "nginx", &log)?;

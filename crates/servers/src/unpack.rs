@@ -51,7 +51,7 @@ pub(crate) enum Set {
     Servers,
     /// A browser and its driver, for tests.
     Browser,
-    /// nginx, for tests of the gate.
+    /// nginx with WebDAV, for tests of the gate.
     Nginx,
     /// Dovecot with IMAP, for tests of mailboxes.
     Dovecot,
@@ -131,7 +131,7 @@ fn wanted(set: Set, cache: &Path) -> Result<BTreeSet<String>, Error> {
     match set {
         Set::Servers => servers(cache),
         Set::Browser => missing(&["chromium", "chromium-driver", "fonts-dejavu-core"], cache),
-        Set::Nginx => missing(&["nginx"], cache),
+        Set::Nginx => missing(&["nginx", "libnginx-mod-http-dav-ext"], cache),
         Set::Dovecot => missing(&["dovecot-imapd"], cache),
         Set::Python => missing(&["python3"], cache),
         // Its wrappers are Perl, its programs aren't.

@@ -79,7 +79,9 @@ impl Store {
             .map_err(Error::at("reading the database URL"))?
             .application_name(&options.name)
             .options([("statement_timeout", milliseconds.as_str()), ("lock_timeout", milliseconds.as_str())])
-            .options([("default_transaction_read_only", "on")]);
+            .options([("default_transaction_read_only", "on")])
+            // The few statements asked here are planned once, never again while somebody waits.
+            .options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(limit)

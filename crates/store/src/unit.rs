@@ -66,9 +66,9 @@ const TICKETS: &str = "select t.name, r.service_request, r.id from unnest($1::te
                        join tenants t on t.name = w.tenant \
                        join requests r on r.tenant = t.id and r.service_request = w.number and r.over_at is null";
 const LOCK_WAIT: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
-                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for update";
+                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for no key update";
 const LOCK_SKIP: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
-                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for update skip locked";
+                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for no key update skip locked";
 const LOCK_READ: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
                          access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1)";
 const APPROVALS: &str = "select request, stage, person, duration_seconds from decisions \

@@ -1,4 +1,4 @@
-//! Deciding, ending, taking back and talking over HTTP: by people, each with a token of their own.
+//! Deciding, ending, taking back, talking and fetching handles over HTTP: by people, each with a token of their own.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -8,6 +8,7 @@ use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAc
 use domain::Verdict;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::super::App;
@@ -15,6 +16,7 @@ use super::caller::Caller;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
 use super::submit::{Outcome, read, send};
+use crate::outcome::Failure;
 
 /// Schema of a decision.
 pub(super) const DECISION: &str = r#"{
@@ -188,4 +190,17 @@ impl Action for ReportAnswer {
         let data = AnswerReport { request: by.request, by: by.name, accepts: self.accepts, comment: self.comment };
         Ok((Kind::ReportAnswer, data))
     }
+}
+
+/// Told once and kept as a hash: so the same call again makes another.
+pub(super) async fn handle(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("requests:write")?;
+    let by = caller.person()?;
+    let (request, _) = caller.find(&app, &id).await?;
+    let (handle, event) = crate::gate::issue(&app.store, request.id, &by).await.map_err(|failure| match failure {
+        Failure::NotFound(_) => Problem::missing(),
+        failure => failure.into(),
+    })?;
+    app.relay.hand_over(vec![event], Vec::new(), app.store.clock().await?).await;
+    answer(StatusCode::OK, json!({"request": request.id, "handle": handle}))
 }

@@ -36,6 +36,18 @@ pub fn document() -> Value {
     })
 }
 
+fn handle() -> Value {
+    let means = "Shown at the gate as bearer token, or as password with the engineer's short name.";
+    json!({
+        "type": "object",
+        "required": ["request", "handle"],
+        "properties": {
+            "request": {"type": "string", "format": "uuid", "description": "The request."},
+            "handle": {"type": "string", "description": means},
+        },
+    })
+}
+
 fn describe(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> = operation
         .query
@@ -52,13 +64,17 @@ fn describe(operation: &Operation) -> Value {
         );
     }
     let is_write = operation.method == "POST";
-    if is_write {
+    // Told once: nothing is kept that could be told again.
+    let is_handle = operation.path.ends_with("/handle");
+    if is_write && !is_handle {
         let means = "The caller's name for this call: the same again is answered again and done once.";
         let schema = json!({"type": "string", "maxLength": 128});
         parameters.push(json!({"name": "Idempotency-Key", "in": "header", "description": means, "schema": schema}));
     }
     let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/problem"}}});
-    let good = if operation.path.starts_with("/requests")
+    let good = if is_handle {
+        json!({"application/json": {"schema": handle()}})
+    } else if operation.path.starts_with("/requests")
         && !operation.path.ends_with("/events")
         && (is_write || !operation.path.ends_with("/report"))
         && (is_write || operation.path.contains("{id}"))
@@ -70,7 +86,7 @@ fn describe(operation: &Operation) -> Value {
     let status = if operation.path == "/requests" && is_write { "201" } else { "200" };
     let mut answers = Map::new();
     answers.insert(status.to_owned(), json!({"description": "Done.", "content": good}));
-    if is_write {
+    if is_write && !is_handle {
         answers.insert("202".to_owned(), json!({"description": "Kept; it takes effect as soon as the roles run."}));
     }
     answers.insert("default".to_owned(), json!({"description": "What is wrong, and what to do.", "content": problem}));

@@ -225,6 +225,13 @@ fn aside(template: &str) -> (&'static str, Vec<String>) {
                 "Read its closing report, and accept or dispute it: until an approver does, the review stays owed.",
             ]),
         ),
+        "end_unconfirmed" => (
+            "ALARM: the end of access is not confirmed",
+            say(&[
+                "Access is over and the gate refuses, but for more than a minute the system behind it has not been seen closed.",
+                "It is tried again without end. The request's page says when it is confirmed.",
+            ]),
+        ),
         "report_disputed" => (
             "the customer disputes the closing report",
             say(&["The customer does not agree with how the access was used or ended. Sign in to read what they say."]),

@@ -112,6 +112,7 @@ const CONSUMED: [(&str, Exchange, &[&str]); 9] = [
             "request.withdrawn.v1",
             "access.granted.v1",
             "access.ended.v1",
+            "access.failed.v1",
             "report.disputed.v1",
         ],
     ),
