@@ -47,13 +47,13 @@ impl Driver {
             server.env("LD_LIBRARY_PATH", path);
             let fonts = folder.join("fonts.conf");
             let text = format!(
-                "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{}</dir>\n  \
-                 <cachedir>{}</cachedir>\n</fontconfig>\n",
+                "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  \
+                 <dir>/usr/share/fonts</dir>\n  <dir>{}</dir>\n  <cachedir>{}</cachedir>\n</fontconfig>\n",
                 unpacked.root.join("usr/share/fonts").display(),
                 folder.join("fonts").display()
             );
             std::fs::write(&fonts, text).map_err(Error::file("writing", &fonts))?;
-            // Without a font the browser shows nothing at all.
+            // Without a font the browser shows nothing at all; the system's own are there already and not unpacked again.
             server.env("FONTCONFIG_FILE", fonts);
         }
         let log = folder.join("driver.log");
