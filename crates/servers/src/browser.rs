@@ -11,6 +11,19 @@ use crate::start::Progress;
 use crate::unpack::{Set, unpack};
 use crate::{ports, ready};
 
+/// Where the unpacked browser finds fonts: the system's own, which are not unpacked again, and those that came along.
+const FONTS: &str = r#"<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts</dir>
+  <dir>UNPACKED</dir>
+  <cachedir>CACHE</cachedir>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+</fontconfig>
+"#;
+
 /// A running WebDriver and the browser it starts.
 pub struct Driver {
     /// Where it listens.
@@ -46,14 +59,11 @@ impl Driver {
             let path = format!("{}:{}", libraries.display(), libraries.join("pulseaudio").display());
             server.env("LD_LIBRARY_PATH", path);
             let fonts = folder.join("fonts.conf");
-            let text = format!(
-                "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  \
-                 <dir>/usr/share/fonts</dir>\n  <dir>{}</dir>\n  <cachedir>{}</cachedir>\n</fontconfig>\n",
-                unpacked.root.join("usr/share/fonts").display(),
-                folder.join("fonts").display()
-            );
+            let text = FONTS
+                .replace("UNPACKED", &unpacked.root.join("usr/share/fonts").to_string_lossy())
+                .replace("CACHE", &folder.join("fonts").to_string_lossy());
             std::fs::write(&fonts, text).map_err(Error::file("writing", &fonts))?;
-            // Without a font the browser shows nothing at all; the system's own are there already and not unpacked again.
+            // Without a font the browser shows nothing at all.
             server.env("FONTCONFIG_FILE", fonts);
         }
         let log = folder.join("driver.log");
