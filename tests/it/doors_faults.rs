@@ -68,7 +68,7 @@ async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_mi
     })
     .await;
     let told = async |headline: &str| {
-        let mails = lockbox.mailbox.mails().into_iter().filter(|mail| mail.subject.ends_with(headline));
+        let mails = lockbox.mailbox.mails().into_iter().filter(|mail| mail.text.contains(headline));
         let mut told: Vec<String> = mails.map(|mail| mail.to.join(",")).collect();
         told.sort();
         told
