@@ -78,8 +78,10 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
     let counts = lockbox.store.request_counts().await.unwrap();
     eprintln!("{counts:?}");
     let of = |state: &str| counts.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-    assert_eq!(of("granted") + of("expired"), i64::try_from(REQUESTS).unwrap());
-    assert!(of("granted") > 0 && of("expired") > 0, "both sides won some: {counts:?}");
+    // Where this takes over a minute, the first accesses have ended by time.
+    let granted = of("granted") + of("ended");
+    assert_eq!(granted + of("expired"), i64::try_from(REQUESTS).unwrap());
+    assert!(granted > 0 && of("expired") > 0, "both sides won some: {counts:?}");
     let late: i64 = sqlx::query_scalar("select count(*) from decisions d join requests r on r.id = d.request where d.stage = 'customer' and d.decided_at >= r.decide_by")
         .fetch_one(&lockbox.pool).await.unwrap();
     assert_eq!(late, 0, "no yes at or after the deadline");
