@@ -306,3 +306,21 @@ async fn the_live_page_shows_what_is_open_and_which_end_is_not_confirmed_and_the
     site.close();
     lockbox.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_that_was_over_before_anybody_looked_at_its_door_is_ordered_closed_and_then_closed() {
+    let lockbox =
+        Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
+    let request = lockbox.granted(&crate::harness::quick_submission(1)).await;
+    let over = "select until_at <= clock_timestamp() from doors where request = $1";
+    eventually("its time is over", async || {
+        let over: bool = sqlx::query_scalar(over).bind(request).fetch_one(&lockbox.pool).await.unwrap();
+        over.then_some(())
+    })
+    .await;
+    // Nobody has marked the request as ended either: the door is found in its first state.
+    assert_eq!(lockbox.store.door(request).await.unwrap().unwrap().state, "opening");
+    lockbox.start(&[RoleName::Access]).await;
+    lockbox.until_door(request, "closed").await;
+    lockbox.finish().await;
+}

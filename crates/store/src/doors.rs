@@ -99,6 +99,7 @@ impl Store {
         for mut row in rows {
             let content = row.content()?;
             let mut door = row.door()?;
+            let was = door.state;
             if door.until <= now {
                 door = step(&door, &DoorFact::Ordered { refused_from: door.until, at: now }).0;
             }
@@ -106,6 +107,10 @@ impl Store {
             if door.state == DoorState::Opening && !row.is_proved {
                 // No proof, no grant: looked at again until the log shows both yeses. Closing never waits for it.
                 row.take_over(&Door { next_try_at: Some(now + PROOF_PAUSE), ..door }, connector);
+                row.claim = None;
+            } else if connector == GATE && door.state == DoorState::Closing && was != DoorState::Closing {
+                // The order is one move and the closing another: the next look, at once, closes it.
+                row.take_over(&Door { next_try_at: Some(now), ..door }, connector);
                 row.claim = None;
             } else if connector == GATE {
                 let facts = [
