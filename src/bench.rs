@@ -56,9 +56,12 @@ pub struct Bench {
     /// Open grants for the gate.
     #[arg(long, default_value_t = 100_000)]
     grants: usize,
-    /// Folder for the servers of the measurement; emptied first.
+    /// Folder for the servers of the measurement; emptied first, unless `--keep` is given.
     #[arg(long, default_value = ".lockbox/bench")]
     data: PathBuf,
+    /// Begin with the tables that an earlier measurement left in the folder, such as the full ones of `growth`.
+    #[arg(long)]
+    keep: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,13 +133,13 @@ impl Bench {
         ];
         let chosen = if self.what.is_empty() { all.to_vec() } else { self.what.clone() };
         for what in chosen {
-            let rig = Rig::start(settings, &self.data).await?;
+            let rig = self.rig(settings).await?;
             match what {
                 What::Lifecycle => {
                     let ceiling = ceiling::measure(&rig, self.requests).await?;
                     rig.stop().await;
-                    let rig = Rig::start(settings, &self.data).await?;
-                    lifecycle::measure(&rig, self.requests, ceiling).await?;
+                    let rig = self.rig(settings).await?;
+                    lifecycle::measure(&rig, self.requests, ceiling, &metrics).await?;
                     rig.stop().await;
                     continue;
                 }
@@ -154,12 +157,18 @@ impl Bench {
         }
         Ok(())
     }
+
+    async fn rig(&self, settings: &Settings) -> Result<Rig, Failure> {
+        let data = std::path::absolute(&self.data)?;
+        if !self.keep {
+            drop(std::fs::remove_dir_all(&data));
+        }
+        Rig::start(settings, data).await
+    }
 }
 
 impl Rig {
-    async fn start(settings: &Settings, data: &std::path::Path) -> Result<Self, Failure> {
-        let data = std::path::absolute(data)?;
-        drop(std::fs::remove_dir_all(&data));
+    async fn start(settings: &Settings, data: PathBuf) -> Result<Self, Failure> {
         let servers = Servers::start(Options {
             database_url: None,
             amqp_url: None,

@@ -210,7 +210,7 @@ pub fn start(
         )));
     }
     let name = crate::serve::process_name("portal");
-    let store = Store::connect_lazily(&StoreOptions {
+    let store = Store::connect_portal(&StoreOptions {
         url: settings.database_url.clone(),
         connections: settings.database_connections.max(8),
         name: name.clone(),

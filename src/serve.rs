@@ -48,7 +48,7 @@ fn surroundings(
     tasks: &TaskTracker,
 ) -> Result<Surroundings, Failure> {
     let name = process_name(first.as_str());
-    let store = Store::connect_lazily(&StoreOptions {
+    let store = Store::connect_worker(&StoreOptions {
         url: settings.database_url.clone(),
         connections: settings.database_connections,
         name: name.clone(),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use workers::relay::outgoing;
 
 use super::lifecycle::MESSAGES_PER_REQUEST;
-use super::{Rig, number};
+use super::{Rig, cpu, number};
 use crate::outcome::Failure;
 
 /// Loops at once: as many as give the most on two cores.
@@ -40,8 +40,17 @@ fn notice(now: chrono::DateTime<chrono::Utc>) -> Message {
     message(Kind::Mail, now, about, &data)
 }
 
-/// Messages a second of the bare loop.
-pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<f64, Failure> {
+/// What the bare loop does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ceiling {
+    /// Messages a second.
+    pub per_second: f64,
+    /// Processor seconds a message, everything together.
+    pub processor: f64,
+}
+
+/// Runs the bare loop for the messages of so many requests.
+pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<Ceiling, Failure> {
     let total = requests * MESSAGES_PER_REQUEST;
     let link = crate::cli::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
@@ -52,14 +61,15 @@ pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<f64, Failure> 
     for batch in seeds.chunks(500) {
         publisher.publish(batch).await?;
     }
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), cpu::seconds(rig));
     let loops = (0..LOOPS).map(|_| bare(rig, total / LOOPS));
     for done in futures_util::future::join_all(loops).await {
         done?;
     }
     let per_second = number(total) / started.elapsed().as_secs_f64();
+    let processor = cpu::seconds(rig).since(used).sum() / number(total);
     link.close().await;
-    Ok(per_second)
+    Ok(Ceiling { per_second, processor })
 }
 
 async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {

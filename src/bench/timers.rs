@@ -9,7 +9,7 @@ use store::views::RequestFilter;
 use uuid::Uuid;
 use workers::RoleName;
 
-use super::lifecycle::submission;
+use super::lifecycle::{submission, total};
 use super::{Rig, figure, number, quantile, wait_for};
 use crate::outcome::Failure;
 
@@ -57,11 +57,7 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     figure("timers: early", &early.to_string(), "goal: 0")?;
     figure("timers: late, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
     figure("timers: late, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
-    let rendered = metrics.render();
-    let fired = |by: &str| -> f64 {
-        let mine = rendered.lines().filter(|line| line.starts_with("lockbox_timers_fired_total") && line.contains(by));
-        mine.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    };
+    let fired = |by: &str| total(metrics, "lockbox_timers_fired_total", by);
     let (hint, sweeper) = (fired("by=\"hint\""), fired("by=\"sweeper\""));
     let share = 100.0 * sweeper / (hint + sweeper).max(1.0);
     figure("timers: fired by the sweeper", &format!("{share:.2} %"), "goal: near 0")?;

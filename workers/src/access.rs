@@ -8,12 +8,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker::{Consumer, Link};
 use connectors::{Built, Connector};
 use contracts::{Envelope, Kind, Malformed};
 use store::Changes;
 use tokio::sync::Notify;
 
+use crate::batches::Batches;
 use crate::engine::{park, park_into};
 use crate::role::RoleName;
 use crate::supervisor::{SessionError, Surroundings, keep};
@@ -22,8 +22,6 @@ mod call;
 mod keeper;
 mod reconcile;
 
-/// Deliveries held unacknowledged.
-const PREFETCH: u16 = 512;
 /// Most hints taken at once.
 const BATCH_LIMIT: usize = 256;
 
@@ -66,17 +64,8 @@ pub async fn run(around: Surroundings, doors: Doors) {
 /// Takes hints: each wakes the keeper, which asks the table.
 async fn hints(around: &Surroundings, wake: &Notify) -> Result<(), SessionError> {
     let role = RoleName::Access.as_str();
-    around.store.check_schema().await?;
-    let link = Link::open(&around.broker).await?;
-    let mut consumer = Consumer::open(&link, &around.names, role, PREFETCH, &around.broker.name).await?;
-    around.health.set(role, Ok(()));
-    tracing::info!(role, "at work");
-    loop {
-        let batch = tokio::select! {
-            biased;
-            () = around.stop.cancelled() => break,
-            batch = consumer.next_batch(BATCH_LIMIT) => batch?,
-        };
+    let mut batches = Batches::open(around, role, BATCH_LIMIT).await?;
+    while let Some(batch) = batches.next().await? {
         let mut changes = Changes::default();
         let mut odd = Vec::new();
         for delivery in &batch.deliveries {
@@ -97,9 +86,7 @@ async fn hints(around: &Surroundings, wake: &Notify) -> Result<(), SessionError>
             .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
         batch.done().await?;
     }
-    around.health.set(role, Err("stopping".to_owned()));
-    consumer.cancel().await;
-    link.close().await;
+    batches.close().await;
     Ok(())
 }
 

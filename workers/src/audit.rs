@@ -3,21 +3,22 @@
 
 use std::time::Instant;
 
-use broker::{Consumer, Delivery, Link};
+use broker::Delivery;
 use contracts::events::{self, Indexed};
 use contracts::{Envelope, Malformed};
 use store::{Changes, Parked};
 
+use crate::batches::Batches;
 use crate::engine::{chain, park, park_into};
 use crate::role::RoleName;
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 /// Most events in one transaction.
 const BATCH_LIMIT: usize = 500;
-/// Deliveries held unacknowledged.
-const PREFETCH: u16 = 1500;
 /// The queue for what nobody took.
 const PARKING: &str = "parking";
+/// Most parked messages in one transaction.
+const PARKING_LIMIT: usize = 50;
 
 /// Runs the role until the stop.
 pub async fn run(around: Surroundings) {
@@ -28,17 +29,8 @@ pub async fn run(around: Surroundings) {
 
 async fn session(around: &Surroundings) -> Result<(), SessionError> {
     let role = RoleName::Audit.as_str();
-    around.store.check_schema().await?;
-    let link = Link::open(&around.broker).await?;
-    let mut consumer = Consumer::open(&link, &around.names, role, PREFETCH, &around.broker.name).await?;
-    around.health.set(role, Ok(()));
-    tracing::info!(role, "at work");
-    loop {
-        let batch = tokio::select! {
-            biased;
-            () = around.stop.cancelled() => break,
-            batch = consumer.next_batch(BATCH_LIMIT) => batch?,
-        };
+    let mut batches = Batches::open(around, role, BATCH_LIMIT).await?;
+    while let Some(batch) = batches.next().await? {
         let started = Instant::now();
         metrics::histogram!("lockbox_batch_size", "role" => role)
             .record(f64::from(u32::try_from(batch.deliveries.len()).unwrap_or(u32::MAX)));
@@ -48,9 +40,7 @@ async fn session(around: &Surroundings) -> Result<(), SessionError> {
             .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
         batch.done().await?;
     }
-    around.health.set(role, Err("stopping".to_owned()));
-    consumer.cancel().await;
-    link.close().await;
+    batches.close().await;
     Ok(())
 }
 
@@ -153,15 +143,8 @@ fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String) {
 }
 
 async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
-    let link = Link::open(&around.broker).await?;
-    let mut consumer = Consumer::open(&link, &around.names, PARKING, 100, &around.broker.name).await?;
-    around.health.set(PARKING, Ok(()));
-    loop {
-        let batch = tokio::select! {
-            biased;
-            () = around.stop.cancelled() => break,
-            batch = consumer.next_batch(100) => batch?,
-        };
+    let mut batches = Batches::open(around, PARKING, PARKING_LIMIT).await?;
+    while let Some(batch) = batches.next().await? {
         let now = around.store.clock().await?;
         let mut changes = Changes::default();
         for delivery in &batch.deliveries {
@@ -174,8 +157,6 @@ async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
         around.relay.hand_over(messages, Vec::new(), now).await;
         batch.done().await?;
     }
-    around.health.set(PARKING, Err("stopping".to_owned()));
-    consumer.cancel().await;
-    link.close().await;
+    batches.close().await;
     Ok(())
 }

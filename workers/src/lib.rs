@@ -6,6 +6,7 @@
 pub mod access;
 pub mod approval;
 pub mod audit;
+mod batches;
 pub mod engine;
 pub mod expiry;
 pub mod health;

@@ -25,10 +25,12 @@ use hints::Waiting;
 
 /// Most messages in one batch of publishes.
 const BATCH_LIMIT: usize = 500;
-/// How often the outbox is swept.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+/// Most messages that wait here. Roles wait when it is full: what waits for two seconds another relay would send too.
+const QUEUE_LIMIT: usize = 2000;
+/// How often what the broker has is put off; the outbox is swept every other time.
+const ROUND: Duration = Duration::from_millis(500);
 /// Confirmed messages younger than this are not looked at again: nearly all are taken by then.
-const TAKEN_BY: Duration = Duration::from_secs(1);
+const TAKEN_BY: Duration = Duration::from_millis(500);
 
 /// Hands messages to the relay of this process.
 #[derive(Clone)]
@@ -51,7 +53,7 @@ pub struct RelayTask {
 impl Relay {
     /// A relay and the task that does its work.
     pub fn new(broker: broker::Config, names: Names, store: Store, health: Health) -> (Self, RelayTask) {
-        let ((queue, messages), (hints, waiting)) = (mpsc::channel(20_000), mpsc::channel(20_000));
+        let ((queue, messages), (hints, waiting)) = (mpsc::channel(QUEUE_LIMIT), mpsc::channel(QUEUE_LIMIT));
         let task = RelayTask { queue: messages, hints: waiting, broker, names, store, health, confirmed: Vec::new() };
         (Self { queue, hints }, task)
     }
@@ -145,12 +147,24 @@ impl RelayTask {
         mut publisher: Publisher,
         stop: &CancellationToken,
     ) -> Result<(), broker::Error> {
-        let mut sweep = tokio::time::interval(SWEEP_PERIOD);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rounds = tokio::time::interval(ROUND);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut is_sweeping = false;
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
         loop {
+            // Rounds go first: a relay that is never idle must put off what the broker has, or it is all sent twice.
             tokio::select! {
                 biased;
+                _ = rounds.tick() => {
+                    if !link.is_open() {
+                        return Err(broker::Error::Silent { doing: "the broker closed the connection".to_owned(), limit_seconds: 0 });
+                    }
+                    self.put_off().await;
+                    is_sweeping = !is_sweeping;
+                    if is_sweeping {
+                        self.sweep(&mut publisher).await?;
+                    }
+                }
                 received = self.queue.recv_many(&mut batch, BATCH_LIMIT) => {
                     if received == 0 {
                         return Ok(());
@@ -158,12 +172,6 @@ impl RelayTask {
                     let published = publisher.publish(&batch).await?;
                     self.note(&batch, published);
                     batch.clear();
-                }
-                _ = sweep.tick() => {
-                    if !link.is_open() {
-                        return Err(broker::Error::Silent { doing: "the broker closed the connection".to_owned(), limit_seconds: 0 });
-                    }
-                    self.sweep(&mut publisher).await?;
                 }
                 () = stop.cancelled(), if self.queue.is_empty() && self.queue.is_closed() => return Ok(()),
             }
@@ -197,8 +205,8 @@ impl RelayTask {
         metrics::counter!("lockbox_published_total").increment(u64::try_from(batch.len()).unwrap_or_default());
     }
 
-    /// Puts off what the broker has and nobody has taken yet, and sends again what was left behind.
-    async fn sweep(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
+    /// Puts off what the broker has and nobody has taken yet.
+    async fn put_off(&mut self) {
         let split = self.confirmed.partition_point(|(at, _)| at.elapsed() > TAKEN_BY);
         let ids: Vec<Uuid> = self.confirmed.drain(..split).map(|(_, id)| id).collect();
         if !ids.is_empty()
@@ -206,6 +214,10 @@ impl RelayTask {
         {
             tracing::debug!(error = chain(&error), "confirms not noted; the messages are sent again later");
         }
+    }
+
+    /// Sends again what was left behind.
+    async fn sweep(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
         loop {
             let swept = match self.store.sweep_outbox(i64::try_from(BATCH_LIMIT).unwrap_or(500)).await {
                 Ok(swept) => swept,

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use broker::{Consumer, Link, Names};
+use broker::Names;
 use store::{Hint, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::batches::Batches;
 use crate::engine::{Engine, Item, chain};
 use crate::expiry::Expiry;
 use crate::health::Health;
@@ -17,8 +18,6 @@ use crate::role::{Received, Role, Source};
 
 /// Most deliveries in one transaction.
 pub const BATCH_LIMIT: usize = 256;
-/// Deliveries held unacknowledged: two batches, so that one is ready when the other is done.
-const PREFETCH: u16 = 512;
 /// How often overdue timers are looked for in the table.
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
 
@@ -117,12 +116,8 @@ struct Alarm<'a> {
 
 async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alarm<'_>>) -> Result<(), SessionError> {
     let part = role.name().as_str();
-    around.store.check_schema().await?;
-    let link = Link::open(&around.broker).await?;
-    let mut consumer = Consumer::open(&link, &around.names, part, PREFETCH, &around.broker.name).await?;
+    let mut batches = Batches::open(around, part, BATCH_LIMIT).await?;
     let engine = Engine { role, store: around.store.clone(), relay: around.relay.clone() };
-    around.health.set(part, Ok(()));
-    tracing::info!(role = part, "at work");
     loop {
         let rung = async {
             match &mut alarm {
@@ -141,8 +136,8 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
                 let items = hints.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
                 engine.process(items).await?
             }
-            batch = consumer.next_batch(BATCH_LIMIT) => {
-                let batch = batch?;
+            batch = batches.next() => {
+                let Some(batch) = batch? else { break };
                 let items = batch.deliveries.iter().map(|delivery| engine.item(delivery)).collect();
                 let later = engine.process(items).await?;
                 batch.done().await?;
@@ -153,10 +148,7 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
             wait_again(around, later, alarm.sender).await?;
         }
     }
-    around.health.set(part, Err("stopping".to_owned()));
-    consumer.cancel().await;
-    link.close().await;
-    tracing::info!(role = part, "stopped");
+    batches.close().await;
     Ok(())
 }
 

@@ -198,13 +198,21 @@ impl Consumer {
     pub async fn next_batch(&mut self, limit: usize) -> Result<Batch, Error> {
         let first = self.stream.next().await;
         let mut deliveries = vec![self.delivery(first)?];
-        while deliveries.len() < limit {
-            match self.stream.next().now_or_never() {
-                Some(next) => deliveries.push(self.delivery(next)?),
-                None => break,
-            }
-        }
+        self.take_ready(&mut deliveries, limit)?;
         Ok(Batch { deliveries })
+    }
+
+    /// Takes what is ready without waiting, until `deliveries` holds `limit`.
+    ///
+    /// # Errors
+    /// When the connection fails or the broker ends the consumer.
+    pub fn take_ready(&mut self, deliveries: &mut Vec<Delivery>, limit: usize) -> Result<(), Error> {
+        while deliveries.len() < limit
+            && let Some(next) = self.stream.next().now_or_never()
+        {
+            deliveries.push(self.delivery(next)?);
+        }
+        Ok(())
     }
 
     fn delivery(&self, next: Option<lapin::Result<lapin::message::Delivery>>) -> Result<Delivery, Error> {

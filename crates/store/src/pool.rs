@@ -58,10 +58,43 @@ impl Store {
     /// # Errors
     /// When the URL cannot be read.
     pub fn connect_lazily(options: &StoreOptions) -> Result<Self, Error> {
+        Self::lazily(options, &[])
+    }
+
+    /// Connects the portal without waiting for the server.
+    ///
+    /// A page answers from indexes: whoever looks for a number that half the log has would wait for all of it to be read.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_portal(options: &StoreOptions) -> Result<Self, Error> {
+        Self::lazily(options, &[("jit", "off"), ("enable_seqscan", "off")])
+    }
+
+    /// Connects a worker without waiting for the server.
+    ///
+    /// Workers ask by key, with arrays of any length. A plan made while a table was empty, or for statistics older than
+    /// the last thousand requests, must not read a whole table for each batch.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_worker(options: &StoreOptions) -> Result<Self, Error> {
+        let by_key = [
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ];
+        Self::lazily(options, &by_key)
+    }
+
+    fn lazily(options: &StoreOptions, settings: &[(&str, &str)]) -> Result<Self, Error> {
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(Error::at("reading the database URL"))?
             .application_name(&options.name)
-            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
+            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")])
+            .options(settings.iter().copied());
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(5))

@@ -3,6 +3,8 @@
 //! A search that an index answers by itself is asked whole. Any other walks back window by window, each of so many
 //! events at most, and may stop when the caller's patience is over: it says where, and goes on from there. It never
 //! leaves out anything in between.
+//!
+//! No plan is kept (`persistent(false)`): which index is the narrowest depends on the person, the type and the words.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +18,10 @@ use crate::pool::Store;
 
 /// Events in the first window: common words and types fill a page from it.
 const FIRST_WINDOW: i64 = 2_000;
-/// Events in the largest window, about 50 ms of looking.
-const LARGEST_WINDOW: i64 = 32_000;
+/// Events in the largest window: 30 to 100 ms of looking, as much as may come on top of the caller's patience.
+const LARGEST_WINDOW: i64 = 16_000;
+/// Events in the smallest window that is worth a statement.
+const SMALLEST_WINDOW: i64 = 500;
 /// Words found less often than this in the first window, once in a hundred events, are looked up in their index.
 const COMMON: usize = 20;
 /// Time for the index of words; one that is asked for too much, such as for a word that was common once, is not waited for.
@@ -52,15 +56,22 @@ impl Place {
     fn just_before(at: DateTime<Utc>) -> Self {
         Self { at, version: i32::MIN, id: Uuid::nil() }
     }
+
+    /// Whether nothing that happened at its very time is behind it.
+    fn is_whole(self) -> bool {
+        self.version == i32::MIN
+    }
 }
 
 impl AuditFilter {
-    /// Whether an index finds what matches by itself: few at most, or in the order of the search.
-    fn is_direct(&self) -> bool {
-        let few = self.request.is_some() || self.service_request.is_some() || self.cause.is_some();
-        let ordered =
-            self.text.is_none() && self.type_name.is_none() && !(self.person.is_some() && self.tenant.is_some());
-        few || ordered
+    /// Whether few events match at most, which an index finds by itself.
+    fn is_few(&self) -> bool {
+        self.request.is_some() || self.service_request.is_some() || self.cause.is_some()
+    }
+
+    /// Whether an index finds what matches in the order of the search.
+    fn is_ordered(&self) -> bool {
+        self.text.is_none() && self.type_name.is_none() && !(self.person.is_some() && self.tenant.is_some())
     }
 }
 
@@ -109,6 +120,13 @@ fn with_words(query: &mut QueryBuilder<Postgres>, words: &str) {
     query.push("to_tsvector('simple', text) ").push(MATCHES).push_bind(words.to_owned()).push(")");
 }
 
+/// Events for the next window: as many as can be looked at in the time that is left, going by the window before.
+fn next_window(window: i64, took: Duration, left: Duration) -> i64 {
+    let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX).max(1);
+    let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+    window.saturating_mul(left).checked_div(took).unwrap_or(0).min(window * 4).min(LARGEST_WINDOW)
+}
+
 /// The events whose places are in `place`.
 fn of_places(query: &mut QueryBuilder<Postgres>, limit: i64) {
     query.push(" select ").push(COLUMNS).push(" from (select id, at from place").push(NEWEST_FIRST);
@@ -130,8 +148,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn look_in_audit(&self, filter: &AuditFilter, patience: Duration) -> Result<Found, Error> {
-        let mut found = if filter.is_direct() {
-            self.direct(filter).await?
+        let mut found = if filter.is_few() {
+            Found { events: self.window(filter, None, None).await?, stopped_at: None }
+        } else if filter.is_ordered() {
+            self.in_order(filter).await?
         } else {
             self.walk_back(filter, Instant::now(), patience).await?
         };
@@ -140,13 +160,15 @@ impl Store {
     }
 
     async fn fetch(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<AuditRow>, Error> {
-        query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("searching the audit log"))
+        query
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("searching the audit log"))
     }
 
-    async fn direct(&self, filter: &AuditFilter) -> Result<Found, Error> {
-        if filter.text.is_some() {
-            return Ok(Found { events: self.window(filter, None, None).await?, stopped_at: None });
-        }
+    async fn in_order(&self, filter: &AuditFilter) -> Result<Found, Error> {
         let mut query = QueryBuilder::<Postgres>::new("select ");
         query.push(COLUMNS).push(" from audit_events a where true");
         conditions(&mut query, filter, None);
@@ -162,6 +184,7 @@ impl Store {
         let types = types.as_deref();
         let (mut rest, mut window, mut found) = (filter.clone(), FIRST_WINDOW, Found::default());
         loop {
+            let window_started = Instant::now();
             let from = self.window_start(&rest, types, window).await?;
             found.events.extend(self.window(&rest, types, from).await?);
             rest.limit = filter.limit - i64::try_from(found.events.len()).unwrap_or(i64::MAX);
@@ -175,11 +198,11 @@ impl Store {
                 found.events.extend(others);
                 return Ok(found);
             }
-            if started.elapsed() > patience {
+            window = next_window(window, window_started.elapsed(), patience.saturating_sub(started.elapsed()));
+            if window < SMALLEST_WINDOW {
                 found.stopped_at = rest.after;
                 return Ok(found);
             }
-            window = (window * 4).min(LARGEST_WINDOW);
         }
     }
 
@@ -209,7 +232,7 @@ impl Store {
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let milliseconds = if limit < WITHOUT_END { limit.as_millis().to_string() } else { "0".to_owned() };
         sqlx::query(LIMIT).bind(milliseconds).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        match query.build_query_as().fetch_all(&mut *tx).await {
+        match query.build_query_as().persistent(false).fetch_all(&mut *tx).await {
             Ok(found) => Ok(Some(found)),
             Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some(CANCELLED) => Ok(None),
             Err(fault) => Err(Error::at(doing)(fault)),
@@ -226,8 +249,13 @@ impl Store {
         size: i64,
     ) -> Result<Option<DateTime<Utc>>, Error> {
         let mut narrow: Vec<AuditFilter> = Vec::new();
-        let bare =
-            AuditFilter { since: filter.since, until: filter.until, after: filter.after, ..AuditFilter::default() };
+        // Only what stands in the index, or each event that is counted would be fetched.
+        let bare = AuditFilter { since: filter.since, until: filter.until, ..AuditFilter::default() };
+        let before = |query: &mut QueryBuilder<Postgres>| {
+            if let Some(place) = filter.after {
+                query.push(if place.is_whole() { " and a.at < " } else { " and a.at <= " }).push_bind(place.at);
+            }
+        };
         narrow.extend(filter.person.clone().map(|person| AuditFilter { person: Some(person), ..bare.clone() }));
         narrow.extend(filter.tenant.clone().map(|tenant| AuditFilter { tenant: Some(tenant), ..bare.clone() }));
         let doing = "choosing a window of the audit log";
@@ -239,16 +267,27 @@ impl Store {
                 .push_bind(types.to_vec())
                 .push(") t(type) cross join lateral (select a.at from audit_events a where a.type = t.type");
             conditions(&mut query, &bare, None);
+            before(&mut query);
             query.push(" order by a.at desc offset ").push_bind(each).push(" limit 1) start");
-            starts.push(query.build_query_scalar().fetch_one(&self.pool).await.map_err(Error::at(doing))?);
+            starts.push(
+                query.build_query_scalar().persistent(false).fetch_one(&self.pool).await.map_err(Error::at(doing))?,
+            );
         } else if narrow.is_empty() {
             narrow.push(bare);
         }
         for one in narrow {
             let mut query = QueryBuilder::<Postgres>::new("select a.at from audit_events a where true");
             conditions(&mut query, &one, None);
+            before(&mut query);
             query.push(" order by a.at desc offset ").push_bind(size).push(" limit 1");
-            starts.push(query.build_query_scalar().fetch_optional(&self.pool).await.map_err(Error::at(doing))?);
+            starts.push(
+                query
+                    .build_query_scalar()
+                    .persistent(false)
+                    .fetch_optional(&self.pool)
+                    .await
+                    .map_err(Error::at(doing))?,
+            );
         }
         Ok(starts.into_iter().min().flatten())
     }
@@ -285,5 +324,20 @@ impl Store {
         query.push(")");
         of_places(&mut query, filter.limit);
         self.fetch(query).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_grow_while_there_is_time_and_end_with_it() {
+        let milliseconds = Duration::from_millis;
+        assert_eq!(next_window(FIRST_WINDOW, milliseconds(1), WITHOUT_END), 8_000);
+        assert_eq!(next_window(LARGEST_WINDOW, milliseconds(100), WITHOUT_END), LARGEST_WINDOW);
+        assert_eq!(next_window(FIRST_WINDOW, milliseconds(40), milliseconds(60)), 3_000);
+        assert!(next_window(8_000, milliseconds(90), milliseconds(1)) < SMALLEST_WINDOW);
+        assert_eq!(next_window(8_000, milliseconds(90), Duration::ZERO), 0);
     }
 }
