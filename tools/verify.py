@@ -294,6 +294,8 @@ def read_tar(data):
             name = (prefix + "/" if prefix else "") + name
             while name.startswith("./"):
                 name = name[2:]
+            if name in files:
+                return files, "a file is there twice"
             files[name] = data[at:end]
         at = filled
 
@@ -833,7 +835,7 @@ class Examination:
         version = version if isinstance(version, int) and not isinstance(version, bool) else None
         if name not in self.streams:
             whole = self.first == 0 or seq == 1
-            before = 0 if whole else (version or 1) - 1
+            before = 0 if whole else None
             self.streams[name] = [0, bytes(32), before, History()] if whole else [seq - 1, bytes.fromhex(prev.decode()), before, None]
         stream = self.streams[name]
         if seq != stream[0] + 1:
@@ -841,8 +843,13 @@ class Examination:
         elif bytes.fromhex(prev.decode()) != stream[1]:
             self.find(CHANGED, "the entry before it in its stream is another than it was written after", index, document)
         stream[0], stream[1] = seq, leaf
-        if version is not None:
-            if version != stream[2] + 1:
+        tenant = document.get("tenant") if isinstance(document.get("tenant"), str) else None
+        if tenant != (self.origin.rsplit("/t/", 1)[1] if "/t/" in self.origin else None):
+            self.find(RULE, "the event belongs to another tenant's log", index, document)
+        if kind in KINDS and (version is None or name == ""):
+            self.find(RULE, "%s is a step, and does not say of which request or which one" % kind, index, document)
+        if version is not None and name != "":
+            if stream[2] is not None and version != stream[2] + 1:
                 self.find(GAP, "step %d of the request where step %d must follow" % (version, stream[2] + 1), index, document)
             stream[2] = version
             if stream[3] is not None:
@@ -857,9 +864,12 @@ class Examination:
         made = {"events.jsonl": [], "events.csv": [CSV_HEAD], "events.ocsf.jsonl": []}
         whole = sum(actual is not None for actual in self.actual) >= self.end - self.first
         texts = {}
-        for line in self.files.get("texts.jsonl", b"").decode("utf-8", "replace").splitlines():
+        lines = self.files.get("texts.jsonl", b"").split(b"\n")
+        for line in lines[:-1] if lines[-1] == b"" else lines:
             try:
-                text = json.loads(line)
+                text = json.loads(line.decode("utf-8"))
+                if canonical(text).encode() != line or len(text) != 4 or line is lines[-1]:
+                    raise ValueError  # a member more, or one given twice, would show a reader another text
                 texts.setdefault(text["event"], []).append(text)
             except (ValueError, KeyError, TypeError, RecursionError):
                 texts.setdefault("", []).append(None)

@@ -52,8 +52,9 @@ async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_mi
         (door.sessions_cut == 1 && door.state == "closing").then_some(())
     })
     .await;
-    // The order is made older than a minute; nothing else is touched.
-    let older = "update doors set ordered_at = ordered_at - interval '61 seconds' where request = $1";
+    // As if the target had been down for ten minutes; nothing else is touched.
+    let older = "update doors set ordered_at = ordered_at - interval '10 minutes', \
+                 first_failed_at = first_failed_at - interval '10 minutes' where request = $1";
     sqlx::query(older).bind(request).execute(&lockbox.pool).await.unwrap();
     let alarms = async || {
         let said = "select count(*) from audit_events where request = $1 and type = 'access.failed' \
@@ -63,6 +64,7 @@ async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_mi
     };
     eventually("the alarm is on record", async || (alarms().await == 1).then_some(())).await;
     let failures = lockbox.store.door(request).await.unwrap().unwrap().failures;
+    assert_eq!(lockbox.store.door(request).await.unwrap().unwrap().state, "closing");
     eventually("it is tried again all the same", async || {
         (lockbox.store.door(request).await.unwrap().unwrap().failures > failures).then_some(())
     })

@@ -1,8 +1,13 @@
 //! Messages come never, once or five times, late and out of order: the end is the same.
 
 use contracts::Kind;
+use contracts::envelope::{About, message};
 use domain::Verdict::Approve;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+use workers::{Health, Relay};
 
 use crate::harness::{Lockbox, ROLES, envelope, eventually, submission};
 
@@ -80,5 +85,33 @@ async fn two_of_every_role_share_the_work_and_nothing_doubles() {
     })
     .await;
     assert_eq!(lockbox.store.audit_gaps(10).await.unwrap(), Vec::<Uuid>::new());
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_never_idle_notes_what_the_broker_has_and_sends_nothing_twice() {
+    let lockbox = Lockbox::without_roles().await;
+    let config = broker::Config { url: lockbox.settings.amqp_url.clone(), name: "relay".into() };
+    let (relay, task) = Relay::new(config, lockbox.settings.names.clone(), lockbox.store.clone(), Health::default());
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(task.run(stop.clone()));
+    let now = lockbox.store.clock().await.unwrap();
+    let click = || message(Kind::ManagerDecide, now, About::default(), &json!({}));
+    let first = click();
+    lockbox.store.enqueue(std::slice::from_ref(&first)).await.unwrap();
+    relay.hand_over(vec![first.clone()], Vec::new(), now).await;
+    let sweeps = eventually("what nobody takes to be put off", async || {
+        // More than it holds, so that it always has something to publish.
+        relay.hand_over((0..3000).map(|_| click()).collect(), Vec::new(), now).await;
+        let put_off =
+            "select sweeps from outbox where message_id = $1 and publish_after > clock_timestamp() + interval '30 s'";
+        sqlx::query_scalar::<_, i32>(put_off).bind(first.id).fetch_optional(&lockbox.pool).await.unwrap()
+    })
+    .await;
+    assert_eq!(sweeps, 0, "it was sent again while the broker had it");
+    stop.cancel();
+    drop(relay);
+    tasks.close();
+    tasks.wait().await;
     lockbox.finish().await;
 }

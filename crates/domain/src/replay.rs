@@ -10,6 +10,7 @@ mod consents;
 mod steps;
 
 pub use consents::{Asked, Consents, Given};
+pub use steps::is_step;
 
 /// A clock that is set right may step back this far between two steps of a request.
 const CLOCK_STEP: TimeDelta = TimeDelta::seconds(1);

@@ -11,6 +11,7 @@ pub mod examine;
 pub mod finding;
 pub mod held;
 pub mod invented;
+pub mod proof;
 pub mod rows;
 pub mod story;
 pub mod tar;

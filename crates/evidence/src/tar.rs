@@ -1,6 +1,7 @@
 //! Archives (POSIX ustar), written one way and read strictly: a bundle in which a single bit was changed is not read
 //! as if nothing had happened.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -96,7 +97,7 @@ impl fmt::Display for Torn {
 
 /// Lists an archive in one pass.
 pub fn list(mut archive: impl Read) -> (Vec<Place>, Option<Torn>) {
-    let (mut places, mut offset) = (Vec::new(), 0);
+    let (mut places, mut names, mut offset) = (Vec::new(), HashSet::new(), 0);
     loop {
         let mut block = [0; BLOCK];
         if archive.read_exact(&mut block).is_err() {
@@ -125,6 +126,9 @@ pub fn list(mut archive: impl Read) -> (Vec<Place>, Option<Torn>) {
             return (places, Some(Torn { at: offset + size, what: "there is something after a file" }));
         }
         if is_file {
+            if !names.insert(name.clone()) {
+                return (places, Some(Torn { at: offset, what: "a file is there twice" }));
+            }
             places.push(Place { name, offset, size });
         }
         offset += filled;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use evidence::bundle::{Trust, examine};
 use evidence::invented::{Invented, unpack};
+use evidence::{Examination, Given};
 
 fn trust(log: &Invented) -> Trust {
     Trust { keys: vec![log.signer.verifier().clone()], ..Trust::default() }
@@ -52,4 +53,28 @@ fn a_thousand_clean_logs_raise_no_alarm_with_either_verifier() {
     }
     println!("1000 clean logs, {second} of them by the second verifier too");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_period_that_begins_anywhere_raises_no_alarm() {
+    for seed in 0..40 {
+        let mut log = Invented::new("contoso", seed);
+        log.grow(60);
+        for first in 1..log.size() {
+            let given = Given {
+                origin: log.origin.clone(),
+                head: log.checkpoint().to_string(),
+                keys: vec![log.signer.verifier().clone()],
+                covers: first..log.size(),
+                ..Given::default()
+            };
+            let mut examination = Examination::new(given);
+            for (index, entry) in (0..).zip(&log.entries) {
+                let there = (index >= first).then_some(entry.as_slice());
+                examination.leaf(Some(tlog::leaf_hash(entry)), there);
+            }
+            let report = examination.finish();
+            assert_eq!(report.code(), 0, "log {seed} from {first}: {report}");
+        }
+    }
 }

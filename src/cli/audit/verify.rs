@@ -1,6 +1,7 @@
 //! `lockbox audit verify`: a bundle, or the log at work, examined; exit code and report say what is wrong and where.
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
@@ -23,7 +24,8 @@ const PAGE: i64 = 2000;
 /// What to verify.
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// A bundle: an archive or a folder. Without one, the log at work is verified, with its tables.
+    /// A bundle (an archive or a folder) or the proof of one event. Without one, the log at work is verified, with its
+    /// tables.
     bundle: Option<PathBuf>,
     /// The log of this tenant; without it, every log.
     #[arg(long, conflicts_with = "bundle")]
@@ -53,6 +55,11 @@ impl Verify {
         }
         let age = self.max_age.map(|seconds| (TimeDelta::seconds(seconds), contracts::envelope::wall_clock()));
         let trust = Trust { keys: self.key.clone(), held, age };
+        if let Some(path) = &self.bundle
+            && let Some(text) = proof(path)
+        {
+            return tell_proof(&text, &self.key, format);
+        }
         let reports = match &self.bundle {
             Some(path) => vec![bundle(path, &trust)?],
             None => self.live(settings, &trust).await?,
@@ -75,6 +82,41 @@ impl Verify {
             _ => Ok(reports),
         }
     }
+}
+
+/// The text of a file that is the proof of one event.
+fn proof(path: &Path) -> Option<String> {
+    let mut beginning = vec![0; evidence::proof::BEGINNING.len()];
+    std::fs::File::open(path).ok()?.read_exact(&mut beginning).ok()?;
+    if beginning == evidence::proof::BEGINNING.as_bytes() { std::fs::read_to_string(path).ok() } else { None }
+}
+
+fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failure> {
+    if keys.is_empty() {
+        let words = "a proof says nothing without a key that you trust: give it with --key (`lockbox audit keys`, or the one you noted)";
+        return Err(Failure::Usage(words.to_owned()));
+    }
+    let proved = evidence::proof::verify(text, keys)
+        .map_err(|(fault, words)| Failure::Untrue { code: fault.code(), words: format!("not good: {words}") })?;
+    let (event, checkpoint) = (&proved.event, &proved.checkpoint);
+    if format == Format::Json {
+        return json(&json!({
+            "log": checkpoint.origin, "code": 0, "size": checkpoint.size, "index": proved.index,
+            "signed_by": proved.signed_by, "event": event.document,
+        }));
+    }
+    let who = event.who().map(|who| format!(" by {who}")).unwrap_or_default();
+    let request = event.request.as_ref().map(|request| format!(", request {request}")).unwrap_or_default();
+    let words = format!(
+        "GOOD: {} at {}{who}{request} is entry {} of the {} in {}, signed by {}",
+        event.kind,
+        event.time,
+        proved.index,
+        checkpoint.size,
+        checkpoint.origin,
+        proved.signed_by.join(", ")
+    );
+    line(&printable(&words))
 }
 
 /// Examines a bundle on disk.

@@ -10,7 +10,7 @@ use tlog::tile::{all_tiles, leaf_tiles};
 use tlog::{Checkpoint, Frontier, Hash, Note, ProofFile, TileId, Verifier, bundle, leaf_hash, verify_inclusion};
 
 use super::{ABOUT, About, CHECKPOINT, Files, KEYS, READMES, SUMS, TEXTS, VIEWS, write::digest};
-use crate::{Entry, Event, Examination, Fault, Finding, Given, Report, views};
+use crate::{Entry, Event, Examination, Fault, Finding, Given, Report, canonical, views};
 
 /// What the examiner brings along.
 #[derive(Clone, Debug, Default)]
@@ -174,8 +174,12 @@ impl<'a> Walk<'a> {
     fn new(files: &'a dyn Files, about: &About, covers: Range<u64>) -> Self {
         let open = |name: &'static str| (name, files.open(name).map(BufReader::new));
         let mut texts: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for line in String::from_utf8_lossy(&files.read(TEXTS).unwrap_or_default()).lines() {
-            let text: Value = serde_json::from_str(line).unwrap_or_default();
+        let bytes = files.read(TEXTS).unwrap_or_default();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            // Written in one way only: a member more, or one given twice, would show a reader another text.
+            let text = line.strip_suffix(b"\n").and_then(canonical::read);
+            let text =
+                text.filter(|text| text.as_object().is_some_and(|members| members.len() == 4)).unwrap_or_default();
             texts.entry(text["event"].as_str().unwrap_or_default().to_owned()).or_default().push(text);
         }
         Self {

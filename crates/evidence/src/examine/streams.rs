@@ -16,7 +16,8 @@ use crate::{Entry, Event, canonical};
 struct Stream {
     seq: u64,
     prev: Hash,
-    version: i64,
+    /// The newest step; `None` before the first one at hand, where the beginning is not.
+    version: Option<i64>,
     /// `None` where the beginning is not in what is examined.
     history: Option<Replayed>,
 }
@@ -77,6 +78,12 @@ impl Streams {
         self.requests().count() as u64
     }
 
+    /// Whether the event is one of this log's tenant, or of none in the operator's.
+    fn is_at_home(&self, event: &Event) -> bool {
+        let tenant = event.document["tenant"].as_str();
+        self.origin.rsplit_once("/t/").map(|(_, name)| name) == tenant
+    }
+
     /// Takes the next entry; answers with what is wrong, and with its event if it is in its format.
     pub fn take(&mut self, index: u64, bytes: &[u8], leaf: Hash) -> (Vec<Finding>, Option<Event>) {
         let fault = |fault: Fault, words: &str| (vec![Finding::new(fault, words).at(index, None)], None);
@@ -95,6 +102,9 @@ impl Streams {
         if entry.log != self.origin {
             find(Fault::Rule, format!("the entry belongs to another log, {}", entry.log));
         }
+        if !self.is_at_home(&event) {
+            find(Fault::Rule, "the event belongs to another tenant's log".to_owned());
+        }
         if !self.ids.insert(event.id) {
             find(Fault::Rule, "the same event is recorded twice".to_owned());
         }
@@ -111,7 +121,7 @@ impl Streams {
         let stream = self.streams.entry(name.clone()).or_insert_with(|| Stream {
             seq: if is_whole { 0 } else { entry.seq - 1 },
             prev: if is_whole { Hash([0; 32]) } else { entry.prev },
-            version: if is_whole { 0 } else { event.version.unwrap_or(1) - 1 },
+            version: is_whole.then_some(0),
             history: is_whole.then(Replayed::default),
         });
         if entry.seq != stream.seq + 1 {
@@ -137,11 +147,17 @@ impl Streams {
 
 /// A step of a request: in its place, and by the rules.
 fn step(event: &Event, stream: &mut Stream, find: &mut impl FnMut(Fault, String)) {
-    let Some(version) = event.version else { return };
-    if version != stream.version + 1 {
-        find(Fault::Gap, format!("step {version} of the request where step {} must follow", stream.version + 1));
+    let is_about_one = event.request.as_ref().is_some_and(|request| !request.is_empty());
+    let Some(version) = event.version.filter(|_| is_about_one) else {
+        if domain::replay::is_step(&event.kind) {
+            find(Fault::Rule, format!("{} is a step, and does not say of which request or which one", event.kind));
+        }
+        return;
+    };
+    if let Some(expected) = stream.version.map(|before| before + 1).filter(|expected| *expected != version) {
+        find(Fault::Gap, format!("step {version} of the request where step {expected} must follow"));
     }
-    stream.version = version;
+    stream.version = Some(version);
     if let (Some(history), Some(told)) = (&mut stream.history, event.told())
         && let Err(broken) = history.take(&told)
     {

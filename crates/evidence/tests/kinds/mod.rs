@@ -35,7 +35,7 @@ pub const VECTORS: [&str; 11] = [
     "a text exchanged",
 ];
 
-pub const KINDS: [(&str, &[u8], Tamper); 31] = [
+pub const KINDS: [(&str, &[u8], Tamper); 35] = [
     ("a bit of a file", &[10, 11, 12], a_bit_of_a_file),
     ("a bit of the archive", &[10, 11, 12], a_bit_of_the_archive),
     ("the archive cut", &[12], |log, _, draw| {
@@ -223,6 +223,32 @@ pub const KINDS: [(&str, &[u8], Tamper); 31] = [
             let texts = String::from_utf8(files["texts.jsonl"].clone()).unwrap();
             files.insert("texts.jsonl".into(), texts.replacen("stuck", "fine", 1).into_bytes());
         })
+    }),
+    ("a text with a second meaning", &[11], |log, _, _| {
+        resealed(log, |files| {
+            let texts = String::from_utf8(files["texts.jsonl"].clone()).unwrap();
+            let said_twice = texts.replacen(r#","text":"#, r#","text":"fine","text":"#, 1);
+            files.insert("texts.jsonl".into(), said_twice.into_bytes());
+        })
+    }),
+    ("a file twice in the archive", &[10, 11, 12], |log, _, draw| {
+        let files = log.files().unwrap();
+        let twice = files.keys().nth(pick(draw, files.len())).unwrap();
+        let mut writer = evidence::tar::Writer::new(Vec::new());
+        for (name, bytes) in [(twice, &Vec::new())].into_iter().chain(&files) {
+            writer.file(name, bytes.len() as u64, bytes.as_slice()).unwrap();
+        }
+        Case::new(log, writer.finish().unwrap())
+    }),
+    ("a grant that is no step", &[12, 16], |log, _, draw| {
+        by_owner(log, draw, "access.granted", |event| {
+            event.as_object_mut().unwrap().remove("subjectversion");
+        })
+    }),
+    ("another tenant's event", &[16], |log, _, draw| {
+        let mut events = log.events();
+        events[pick(draw, log.entries.len())]["tenant"] = "adatum".into();
+        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
     }),
     ("a view exchanged", &[11], |log, _, draw| {
         resealed(log, |files| {
