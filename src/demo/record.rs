@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Instant;
 
 use evidence::Report;
 use evidence::bundle::Trust;
+use servers::programs::Program;
 use tlog::Verifier;
 use uuid::Uuid;
 
 use super::{PATIENCE, Show};
 use crate::cli::{examine_bundle, export_bundle, prove_event};
 use crate::outcome::Failure;
-use crate::output::{line, printable, time};
+use crate::output::{line, printable, tell, time};
 
 /// The tenant whose requests the demo shows.
 const TENANT: &str = "adatum";
@@ -94,19 +96,18 @@ impl Show {
         }
     }
 
-    /// Asks the second verifier, where Python is there; both must come to the same.
+    /// Asks the second verifier; both must come to the same.
     async fn second_opinion(&self, bundle: &Path, keys: &[String], expected: u8) -> Result<(), Failure> {
-        let mut asking = tokio::process::Command::new("python3");
-        asking.arg(SECOND).arg(bundle).args(keys.iter().flat_map(|key| ["--key", key])).kill_on_drop(true);
-        let answer = match asking.output().await {
-            Ok(answer) if Path::new(SECOND).exists() => answer,
-            Ok(_) | Err(_) => {
-                return self.say(&format!(
-                    "skipped, for want of python3 or {SECOND}: `python3 {SECOND} {}` is a second verifier",
-                    bundle.display()
-                ));
-            }
+        let python = if Path::new(SECOND).exists() { python(bundle).await } else { None };
+        let Some(python) = python else {
+            return self.say(&format!(
+                "skipped, for want of python3 or {SECOND}: `python3 {SECOND} {}` is a second verifier",
+                bundle.display()
+            ));
         };
+        let mut asking = tokio::process::Command::from(python.command());
+        asking.arg(SECOND).arg(bundle).args(keys.iter().flat_map(|key| ["--key", key])).kill_on_drop(true);
+        let answer = asking.output().await?;
         if code(answer.status) != Some(expected) {
             let said = String::from_utf8_lossy(&answer.stdout).into_owned();
             return Err(Failure::Failed(format!(
@@ -116,6 +117,14 @@ impl Show {
         }
         self.say(&format!("{SECOND}, a second verifier that shares no code, says the same: exit code {expected}"))
     }
+}
+
+/// Python, installed or unpacked beside the servers' packages.
+async fn python(bundle: &Path) -> Option<Program> {
+    let cache = std::path::absolute(bundle.with_file_name("cache").join("python")).ok()?;
+    let progress: servers::Progress = Arc::new(tell);
+    let finding = tokio::task::spawn_blocking(move || servers::programs::python(&cache, &progress));
+    finding.await.ok()?.inspect_err(|error| tracing::debug!(%error, "no Python")).ok()
 }
 
 fn code(status: ExitStatus) -> Option<u8> {
