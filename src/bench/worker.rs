@@ -15,6 +15,8 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
         ("LOCKBOX_DATABASE_URL", rig.settings.database_url.clone()),
         ("LOCKBOX_AMQP_URL", rig.settings.amqp_url.clone()),
         ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        // A key made for a measurement stays with its servers.
+        ("LOCKBOX_AUDIT_FOLDER", rig.settings.audit.folder.display().to_string()),
     ];
     let (mut memory, mut ready) = (Vec::new(), Vec::new());
     for role in RoleName::ALL {

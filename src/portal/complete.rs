@@ -63,11 +63,11 @@ impl Counts {
         if let Some(requests) = self.fresh(tenant) {
             return Some(requests);
         }
-        if self.counting.try_lock().is_err() {
-            return self.known(tenant).map(|counted| counted.requests);
-        }
+        let is_counting = self.counting.try_lock().is_err();
         let counting = self.tasks.spawn(self.clone().count(app.clone(), tenant.to_owned()));
-        drop(tokio::time::timeout(WAIT, counting).await);
+        if !is_counting {
+            drop(tokio::time::timeout(WAIT, counting).await);
+        }
         self.known(tenant).map(|counted| counted.requests)
     }
 }
