@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lockbox::cli::Cli;
+
+mod commands;
+
+use commands::Cli;
 
 fn main() -> ExitCode {
     // Several TLS users, one provider.
@@ -12,14 +15,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(cli.threads()).build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            lockbox::output::tell(&format!("error: no runtime: {error}"));
+            runtime::output::tell(&format!("error: no runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            lockbox::output::tell(&format!("error: {failure}"));
+            runtime::output::tell(&format!("error: {failure}"));
             failure.code()
         }
     }

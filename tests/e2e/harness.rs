@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockbox::configuration::{Flags, Settings};
+use runtime::configuration::{Flags, Settings};
 use servers::{Allow, Options, Servers, Worker};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use store::Store;
@@ -85,11 +85,11 @@ impl Lockbox {
         };
         let mut settings = flags.resolve().unwrap();
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
-        lockbox::dev::prepare(&settings, Some(&directory)).await.unwrap();
-        let mailbox = lockbox::mailbox::Mailbox::default();
+        devkit::dev::prepare(&settings, Some(&directory)).await.unwrap();
+        let mailbox = portal::mailbox::Mailbox::default();
         let address = mailbox.listen(&tokio_util::task::TaskTracker::new()).await.unwrap();
         settings.mail.url = format!("smtp://{address}");
-        let store = lockbox::serve::open_store(&settings).await.unwrap();
+        let store = runtime::serve::open_store(&settings).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(3).connect(&settings.database_url).await.unwrap();
         Self { servers, settings, store, pool, workers: Vec::new(), folder, config, is_separate: false }
     }

@@ -12,7 +12,7 @@ use broker::{Exchange, Link, Outgoing, Publisher};
 use contracts::Kind;
 use contracts::envelope::{About, message};
 use domain::{Digest, Verdict};
-use lockbox::configuration::Settings;
+use runtime::configuration::Settings;
 use serde_json::json;
 use sqlx::postgres::PgPool;
 use store::Store;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contracts::Kind;
 use domain::Verdict::Approve;
-use lockbox::portal::api::{OPERATIONS, Operation, document};
+use portal::api::{OPERATIONS, Operation, document};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

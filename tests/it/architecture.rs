@@ -5,8 +5,9 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← lockbox; servers and tlog stand beside.
-const EDGES: [(&str, &[&str]); 11] = [
+/// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← runtime ← operations ←
+/// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside.
+const EDGES: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contracts", &["domain"]),
     ("store", &["contracts", "domain", "tlog"]),
@@ -17,10 +18,62 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("evidence", &["domain", "tlog"]),
     ("passkeys", &["contracts", "domain"]),
     ("workers", &["broker", "connectors", "contracts", "domain", "passkeys", "store", "tlog"]),
+    ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),
+    ("operations", &["contracts", "domain", "evidence", "runtime", "store", "tlog"]),
+    ("portal", &["broker", "contracts", "domain", "evidence", "operations", "passkeys", "runtime", "store", "workers"]),
+    ("gate", &["broker", "contracts", "domain", "runtime", "store", "workers"]),
     (
-        "lockbox",
-        &["broker", "connectors", "contracts", "domain", "evidence", "passkeys", "servers", "store", "tlog", "workers"],
+        "cli",
+        &[
+            "broker",
+            "connectors",
+            "contracts",
+            "domain",
+            "evidence",
+            "operations",
+            "runtime",
+            "store",
+            "tlog",
+            "workers",
+        ],
     ),
+    ("forward", &["broker", "evidence", "runtime", "store", "workers"]),
+    (
+        "devkit",
+        &[
+            "broker",
+            "contracts",
+            "domain",
+            "evidence",
+            "gate",
+            "operations",
+            "portal",
+            "runtime",
+            "servers",
+            "store",
+            "tlog",
+            "workers",
+        ],
+    ),
+    (
+        "bench",
+        &[
+            "broker",
+            "contracts",
+            "devkit",
+            "domain",
+            "evidence",
+            "gate",
+            "operations",
+            "portal",
+            "runtime",
+            "servers",
+            "store",
+            "tlog",
+            "workers",
+        ],
+    ),
+    ("lockbox", &["bench", "cli", "devkit", "forward", "gate", "portal", "runtime"]),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use connectors::Mode;
 use contracts::Kind;
 use contracts::commands::{AnswerReport, EndAccess};
 use domain::Verdict::Approve;
-use lockbox::closing::Closing;
+use operations::access_report::Closing;
 use serde_json::json;
 use uuid::Uuid;
 use workers::RoleName;

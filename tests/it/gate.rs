@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use contracts::Kind;
 use domain::Verdict::Approve;
-use lockbox::gate::Signer;
+use gate::Signer;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use store::audit::AuditFilter;
@@ -28,11 +28,11 @@ pub struct Gate {
 impl Gate {
     pub async fn open(lockbox: &Lockbox) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let listener = lockbox::portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let signer = Some(Signer::of_this_process());
-        lockbox::gate::start(&lockbox.settings, listener, signer, stop.clone(), &tasks).unwrap();
+        gate::start(&lockbox.settings, listener, signer, stop.clone(), &tasks).unwrap();
         Self { address, client: Client::new(), stop, tasks }
     }
 
@@ -89,7 +89,7 @@ pub async fn granted(lockbox: &Lockbox, data: &Value) -> Uuid {
 }
 
 pub async fn handle(lockbox: &Lockbox, request: Uuid) -> String {
-    lockbox::gate::issue(&lockbox.store, request, "robin").await.unwrap().0
+    operations::access_token::issue(&lockbox.store, request, "robin").await.unwrap().0
 }
 
 pub async fn end(lockbox: &Lockbox, request: Uuid) {
@@ -130,10 +130,13 @@ async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let waiting = lockbox.submit(&submission()).await;
-    assert!(lockbox::gate::issue(&lockbox.store, waiting, "robin").await.is_err(), "nobody has said yes");
+    assert!(operations::access_token::issue(&lockbox.store, waiting, "robin").await.is_err(), "nobody has said yes");
     let request = granted(&lockbox, &submission()).await;
     for other in ["sam", "morgan", "alex", "nobody"] {
-        assert!(lockbox::gate::issue(&lockbox.store, request, other).await.is_err(), "{other} did not ask for it");
+        assert!(
+            operations::access_token::issue(&lockbox.store, request, other).await.is_err(),
+            "{other} did not ask for it"
+        );
     }
     let old = handle(&lockbox, request).await;
     let handle = handle(&lockbox, request).await;
@@ -173,7 +176,10 @@ async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is
     assert!(gate.allows(&mailbox(&handle)).await);
     end(&lockbox, request).await;
     assert!(!gate.allows(&mailbox(&handle)).await, "ended");
-    assert!(lockbox::gate::issue(&lockbox.store, request, "robin").await.is_err(), "nothing is open any more");
+    assert!(
+        operations::access_token::issue(&lockbox.store, request, "robin").await.is_err(),
+        "nothing is open any more"
+    );
     gate.close().await;
     let recorded = eventually("every use and try is on record", async || {
         let uses = uses(&lockbox).await;
@@ -290,10 +296,10 @@ async fn a_database_that_is_slow_or_away_is_no_within_half_a_second() {
     eventually("the gate answers again", async || gate.allows(&question).await.then_some(())).await;
     let mut nowhere = lockbox.settings.clone();
     nowhere.database_url = "postgres://postgres@127.0.0.1:1/nowhere".into();
-    let listener = lockbox::portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    lockbox::gate::start(&nowhere, listener, None, stop.clone(), &TaskTracker::new()).unwrap();
+    gate::start(&nowhere, listener, None, stop.clone(), &TaskTracker::new()).unwrap();
     let asking = gate.client.post(format!("http://{address}/v1/check")).body(question.to_string());
     assert_eq!(asking.send().await.unwrap().status(), StatusCode::FORBIDDEN);
     stop.cancel();

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use lockbox::portal;
+use portal;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ async fn browsers_are_told_to_stay_on_tls_where_the_portal_has_it() {
     plain.close();
 
     let stop = CancellationToken::new();
-    let listener = portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut settings = lockbox.settings.clone();
     settings.mail.portal_url = "https://lockbox.fabrikam.example".into();

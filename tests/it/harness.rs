@@ -11,8 +11,8 @@ use broker::{Exchange, Link, Outgoing, Publisher};
 use contracts::Kind;
 use contracts::envelope::{About, Message, message};
 use domain::Verdict;
-use lockbox::configuration::{Flags, Settings};
-use lockbox::mailbox::Mailbox;
+use portal::mailbox::Mailbox;
+use runtime::configuration::{Flags, Settings};
 use serde_json::{Value, json};
 use servers::{Allow, Options, Servers};
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -149,8 +149,8 @@ impl Lockbox {
         };
         let settings = flags.resolve().unwrap();
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
-        lockbox::dev::prepare(&settings, Some(&directory)).await.unwrap();
-        let store = lockbox::serve::open_store(&settings).await.unwrap();
+        devkit::dev::prepare(&settings, Some(&directory)).await.unwrap();
+        let store = runtime::serve::open_store(&settings).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(2).connect(&settings.database_url).await.unwrap();
         let config = broker::Config { url: settings.amqp_url.clone(), name: "test".into() };
         let link = Link::open(&config).await.unwrap();
@@ -172,7 +172,7 @@ impl Lockbox {
     /// Puts more roles to work.
     pub async fn start(&self, roles: &[RoleName]) {
         let health = self.health.clone();
-        lockbox::serve::start(&self.settings, roles, health.clone(), self.stop.clone(), self.tasks.clone())
+        runtime::serve::start(&self.settings, roles, health.clone(), self.stop.clone(), self.tasks.clone())
             .await
             .unwrap();
         eventually("the roles are ready", async || health.is_ready().then_some(())).await;
@@ -181,7 +181,7 @@ impl Lockbox {
     /// Puts the role `access` to work with these connectors.
     pub async fn keep_doors(&self, connectors: Vec<connectors::Built>) {
         let (health, doors) = (Health::default(), workers::access::Doors::behind(connectors));
-        lockbox::serve::start_access(&self.settings, doors, health.clone(), self.stop.clone(), &self.tasks).unwrap();
+        runtime::serve::start_access(&self.settings, doors, health.clone(), self.stop.clone(), &self.tasks).unwrap();
         eventually("the role access is ready", async || health.is_ready().then_some(())).await;
     }
 
@@ -379,7 +379,7 @@ impl Lockbox {
 
 /// The data of an event.
 pub fn body(event: &AuditRow) -> Value {
-    lockbox::output::data(&event.body)
+    runtime::output::data(&event.body)
 }
 
 /// A message of a ticketing system.

@@ -1,7 +1,7 @@
 //! Every page × every kind of person: what each gets is written down, and a page without a line here fails.
 
 use domain::Verdict;
-use lockbox::portal::routes;
+use portal::routes;
 use store::audit::AuditFilter;
 
 use crate::harness::{Lockbox, ROLES, submission};

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use lockbox::portal;
+use portal;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
@@ -28,7 +28,7 @@ impl Site {
         // As the program does on start: one TLS stack, rustls on ring.
         drop(rustls::crypto::ring::default_provider().install_default());
         let stop = CancellationToken::new();
-        let listener = portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let origin = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let mut settings = lockbox.settings.clone();
         settings.mail.portal_url.clone_from(&origin);

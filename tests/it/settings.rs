@@ -63,7 +63,7 @@ async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approv
     }
     // What the customer set stays when the vendor applies its file again.
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
-    lockbox::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
+    devkit::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
     assert_eq!(rules(lockbox.submit(&submission()).await).await.required_approvals, 2);
     site.close();
     lockbox.finish().await;
@@ -161,14 +161,14 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
         eventually(&format!("{address} is told"), async || {
             let mails = lockbox.mailbox.mails();
             let told =
-                |mail: &lockbox::mailbox::Mail| mail.to.join(",") == address && mail.text.contains("decides about");
+                |mail: &portal::mailbox::Mail| mail.to.join(",") == address && mail.text.contains("decides about");
             mails.iter().any(told).then_some(())
         })
         .await;
     }
     // The vendor's file does not take it back.
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
-    lockbox::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
+    devkit::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
     let again = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::ManagerDecide, again, "morgan", Approve).await;
     assert_eq!(lockbox.decide(Kind::CustomerDecide, again, "kim", Approve).await, "not_approver");

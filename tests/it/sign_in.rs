@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use chrono::{Duration, Utc};
-use lockbox::portal::Provider;
 use openidconnect::core::{CoreEdDsaPrivateSigningKey, CoreIdToken, CoreIdTokenClaims, CoreJwsSigningAlgorithm};
 use openidconnect::{
     Audience, EmptyAdditionalClaims, EndUserEmail, IssuerUrl, JsonWebKeyId, Nonce, PrivateSigningKey, StandardClaims,
     SubjectIdentifier,
 };
+use portal::Provider;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
@@ -217,10 +217,10 @@ async fn a_proof_that_does_not_hold_lets_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_can_be_anybody_only_on_this_machine() {
     let lockbox = Lockbox::without_roles().await;
-    let listener = lockbox::portal::listen("0.0.0.0:0".parse().unwrap()).await.unwrap();
-    let options = lockbox::portal::Options { developer_sign_in: true, provider: Provider::default(), mailbox: None };
+    let listener = runtime::listen::bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
+    let options = portal::Options { developer_sign_in: true, provider: Provider::default(), mailbox: None };
     let (stop, tasks) = (tokio_util::sync::CancellationToken::new(), TaskTracker::new());
-    let refused = lockbox::portal::start(&lockbox.settings, listener, options, stop, &tasks).unwrap_err();
+    let refused = portal::start(&lockbox.settings, listener, options, stop, &tasks).unwrap_err();
     assert!(refused.to_string().contains("refused on 0.0.0.0"), "{refused}");
     lockbox.finish().await;
 }

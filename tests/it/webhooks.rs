@@ -145,7 +145,7 @@ async fn an_end_that_takes_nothing_is_tried_again_and_one_that_is_gone_is_switch
     eventually("the approvers are told", async || {
         let mails = lockbox.mailbox.mails();
         let told =
-            |mail: &lockbox::mailbox::Mail| mail.to.join("") == "kim@contoso.example" && mail.text.contains("410");
+            |mail: &portal::mailbox::Mail| mail.to.join("") == "kim@contoso.example" && mail.text.contains("410");
         mails.iter().any(told).then_some(())
     })
     .await;

@@ -12,10 +12,10 @@ use workers::RoleName;
 use workers::relay::outgoing;
 
 use super::{Rig, figure, number, quantile, wait_for};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
-    let link = crate::cli::open_link(&rig.settings).await?;
+    let link = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
     let now = rig.store.clock().await?;
     let before = placed(rig).await?;

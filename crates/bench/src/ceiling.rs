@@ -14,7 +14,7 @@ use workers::relay::outgoing;
 
 use super::lifecycle::MESSAGES_PER_REQUEST;
 use super::{Rig, cpu, number};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Loops at once: as many as give the most on two cores.
 const LOOPS: usize = 3;
@@ -52,7 +52,7 @@ pub(super) struct Ceiling {
 /// Runs the bare loop for the messages of so many requests.
 pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<Ceiling, Failure> {
     let total = requests * MESSAGES_PER_REQUEST;
-    let link = crate::cli::open_link(&rig.settings).await?;
+    let link = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
     let now = rig.store.clock().await?;
     let seeds: Vec<Message> = (0..WINDOW).map(|_| notice(now)).collect();
@@ -73,8 +73,8 @@ pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<Ceiling, Failu
 }
 
 async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
-    let consuming = crate::cli::open_link(&rig.settings).await?;
-    let publishing = crate::cli::open_link(&rig.settings).await?;
+    let consuming = runtime::connect::open_link(&rig.settings).await?;
+    let publishing = runtime::connect::open_link(&rig.settings).await?;
     let mut consumer = Consumer::open(&consuming, &rig.settings.names, "mail", 512, "bare").await?;
     let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
     let (sender, mut queue) = mpsc::channel::<Vec<Outgoing>>(64);

@@ -18,8 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
 use super::{Rig, figure, number, quantile};
-use crate::outcome::Failure;
-use crate::output::tell;
+use runtime::outcome::Failure;
+use runtime::output::tell;
 
 /// How long each load lasts.
 const LOAD: Duration = Duration::from_secs(5);
@@ -192,10 +192,10 @@ pub(super) async fn measure(rig: &Rig, grants: usize) -> Result<(), Failure> {
     let count = i64::try_from(grants).unwrap_or(i64::MAX);
     let live = rig.store.multiply_live(count).await?;
     tell(&format!("{} grants are open", live.len()));
-    let listener = crate::portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    crate::gate::start(&rig.settings, listener, None, stop.clone(), &tasks)?;
+    gate::start(&rig.settings, listener, None, stop.clone(), &tasks)?;
     let asker = Asker { address, lines: Arc::default(), live: Arc::new(live) };
     for index in 0..100 {
         asker.ask(index).await?;

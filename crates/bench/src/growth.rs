@@ -2,8 +2,8 @@
 
 use super::lifecycle::{ROLES, once, sink};
 use super::{Rig, figure, number};
-use crate::outcome::Failure;
-use crate::output::tell;
+use runtime::outcome::Failure;
+use runtime::output::tell;
 
 /// Processor milliseconds a request: the median of five runs.
 async fn cost(rig: &Rig, requests: usize) -> Result<f64, Failure> {

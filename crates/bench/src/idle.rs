@@ -9,7 +9,7 @@ use workers::relay::outgoing;
 
 use super::lifecycle::{ROLES, answer, sink, submission};
 use super::{Rig, figure, quantile};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Requests measured, one after the other.
 const TRIES: usize = 200;
@@ -17,7 +17,8 @@ const TRIES: usize = 200;
 pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
     let stop = rig.work(&ROLES).await?;
     sink(rig, &stop).await?;
-    let (link, publishing) = (crate::cli::open_link(&rig.settings).await?, crate::cli::open_link(&rig.settings).await?);
+    let (link, publishing) =
+        (runtime::connect::open_link(&rig.settings).await?, runtime::connect::open_link(&rig.settings).await?);
     let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
     let mut events =
         Consumer::tap(&link, &rig.settings.names, Exchange::Events, &[Kind::RequestSubmitted.key()]).await?;

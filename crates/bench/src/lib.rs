@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, RoleName};
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{line, tell};
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{line, tell};
 
 mod audit;
 mod ceiling;
@@ -116,7 +116,7 @@ impl Bench {
     /// # Errors
     /// When something does not work, or did not come in time.
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let metrics = crate::admin::record_metrics()?;
+        let metrics = runtime::admin::record_metrics()?;
         if cfg!(debug_assertions) {
             tell("this build is not optimized; `make bench` measures the optimized one");
         }
@@ -187,15 +187,15 @@ impl Rig {
         settings.audit.folder = data.join("audit");
         let file = data.join("directory.yaml");
         std::fs::write(&file, DIRECTORY)?;
-        crate::dev::prepare(&settings, Some(&file)).await?;
-        let store = crate::serve::open_store(&settings).await?;
+        devkit::dev::prepare(&settings, Some(&file)).await?;
+        let store = runtime::serve::open_store(&settings).await?;
         Ok(Self { settings, store, servers })
     }
 
     /// Puts roles to work in this process. Dropping the token's last clone does not stop them; cancelling does.
     pub async fn work(&self, roles: &[RoleName]) -> Result<CancellationToken, Failure> {
         let (stop, health) = (CancellationToken::new(), Health::default());
-        crate::serve::start(&self.settings, roles, health.clone(), stop.clone(), TaskTracker::new()).await?;
+        runtime::serve::start(&self.settings, roles, health.clone(), stop.clone(), TaskTracker::new()).await?;
         wait_for("the roles to be ready", Duration::from_secs(20), async || Ok(health.is_ready().then_some(())))
             .await?;
         Ok(stop)

@@ -19,7 +19,7 @@ use workers::{Received, Role, RoleName, World};
 
 use super::ceiling::Ceiling;
 use super::{Rig, cpu, figure, number, wait_for};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Messages published for one request: the submission, two decisions, five steps, two events of its door, three hints, and
 /// mails to the manager, the approver, two about the grant and three about the end.
@@ -110,7 +110,7 @@ pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option
 
 /// People who say yes at once, each click kept in the outbox first, until every access has ended.
 async fn people(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consumer) -> Result<(), Failure> {
-    let publishing = crate::cli::open_link(&rig.settings).await?;
+    let publishing = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
     let mut answered: HashMap<(Uuid, &str), ()> = HashMap::new();
     let mut ended = HashSet::new();
@@ -156,9 +156,9 @@ async fn submit(link: &Link, rig: &Rig, requests: usize) -> Result<(), Failure> 
 pub(super) async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
     let since = rig.store.clock().await?;
     let goal = i64::try_from(requests * 5).unwrap_or(i64::MAX);
-    let link = crate::cli::open_link(&rig.settings).await?;
+    let link = runtime::connect::open_link(&rig.settings).await?;
     // People listen before the first request is sent.
-    let listening = crate::cli::open_link(&rig.settings).await?;
+    let listening = runtime::connect::open_link(&rig.settings).await?;
     let keys = [Kind::RequestSubmitted, Kind::RequestManagerApproved, Kind::AccessEnded].map(Kind::routing_key);
     let tap = Consumer::tap(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
     let (started, used) = (Instant::now(), cpu::seconds(rig));
@@ -227,6 +227,6 @@ pub(super) fn total(metrics: &PrometheusHandle, name: &str, label: &str) -> f64 
 /// Puts a sink in the mailer's place.
 pub(super) async fn sink(rig: &Rig, stop: &tokio_util::sync::CancellationToken) -> Result<(), Failure> {
     let health = workers::Health::default();
-    crate::serve::start_role(&rig.settings, Sink, health.clone(), stop.clone()).await?;
+    runtime::serve::start_role(&rig.settings, Sink, health.clone(), stop.clone()).await?;
     wait_for("the sink to be ready", Duration::from_secs(20), async || Ok(health.is_ready().then_some(()))).await
 }

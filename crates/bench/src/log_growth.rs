@@ -8,8 +8,8 @@ use workers::RoleName;
 
 use super::audit::{event, placed};
 use super::{Rig, cpu, figure, number, wait_for};
-use crate::outcome::Failure;
-use crate::output::tell;
+use runtime::outcome::Failure;
+use runtime::output::tell;
 
 /// Events of one run.
 const EVENTS: usize = 20_000;
@@ -37,7 +37,7 @@ pub(super) async fn fill(rig: &Rig, entries: u64) -> Result<(), Failure> {
 
 /// Processor milliseconds an event, from the queue into an entry: the median of five runs.
 async fn cost(rig: &Rig) -> Result<f64, Failure> {
-    let link = crate::cli::open_link(&rig.settings).await?;
+    let link = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
     let mut runs = Vec::new();
     for round in 0..6 {

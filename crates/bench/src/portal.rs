@@ -10,9 +10,9 @@ use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
 use super::{Rig, figure, quantile};
-use crate::outcome::Failure;
-use crate::output::tell;
-use crate::portal;
+use portal;
+use runtime::outcome::Failure;
+use runtime::output::tell;
 
 /// Looks of each kind.
 const LOOKS: usize = 200;
@@ -78,7 +78,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
     let sample = |number: usize| &samples[number % samples.len()];
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let listener = portal::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let origin = format!("http://{}", listener.local_addr()?);
     let options = portal::Options { developer_sign_in: true, provider: portal::Provider::default(), mailbox: None };
     let mut settings = rig.settings.clone();

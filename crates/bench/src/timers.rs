@@ -11,7 +11,7 @@ use workers::RoleName;
 
 use super::lifecycle::{submission, total};
 use super::{Rig, figure, number, quantile, wait_for};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Tenants whose managers have one to thirty seconds.
 fn directory() -> Result<Directory, Failure> {
@@ -29,7 +29,7 @@ fn directory() -> Result<Directory, Failure> {
 pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle) -> Result<(), Failure> {
     rig.store.apply(&directory()?, "bench").await?;
     let stop = rig.work(&[RoleName::Intake, RoleName::Expiry, RoleName::Audit]).await?;
-    let link = crate::cli::open_link(&rig.settings).await?;
+    let link = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
     let all: Vec<_> = (0..timers)
         .map(|index| submission(&Uuid::now_v7().to_string(), 60, &format!("wait{}", index % 30 + 1)))

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::{Rig, figure, log_growth, number, quantile, wait_for};
-use crate::cli::audit::export::prove;
-use crate::cli::audit::files;
-use crate::outcome::Failure;
+use operations::bundle_files;
+use operations::export::prove;
+use runtime::outcome::Failure;
 
 /// Proofs to take.
 const PROOFS: usize = 200;
@@ -31,7 +31,7 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
     let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
     let started = Instant::now();
-    let (opened, torn) = files::open(&path)?;
+    let (opened, torn) = bundle_files::open(&path)?;
     let trust = Trust { keys: vec![key], ..Trust::default() };
     let report = evidence::bundle::examine_torn(&opened, torn.as_ref(), &trust, &mut |_, _| {});
     let seconds = started.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@ use servers::Worker;
 use workers::RoleName;
 
 use super::{Rig, cpu, figure, quantile, wait_for};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
     let program = std::env::current_exe()?;

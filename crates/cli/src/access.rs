@@ -16,11 +16,12 @@ use super::clicks::click;
 use super::remote::Remote;
 use super::request::named;
 use super::show::show;
-use crate::closing::{Closing, door_json, door_text};
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, json as print_json, line, printable, tell, time, time_or_dash};
-use crate::serve::open_store;
+use operations::access_report::{Closing, door_json, door_text};
+use operations::documents::access_json;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, json as print_json, line, printable, tell, time, time_or_dash};
+use runtime::serve::open_store;
 
 /// How long the end of access is waited for before it is said that it is not confirmed.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -133,7 +134,7 @@ impl Access {
 }
 
 async fn fetch(settings: &Settings, store: &Store, asked: &Handle) -> Result<(), Failure> {
-    let (handle, event) = crate::gate::issue(store, asked.id, &asked.by).await?;
+    let (handle, event) = operations::access_token::issue(store, asked.id, &asked.by).await?;
     super::clicks::publish(settings, &[event]).await;
     tell("show this as password (with your name) or as bearer token; it is shown this once:");
     line(&handle)?;
@@ -272,17 +273,6 @@ fn said(access: &AccessView) -> String {
         "open" => format!("{what}: open until {until}"),
         _ => format!("{what}: opens at {}, until {until}{trouble}", time_or_dash(access.access_from)),
     }
-}
-
-pub(crate) fn access_json(access: &AccessView) -> Value {
-    let mode = domain::Content::from_bytes(&access.content).map(|content| content.mode.as_str());
-    json!({
-        "request": access.request, "tenant": access.tenant, "service_request": access.service_request,
-        "service": access.service, "resource": access.resource, "mode": mode, "requester": access.requester,
-        "state": access.state, "access_from": access.access_from.map(time), "access_until": access.access_until.map(time),
-        "door": access.door, "failures": access.failures, "ordered_at": access.ordered_at.map(time),
-        "last_error": access.last_error,
-    })
 }
 
 fn listing(found: &[AccessView]) -> Listing {

@@ -1,14 +1,13 @@
 //! `lockbox apply -f directory.yaml`: tenants, people, roles and rules.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use contracts::directory::Directory;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::line;
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::line;
+use runtime::serve::open_store;
 
 /// Which file.
 #[derive(Args, Debug)]
@@ -24,24 +23,9 @@ pub struct Apply {
     by: String,
 }
 
-/// Reads a directory file.
-pub(crate) fn read(path: &Path) -> Result<Directory, Failure> {
-    let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{shown} cannot be read: {error}")))?;
-    let directory: Directory =
-        serde_saphyr::from_str(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
-    let faults = directory.faults();
-    if faults.is_empty() {
-        return Ok(directory);
-    }
-    let faults: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
-    Err(Failure::Usage(format!("{shown} has {} faults; nothing was applied:\n{}", faults.len(), faults.join("\n"))))
-}
-
 impl Apply {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let directory = read(&self.file)?;
+        let directory = operations::directory_file::read(&self.file)?;
         if self.check {
             return line("no faults");
         }

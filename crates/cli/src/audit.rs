@@ -2,20 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use serde_json::json;
-use store::audit::{AuditFilter, AuditRow};
+use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use super::remote::Remote;
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, data, tell, time};
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, tell, time};
+use runtime::serve::open_store;
 
-pub(crate) mod export;
-pub(crate) mod files;
+mod export;
 mod retain;
-pub(crate) mod verify;
+mod verify;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -30,8 +28,6 @@ pub enum Audit {
     Proof(export::Proof),
     /// Verify a bundle, or the log at work; exit codes 10 to 16 say what is wrong.
     Verify(verify::Verify),
-    /// Send entries on to a syslog or OCSF collector as they come, each at least once and in order.
-    Forward(crate::forward::Forward),
     /// Erase what people wrote; the log stays whole and says that something was erased.
     Erase(super::log::Erase),
     /// Move months of events to an archive of bundles that verify by themselves; hashes and signatures stay.
@@ -79,17 +75,15 @@ pub struct Search {
 }
 
 impl Audit {
-    /// Whether it stays up, and so logs as servers do.
-    pub(super) fn is_server(&self) -> bool {
-        matches!(self, Self::Forward(forward) if forward.stays())
-    }
-
-    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The [`Failure`] that gives the exit code.
+    pub async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         match self {
             Self::Export(export) => return export.run(settings).await,
             Self::Proof(proof) => return proof.run(settings).await,
             Self::Verify(verify) => return verify.run(settings, format).await,
-            Self::Forward(forward) => return Box::pin(forward.run(settings)).await,
             Self::Keys(keys) => return keys.run(settings),
             Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Retain(_) | Self::Adopt => {}
         }
@@ -100,7 +94,7 @@ impl Audit {
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
-            Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Forward(_) | Self::Keys(_) => Ok(()),
+            Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
             Self::Erase(erase) => erase.run(&store).await,
             Self::Retain(retain) => Box::pin(retain.run(&store)).await,
@@ -109,7 +103,7 @@ impl Audit {
                 let (steps, recorded) = store.steps().await?;
                 let gaps = store.audit_gaps(20).await?;
                 if gaps.is_empty() {
-                    return crate::output::line(&format!("{recorded} steps on record, none of {steps} missing"));
+                    return runtime::output::line(&format!("{recorded} steps on record, none of {steps} missing"));
                 }
                 let ids: Vec<_> = gaps.iter().map(Uuid::to_string).collect();
                 Err(Failure::Failed(format!(
@@ -162,33 +156,6 @@ impl Search {
         {
             tell(&format!("events before {} are in the archive, not here", time(moment)));
         }
-        listing(&found).print(format)
+        operations::audit_listing::listing(&found).print(format)
     }
-}
-
-/// Events as a table, and whole for programs.
-pub(crate) fn listing(found: &[AuditRow]) -> Listing {
-    let mut rows = Vec::with_capacity(found.len());
-    let mut documents = Vec::with_capacity(found.len());
-    for event in found {
-        let data = data(&event.body);
-        let said: Vec<&str> =
-            ["comment", "reason", "message", "cause"].iter().filter_map(|name| data[*name].as_str()).collect();
-        let actor = data["actor"]["name"].as_str().or_else(|| data["actor"]["kind"].as_str()).unwrap_or("-");
-        rows.push(vec![
-            time(event.at),
-            event.type_name.clone(),
-            event.tenant.clone().unwrap_or_default(),
-            event.service_request.clone().unwrap_or_default(),
-            actor.to_owned(),
-            said.join("; "),
-            event.request.map(|request| request.to_string()).unwrap_or_default(),
-        ]);
-        documents.push(json!({
-            "recorded_at": time(event.recorded_at),
-            "event": serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default(),
-        }));
-    }
-    let head = vec!["time", "type", "tenant", "service request", "who", "said", "request"];
-    Listing { head, rows, json: documents.into() }
 }

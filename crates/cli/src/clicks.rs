@@ -10,10 +10,10 @@ use store::Store;
 use store::audit::AuditRow;
 use uuid::Uuid;
 
-use crate::configuration::Settings;
-use crate::outcome::{Failure, outcome_of};
-use crate::output::tell;
-use crate::serve::process_name;
+use runtime::configuration::Settings;
+use runtime::outcome::{Failure, outcome_of};
+use runtime::output::tell;
+use runtime::serve::process_name;
 
 /// How long an outcome is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

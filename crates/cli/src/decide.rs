@@ -11,10 +11,10 @@ use super::clicks::click;
 use super::remote::Remote;
 use super::request::named;
 use super::show::show;
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::Format;
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::Format;
+use runtime::serve::open_store;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Answer {

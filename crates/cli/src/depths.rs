@@ -8,9 +8,9 @@ use std::time::Duration;
 use broker::{Link, topology};
 use serde_json::json;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, line};
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, line};
 
 /// Moments that a graph shows.
 const WIDTH: usize = 60;
@@ -69,11 +69,11 @@ fn rows(histories: &BTreeMap<String, History>) -> Vec<String> {
 /// Looks again and again until asked to stop. On a terminal the picture stays in its place; elsewhere each look is
 /// printed below the one before; with JSON each look is one line.
 pub(super) async fn watch(settings: &Settings, format: Format, every: Duration) -> Result<(), Failure> {
-    let link: Link = super::topology::open_link(settings).await?;
+    let link: Link = runtime::connect::open_link(settings).await?;
     let mut histories: BTreeMap<String, History> = BTreeMap::new();
     let in_place = std::io::stdout().is_terminal();
     let mut drawn: usize = 0;
-    let mut stop = std::pin::pin!(crate::serve::asked_to_stop());
+    let mut stop = std::pin::pin!(runtime::serve::asked_to_stop());
     loop {
         let depths = topology::depths(&link, &settings.names).await?;
         if format == Format::Table {

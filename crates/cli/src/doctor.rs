@@ -4,11 +4,11 @@ use broker::{Link, topology};
 use serde_json::json;
 use store::Store;
 
-use super::topology::open_link;
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, json as print_json, line};
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::connect::open_link;
+use runtime::outcome::Failure;
+use runtime::output::{Format, json as print_json, line};
+use runtime::serve::open_store;
 
 struct Finding {
     check: &'static str,

@@ -11,7 +11,7 @@ use clap::Args;
 use connectors::Entry;
 use serde_json::json;
 
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Longest wait for the gate.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -7,9 +7,9 @@ use tlog::{Checkpoint, Note, Verifier};
 use uuid::Uuid;
 use workers::signer::{Memory, Seeds};
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::line;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::line;
 
 /// Whose words to erase.
 #[derive(Args, Debug)]

@@ -12,11 +12,11 @@ use store::audit::{AuditFilter, AuditRow};
 use uuid::Uuid;
 
 use super::clicks::publish;
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{data, line};
-use crate::serve::open_store;
 use report::Report;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{data, line};
+use runtime::serve::open_store;
 
 /// Longest mail that is read, in bytes: a report holds the mail it is about, and ours are short.
 const LIMIT_BYTES: u64 = 1024 * 1024;

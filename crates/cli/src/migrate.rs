@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::line;
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::line;
+use runtime::serve::open_store;
 
 /// What to bring the database to.
 #[derive(Args, Debug)]

@@ -7,11 +7,11 @@ use store::Store;
 use store::parked::{ParkedFilter, ParkedRow};
 use uuid::Uuid;
 
-use super::topology::open_link;
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, json as print_json, line, printable, time};
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::connect::open_link;
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, json as print_json, line, printable, time};
+use runtime::serve::open_store;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -7,10 +7,12 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::show::{envelope_text, print, short_type, state_text};
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, line};
+use operations::documents::{envelope_text, short_type};
+
+use super::show::{print, state_text};
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, line};
 
 /// Longer than the portal waits for what became of a command.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -15,11 +15,13 @@ use uuid::Uuid;
 
 use super::clicks::click;
 use super::remote::{Remote, requests};
-use super::show::{event_text, request_json, show, timeline};
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, line, tell};
-use crate::serve::open_store;
+use operations::documents::{event_text, request_json};
+
+use super::show::{show, timeline};
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, line, tell};
+use runtime::serve::open_store;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

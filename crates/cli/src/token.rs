@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 use store::tokens::NewToken;
 use uuid::Uuid;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, line, tell, time, time_or_dash};
-use crate::portal::api::SCOPES;
-use crate::serve::open_store;
+use operations::scopes::SCOPES;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, line, tell, time, time_or_dash};
+use runtime::serve::open_store;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

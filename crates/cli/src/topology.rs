@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use broker::{Link, topology};
+use broker::topology;
 use clap::Subcommand;
 use contracts::directory::parse_seconds;
 use serde_json::json;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, line};
-use crate::serve::{open_store, process_name};
+use runtime::configuration::Settings;
+use runtime::connect::{apply_topology as apply, open_link};
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, line};
+use runtime::serve::open_store;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -28,20 +29,6 @@ pub enum Topology {
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_seconds, requires = "watch")]
         every: i64,
     },
-}
-
-/// Opens a link for a command.
-pub(crate) async fn open_link(settings: &Settings) -> Result<Link, Failure> {
-    let config = broker::Config { url: settings.amqp_url.clone(), name: process_name("command") };
-    Ok(Link::open(&config).await?)
-}
-
-/// Declares what is missing and has everything sent again that a broker without its data has lost.
-pub(crate) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
-    let link = open_link(settings).await?;
-    let applied = topology::apply(&link, &settings.names).await?;
-    link.close().await;
-    Ok(applied.created)
 }
 
 impl Topology {

@@ -9,10 +9,10 @@ use store::webhooks::NewWebhook;
 use uuid::Uuid;
 use workers::webhooks::{check_url, secret};
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, Listing, line, tell, time, time_or_dash};
-use crate::serve::open_store;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, Listing, line, tell, time, time_or_dash};
+use runtime::serve::open_store;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

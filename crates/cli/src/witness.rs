@@ -15,8 +15,8 @@ use tlog::Verifier;
 use workers::signer::{Memory, Seeds};
 use workers::witness::{Answer, Witness};
 
-use crate::outcome::Failure;
-use crate::output::{line, tell};
+use runtime::outcome::Failure;
+use runtime::output::{line, tell};
 
 /// Largest question: a proof and a checkpoint with many signatures.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -61,7 +61,7 @@ impl WitnessCommand {
             .route("/key", get(move || async { served }))
             .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
             .with_state(witness);
-        let serving = axum::serve(listener, router).with_graceful_shutdown(crate::serve::asked_to_stop());
+        let serving = axum::serve(listener, router).with_graceful_shutdown(runtime::serve::asked_to_stop());
         Ok(serving.await?)
     }
 }

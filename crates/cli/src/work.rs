@@ -3,8 +3,8 @@
 use clap::Args;
 use workers::RoleName;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
 
 /// Which roles.
 #[derive(Args, Debug)]
@@ -39,6 +39,6 @@ impl Work {
         roles.dedup();
         let mut settings = settings.clone();
         settings.audit.append_only = self.append_only;
-        crate::serve::run(&settings, &roles).await
+        runtime::serve::run(&settings, &roles).await
     }
 }

@@ -12,10 +12,10 @@ use store::Store;
 use store::audit::{AuditFilter, AuditRow};
 use uuid::Uuid;
 
-use crate::configuration::{Flags, Settings};
 use crate::dev::{Place, Stack};
-use crate::outcome::Failure;
-use crate::output::{line, printable};
+use runtime::configuration::{Flags, Settings};
+use runtime::outcome::Failure;
+use runtime::output::{line, printable};
 
 mod record;
 
@@ -103,9 +103,9 @@ impl Demo {
     }
 
     async fn show(&self, stack: &Stack) -> Result<(), Failure> {
-        let link = crate::cli::open_link(&stack.settings).await?;
+        let link = runtime::connect::open_link(&stack.settings).await?;
         let publisher = Publisher::open(&link, &stack.settings.names).await?;
-        let store = crate::serve::open_store(&stack.settings).await?;
+        let store = runtime::serve::open_store(&stack.settings).await?;
         let mut show = Show { settings: stack.settings.clone(), store, publisher, started: Instant::now() };
         line("\n== Five requests arrive from the ticketing system, as messages ==")?;
         let mut requests = Vec::new();
@@ -133,7 +133,7 @@ impl Demo {
             line(&format!("\n{}:", story.title))?;
             for event in show.timeline(request).await? {
                 granted = granted.or((event.type_name == "access.granted").then_some(event.id));
-                line(&format!("  {}", crate::cli::event_text(&event)))?;
+                line(&format!("  {}", operations::documents::event_text(&event)))?;
             }
         }
         let steps = show.wait_for_the_record().await?;
@@ -174,7 +174,7 @@ impl Show {
         };
         self.publisher.publish(std::slice::from_ref(&outgoing)).await?;
         let answer = self.answer(&id).await?;
-        let data = crate::output::data(&answer.body);
+        let data = runtime::output::data(&answer.body);
         match answer.request.filter(|_| answer.type_name == "request.submitted") {
             Some(request) => {
                 let number = answer.service_request.unwrap_or_default();
@@ -220,7 +220,7 @@ impl Show {
         self.store.enqueue(std::slice::from_ref(&click)).await?;
         let outgoing = workers::relay::outgoing(click.clone());
         self.publisher.publish(std::slice::from_ref(&outgoing)).await?;
-        crate::outcome::outcome_of(&self.store, &click, PATIENCE).await?;
+        runtime::outcome::outcome_of(&self.store, &click, PATIENCE).await?;
         self.say(&format!("{} {by} says {}", view.service_request, verdict.as_str()))
     }
 

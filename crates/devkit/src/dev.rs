@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::configuration::{Flags, Settings};
-use crate::outcome::Failure;
-use crate::output::{line, tell};
+use runtime::configuration::{Flags, Settings};
+use runtime::outcome::Failure;
+use runtime::output::{line, tell};
 
 mod stack;
 
@@ -57,11 +57,11 @@ impl Dev {
         let mut shown = 0;
         loop {
             tokio::select! {
-                () = crate::serve::asked_to_stop() => break,
+                () = runtime::serve::asked_to_stop() => break,
                 () = tokio::time::sleep(Duration::from_millis(300)) => {
                     let mails = stack.mailbox.mails();
                     for mail in &mails[shown..] {
-                        line(&format!("mail to {}: {}", mail.to.join(", "), crate::output::printable(&mail.subject)))?;
+                        line(&format!("mail to {}: {}", mail.to.join(", "), runtime::output::printable(&mail.subject)))?;
                     }
                     shown = mails.len();
                     stack.mind()?;

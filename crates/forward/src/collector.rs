@@ -60,7 +60,8 @@ async fn refused(host: &str, answer: Response) -> Fault {
     let pause = pause.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
     let said = answer.text().await.unwrap_or_default();
     let said: String = said.trim().chars().take(SHOWN).collect();
-    let said = if said.is_empty() { said } else { format!(": {}", crate::output::printable(&said).replace('\n', " ")) };
+    let said =
+        if said.is_empty() { said } else { format!(": {}", runtime::output::printable(&said).replace('\n', " ")) };
     match status {
         StatusCode::UNAUTHORIZED => {
             Fault::Refused(format!("{host} does not know our token (401); give the right one with --bearer-file{said}"))

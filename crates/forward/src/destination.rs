@@ -13,7 +13,7 @@ use url::Url;
 use super::Sent;
 use super::collector::Collector;
 use super::syslog::Syslog;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Why the other end did not take a batch.
 #[derive(Debug)]

@@ -16,10 +16,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use workers::Health;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{line, tell};
 use destination::{Destination, Fault, Trusted};
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{line, tell};
 
 mod collector;
 mod destination;
@@ -126,7 +126,7 @@ impl Stop {
 
 impl Forward {
     /// Whether it stays up.
-    pub(crate) fn stays(&self) -> bool {
+    pub fn stays(&self) -> bool {
         !self.once
     }
 
@@ -134,9 +134,9 @@ impl Forward {
     ///
     /// # Errors
     /// When the address or its files cannot be used; with `--once` also when the other end does not take it.
-    pub(crate) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+    pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let destination = Destination::new(&self.to, &self.trusted)?;
-        let store = crate::serve::open_store(settings).await?;
+        let store = runtime::serve::open_store(settings).await?;
         store.check_schema().await?;
         for tenant in &self.tenant {
             if !store.tenants().await?.iter().any(|one| one.name == *tenant) {
@@ -171,14 +171,14 @@ impl Forward {
     }
 
     async fn stay(&self, settings: &Settings, store: &Store, destination: &Destination) -> Result<(), Failure> {
-        let metrics = crate::admin::record_metrics()?;
+        let metrics = runtime::admin::record_metrics()?;
         let (health, stop, tasks) = (Health::default(), CancellationToken::new(), TaskTracker::new());
         health.set("forward", Err("starting".to_owned()));
-        let admin = crate::admin::serve(settings.admin_listen, health.clone(), metrics, stop.clone(), &tasks).await?;
+        let admin = runtime::admin::serve(settings.admin_listen, health.clone(), metrics, stop.clone(), &tasks).await?;
         tracing::info!(to = %self.to, %admin, "the audit log is forwarded");
         tokio::select! {
             () = self.keep_sending(store, destination, &health) => {}
-            () = crate::serve::asked_to_stop() => {}
+            () = runtime::serve::asked_to_stop() => {}
         }
         stop.cancel();
         Ok(())

@@ -36,7 +36,7 @@ fn said(ask: &Ask, decision: &Decision, yes: StatusCode) -> Response {
     let (true, Some(holder), Some(grant)) = (decision.is_yes(), &decision.holder, decision.grants.first()) else {
         return StatusCode::FORBIDDEN.into_response();
     };
-    let until = decision.until().map(crate::output::time).unwrap_or_default();
+    let until = decision.until().map(runtime::output::time).unwrap_or_default();
     let mode = if decision.may_write() { "read_write" } else { "read_only" };
     let mut response = yes.into_response();
     let headers = response.headers_mut();

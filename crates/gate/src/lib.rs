@@ -19,16 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, Relay};
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
 
-pub use handle::issue;
 pub use token::Signer;
 
 mod answer;
 mod ask;
 mod decide;
-mod handle;
 mod questions;
 mod token;
 mod uses;
@@ -96,7 +94,7 @@ pub fn start(
     stop: CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), Failure> {
-    let name = crate::serve::process_name("gate");
+    let name = runtime::serve::process_name("gate");
     let options = StoreOptions {
         url: settings.database_url.clone(),
         connections: settings.database_connections.max(8),
@@ -111,7 +109,7 @@ pub fn start(
     tasks.spawn(uses.clone().record(recording, relay, stop.clone()));
     let questions = questions::Questions::take(&asking, tasks);
     let app = App(Arc::new(Inner { store: asking, questions, uses, signer }));
-    tasks.spawn(crate::portal::serve_until(listener, router(app), stop));
+    tasks.spawn(runtime::listen::serve(listener, router(app), stop));
     Ok(())
 }
 
@@ -121,16 +119,16 @@ impl Gate {
     /// # Errors
     /// When an address is taken or the key cannot be read.
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let metrics = crate::admin::record_metrics()?;
+        let metrics = runtime::admin::record_metrics()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let signer = self.token_key_file.as_deref().map(Signer::read).transpose()?;
-        let listener = crate::portal::listen(self.listen).await?;
+        let listener = runtime::listen::bind(self.listen).await?;
         let health = Health::default();
         health.set("gate", Ok(()));
-        let admin = crate::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
+        let admin = runtime::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
         start(settings, listener, signer, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, %admin, "the gate answers");
-        crate::serve::asked_to_stop().await;
+        runtime::serve::asked_to_stop().await;
         stop.cancel();
         tasks.close();
         let drained = tokio::time::timeout(Duration::from_secs(10), tasks.wait()).await;

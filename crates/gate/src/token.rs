@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ask::Ask;
 use super::decide::Decision;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Longest life of a token.
 const LIFE_SECONDS: i64 = 60;

@@ -9,8 +9,8 @@ use store::doors::DoorView;
 use store::uses::UseView;
 use store::views::RequestView;
 
-use crate::outcome::Failure;
-use crate::output::{data, time};
+use runtime::outcome::Failure;
+use runtime::output::{data, time};
 
 /// The customer's last word on a report.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use store::Store;
 use uuid::Uuid;
 
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Makes a handle for the engineer of a request whose access is open or will be. An earlier one opens nothing from then
 /// on. Answers with it and with the event that was kept.

@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 use evidence::bundle::Files;
 use evidence::tar::{self, Place, Torn};
 
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// A bundle that can be read.
-pub(crate) enum Opened {
-    Archive { path: PathBuf, places: BTreeMap<String, Place> },
+pub enum Opened {
+    /// An archive, with the places of its members.
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Where each member is in it.
+        places: BTreeMap<String, Place>,
+    },
+    /// A folder, with the path of each member.
     Folder(BTreeMap<String, PathBuf>),
 }
 
 /// Opens a bundle; also what is damaged about its archive.
-pub(crate) fn open(path: &Path) -> Result<(Opened, Option<Torn>), Failure> {
+pub fn open(path: &Path) -> Result<(Opened, Option<Torn>), Failure> {
     let usage = |fault: std::io::Error| Failure::Usage(format!("{} cannot be read: {fault}", path.display()));
     if path.is_dir() {
         let mut found = BTreeMap::new();

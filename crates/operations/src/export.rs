@@ -2,66 +2,25 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use clap::Args;
 use evidence::bundle::{About, Bundler};
 use serde_json::json;
 use store::evidence::{LogRow, Still};
 use tlog::{Checkpoint, Hash, Note, ProofFile, Tiles};
 use uuid::Uuid;
 
-use super::verify::{Progress, entry_bytes};
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::line;
+use crate::examine::{Progress, entry_bytes};
+use runtime::outcome::Failure;
 
 /// Entries read at a time.
 const PAGE: i64 = 2000;
 /// The latest checkpoints that a bundle holds; those by which a change of the key is followed are in it however old.
 const LATEST: i64 = 201;
 
-/// What to export.
-#[derive(Args, Debug)]
-pub struct Export {
-    /// Tenant's short name; without it, the operator's log.
-    #[arg(long)]
-    tenant: Option<String>,
-    /// Not before (RFC 3339).
-    #[arg(long)]
-    since: Option<DateTime<Utc>>,
-    /// Before (RFC 3339).
-    #[arg(long)]
-    until: Option<DateTime<Utc>>,
-    /// The archive to write.
-    #[arg(long, value_name = "FILE")]
-    to: PathBuf,
-}
-
-/// Which event to prove.
-#[derive(Args, Debug)]
-pub struct Proof {
-    /// Id of the event.
-    event: Uuid,
-}
-
-impl Export {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let store = crate::serve::open_store(settings).await?;
-        store.check_schema().await?;
-        let mut still = store.still().await?;
-        let entries = bundle(&mut still, self.tenant.as_deref(), (self.since, self.until), &self.to).await?;
-        line(&format!(
-            "{}: {entries} entries. Verify it with `lockbox audit verify {}`",
-            self.to.display(),
-            self.to.display()
-        ))
-    }
-}
-
 /// Writes the bundle of a tenant's log to a file; answers with the number of entries in it.
-pub(crate) async fn bundle(
+pub async fn bundle(
     still: &mut Still,
     tenant: Option<&str>,
     (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
@@ -130,18 +89,8 @@ fn unsigned(log: &LogRow) -> Failure {
     Failure::Failed(format!("the log {} has no signed checkpoint yet; does the signer run?", log.origin))
 }
 
-impl Proof {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
-        let store = crate::serve::open_store(settings).await?;
-        store.check_schema().await?;
-        let mut still = store.still().await?;
-        let proof = prove(&mut still, self.event).await?;
-        line(proof.to_string().trim_end())
-    }
-}
-
 /// The proof of one event: the entry, its way to the root, and the signed checkpoint.
-pub(crate) async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, Failure> {
+pub async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, Failure> {
     let (number, index) = still.place(event).await?;
     let log = still.logs().await?.into_iter().find(|log| log.id == number);
     let log = log.ok_or_else(|| Failure::NotFound(format!("log {number}")))?;

@@ -11,7 +11,7 @@ use super::live::pulse;
 use super::look::{Moment, duration};
 use super::pages::scope;
 use super::session::Viewer;
-use crate::closing::Closing;
+use operations::access_report::Closing;
 
 /// An access in the list.
 struct Live {

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::de::DeserializeOwned;
 
 use super::App;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Why there is no page.
 pub(crate) enum Fault {

@@ -42,13 +42,7 @@ pub struct Operation {
     pub query: &'static [(&'static str, &'static str)],
 }
 
-/// What a token may be used for.
-pub const SCOPES: [(&str, &str); 4] = [
-    ("requests:read", "look at requests and their events"),
-    ("requests:write", "submit, withdraw, comment, end access, fetch handles"),
-    ("decisions:write", "review and decide, as the token's owner"),
-    ("audit:read", "search the audit log"),
-];
+pub use operations::scopes::SCOPES;
 
 const PAGE: [(&str, &str); 2] =
     [("limit", "At most this many, 1 to 200; 50 when absent."), ("cursor", "`next` of the page before.")];
@@ -76,7 +70,7 @@ pub const OPERATIONS: [Operation; 15] = [
         path: "/requests",
         summary: "Ask for access. Answers with the request, or says everything that is wrong with it.",
         scope: Some("requests:write"),
-        body: Some(include_str!("../../schemas/commands/request.submit.v1.schema.json")),
+        body: Some(include_str!("../../../schemas/commands/request.submit.v1.schema.json")),
         query: &[],
     },
     Operation {

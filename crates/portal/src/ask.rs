@@ -18,7 +18,7 @@ use super::clicks::click;
 use super::look::{Moment, duration};
 use super::request::find;
 use super::session::Viewer;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// What the engineer typed; kept when it is refused.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -176,7 +176,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
     let older = found.stopped_at.or(last).map(|place| format!("{}&cursor={place}", asked.address()));
     let stopped_at = found.stopped_at.map(|place| Moment::from(place.at));
     let found = found.events.iter().map(|event| {
-        let data = crate::output::data(&event.body);
+        let data = runtime::output::data(&event.body);
         let actor = &data["actor"];
         let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
         let said =
@@ -249,7 +249,7 @@ pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked):
             format!("more than {EXPORT_LIMIT} events match; choose a shorter time and export one after the other");
         return Err(Fault::Unreadable(text));
     }
-    let listing = crate::cli::audit_listing(&found);
+    let listing = operations::audit_listing::listing(&found);
     let (kind, name, text) = if asked.format == "json" {
         let own = own_tenant(&app, &viewer).await?;
         let tenant = own.or_else(|| Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty()));

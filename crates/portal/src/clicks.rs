@@ -17,7 +17,7 @@ use super::answer::{Answer, Fault, Filled, go};
 use super::changed;
 use super::request::find;
 use super::session::Viewer;
-use crate::outcome::{Failure, outcome_of};
+use runtime::outcome::{Failure, outcome_of};
 
 /// How long a page waits for the truth.
 const PATIENCE: Duration = Duration::from_secs(10);

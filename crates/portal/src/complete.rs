@@ -89,11 +89,12 @@ pub(super) async fn sentence(app: &App, tenant: Option<&str>) -> Result<String, 
         || "not signed yet".to_owned(),
         |latest| {
             let root = state.root.unwrap_or_default();
-            format!("tree root {root} over {}, signed at {}", latest.size, crate::output::time(latest.signed_at))
+            format!("tree root {root} over {}, signed at {}", latest.size, runtime::output::time(latest.signed_at))
         },
     );
     let whose = tenant.map_or_else(|| "the operator's log".to_owned(), |tenant| format!("the log of {tenant}"));
     let archived = app.store.archived_before().await?;
-    let archived = archived.map(|moment| format!(" Events before {} are in the archive.", crate::output::time(moment)));
+    let archived =
+        archived.map(|moment| format!(" Events before {} are in the archive.", runtime::output::time(moment)));
     Ok(format!("{} events in {whose}, {missing}; {signed}.{}", state.entries, archived.unwrap_or_default()))
 }

@@ -12,8 +12,8 @@ use super::App;
 use super::answer::{Answer, Fault};
 use super::audit::{Asked, moment, own_tenant};
 use super::session::Viewer;
-use crate::cli::{export_bundle, prove_event};
-use crate::outcome::Failure;
+use operations::export::{bundle as export_bundle, prove as prove_event};
+use runtime::outcome::Failure;
 
 /// Bundles made at once.
 pub(super) const AT_ONCE: usize = 2;

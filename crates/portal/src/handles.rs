@@ -9,7 +9,7 @@ use super::App;
 use super::answer::{Answer, Fault, Filled, page};
 use super::request::find;
 use super::session::Viewer;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 #[derive(Deserialize)]
 pub(crate) struct Fetch {
@@ -33,7 +33,7 @@ pub(crate) async fn fetch(
 ) -> Answer {
     viewer.check(&fetch.form_token)?;
     let (request, _) = find(&app, &viewer, &id).await?;
-    let issued = crate::gate::issue(&app.store, request.id, &viewer.person.name).await;
+    let issued = operations::access_token::issue(&app.store, request.id, &viewer.person.name).await;
     let (handle, event) = issued.map_err(|failure| match failure {
         Failure::NotFound(_) => Fault::Missing,
         failure => Fault::of_click(failure, &format!("/requests/{}", request.id)),

@@ -19,11 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, Relay};
 
-use crate::configuration::Settings;
 use crate::mailbox::Mailbox;
-use crate::outcome::Failure;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
 
-pub(crate) use listen::serve as serve_until;
 pub use oidc::Provider;
 
 mod accesses;
@@ -39,10 +38,10 @@ mod complete;
 mod evidence;
 mod guard;
 mod handles;
-mod listen;
 mod live;
 mod log;
 mod look;
+pub mod mailbox;
 mod mails;
 mod oidc;
 mod pages;
@@ -209,7 +208,7 @@ pub fn start(
             "--developer-sign-in lets anybody be anybody and is refused on {address}; listen on 127.0.0.1"
         )));
     }
-    let name = crate::serve::process_name("portal");
+    let name = runtime::serve::process_name("portal");
     let store = Store::connect_portal(&StoreOptions {
         url: settings.database_url.clone(),
         connections: settings.database_connections.max(8),
@@ -232,18 +231,8 @@ pub fn start(
         passkeys: Passkeys::at(&origin),
         origin,
     }));
-    tasks.spawn(listen::serve(listener, router(app), stop));
+    tasks.spawn(runtime::listen::serve(listener, router(app), stop));
     Ok(())
-}
-
-/// Takes the address of a portal.
-///
-/// # Errors
-/// When it is taken.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::Failed(format!("{address} cannot be taken ({error}); choose another for the portal to listen on"))
-    })
 }
 
 impl Portal {
@@ -254,10 +243,10 @@ impl Portal {
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let options = Options { developer_sign_in: self.developer_sign_in, provider: self.provider, mailbox: None };
-        let listener = listen(self.listen).await?;
+        let listener = runtime::listen::bind(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, "the portal serves");
-        crate::serve::asked_to_stop().await;
+        runtime::serve::asked_to_stop().await;
         stop.cancel();
         tasks.close();
         // Pages that wait for news never end by themselves.

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use super::App;
 use super::answer::{Answer, Fault, go};
 use super::session::{self, Next};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Cookie that ties a sign-in under way to one browser.
 const COOKIE: &str = "__Host-lockbox-sign-in";

@@ -15,7 +15,7 @@ use super::look::{Moment, Row, duration};
 use super::session::Viewer;
 use super::sight::{Can, can, see};
 use super::story::Story;
-use crate::closing::Closing;
+use operations::access_report::Closing;
 
 /// Most events in the timeline; the audit page has all.
 const TIMELINE_LIMIT: i64 = 500;

@@ -4,7 +4,7 @@ use domain::titles;
 use store::audit::AuditRow;
 
 use super::look::Moment;
-use crate::output::data;
+use runtime::output::data;
 
 /// A question or an answer.
 pub(super) struct Said {

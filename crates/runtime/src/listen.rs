@@ -1,5 +1,6 @@
 //! Taking connections, for the portal and the gate: a client that is slow to say what it wants is not waited for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,11 +14,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::outcome::Failure;
+
 /// Time for the head of a request, also of the next one on a connection that is kept.
-pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(15);
+pub const HEAD_LIMIT: Duration = Duration::from_secs(15);
+
+/// Binds an address to listen on.
+///
+/// # Errors
+/// When it is taken.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Failed(format!("{address} cannot be taken ({error}); choose another for the portal to listen on"))
+    })
+}
 
 /// Serves until the stop; then every connection ends after the answer it is at.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use store::Store;
 use store::log::retain::{Archived, Month, Obstacles, Part};
 
-use crate::outcome::Failure;
-use crate::output::{line, tell};
+use runtime::outcome::Failure;
+use runtime::output::{line, tell};
 
 /// Which months, and where to.
 #[derive(Args, Debug)]
@@ -70,7 +70,7 @@ impl Retain {
             tell(&format!("{} entries to {}", part.entries, path.display()));
             let mut still = store.still().await?;
             let period = (Some(month.since), Some(month.until));
-            super::export::bundle(&mut still, part.tenant.as_deref(), period, &path).await?;
+            operations::export::bundle(&mut still, part.tenant.as_deref(), period, &path).await?;
             examine(store, &part, &path).await?;
             let sha256 = Sha256::digest(std::fs::read(&path)?).to_vec();
             archived.push(Archived { part, bundle: format!("{}/{name}", month.month.format("%Y-%m")), sha256 });
@@ -83,7 +83,7 @@ impl Retain {
 async fn examine(store: &Store, part: &Part, path: &Path) -> Result<(), Failure> {
     let keys = store.log_keys(part.tenant.as_deref()).await?;
     let trust = Trust { keys: keys.iter().filter_map(|key| key.parse().ok()).collect(), ..Trust::default() };
-    let report = super::verify::bundle(path, &trust)?;
+    let report = operations::examine::bundle(path, &trust)?;
     match report.findings.first() {
         None => Ok(()),
         Some(finding) => Err(Failure::Untrue {

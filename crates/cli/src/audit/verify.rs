@@ -1,25 +1,19 @@
 //! `lockbox audit verify`: a bundle, or the log at work, examined; exit code and report say what is wrong and where.
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Args;
+use evidence::Report;
 use evidence::bundle::Trust;
-use evidence::rows::RequestRow;
-use evidence::{Entry, Examination, Fault, Finding, Given, Report};
+use operations::examine::{bundle, live};
 use serde_json::json;
-use store::evidence::{EntryRow, LogRow, RequestTruth, Still};
-use tlog::{Hash, Note, Verifier};
-use uuid::Uuid;
+use tlog::Verifier;
 
-use crate::configuration::Settings;
-use crate::outcome::Failure;
-use crate::output::{Format, json, line, printable, tell};
-
-/// Entries read at a time.
-const PAGE: i64 = 2000;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::output::{Format, json, line, printable};
 
 /// What to verify.
 #[derive(Args, Debug)]
@@ -68,7 +62,7 @@ impl Verify {
     }
 
     async fn live(&self, settings: &Settings, trust: &Trust) -> Result<Vec<Report>, Failure> {
-        let store = crate::serve::open_store(settings).await?;
+        let store = runtime::serve::open_store(settings).await?;
         store.check_schema().await?;
         let mut still = store.still().await?;
         let mut reports = Vec::new();
@@ -117,152 +111,6 @@ fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failu
         proved.signed_by.join(", ")
     );
     line(&printable(&words))
-}
-
-/// Examines a bundle on disk.
-pub(crate) fn bundle(path: &Path, trust: &Trust) -> Result<Report, Failure> {
-    let (files, torn) = super::files::open(path)?;
-    let mut progress = Progress::default();
-    let mut hear = |done, all| progress.hear(done, all);
-    Ok(evidence::bundle::examine_torn(&files, torn.as_ref(), trust, &mut hear))
-}
-
-/// Examines one log at work, and the tables beside it.
-pub(crate) async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Report, Failure> {
-    let mut notes = still.checkpoints(log.id).await?;
-    let head = notes.pop().map(|(_, note)| note).unwrap_or_default();
-    let is_own = |note: &Note| note.text.lines().next() == Some(log.origin.as_str());
-    let keys = if trust.keys.is_empty() {
-        still.keys(log.id).await?.iter().filter_map(|key| key.parse().ok()).collect()
-    } else {
-        trust.keys.clone()
-    };
-    let mut examination = Examination::new(Given {
-        origin: log.origin.clone(),
-        head,
-        older: notes.into_iter().map(|(size, note)| (format!("checkpoint {size}"), note)).collect(),
-        held: trust.held.iter().filter(|(_, note)| is_own(note)).cloned().collect(),
-        keys,
-        covers: u64::try_from(log.cut).unwrap_or_default()..u64::try_from(log.size).unwrap_or_default(),
-        is_live: true,
-        age: trust.age,
-    });
-    if trust.keys.is_empty() {
-        examination.remark("the key was taken from the database; give the one you trust with --key");
-    }
-    if log.cut > 0 {
-        examination.remark(format!(
-            "events of entries before {} are in the archive: their hashes were verified here, the events by its bundles",
-            log.cut
-        ));
-    }
-    entries(still, log, &mut examination).await?;
-    if let Some(tenant) = &log.tenant {
-        let (mut after, mut seen) = (Uuid::nil(), HashSet::new());
-        loop {
-            let rows = still.requests(tenant, after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id;
-            for row in rows {
-                seen.insert(row.id);
-                examination.row(&request_row(row));
-            }
-        }
-        examination.rows_end(&seen);
-    }
-    Ok(examination.finish())
-}
-
-async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination) -> Result<(), Failure> {
-    let (mut next, mut frontier, mut progress) = (0, tlog::Frontier::default(), Progress::default());
-    loop {
-        let page = still.entries(log.id, next, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for row in page {
-            // A row that is gone leaves its place empty.
-            while next < row.index {
-                drop(examination.leaf(None, None));
-                next += 1;
-            }
-            // Some of those before the cut may be here still; they are the archive's to prove.
-            let entry = if row.index < log.cut { None } else { entry_bytes(&log.origin, &row) };
-            drop(examination.leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
-            frontier.push(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])));
-            columns(&row, examination);
-            next += 1;
-        }
-        progress.hear(u64::try_from(next).unwrap_or_default(), u64::try_from(log.size).unwrap_or_default());
-    }
-    if next != log.size || frontier.root().0.as_slice() != log.root {
-        // A row that is gone makes another root: the gap is what is wrong.
-        let is_short = next < log.size || frontier.size() < u64::try_from(next).unwrap_or_default();
-        let words =
-            format!("the log's row speaks of {} entries with another root than the {next} that are there", log.size);
-        examination.find(Finding::new(if is_short { Fault::Gap } else { Fault::Mismatch }, words));
-    }
-    Ok(())
-}
-
-/// The entry's bytes, put together as they were hashed.
-pub(crate) fn entry_bytes(origin: &str, row: &EntryRow) -> Option<Vec<u8>> {
-    let entry = Entry {
-        event: row.body.as_deref()?,
-        log: origin,
-        prev: Hash::from_slice(&row.prev)?,
-        seq: u64::try_from(row.seq).ok()?,
-        v: u8::try_from(row.v).ok()?,
-    };
-    Some(entry.to_bytes())
-}
-
-/// What the event is searched by is what it says.
-fn columns(row: &EntryRow, examination: &mut Examination) {
-    let Some(Ok(event)) = row.body.as_deref().map(contracts::events::index) else { return };
-    let same = event.id == row.event
-        && Some(event.at) == row.at
-        && Some(&event.type_name) == row.type_name.as_ref()
-        && (&event.tenant, event.request, &event.person) == (&row.tenant, row.request, &row.person);
-    if !same {
-        let index = u64::try_from(row.index).unwrap_or_default();
-        let words = format!("event {}: the columns it is searched by say something else than the event", row.event);
-        examination.find(Finding::new(Fault::State, words).at(index, None));
-    }
-}
-
-fn request_row(row: RequestTruth) -> RequestRow {
-    RequestRow {
-        id: row.id,
-        state: row.state,
-        version: i64::from(row.version),
-        digest: hex::encode(row.digest),
-        content_digest: hex::encode(row.content_digest),
-        requester: row.requester,
-        manager: row.manager,
-        review_by: row.review_by,
-        decide_by: row.decide_by,
-        access_from: row.access_from,
-        access_until: row.access_until,
-        cause: row.cause,
-        over_at: row.over_at,
-        yeses: row.yes_people.into_iter().zip(row.yes_seconds).collect(),
-        pending: row.pending,
-    }
-}
-
-/// Says how far it is, on anything over a second.
-#[derive(Default)]
-pub(crate) struct Progress(Option<std::time::Instant>);
-
-impl Progress {
-    pub(crate) fn hear(&mut self, done: u64, all: u64) {
-        let since = self.0.get_or_insert_with(std::time::Instant::now);
-        if since.elapsed().as_secs() >= 1 {
-            *since = std::time::Instant::now();
-            tell(&format!("{done} of {all} entries"));
-        }
-    }
 }
 
 fn tell_all(reports: &[Report], format: Format) -> Result<(), Failure> {

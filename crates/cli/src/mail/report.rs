@@ -71,8 +71,8 @@ fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::Report;
 
-    const POSTFIX: &str = include_str!("../../../tests/it/bounces/postfix.eml");
-    const EXCHANGE: &str = include_str!("../../../tests/it/bounces/exchange.eml");
+    const POSTFIX: &str = include_str!("../../../../tests/it/bounces/postfix.eml");
+    const EXCHANGE: &str = include_str!("../../../../tests/it/bounces/exchange.eml");
 
     #[test]
     fn postfix_sends_the_head_of_the_mail_back() {

@@ -12,9 +12,9 @@ use tlog::Verifier;
 use uuid::Uuid;
 
 use super::{PATIENCE, Show};
-use crate::cli::{examine_bundle, export_bundle, prove_event};
-use crate::outcome::Failure;
-use crate::output::{line, printable, tell, time};
+use operations::{examine::bundle as examine_bundle, export::bundle as export_bundle, export::prove as prove_event};
+use runtime::outcome::Failure;
+use runtime::output::{line, printable, tell, time};
 
 /// The tenant whose requests the demo shows.
 const TENANT: &str = "adatum";

@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::RoleName;
 
-use crate::configuration::{Flags, Settings};
-use crate::mailbox::Mailbox;
-use crate::outcome::Failure;
-use crate::output::tell;
+use portal::mailbox::Mailbox;
+use runtime::configuration::{Flags, Settings};
+use runtime::outcome::Failure;
+use runtime::output::tell;
 
 /// The directory that development and demo begin with.
-const DIRECTORY: &str = include_str!("../../examples/directory.yaml");
+const DIRECTORY: &str = include_str!("../../../../examples/directory.yaml");
 
 /// Where private servers live.
 #[derive(Args, Clone, Debug)]
@@ -59,12 +59,12 @@ fn progress(started: Instant) -> servers::Progress {
 /// The address asked for, or the usual one, or any free one of this machine.
 async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     if let Some(address) = asked {
-        return crate::portal::listen(address).await;
+        return runtime::listen::bind(address).await;
     }
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match crate::portal::listen(loopback(8080)).await {
+    match runtime::listen::bind(loopback(8080)).await {
         Ok(listener) => Ok(listener),
-        Err(_) => crate::portal::listen(loopback(0)).await,
+        Err(_) => runtime::listen::bind(loopback(0)).await,
     }
 }
 
@@ -72,17 +72,17 @@ async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failu
 async fn open_gate(settings: &Settings, stop: &CancellationToken) -> Result<std::net::SocketAddr, Failure> {
     let listener = gate_listener().await?;
     let address = listener.local_addr()?;
-    let signer = Some(crate::gate::Signer::of_this_process());
-    crate::gate::start(settings, listener, signer, stop.clone(), &TaskTracker::new())?;
+    let signer = Some(gate::Signer::of_this_process());
+    gate::start(settings, listener, signer, stop.clone(), &TaskTracker::new())?;
     Ok(address)
 }
 
 /// The gate's usual address, or any free one of this machine.
 async fn gate_listener() -> Result<TcpListener, Failure> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match crate::portal::listen(loopback(8081)).await {
+    match runtime::listen::bind(loopback(8081)).await {
         Ok(listener) => Ok(listener),
-        Err(_) => crate::portal::listen(loopback(0)).await,
+        Err(_) => runtime::listen::bind(loopback(0)).await,
     }
 }
 
@@ -141,12 +141,12 @@ impl Stack {
         if flags.portal_url.is_none() {
             settings.mail.portal_url = format!("http://localhost:{}", listener.local_addr()?.port());
         }
-        let options = crate::portal::Options {
+        let options = portal::Options {
             developer_sign_in: true,
-            provider: crate::portal::Provider::default(),
+            provider: portal::Provider::default(),
             mailbox: Some(mailbox.clone()),
         };
-        crate::portal::start(&settings, listener, options, portal_stop.clone(), &TaskTracker::new())?;
+        portal::start(&settings, listener, options, portal_stop.clone(), &TaskTracker::new())?;
         progress(&format!("the portal is at {}", settings.mail.portal_url));
         let gate = open_gate(&settings, &portal_stop).await?;
         progress(&format!("the gate is at http://{gate}"));
@@ -209,7 +209,7 @@ impl Stack {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), Failure> {
-        let link = crate::cli::open_link(&self.settings).await?;
+        let link = runtime::connect::open_link(&self.settings).await?;
         let started = Instant::now();
         loop {
             self.mind()?;
@@ -275,13 +275,13 @@ impl Stack {
 /// # Errors
 /// When a server refuses.
 pub async fn prepare(settings: &Settings, directory: Option<&Path>) -> Result<(), Failure> {
-    let store = crate::serve::open_store(settings).await?;
+    let store = runtime::serve::open_store(settings).await?;
     store.migrate().await?;
-    if !crate::cli::apply_topology(settings).await?.is_empty() {
+    if !runtime::connect::apply_topology(settings).await?.is_empty() {
         store.resend_all().await?;
     }
     let mut directory = match directory {
-        Some(path) => crate::cli::read_directory(path)?,
+        Some(path) => operations::directory_file::read(path)?,
         None => serde_saphyr::from_str(DIRECTORY).map_err(|fault| Failure::Failed(fault.to_string()))?,
     };
     // The login of this deployment may do what the example lets `guest` do.

@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
 use super::submit::{Outcome, read, send};
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// Schema of a decision.
 pub(super) const DECISION: &str = r#"{
@@ -197,10 +197,11 @@ pub(super) async fn handle(State(app): State<App>, caller: Caller, Path(id): Pat
     caller.may("requests:write")?;
     let by = caller.person()?;
     let (request, _) = caller.find(&app, &id).await?;
-    let (handle, event) = crate::gate::issue(&app.store, request.id, &by).await.map_err(|failure| match failure {
-        Failure::NotFound(_) => Problem::missing(),
-        failure => failure.into(),
-    })?;
+    let (handle, event) =
+        operations::access_token::issue(&app.store, request.id, &by).await.map_err(|failure| match failure {
+            Failure::NotFound(_) => Problem::missing(),
+            failure => failure.into(),
+        })?;
     app.relay.hand_over(vec![event], Vec::new(), app.store.clock().await?).await;
     answer(StatusCode::OK, json!({"request": request.id, "handle": handle}))
 }

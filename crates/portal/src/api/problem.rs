@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::App;
 use super::super::answer::Fault;
-use crate::outcome::Failure;
+use runtime::outcome::Failure;
 
 /// A problem.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use super::super::audit;
 use super::caller::Caller;
 use super::problem::{Answer, Params, Problem, answer};
 
-use crate::cli::access_json;
-pub(super) use crate::cli::request_json;
-use crate::closing::Closing;
+use operations::access_report::Closing;
+use operations::documents::access_json;
+pub(super) use operations::documents::request_json;
 
 /// Most entries on one page.
 const PAGE_LIMIT: i64 = 200;
@@ -83,7 +83,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): P
 pub(super) async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
     caller.may("requests:read")?;
     let (request, _) = caller.find(&app, &id).await?;
-    answer(StatusCode::OK, crate::cli::request_document(&app.store, &request).await?)
+    answer(StatusCode::OK, operations::documents::request_document(&app.store, &request).await?)
 }
 
 fn events_json(events: &[AuditRow]) -> Value {

@@ -20,7 +20,7 @@ use super::super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
-use crate::outcome::{Failure, outcome_of};
+use runtime::outcome::{Failure, outcome_of};
 
 /// How long a call waits for the truth.
 const PATIENCE: Duration = Duration::from_secs(10);

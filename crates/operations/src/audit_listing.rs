@@ -1,0 +1,32 @@
+//! Audit events as a table, and whole for programs.
+
+use runtime::output::{Listing, data, time};
+use serde_json::json;
+use store::audit::AuditRow;
+
+/// Events as a table, and whole for programs.
+pub fn listing(found: &[AuditRow]) -> Listing {
+    let mut rows = Vec::with_capacity(found.len());
+    let mut documents = Vec::with_capacity(found.len());
+    for event in found {
+        let data = data(&event.body);
+        let said: Vec<&str> =
+            ["comment", "reason", "message", "cause"].iter().filter_map(|name| data[*name].as_str()).collect();
+        let actor = data["actor"]["name"].as_str().or_else(|| data["actor"]["kind"].as_str()).unwrap_or("-");
+        rows.push(vec![
+            time(event.at),
+            event.type_name.clone(),
+            event.tenant.clone().unwrap_or_default(),
+            event.service_request.clone().unwrap_or_default(),
+            actor.to_owned(),
+            said.join("; "),
+            event.request.map(|request| request.to_string()).unwrap_or_default(),
+        ]);
+        documents.push(json!({
+            "recorded_at": time(event.recorded_at),
+            "event": serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default(),
+        }));
+    }
+    let head = vec!["time", "type", "tenant", "service request", "who", "said", "request"];
+    Listing { head, rows, json: documents.into() }
+}

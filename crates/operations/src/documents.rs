@@ -1,0 +1,104 @@
+//! Requests, grants and events as documents for programs and as lines for people: the same for the portal, the HTTP
+//! interface and the command line.
+
+use serde_json::{Value, json};
+use store::Store;
+use store::audit::AuditRow;
+use store::doors::AccessView;
+use store::views::RequestView;
+
+use crate::access_report::door_json;
+use runtime::output::{data, printable, time};
+
+/// A request for programs.
+pub fn request_json(request: &RequestView) -> Value {
+    json!({
+        "id": request.id,
+        "tenant": request.tenant,
+        "service_request": request.service_request,
+        "service": request.service,
+        "resource": request.resource,
+        "requester": request.requester,
+        "state": request.state,
+        "cause": request.cause,
+        "version": request.version,
+        "duration_seconds": request.duration_seconds,
+        "submitted_at": time(request.submitted_at),
+        "review_by": time(request.review_by),
+        "decide_by": request.decide_by.map(time),
+        "access_from": request.access_from.map(time),
+        "access_until": request.access_until.map(time),
+        "over_at": request.over_at.map(time),
+        "digest": request.digest().to_string(),
+    })
+}
+
+/// A request with its content and the answers so far, for programs.
+pub async fn request_document(store: &Store, request: &RequestView) -> Result<Value, store::Error> {
+    let decisions = store.decisions(request.id).await?;
+    let mut document = request_json(request);
+    // The very bytes that deciders are shown, and that the digest is of.
+    document["content"] = serde_json::from_slice(&request.content).unwrap_or_default();
+    document["decisions"] = decisions
+        .iter()
+        .map(|decision| {
+            json!({
+                "stage": decision.stage, "person": decision.person, "verdict": decision.verdict,
+                "comment": decision.comment, "channel": decision.channel, "signed": decision.signed,
+                "decided_at": time(decision.decided_at),
+            })
+        })
+        .collect();
+    document["door"] = store.door(request.id).await?.as_ref().map(door_json).unwrap_or_default();
+    Ok(document)
+}
+
+/// A grant for programs.
+pub fn access_json(access: &AccessView) -> Value {
+    let mode = domain::Content::from_bytes(&access.content).map(|content| content.mode.as_str());
+    json!({
+        "request": access.request, "tenant": access.tenant, "service_request": access.service_request,
+        "service": access.service, "resource": access.resource, "mode": mode, "requester": access.requester,
+        "state": access.state, "access_from": access.access_from.map(time), "access_until": access.access_until.map(time),
+        "door": access.door, "failures": access.failures, "ordered_at": access.ordered_at.map(time),
+        "last_error": access.last_error,
+    })
+}
+
+/// One event as a line for people.
+pub fn event_text(event: &AuditRow) -> String {
+    text_of(&time(event.at), &event.type_name, &data(&event.body))
+}
+
+/// One event, as its envelope says it, as a line for people.
+pub fn envelope_text(event: &Value) -> String {
+    text_of(event["time"].as_str().unwrap_or_default(), short_type(event), &event["data"])
+}
+
+/// Type of an event without what all types have around it.
+pub fn short_type(event: &Value) -> &str {
+    let name = event["type"].as_str().unwrap_or_default().trim_start_matches("lockbox.");
+    name.rsplit_once(".v").map_or(name, |(name, _)| name)
+}
+
+fn text_of(at: &str, type_name: &str, data: &Value) -> String {
+    let text = |name: &str| data[name].as_str().map(printable);
+    let who = data["actor"]["display_name"].as_str().or_else(|| data["actor"]["name"].as_str()).unwrap_or("Lockbox");
+    let mut line = format!("{at}  {type_name:<26} {}", printable(who));
+    let told = [
+        ("comment", "says"),
+        ("cause", "cause"),
+        ("stage", "no answer from"),
+        ("message", "because"),
+        ("decide_by", "answer before"),
+        ("access_until", "access until"),
+        ("recipient", "to"),
+        ("error", "error"),
+    ];
+    for (name, label) in told {
+        if let Some(value) = text(name) {
+            line.push_str(&format!(", {label} {value}"));
+        }
+    }
+    line
+}
