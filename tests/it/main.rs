@@ -10,6 +10,7 @@ mod bounces;
 #[path = "../e2e/browser.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod browser;
+mod circles;
 mod containers;
 mod contracts;
 mod decisions;

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
-use crate::request::Verdict;
+use crate::verdict::Verdict;
 
 /// Evidence that a passkey's owner signed a decision, as JSON that was verified when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

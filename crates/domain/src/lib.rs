@@ -17,6 +17,7 @@ mod rules;
 pub mod scope;
 mod standing;
 pub mod titles;
+mod verdict;
 
 pub use consent::{Proof, challenge};
 pub use content::{Content, Emergency, Mode, ReasonCode, Severity};
@@ -25,6 +26,7 @@ pub use ids::{PersonId, RequestId, TenantId};
 pub use lifecycle::{Event, EventKind, Fact, Transition, transition};
 pub use people::{Assignment, Person, Role, Side, Tenant};
 pub use refusal::{Fault, Refusal};
-pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Verdict, Withdrawal};
+pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 pub use rules::Rules;
 pub use standing::{Standing, StandingConsent};
+pub use verdict::Verdict;

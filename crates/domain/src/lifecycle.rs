@@ -11,20 +11,22 @@ use crate::content::Content;
 use crate::ids::PersonId;
 use crate::people::{Person, Role};
 use crate::refusal::Refusal;
-use crate::request::{
-    Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Verdict, Withdrawal,
-};
+use crate::request::{Approval, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
+use crate::verdict::Verdict;
 
 mod authority;
 mod chart;
+mod checks;
 mod emergency;
 mod fact;
 mod remind;
+mod reminders;
 mod report;
 mod step;
 mod talk;
 
-use step::Step;
+use checks::{already_over, before, due, not_granted, stage_over};
+use step::{Step, decision};
 
 pub use chart::{Row, chart};
 pub use fact::{Comment, Decided, Fact, ReportAnswered};
@@ -99,7 +101,7 @@ fn awaiting_manager(
                         TimerChange::Disarm(TimerKind::ReviewDeadline),
                         TimerChange::Arm(TimerKind::DecisionDeadline, decide_by),
                     ];
-                    timers.extend(remind::arm(request, decide_by, decided.at));
+                    timers.extend(reminders::arm(request, decide_by, decided.at));
                     Ok(Transition {
                         events: vec![step.event(EventKind::ManagerApproved { decide_by }, &next)],
                         next,
@@ -226,7 +228,7 @@ fn customer_decides(request: &Request, waiting: &Waiting<'_>, decided: &Decided)
     let approved = Event { to: request.state.as_str(), ..step.event(approved, &next) };
     let mut timers =
         vec![TimerChange::Disarm(TimerKind::DecisionDeadline), TimerChange::Arm(TimerKind::AccessEnd, access_until)];
-    timers.extend(remind::stop(request));
+    timers.extend(reminders::stop(request));
     Ok(Transition { next, events: vec![approved, granted], timers, decision: Some(kept) })
 }
 
@@ -297,22 +299,6 @@ fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     }
 }
 
-fn decision(stage: Stage, role: Role, decided: &Decided) -> Decision {
-    Decision {
-        stage,
-        person: decided.by.id,
-        side: decided.by.side,
-        role,
-        verdict: decided.verdict,
-        comment: decided.comment.clone(),
-        digest: decided.digest,
-        channel: decided.channel.clone(),
-        duration_seconds: None,
-        proof: decided.proof.clone(),
-        decided_at: decided.at,
-    }
-}
-
 fn expires(request: &Request, stage: Stage, deadline: DateTime<Utc>, at: DateTime<Utc>) -> Transition {
     let timer = match stage {
         Stage::Manager => TimerKind::ReviewDeadline,
@@ -339,27 +325,6 @@ fn withdraws(
 fn withdrawn(request: &Request, cause: Withdrawal, at: DateTime<Utc>, timer: TimerKind) -> Transition {
     let step = Step::quiet(request, at, None);
     step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None)
-}
-
-/// A decision counts strictly before the deadline.
-fn before(deadline: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusal> {
-    if at < deadline { Ok(()) } else { Err(Refusal::DeadlinePassed { deadline }) }
-}
-
-fn due(due_at: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusal> {
-    if at >= due_at { Ok(()) } else { Err(Refusal::NotDue { due_at }) }
-}
-
-fn stage_over(request: &Request) -> Refusal {
-    Refusal::StageOver { state: request.state.as_str() }
-}
-
-fn not_granted(request: &Request) -> Refusal {
-    Refusal::NotGranted { state: request.state.as_str() }
-}
-
-fn already_over(request: &Request) -> Refusal {
-    Refusal::AlreadyOver { state: request.state.as_str() }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::content::{Content, words};
 use crate::digest::Digest;
 use crate::ids::PersonId;
 use crate::people::{Role, Side};
+use crate::verdict::Verdict;
 
 words!(
     /// One of the two yeses a request needs.
@@ -15,16 +16,6 @@ words!(
         Manager = "manager",
         /// Decision by the customer.
         Customer = "customer",
-    }
-);
-
-words!(
-    /// Yes or no.
-    Verdict {
-        /// Yes.
-        Approve = "approve",
-        /// No.
-        Reject = "reject",
     }
 );
 

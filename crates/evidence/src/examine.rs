@@ -3,11 +3,7 @@
 //! The order of docs/audit-format.md, section 7: signatures, older checkpoints, root, entries, streams, rules, tables,
 //! age. Memory grows by about a hundred bytes an entry, not by the entries themselves.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
-use chrono::{DateTime, TimeDelta, Utc};
-use tlog::{Checkpoint, Frontier, Hash, Note, Verifier, leaf_hash};
+use tlog::{Checkpoint, Frontier, Hash, Note, leaf_hash};
 use uuid::Uuid;
 
 use crate::Event;
@@ -15,33 +11,16 @@ use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
 mod emergencies;
+mod given;
 mod leaves;
 mod streams;
 mod trust;
 
+pub use given::Given;
+use given::Tree;
 use leaves::Leaves;
 use streams::Streams;
-
-/// What is known before the first leaf.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Name of the log.
-    pub origin: String,
-    /// The checkpoint that everything is held against, as text.
-    pub head: String,
-    /// Older checkpoints that came with the log, each with its name.
-    pub older: Vec<(String, String)>,
-    /// Checkpoints that the examiner kept, each with its name.
-    pub held: Vec<(String, Note)>,
-    /// Keys that are trusted, from elsewhere.
-    pub keys: Vec<Verifier>,
-    /// Entries that must be there; of others the leaf hash is enough.
-    pub covers: Range<u64>,
-    /// Whether entries after the checkpoint are expected, as in a log at work.
-    pub is_live: bool,
-    /// How old the newest entry may be, and what time it is.
-    pub age: Option<(TimeDelta, DateTime<Utc>)>,
-}
+use trust::Examined;
 
 /// An examination under way.
 pub struct Examination {
@@ -54,26 +33,6 @@ pub struct Examination {
     streams: Streams,
     findings: Vec<Finding>,
     report: Report,
-}
-
-/// A growing tree that remembers its root at some sizes.
-#[derive(Default)]
-struct Tree {
-    frontier: Frontier,
-    roots: BTreeMap<u64, Option<Hash>>,
-}
-
-impl Tree {
-    fn push(&mut self, leaf: Hash) {
-        self.frontier.push(leaf);
-        if let Some(root) = self.roots.get_mut(&self.frontier.size()) {
-            *root = Some(self.frontier.root());
-        }
-    }
-
-    fn root(&self, size: u64) -> Option<Hash> {
-        self.roots.get(&size).copied().flatten()
-    }
 }
 
 impl Examination {
@@ -175,7 +134,7 @@ impl Examination {
 
     /// Ends and reports.
     pub fn finish(mut self) -> Report {
-        let opened = trust::check(&self);
+        let opened = trust::check(&Examined { given: &self.given, recorded: &self.recorded, streams: &self.streams });
         self.report.signed_by = opened.signed_by;
         self.report.continued = opened.continued;
         self.report.remarks.extend(opened.remarks);

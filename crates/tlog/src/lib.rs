@@ -10,21 +10,25 @@
 
 pub mod bundle;
 pub mod checkpoint;
+mod hash;
 pub mod keys;
 pub mod note;
 pub mod proof_file;
 mod prove;
+mod signature;
 pub mod tile;
 mod tree;
 mod verify;
 
 pub use checkpoint::Checkpoint;
+pub use hash::{Hash, leaf_hash, node_hash};
 pub use keys::{Kind, Signer, Verifier};
-pub use note::{Note, Signature, Signed};
+pub use note::{Note, Signed};
 pub use proof_file::ProofFile;
-pub use prove::{prove_consistency, prove_inclusion, tiles_for_consistency, tiles_for_inclusion, tiles_for_root};
-pub use tile::{TileId, TileSource, Tiles};
-pub use tree::{Frontier, Hash, leaf_hash, node_hash, root};
+pub use prove::{prove_consistency, prove_inclusion, tiles_for_consistency, tiles_for_inclusion};
+pub use signature::Signature;
+pub use tile::{TileId, TileSource, Tiles, tiles_for_root};
+pub use tree::{Frontier, root};
 pub use verify::{verify_consistency, verify_inclusion};
 
 /// Why something is not what it should be.

@@ -6,21 +6,12 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Error, Verifier};
+use crate::Error;
+use crate::keys::Verifier;
+use crate::signature::Signature;
 
 /// The longest note that is read, in bytes: hundreds of signatures.
 pub const NOTE_LIMIT: usize = 1_000_000;
-
-/// One line under a note.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// Name of the key.
-    pub name: String,
-    /// Id of the key.
-    pub id: [u8; 4],
-    /// What the key made.
-    pub bytes: Vec<u8>,
-}
 
 /// A text, which ends with a newline, and its signatures, none of which has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]

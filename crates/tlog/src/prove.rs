@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::Error;
+use crate::hash::{Hash, complete, node_hash};
 use crate::tile::{HEIGHT, TileId, TileSource, WIDTH};
-use crate::tree::{complete, node_hash};
-use crate::{Error, Hash};
 
 /// A complete subtree: 2^height leaves, the index-th of its kind.
 #[derive(Clone, Copy)]
@@ -115,15 +115,6 @@ pub fn tiles_for_inclusion(index: u64, size: u64) -> Vec<TileId> {
 /// The tiles that a proof from a tree of `old` leaves to one of `new` needs.
 pub fn tiles_for_consistency(old: u64, new: u64) -> Vec<TileId> {
     if old == 0 || old >= new { Vec::new() } else { tiles_of(&consistency(old, new), new) }
-}
-
-/// The unfinished tiles at the right edge, lowest first: what the root follows from.
-pub fn tiles_for_root(size: u64) -> Vec<TileId> {
-    let levels = (0_u8..8).map(|level| (level, size >> (HEIGHT * u32::from(level))));
-    let unfinished = levels.filter(|(_, hashes)| hashes % WIDTH as u64 > 0);
-    unfinished
-        .map(|(level, hashes)| TileId { level, index: hashes / WIDTH as u64, width: (hashes % WIDTH as u64) as u16 })
-        .collect()
 }
 
 /// The proof that leaf `index` is in the tree of `size` leaves: the leaf's sibling first.

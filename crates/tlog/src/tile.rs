@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Error, Hash};
+use crate::Error;
+use crate::hash::Hash;
 
 /// Levels of the tree in one tile.
 pub(crate) const HEIGHT: u32 = 8;
@@ -107,4 +108,13 @@ pub fn leaf_tiles(size: u64) -> impl Iterator<Item = TileId> {
 pub fn all_tiles(size: u64) -> impl Iterator<Item = TileId> {
     (0_u8..8)
         .flat_map(move |level| leaf_tiles(size >> (HEIGHT * u32::from(level))).map(move |id| TileId { level, ..id }))
+}
+
+/// The unfinished tiles at the right edge, lowest first: what the root follows from.
+pub fn tiles_for_root(size: u64) -> Vec<TileId> {
+    let levels = (0_u8..8).map(|level| (level, size >> (HEIGHT * u32::from(level))));
+    let unfinished = levels.filter(|(_, hashes)| hashes % WIDTH as u64 > 0);
+    unfinished
+        .map(|(level, hashes)| TileId { level, index: hashes / WIDTH as u64, width: (hashes % WIDTH as u64) as u16 })
+        .collect()
 }

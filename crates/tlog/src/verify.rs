@@ -1,6 +1,6 @@
 //! Whether a proof leads to a root (RFC 9162, sections 2.1.3.2 and 2.1.4.2).
 
-use crate::tree::node_hash;
+use crate::hash::node_hash;
 use crate::{Error, Hash, root};
 
 /// Verifies that the leaf with this hash is the `index`-th of the tree with `size` leaves and this root.

@@ -3,7 +3,8 @@
 use crate::lifecycle::Decided;
 use crate::people::{Person, Side};
 use crate::refusal::Refusal;
-use crate::request::{EndCause, Request, Verdict};
+use crate::request::{EndCause, Request};
+use crate::verdict::Verdict;
 
 /// A manager of the vendor, not the requester, looking at the stored content.
 pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusal> {

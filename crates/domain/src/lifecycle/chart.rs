@@ -8,8 +8,9 @@ use crate::content::{Content, Mode, ReasonCode, Severity};
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::lifecycle::EventKind;
 use crate::people::{Assignment, Person, Role, Side};
-use crate::request::{EndCause, Request, Stage, State, TimerChange, Verdict, Withdrawal};
+use crate::request::{EndCause, Request, Stage, State, TimerChange, Withdrawal};
 use crate::rules::Rules;
+use crate::verdict::Verdict;
 
 /// One pair of state and fact, and what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]

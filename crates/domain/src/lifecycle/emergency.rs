@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Decided, Event, EventKind, Step, Transition, decision};
+use super::fact::Decided;
+use super::step::{Event, EventKind, Step, Transition, decision};
 use crate::ids::PersonId;
 use crate::people::Role;
 use crate::refusal::Refusal;

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::consent::Proof;
 use crate::digest::Digest;
 use crate::people::Person;
-use crate::request::{Stage, Verdict};
+use crate::request::Stage;
 use crate::standing::Standing;
+use crate::verdict::Verdict;
 
 /// Something that happened to a request. All times are the database's clock, read after the row was locked.
 #[derive(Clone, Debug, PartialEq, Eq)]

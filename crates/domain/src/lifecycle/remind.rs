@@ -1,29 +1,12 @@
 //! Reminders while the customer has not answered: one timer, armed for the next moment there is.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{Event, EventKind, Step, Transition, due};
+use super::checks::due;
+use super::reminders::{arm, moments, stop};
+use super::step::{Event, EventKind, Step, Transition};
 use crate::refusal::Refusal;
-use crate::request::{Request, TimerChange, TimerKind};
-
-/// The moments at which approvers are reminded, earliest first.
-fn moments(request: &Request, decide_by: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let before = |seconds: &i64| decide_by - TimeDelta::seconds(*seconds);
-    let mut moments: Vec<_> = request.content.rules.reminders_seconds.iter().map(before).collect();
-    moments.sort_unstable();
-    moments
-}
-
-/// Arms the first reminder after `at`, if one is left before the deadline.
-pub(super) fn arm(request: &Request, decide_by: DateTime<Utc>, at: DateTime<Utc>) -> Option<TimerChange> {
-    let next = moments(request, decide_by).into_iter().find(|moment| *moment > at && *moment < decide_by)?;
-    Some(TimerChange::Arm(TimerKind::Reminder, next))
-}
-
-/// Disarms the reminder, where the rules have any.
-pub(super) fn stop(request: &Request) -> Option<TimerChange> {
-    (!request.content.rules.reminders_seconds.is_empty()).then_some(TimerChange::Disarm(TimerKind::Reminder))
-}
+use crate::request::Request;
 
 /// The step when a reminder is due. Several that were missed are one.
 pub(super) fn remind(request: &Request, decide_by: DateTime<Utc>, at: DateTime<Utc>) -> Result<Transition, Refusal> {

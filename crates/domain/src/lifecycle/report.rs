@@ -1,7 +1,9 @@
 //! The customer's word on the closing report: a step of an ended request, which stays ended. Whoever thinks again says so
 //! again; the last word stands.
 
-use super::{EventKind, ReportAnswered, Step, Transition, authority};
+use super::authority;
+use super::fact::ReportAnswered;
+use super::step::{EventKind, Step, Transition};
 use crate::refusal::{Fault, Refusal};
 use crate::request::{Request, State};
 

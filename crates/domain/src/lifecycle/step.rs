@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Decided, remind};
+use super::fact::Decided;
+use super::reminders;
 use crate::consent::Proof;
-use crate::people::Person;
+use crate::people::{Person, Role};
 use crate::request::{Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 
 /// What follows from a fact, as data: the store writes it in one transaction.
@@ -145,8 +146,25 @@ impl<'a> Step<'a> {
         let events = vec![self.event(kind, &next)];
         let mut timers = vec![TimerChange::Disarm(timer), TimerChange::Disarm(TimerKind::RequesterDisabled)];
         if timer == TimerKind::DecisionDeadline {
-            timers.extend(remind::stop(self.request));
+            timers.extend(reminders::stop(self.request));
         }
         Transition { next, events, timers, decision }
+    }
+}
+
+/// The decision to keep.
+pub(super) fn decision(stage: Stage, role: Role, decided: &Decided) -> Decision {
+    Decision {
+        stage,
+        person: decided.by.id,
+        side: decided.by.side,
+        role,
+        verdict: decided.verdict,
+        comment: decided.comment.clone(),
+        digest: decided.digest,
+        channel: decided.channel.clone(),
+        duration_seconds: None,
+        proof: decided.proof.clone(),
+        decided_at: decided.at,
     }
 }

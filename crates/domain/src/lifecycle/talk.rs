@@ -1,6 +1,9 @@
 //! Questions and answers about a request. They are steps of its history and decide nothing.
 
-use super::{Comment, EventKind, Step, Transition, already_over, authority};
+use super::authority;
+use super::checks::already_over;
+use super::fact::Comment;
+use super::step::{EventKind, Step, Transition};
 use crate::people::Side;
 use crate::refusal::Refusal;
 use crate::request::{Request, State};

@@ -11,6 +11,7 @@ use crate::content::{Emergency, Mode, ReasonCode, Severity};
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::people::{Assignment, Side};
+use crate::request::Decision;
 use crate::rules::Rules;
 use crate::standing::{Standing, StandingConsent};
 

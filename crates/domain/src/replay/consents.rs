@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Broken, CLOCK_STEP};
+use super::history::{Broken, CLOCK_STEP};
 use crate::standing::{EMERGENCY_CEILING_SECONDS, EMERGENCY_QUOTA, STANDING_LIMIT_DAYS};
 
 /// A consent as it was given.

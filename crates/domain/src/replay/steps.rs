@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Replayed, Told};
+use super::history::{Replayed, Told};
 use crate::standing::EMERGENCY_CEILING_SECONDS;
 
 type Move = (Option<&'static str>, &'static str, &'static str);

@@ -2,8 +2,16 @@
 
 use tlog::{Checkpoint, Error, Note, Signed, Verifier};
 
-use super::{Examination, Given};
+use super::given::{Given, Tree};
+use super::streams::Streams;
 use crate::finding::{Fault, Finding};
+
+/// What signatures are held against.
+pub(super) struct Examined<'a> {
+    pub given: &'a Given,
+    pub recorded: &'a Tree,
+    pub streams: &'a Streams,
+}
 
 /// What the signatures say.
 #[derive(Default)]
@@ -24,7 +32,7 @@ pub(super) fn sizes(given: &Given) -> Vec<u64> {
     notes.filter_map(|note| note.text.parse::<Checkpoint>().ok()).map(|checkpoint| checkpoint.size).collect()
 }
 
-pub(super) fn check(examined: &Examination) -> Opened {
+pub(super) fn check(examined: &Examined<'_>) -> Opened {
     let mut opened = Opened::default();
     let keys = followed(examined);
     let head = open_head(examined, &keys, &mut opened);
@@ -41,7 +49,7 @@ pub(super) fn check(examined: &Examination) -> Opened {
 }
 
 /// The keys given, and those that entries under an earlier signature announced.
-fn followed(examined: &Examination) -> Vec<Verifier> {
+fn followed(examined: &Examined<'_>) -> Vec<Verifier> {
     let mut keys = examined.given.keys.clone();
     let older = examined.given.older.iter().map(|(_, text)| text.as_str());
     let notes: Vec<Note> = older.chain([examined.given.head.as_str()]).filter_map(|text| text.parse().ok()).collect();
@@ -65,7 +73,7 @@ fn followed(examined: &Examination) -> Vec<Verifier> {
     }
 }
 
-fn open_head(examined: &Examination, keys: &[Verifier], opened: &mut Opened) -> Option<Checkpoint> {
+fn open_head(examined: &Examined<'_>, keys: &[Verifier], opened: &mut Opened) -> Option<Checkpoint> {
     let fault = |words: String| Finding::new(Fault::Signature, words);
     let note: Note = match examined.given.head.parse() {
         Ok(note) => note,
@@ -114,7 +122,7 @@ fn name(signed: &Signed) -> String {
 
 /// One earlier checkpoint against the log as it is now.
 fn continued(
-    examined: &Examination,
+    examined: &Examined<'_>,
     name: &str,
     note: &Note,
     keys: &[Verifier],

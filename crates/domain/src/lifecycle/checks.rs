@@ -1,0 +1,27 @@
+//! Checks of time and state that the lifecycle makes in many places, and their refusals.
+
+use chrono::{DateTime, Utc};
+
+use crate::refusal::Refusal;
+use crate::request::Request;
+
+/// A decision counts strictly before the deadline.
+pub(super) fn before(deadline: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusal> {
+    if at < deadline { Ok(()) } else { Err(Refusal::DeadlinePassed { deadline }) }
+}
+
+pub(super) fn due(due_at: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusal> {
+    if at >= due_at { Ok(()) } else { Err(Refusal::NotDue { due_at }) }
+}
+
+pub(super) fn stage_over(request: &Request) -> Refusal {
+    Refusal::StageOver { state: request.state.as_str() }
+}
+
+pub(super) fn not_granted(request: &Request) -> Refusal {
+    Refusal::NotGranted { state: request.state.as_str() }
+}
+
+pub(super) fn already_over(request: &Request) -> Refusal {
+    Refusal::AlreadyOver { state: request.state.as_str() }
+}

@@ -1,0 +1,13 @@
+//! What a person decides.
+
+use crate::content::words;
+
+words!(
+    /// Yes or no.
+    Verdict {
+        /// Yes.
+        Approve = "approve",
+        /// No.
+        Reject = "reject",
+    }
+);
