@@ -11,7 +11,7 @@ use uuid::Uuid;
 use workers::RoleName;
 use workers::relay::outgoing;
 
-use super::{Rig, figure, number, quantile, wait_for};
+use super::rig::{Rig, figure, number, quantile, wait_for};
 use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {

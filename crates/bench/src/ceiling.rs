@@ -12,9 +12,13 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 use workers::relay::outgoing;
 
-use super::lifecycle::MESSAGES_PER_REQUEST;
-use super::{Rig, cpu, number};
+use super::cpu;
+use super::rig::{Rig, number};
 use runtime::outcome::Failure;
+
+/// Messages published for one request: the submission, two decisions, five steps, two events of its door, three hints, and
+/// mails to the manager, the approver, two about the grant and three about the end.
+pub(super) const MESSAGES_PER_REQUEST: usize = 20;
 
 /// Loops at once: as many as give the most on two cores.
 const LOOPS: usize = 3;

@@ -1,6 +1,6 @@
 //! Processor time used by the program, the broker and the database.
 
-use super::Rig;
+use super::rig::Rig;
 
 /// Clock ticks a second, as Linux has them for user space.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
-use super::{Rig, figure, number, quantile};
+use super::rig::{Rig, figure, number, quantile};
 use runtime::outcome::Failure;
 use runtime::output::tell;
 

@@ -1,7 +1,7 @@
 //! Whether a request costs the same with an empty table and with a million requests in it.
 
 use super::lifecycle::{ROLES, once, sink};
-use super::{Rig, figure, number};
+use super::rig::{Rig, figure, number};
 use runtime::outcome::Failure;
 use runtime::output::tell;
 

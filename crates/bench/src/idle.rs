@@ -8,7 +8,7 @@ use uuid::Uuid;
 use workers::relay::outgoing;
 
 use super::lifecycle::{ROLES, answer, sink, submission};
-use super::{Rig, figure, quantile};
+use super::rig::{Rig, figure, quantile};
 use runtime::outcome::Failure;
 
 /// Requests measured, one after the other.

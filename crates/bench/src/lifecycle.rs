@@ -17,13 +17,10 @@ use uuid::Uuid;
 use workers::relay::outgoing;
 use workers::{Received, Role, RoleName, World};
 
-use super::ceiling::Ceiling;
-use super::{Rig, cpu, figure, number, wait_for};
+use super::ceiling::{Ceiling, MESSAGES_PER_REQUEST};
+use super::cpu;
+use super::rig::{Rig, figure, number, wait_for};
 use runtime::outcome::Failure;
-
-/// Messages published for one request: the submission, two decisions, five steps, two events of its door, three hints, and
-/// mails to the manager, the approver, two about the grant and three about the end.
-pub(super) const MESSAGES_PER_REQUEST: usize = 20;
 
 /// Roles of a measurement: every lifecycle role, and a sink in the mailer's place.
 pub(super) const ROLES: [RoleName; 7] = [

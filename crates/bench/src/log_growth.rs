@@ -7,13 +7,14 @@ use store::multiply::log::Template;
 use workers::RoleName;
 
 use super::audit::{event, placed};
-use super::{Rig, cpu, figure, number, wait_for};
+use super::cpu;
+use super::rig::{Rig, figure, number, wait_for};
 use runtime::outcome::Failure;
 use runtime::output::tell;
 
 /// Events of one run.
 const EVENTS: usize = 20_000;
-/// The tenant of [`super::DIRECTORY`].
+/// The tenant of [`super::rig::DIRECTORY`].
 pub(super) const TENANT: &str = "contoso";
 
 /// Fills the tenant's log up to this many entries.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
-use super::{Rig, figure, quantile};
+use super::rig::{Rig, figure, quantile};
 use portal;
 use runtime::outcome::Failure;
 use runtime::output::tell;

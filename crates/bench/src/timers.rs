@@ -10,7 +10,7 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::lifecycle::{submission, total};
-use super::{Rig, figure, number, quantile, wait_for};
+use super::rig::{Rig, figure, number, quantile, wait_for};
 use runtime::outcome::Failure;
 
 /// Tenants whose managers have one to thirty seconds.

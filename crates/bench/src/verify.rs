@@ -11,7 +11,8 @@ use tlog::{Verifier, leaf_hash};
 use uuid::Uuid;
 use workers::RoleName;
 
-use super::{Rig, figure, log_growth, number, quantile, wait_for};
+use super::log_growth;
+use super::rig::{Rig, figure, number, quantile, wait_for};
 use operations::bundle_files;
 use operations::export::prove;
 use runtime::outcome::Failure;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use servers::Worker;
 use workers::RoleName;
 
-use super::{Rig, cpu, figure, quantile, wait_for};
+use super::cpu;
+use super::rig::{Rig, figure, quantile, wait_for};
 use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {

@@ -10,8 +10,9 @@ use store::Store;
 use store::audit::AuditRow;
 use uuid::Uuid;
 
+use runtime::answer::outcome_of;
 use runtime::configuration::Settings;
-use runtime::outcome::{Failure, outcome_of};
+use runtime::outcome::Failure;
 use runtime::output::tell;
 use runtime::serve::process_name;
 

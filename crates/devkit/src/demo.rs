@@ -220,7 +220,7 @@ impl Show {
         self.store.enqueue(std::slice::from_ref(&click)).await?;
         let outgoing = workers::relay::outgoing(click.clone());
         self.publisher.publish(std::slice::from_ref(&outgoing)).await?;
-        runtime::outcome::outcome_of(&self.store, &click, PATIENCE).await?;
+        runtime::answer::outcome_of(&self.store, &click, PATIENCE).await?;
         self.say(&format!("{} {by} says {}", view.service_request, verdict.as_str()))
     }
 

@@ -17,7 +17,8 @@ use super::answer::{Answer, Fault, Filled, go};
 use super::changed;
 use super::request::find;
 use super::session::Viewer;
-use runtime::outcome::{Failure, outcome_of};
+use runtime::answer::outcome_of;
+use runtime::outcome::Failure;
 
 /// How long a page waits for the truth.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,6 +2,7 @@
 //! worker roles. Deliberately absent: any page, command or check.
 
 pub mod admin;
+pub mod answer;
 pub mod configuration;
 pub mod connect;
 pub mod listen;

@@ -20,7 +20,8 @@ use super::super::App;
 use super::caller::Caller;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
-use runtime::outcome::{Failure, outcome_of};
+use runtime::answer::outcome_of;
+use runtime::outcome::Failure;
 
 /// How long a call waits for the truth.
 const PATIENCE: Duration = Duration::from_secs(10);
