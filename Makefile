@@ -1,6 +1,6 @@
 # What people type. `make` alone lists it.
 
-.PHONY: help demo dev test check format unit e2e bench build clean
+.PHONY: help demo dev test check format bench build clean
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -11,10 +11,13 @@ demo:           ## watch real requests go all the way on real servers, and end
 dev:            ## start servers and every role, and stay
 	cargo run --locked --quiet -- dev
 
+# Every step and every test runs, whichever of them fails; then the target fails.
 test:           ## everything: format, lints, unit, integration and end-to-end tests
-	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace
+	@failed=0; set -x; \
+	cargo fmt --all --check || failed=1; \
+	cargo clippy --locked --workspace --all-targets -- -D warnings || failed=1; \
+	cargo test --locked --workspace --no-fail-fast || failed=1; \
+	exit $$failed
 
 check:          ## format and lints only
 	cargo fmt --all --check

@@ -1,7 +1,6 @@
 //! A browser, driven over WebDriver (<https://www.w3.org/TR/webdriver2/>).
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use servers::browser::Driver;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::harness::eventually;
+use crate::harness::{eventually, packages, progress};
 
 /// A driver that starts browsers.
 pub struct Browsers {
@@ -48,9 +47,7 @@ impl Browsers {
         let turn = TURN.acquire().await.unwrap();
         drop(rustls::crypto::ring::default_provider().install_default());
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let progress: servers::Progress = Arc::new(|line: &str| eprintln!("{line}"));
-        let driver =
-            Driver::start(&tmp.join(format!("e2e-browser-{name}")), &tmp.join("browser-packages"), &progress).unwrap();
+        let driver = Driver::start(&tmp.join(format!("e2e-browser-{name}")), &packages(), &progress()).unwrap();
         Self { driver, client: Client::new(), _turn: turn }
     }
 

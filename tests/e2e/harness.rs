@@ -12,9 +12,17 @@ use workers::RoleName;
 
 /// Python, installed or unpacked.
 pub fn python() -> std::process::Command {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-packages");
-    let progress: servers::Progress = Arc::new(|line: &str| eprintln!("{line}"));
-    servers::programs::python(&cache, &progress).unwrap().command()
+    servers::programs::python(&packages(), &progress()).unwrap().command()
+}
+
+/// Where packages are unpacked and installed that a bare machine lacks: the cache for `servers::programs`.
+pub fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
+}
+
+/// Says on standard error what `servers` does.
+pub fn progress() -> servers::Progress {
+    Arc::new(|line: &str| eprintln!("{line}"))
 }
 
 /// How long anything may take to come true.
@@ -72,9 +80,9 @@ impl Lockbox {
             amqp_url: None,
             project: folder.clone(),
             data: folder.join("servers"),
-            cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages"),
+            cache: packages(),
             allow: Allow { docker: false, ..Allow::default() },
-            progress: Arc::new(|line| eprintln!("{line}")),
+            progress: progress(),
         })
         .await
         .unwrap();

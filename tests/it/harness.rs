@@ -46,9 +46,9 @@ async fn urls() -> &'static Urls {
             amqp_url: given("LOCKBOX_AMQP_URL"),
             project: data.clone(),
             data: data.clone(),
-            cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages"),
+            cache: packages(),
             allow: Allow { docker: false, ..Allow::default() },
-            progress: Arc::new(|line| eprintln!("{line}")),
+            progress: progress(),
         })
         .await;
         match servers {
@@ -67,18 +67,19 @@ async fn urls() -> &'static Urls {
     .await
 }
 
-/// Where packages are unpacked that a bare machine lacks.
-fn packages(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-packages"))
+/// Where packages are unpacked and installed that a bare machine lacks: the cache for `servers::programs`.
+pub fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
 }
 
-fn progress() -> servers::Progress {
+/// Says on standard error what `servers` does.
+pub fn progress() -> servers::Progress {
     Arc::new(|line: &str| eprintln!("{line}"))
 }
 
 /// Python, installed or unpacked.
 pub fn python() -> std::process::Command {
-    servers::programs::python(&packages("python"), &progress()).unwrap().command()
+    servers::programs::python(&packages(), &progress()).unwrap().command()
 }
 
 /// A Lockbox.
@@ -243,9 +244,7 @@ impl Lockbox {
     /// A copy of the database as it is now, row by row; answers with its URL.
     pub async fn copy_of_database(&self) -> String {
         let copy = fresh_database().await;
-        let client = |name: &str| {
-            servers::programs::postgres_client(name, &packages("postgres-client"), &progress()).unwrap().command()
-        };
+        let client = |name: &str| servers::programs::postgres_client(name, &packages(), &progress()).unwrap().command();
         let dump = client("pg_dump").args(["--no-owner", &self.settings.database_url]).output().unwrap();
         assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
         let mut psql = client("psql")

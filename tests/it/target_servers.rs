@@ -2,15 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use reqwest::{Client, Method, StatusCode};
-use servers::dovecot::Dovecot;
+use servers::dovecot::{Dovecot, Unpacked};
 use servers::nginx::Nginx;
 use servers::{Allow, Options, Servers};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+
+use super::harness::{packages, progress};
 
 const SITE: &str = include_str!("../../examples/gate/nginx.conf");
 
@@ -49,9 +50,7 @@ impl FileSite {
             }
             text
         };
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("webdav-packages");
-        let nginx =
-            Nginx::start(&folder, &cache, configure, &(Arc::new(|line: &str| eprintln!("{line}")) as _)).unwrap();
+        let nginx = Nginx::start(&folder, &packages(), configure, &progress()).unwrap();
         Self { nginx, client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), files }
     }
 
@@ -122,13 +121,11 @@ impl Imap {
 }
 
 /// The example's script, for a Dovecot whose programs are not where they were built for and whose folder is another.
-fn session_script(folder: &Path, cache: &Path) {
-    let root = cache.join("root/usr");
+fn session_script(folder: &Path, unpacked: &Unpacked) {
+    let root = unpacked.root.join("usr");
     let lib = root.join("lib/dovecot");
     let run = folder.join("run").display().to_string();
-    let libraries =
-        format!("{}:{}", root.join(format!("lib/{}-linux-gnu", std::env::consts::ARCH)).display(), lib.display());
-    let beside = format!("LD_LIBRARY_PATH={libraries}:{}/modules/old-stats", lib.display());
+    let beside = format!("LD_LIBRARY_PATH={}", unpacked.libraries);
     let doveadm = format!("{beside} {}/bin/doveadm -c {run}/config", root.display());
     let mut text = include_str!("../../examples/gate/imap-session.sh").to_owned();
     for (from, to) in [
@@ -157,8 +154,7 @@ pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
     std::fs::create_dir_all(folder.join("entries")).unwrap();
     std::fs::write(folder.join("acl"), "* owner lr\n").unwrap();
     let place = |name: &str| folder.join(name).display().to_string();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dovecot-packages");
-    session_script(folder, &cache);
+    session_script(folder, &servers::dovecot::unpacked(&packages(), &progress()).unwrap());
     let configure = |imap: u16, doveadm: u16| {
         let mut text = include_str!("../../examples/gate/dovecot.conf").to_owned();
         for (from, to) in [
@@ -178,7 +174,7 @@ pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
         // Refused logins are not made to wait: this test has many.
         text + "auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"
     };
-    Dovecot::start(folder, &cache, configure, &(Arc::new(|line: &str| eprintln!("{line}")) as _)).unwrap()
+    Dovecot::start(folder, &packages(), configure, &progress()).unwrap()
 }
 
 /// A Postgres with the schemas `sales` and `hr`, which asks everybody but its owner for a password.
@@ -190,9 +186,9 @@ pub async fn database(name: &str) -> (Servers, PgPool) {
         amqp_url: Some("amqp://127.0.0.1:1".into()),
         project: folder.clone(),
         data: folder.clone(),
-        cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages"),
+        cache: packages(),
         allow: Allow { docker: false, ..Allow::default() },
-        progress: Arc::new(|line| eprintln!("{line}")),
+        progress: progress(),
     })
     .await
     .unwrap();

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::debian::BROWSER;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command, find};
 use crate::start::Progress;
-use crate::unpack::{Set, unpack};
+use crate::unpack::unpack;
 use crate::{ports, ready};
 
 /// Where the unpacked browser finds fonts: the system's own, which are not unpacked again, and those that came along.
@@ -46,7 +47,7 @@ impl Driver {
         let (chromium, driver, root) = match installed {
             Some((chromium, driver)) => (chromium, driver, None),
             None => {
-                let unpacked = unpack(Set::Browser, cache, progress)?;
+                let unpacked = unpack(BROWSER, cache, progress)?;
                 let program = |name: &str, path: &str| find(name, &[]).unwrap_or_else(|| unpacked.root.join(path));
                 let chromium = program("chromium", "usr/lib/chromium/chromium");
                 (chromium, program("chromedriver", "usr/bin/chromedriver"), Some(unpacked))

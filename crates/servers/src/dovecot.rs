@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::debian::DOVECOT;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command};
 use crate::start::Progress;
-use crate::unpack::{Set, unpack};
+use crate::unpack::unpack;
 use crate::{ports, ready};
 
 /// A running Dovecot.
@@ -34,6 +35,27 @@ fn own_all(run_as: RunAs, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// A Dovecot's programs and libraries.
+#[derive(Clone, Debug)]
+pub struct Unpacked {
+    /// What stands in it as below `/`.
+    pub root: PathBuf,
+    /// `LD_LIBRARY_PATH` for its programs.
+    pub libraries: String,
+}
+
+/// Unpacks Dovecot into a folder in `cache`. It is unpacked even where it is installed: an installed one reads its
+/// modules, and starts its programs, as root only.
+///
+/// # Errors
+/// When the packages cannot be had.
+pub fn unpacked(cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
+    let unpacked = unpack(DOVECOT, cache, progress)?;
+    let statistics = unpacked.root.join("usr/lib/dovecot/modules/old-stats");
+    let libraries = format!("{}:{}", unpacked.library_path(), statistics.display());
+    Ok(Unpacked { root: unpacked.root, libraries })
+}
+
 impl Dovecot {
     /// Starts one in `folder` with a configuration made for two free ports: IMAP and `doveadm`. What is in the folder
     /// belongs to the servers' user afterwards.
@@ -47,8 +69,8 @@ impl Dovecot {
         progress: &Progress,
     ) -> Result<Self, Error> {
         let run_as = RunAs::choose();
-        let root = unpack(Set::Dovecot, cache, progress)?;
-        let libexec = root.root.join("usr/lib/dovecot");
+        let Unpacked { root, libraries } = unpacked(cache, progress)?;
+        let libexec = root.join("usr/lib/dovecot");
         let choose = |name: &str| ports::choose(&folder.join(name)).map_err(Error::file("choosing a port in", folder));
         let (run, imap, doveadm) = (folder.join("run"), choose("imap-port")?, choose("doveadm-port")?);
         for place in [run.clone(), run.join("login")] {
@@ -77,12 +99,10 @@ impl Dovecot {
         std::fs::write(&whole, text).map_err(Error::file("writing", &whole))?;
         own_all(run_as, folder)?;
         // What Dovecot does by itself when its programs are where they were built for.
-        let mut server = command(&root.root.join("usr/bin/doveconf"), run_as);
-        let libraries = [root.libraries(), libexec.clone(), libexec.join("modules/old-stats")];
-        let libraries: Vec<String> = libraries.iter().map(|folder: &PathBuf| folder.display().to_string()).collect();
-        server.current_dir(folder).env("LD_LIBRARY_PATH", libraries.join(":"));
+        let mut server = command(&root.join("usr/bin/doveconf"), run_as);
+        server.current_dir(folder).env("LD_LIBRARY_PATH", libraries);
         server.args(["-f", "service=master", "-m", "master", "-c"]).arg(&whole).arg("-e");
-        server.arg(root.root.join("usr/sbin/dovecot")).arg("-F").arg("-c").arg(&whole);
+        server.arg(root.join("usr/sbin/dovecot")).arg("-F").arg("-c").arg(&whole);
         let log = folder.join("start.log");
         let mut running = Running::start(server, "Dovecot", &log)?;
         let listens = || std::net::TcpStream::connect(("127.0.0.1", imap)).is_ok();

@@ -42,6 +42,12 @@ pub enum Error {
         /// Its last words.
         said: String,
     },
+    /// Something that may not be downloaded.
+    #[error("{what} is not installed, and LOCKBOX_OFFLINE=1 forbids the download")]
+    Offline {
+        /// What.
+        what: String,
+    },
     /// A server did not become ready.
     #[error("{server} was not ready after {seconds} s; its log is {} and ends:\n{tail}", log.display())]
     NotReady {

@@ -5,6 +5,7 @@
 
 pub mod browser;
 mod child;
+mod debian;
 mod docker;
 pub mod dovecot;
 mod error;
@@ -15,6 +16,7 @@ mod process;
 pub mod programs;
 pub mod rabbitmq;
 mod ready;
+mod registries;
 mod start;
 mod unpack;
 

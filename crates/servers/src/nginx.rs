@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::debian::NGINX;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command, find};
 use crate::start::Progress;
-use crate::unpack::{Set, unpack};
+use crate::unpack::unpack;
 use crate::{ports, ready};
 
 /// The module that speaks WebDAV.
@@ -37,7 +38,7 @@ impl Nginx {
         let (program, module, libraries) = match installed {
             Some(program) if Path::new("/").join(WEBDAV).is_file() => (program, Path::new("/").join(WEBDAV), None),
             installed => {
-                let unpacked = unpack(Set::Nginx, cache, progress)?;
+                let unpacked = unpack(NGINX, cache, progress)?;
                 let program = installed.unwrap_or_else(|| unpacked.root.join("usr/sbin/nginx"));
                 (program, unpacked.root.join(WEBDAV), Some(unpacked.libraries()))
             }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::process::RunAs;
-use crate::{docker, postgres, rabbitmq, unpack};
+use crate::{debian, docker, postgres, rabbitmq, unpack};
 
 /// Gets a line for people at every step.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
@@ -191,7 +191,7 @@ impl Private<'_> {
             return Ok(unpacked.clone());
         }
         let cache = reachable(&self.options.cache, self.run_as, &self.options.progress);
-        let unpacked = unpack::unpack(unpack::Set::Servers, &cache, &self.options.progress)?;
+        let unpacked = unpack::unpack(debian::Set::Servers, &cache, &self.options.progress)?;
         Ok(self.unpacked.insert(unpacked).clone())
     }
 

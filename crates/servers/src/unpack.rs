@@ -1,12 +1,11 @@
-//! Debian packages, downloaded and unpacked into a cache without root: nothing on the system changes. `apt` itself
-//! still checks signatures and hashes.
+//! Debian packages, unpacked into a cache without root: nothing on the system changes.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian::{Set, download};
 use crate::error::Error;
-use crate::process::{find, run};
+use crate::process::run;
 use crate::start::Progress;
 
 /// Where the packages were unpacked.
@@ -25,155 +24,91 @@ impl Unpacked {
             .unwrap_or_else(|| self.root.join("usr/lib"))
     }
 
+    /// The library path for programs from here: shared libraries, and those that a package keeps to itself.
+    pub fn library_path(&self) -> String {
+        let (public, own) = (self.libraries(), self.root.join("usr/lib"));
+        let private = [&public, &own].into_iter().flat_map(|folder| folders(folder)).filter(|folder| {
+            *folder != public
+                && std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    name.starts_with("lib") && name.contains(".so")
+                })
+        });
+        let all = std::iter::once(public.clone()).chain(private.collect::<std::collections::BTreeSet<_>>());
+        all.map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(":")
+    }
+
+    /// A program, wherever its package puts it.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let fixed = ["usr/bin", "usr/sbin", "bin", "sbin", "usr/games", "usr/libexec"].map(|part| self.root.join(part));
+        let own = folders(&self.root.join("usr/lib"));
+        let own = own.into_iter().flat_map(|folder| [folder.join("bin"), folder]);
+        fixed.into_iter().chain(own).map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+
     /// Programs of the unpacked Erlang.
     pub fn erlang(&self) -> PathBuf {
         self.root.join("usr/lib/erlang/bin")
     }
 }
 
-fn apt(program: &str, cache: &Path) -> Command {
-    let mut command = Command::new(program);
-    let lists = cache.join("lists");
-    command
-        .current_dir(cache)
-        .arg("-o")
-        .arg(format!("Dir::State::lists={}", lists.display()))
-        .arg("-o")
-        .arg(format!("Dir::Cache={}", cache.join("apt").display()))
-        .args(["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", "-q"]);
-    command
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
 }
 
-/// What is unpacked together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Set {
-    /// Postgres and RabbitMQ.
-    Servers,
-    /// A browser and its driver, for tests.
-    Browser,
-    /// nginx with WebDAV, for tests of the gate.
-    Nginx,
-    /// Dovecot with IMAP, for tests of mailboxes.
-    Dovecot,
-    /// Python 3, for tests of the examples and of the second verifier.
-    Python,
-    /// Postgres' client programs, for tests that copy a database.
-    PostgresClient,
-}
-
-/// Which of the packages that the servers need are worth unpacking: programs and libraries, without what only
-/// administration scripts want.
-fn is_wanted(package: &str) -> bool {
-    let is_server = package == "rabbitmq-server"
-        || package.strip_prefix("postgresql-").is_some_and(|version| version.chars().all(|c| c.is_ascii_digit()));
-    let is_library = package.starts_with("lib") && !package.contains("perl") && !package.starts_with("libllvm");
-    // The C library must be the system's own.
-    let is_core = ["libc6", "libgcc-s1", "libc-bin"].contains(&package);
-    (is_server || package.starts_with("erlang-") || is_library) && !is_core
-}
-
-/// Unpacks a set into `cache`, or finds it unpacked.
-pub(crate) fn unpack(set: Set, cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
-    let unpacked = Unpacked { root: cache.join("root") };
-    let done = cache.join("complete");
-    if done.is_file() {
-        return Ok(unpacked);
-    }
-    if find("apt-get", &[]).is_none() || find("dpkg-deb", &[]).is_none() {
-        let said = "this is no Debian or Ubuntu".to_owned();
-        return Err(Error::Program { program: "apt-get".to_owned(), said });
-    }
-    for folder in ["lists/partial", "apt/archives/partial", "packages", "root"] {
-        let folder = cache.join(folder);
-        std::fs::create_dir_all(&folder).map_err(Error::file("making the folder", &folder))?;
-    }
-    // Tests that start at once share a cache: one unpacks, the others wait and find it done.
-    let lock = cache.join("lock");
-    let file = std::fs::File::create(&lock).map_err(Error::file("opening", &lock))?;
-    file.lock().map_err(Error::file("locking", &lock))?;
-    if done.is_file() {
-        return Ok(unpacked);
-    }
-    progress("reading Debian's list of packages (nothing on the system changes)");
-    let mut update = apt("apt-get", cache);
-    update.arg("update");
-    run(update, None)?;
-    let packages = wanted(set, cache)?;
-    let what = match set {
-        Set::Servers => "Postgres and RabbitMQ",
-        Set::Browser => "Chromium",
-        Set::Nginx => "nginx",
-        Set::Dovecot => "Dovecot",
-        Set::Python => "Python",
-        Set::PostgresClient => "Postgres' client programs",
-    };
-    progress(&format!("downloading {} packages with {what} into {}", packages.len(), cache.display()));
-    let mut download = apt("apt-get", cache);
-    download.current_dir(cache.join("packages")).arg("download").args(&packages);
-    run(download, None)?;
-    progress("unpacking");
-    let folder = cache.join("packages");
-    let files = std::fs::read_dir(&folder).map_err(Error::file("reading", &folder))?;
-    for file in files.flatten() {
-        let mut extract = Command::new("dpkg-deb");
-        extract.arg("-x").arg(file.path()).arg(&unpacked.root);
-        run(extract, None)?;
-    }
-    merge_libraries(&unpacked.root)?;
-    relocate_erlang(&unpacked.root)?;
-    relocate_dovecot(&unpacked.root)?;
-    std::fs::write(&done, "").map_err(Error::file("writing", &done))?;
-    drop(std::fs::remove_dir_all(folder));
+/// Unpacks a set into a folder of its own in `cache`, or finds it unpacked.
+pub(crate) fn unpack(set: Set<'_>, cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
+    let folder = cache.join(set.name());
+    let unpacked = Unpacked { root: folder.join("root") };
+    once(&folder, &set.name(), || {
+        let packages = folder.join("packages");
+        download(set, cache, &packages, progress)?;
+        progress("unpacking");
+        std::fs::create_dir_all(&unpacked.root).map_err(Error::file("making the folder", &unpacked.root))?;
+        let files = std::fs::read_dir(&packages).map_err(Error::file("reading", &packages))?;
+        for file in files.flatten() {
+            let mut extract = Command::new("dpkg-deb");
+            extract.arg("-x").arg(file.path()).arg(&unpacked.root);
+            run(extract, None)?;
+        }
+        merge_libraries(&unpacked.root)?;
+        relocate_erlang(&unpacked.root)?;
+        relocate_dovecot(&unpacked.root)?;
+        drop(std::fs::remove_dir_all(packages));
+        Ok(())
+    })?;
     Ok(unpacked)
 }
 
-fn wanted(set: Set, cache: &Path) -> Result<BTreeSet<String>, Error> {
-    match set {
-        Set::Servers => servers(cache),
-        Set::Browser => missing(&["chromium", "chromium-driver", "fonts-dejavu-core"], cache),
-        Set::Nginx => missing(&["nginx", "libnginx-mod-http-dav-ext"], cache),
-        Set::Dovecot => missing(&["dovecot-imapd"], cache),
-        Set::Python => missing(&["python3"], cache),
-        // Its wrappers are Perl, its programs aren't.
-        Set::PostgresClient => {
-            let mut packages = missing(&["postgresql-client"], cache)?;
-            packages.retain(|package| !package.contains("perl"));
-            Ok(packages)
-        }
+/// Fills a folder once, whoever else wants it at the same time: one process fills it, the others wait and find it
+/// complete. What a process that ended half-way left is filled again.
+pub(crate) fn once(folder: &Path, what: &str, fill: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    let done = folder.join("complete");
+    if done.is_file() {
+        return Ok(());
     }
+    std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+    let lock = folder.join("lock");
+    let file = std::fs::File::create(&lock).map_err(Error::file("opening", &lock))?;
+    file.lock().map_err(Error::file("locking", &lock))?;
+    if done.is_file() {
+        return Ok(());
+    }
+    if is_offline() {
+        return Err(Error::Offline { what: what.to_owned() });
+    }
+    fill()?;
+    std::fs::write(&done, "").map_err(Error::file("writing", &done))
 }
 
-/// What Postgres and RabbitMQ need, whatever of it this system has.
-fn servers(cache: &Path) -> Result<BTreeSet<String>, Error> {
-    let roots = ["rabbitmq-server".to_owned(), newest_postgres(cache)?];
-    let mut depends = apt("apt-cache", cache);
-    depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
-    depends.args(["--no-replaces", "--no-enhances"]).args(roots);
-    let listed = run(depends, None)?;
-    // Packages stand at the beginning of a line; names in angle brackets are virtual.
-    let names = listed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    Ok(names.map(str::trim).filter(|name| is_wanted(name) && !name.contains(':')).map(str::to_owned).collect())
-}
-
-/// What these packages need that this system does not have.
-fn missing(packages: &[&str], cache: &Path) -> Result<BTreeSet<String>, Error> {
-    let mut install = apt("apt-get", cache);
-    install.args(["--simulate", "--no-install-recommends", "install"]).args(packages);
-    let listed = run(install, None)?;
-    let names = listed.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
-    Ok(names.map(str::to_owned).collect())
-}
-
-fn newest_postgres(cache: &Path) -> Result<String, Error> {
-    let mut newest = apt("apt-cache", cache);
-    newest.args(["search", "--names-only", "^postgresql-[0-9]+$"]);
-    let listed = run(newest, None)?;
-    let versions =
-        listed.lines().filter_map(|line| line.split(' ').next()?.strip_prefix("postgresql-")?.parse::<u32>().ok());
-    versions.max().map(|version| format!("postgresql-{version}")).ok_or_else(|| {
-        let said = "no package of Postgres is known here".to_owned();
-        Error::Program { program: "apt-cache".to_owned(), said }
-    })
+/// Whether nothing may be downloaded.
+pub(crate) fn is_offline() -> bool {
+    #[allow(clippy::disallowed_methods, reason = "a switch of the tests, which have no settings")]
+    let value = std::env::var_os("LOCKBOX_OFFLINE");
+    value.is_some_and(|value| value == "1")
 }
 
 /// Some packages keep libraries in `lib`, which on a running system is `usr/lib`: one folder for all of them.
@@ -243,12 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn servers_and_libraries_are_wanted_and_the_system_is_left_alone() {
-        for package in ["postgresql-15", "rabbitmq-server", "erlang-base", "libpq5", "libsctp1"] {
-            assert!(is_wanted(package), "{package}");
-        }
-        for package in ["libc6", "perl", "libjson-perl", "postgresql-common", "libllvm14", "adduser"] {
-            assert!(!is_wanted(package), "{package}");
-        }
+    fn a_folder_is_filled_once_whoever_asks_at_the_same_time() {
+        let cache = tempfile::tempdir().unwrap();
+        let (folder, fillings) = (cache.path().join("set"), std::sync::atomic::AtomicU32::new(0));
+        let fill = || {
+            fillings.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(())
+        };
+        let fails = || Err(Error::Program { program: "dpkg-deb".into(), said: "no".into() });
+        assert!(once(&folder, "a set", fails).is_err());
+        std::thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| once(&folder, "a set", fill).unwrap());
+            }
+        });
+        assert_eq!(fillings.into_inner(), 1);
     }
 }

@@ -119,9 +119,9 @@ impl Show {
     }
 }
 
-/// Python, installed or unpacked beside the servers' packages.
+/// Python, installed or unpacked into the servers' cache.
 async fn python(bundle: &Path) -> Option<Program> {
-    let cache = std::path::absolute(bundle.with_file_name("cache").join("python")).ok()?;
+    let cache = std::path::absolute(bundle.with_file_name("cache")).ok()?;
     let progress: servers::Progress = Arc::new(tell);
     let finding = tokio::task::spawn_blocking(move || servers::programs::python(&cache, &progress));
     finding.await.ok()?.inspect_err(|error| tracing::debug!(%error, "no Python")).ok()

