@@ -1,5 +1,5 @@
--- Who there is and what they may do. Authority is read from these rows at the moment of every decision; nothing that
--- a message claims about a person counts.
+-- Tenants, people and what they may do. Authority is read from these rows at the moment of every decision; what a message
+-- claims about a person does not count.
 
 create table tenants (
     id               uuid primary key,
@@ -14,7 +14,26 @@ create table tenants (
     access_ceiling_seconds    bigint  not null constraint tenants_access_ceiling_check    check (access_ceiling_seconds between 1 and 604800),
     required_approvals        integer not null constraint tenants_required_approvals_check check (required_approvals between 1 and 10),
     comment_required          boolean not null default false,
-    reminders_seconds         bigint[] not null default '{}'
+    reminders_seconds         bigint[] not null default '{}',
+    passkey_required          boolean not null default false,
+    -- From the first change in the portal on, `lockbox apply` leaves a tenant's own rules alone.
+    settings_by               text not null default 'operator' constraint tenants_settings_by_check check (settings_by in ('operator', 'customer')),
+    -- Groups, and people or groups per service, as the tenant's approvers set them in the portal. `assignments` is made
+    -- from this.
+    deciders                  jsonb,
+    -- From the first change in the portal on, `lockbox apply` leaves a tenant's approvers alone.
+    deciders_by               text not null default 'operator' constraint tenants_deciders_by_check check (deciders_by in ('operator', 'customer')),
+    -- Null: access needs no proof in the log. 0: the log's own signature is enough. More: so many witnesses must have signed.
+    witnesses_required        integer constraint tenants_witnesses_required_check check (witnesses_required between 0 and 10)
+);
+
+create table witnesses (
+    tenant uuid not null references tenants (id),
+    name   text not null,
+    url    text not null,
+    -- Its public key: name+id+key.
+    key    text not null,
+    primary key (tenant, name)
 );
 
 create table people (
@@ -72,3 +91,36 @@ create table producers (
     command text not null,
     primary key (login, command)
 );
+
+-- While an approver is out of office, a delegate decides.
+create table delegations (
+    id         uuid primary key,
+    person     uuid not null references people (id),
+    delegate   uuid not null references people (id),
+    from_at    timestamptz not null default clock_timestamp(),
+    until_at   timestamptz not null,
+    ended_at   timestamptz,
+    constraint delegations_other check (person <> delegate),
+    constraint delegations_window check (until_at > from_at)
+);
+create index delegations_delegate on delegations (delegate) where ended_at is null;
+
+-- Nobody outside the tenant decides, not even for somebody who is away.
+create function delegations_guard() returns trigger language plpgsql as $$
+begin
+    if not exists (select from people p join people d on d.tenant = p.tenant where p.id = new.person and d.id = new.delegate) then
+        raise exception 'a delegate belongs to the same tenant' using errcode = 'LB001', constraint = 'delegations_side';
+    end if;
+    return new;
+end $$;
+create trigger delegations_guard before insert or update on delegations for each row execute function delegations_guard();
+
+-- Roles as they are held now: a delegate holds what the person who is away holds, no longer and nothing else.
+create view current_assignments as
+    select person, role, service from assignments
+    union
+    select d.delegate, a.role, a.service
+    from delegations d
+    join assignments a on a.person = d.person and a.role = 'approver'
+    join people p on p.id = d.person and p.enabled
+    where d.ended_at is null and d.from_at <= clock_timestamp() and clock_timestamp() < d.until_at;

@@ -5,7 +5,7 @@ create table requests (
     id              uuid primary key,
     -- The exact bytes that deciders are shown, and their SHA-256.
     content         bytea not null,
-    digest          bytea not null constraint requests_digest_check check (digest = sha256(content)),
+    digest          bytea not null constraint requests_digest_check check (content_erased_at is not null or digest = sha256(content)),
     -- Copies from the content, for lists and searches.
     tenant          uuid not null references tenants (id),
     service_request text not null,
@@ -27,6 +27,7 @@ create table requests (
     -- Why it ended, was withdrawn, or at which stage it expired.
     cause           text,
     over_at         timestamptz,
+    content_erased_at timestamptz,
     constraint requests_state_check check (
         (state = 'awaiting_manager' and manager is null and decide_by is null and access_until is null and over_at is null)
         or (state = 'awaiting_customer' and manager is not null and decide_by is not null and access_until is null and over_at is null)
@@ -41,6 +42,11 @@ create index requests_open on requests (tenant, service_request) where over_at i
 create index requests_submitted on requests (submitted_at desc, id);
 create index requests_ticket on requests (service_request);
 create index requests_requester on requests (requester, submitted_at desc);
+create index requests_tenant on requests (tenant, submitted_at desc, id desc);
+create index requests_waiting on requests (state, submitted_at desc, id desc) where over_at is null;
+create index requests_requester_open on requests (requester) where over_at is null;
+-- The gate reads this for every check.
+create index requests_live on requests (requester, tenant, service) where state = 'granted';
 
 -- Every legal move. Anything else is refused, whoever asks.
 create table legal_moves (
@@ -58,7 +64,11 @@ insert into legal_moves values
     ('awaiting_customer', 'customer_rejected'),
     ('awaiting_customer', 'expired'),
     ('awaiting_customer', 'withdrawn'),
-    ('granted', 'ended');
+    ('granted', 'ended'),
+    ('awaiting_manager', 'awaiting_manager'), -- a comment
+    ('granted', 'granted'),
+    ('ended', 'ended'), -- the customer's word on the access report
+    ('awaiting_manager', 'granted'); -- break-glass access, with a second manager's approval
 
 create table decisions (
     request    uuid not null references requests (id),
@@ -72,6 +82,9 @@ create table decisions (
     channel    text not null,
     duration_seconds bigint,
     decided_at timestamptz not null,
+    -- The signature of the passkey that decided.
+    passkey    jsonb,
+    comment_erased_at timestamptz,
     constraint decisions_key primary key (request, stage, person)
 );
 
@@ -104,7 +117,19 @@ begin
     if old.decide_by is not null and new.decide_by is distinct from old.decide_by then
         raise exception 'the deadline never moves' using errcode = 'LB001', constraint = 'requests_deadline';
     end if;
-    if new.state = 'awaiting_customer' and old.state = 'awaiting_manager' then
+    if new.state = old.state then
+        if (new.manager, new.decide_by, new.access_from, new.access_until, new.cause, new.over_at)
+           is distinct from
+           (old.manager, old.decide_by, old.access_from, old.access_until, old.cause, old.over_at) then
+            raise exception 'a step that stays in a state changes nothing else' using errcode = 'LB001', constraint = 'requests_same_state';
+        end if;
+        if new.state = 'ended' then
+            -- The only step after an end is the customer's word on the closing report.
+            update emergency_uses set reviewed_at = now_is where request = new.id and reviewed_at is null;
+        end if;
+        return new;
+    end if;
+    if new.state = 'awaiting_customer' then
         if now_is >= old.review_by then
             raise exception 'the deadline of the review has passed' using errcode = 'LB002', constraint = 'requests_deadline';
         end if;
@@ -115,14 +140,18 @@ begin
             raise exception 'no yes of a manager stands behind this' using errcode = 'LB001', constraint = 'requests_yeses';
         end if;
     elsif new.state = 'granted' then
-        if now_is >= old.decide_by then
-            raise exception 'the deadline of the decision has passed' using errcode = 'LB002', constraint = 'requests_deadline';
-        end if;
-        select count(*) into yeses from decisions
-        where request = new.id and stage = 'customer' and verdict = 'approve' and digest = new.digest
-          and person not in (new.requester, old.manager);
-        if yeses < new.required_approvals then
-            raise exception 'too few yeses of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+        if old.state = 'awaiting_manager' then
+            perform emergency_guard(old, new, now_is);
+        else
+            if now_is >= old.decide_by then
+                raise exception 'the deadline of the decision has passed' using errcode = 'LB002', constraint = 'requests_deadline';
+            end if;
+            select count(*) into yeses from decisions
+            where request = new.id and stage = 'customer' and verdict = 'approve' and digest = new.digest
+              and person not in (new.requester, old.manager);
+            if yeses < new.required_approvals then
+                raise exception 'too few yeses of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+            end if;
         end if;
         if new.access_until - new.access_from > make_interval(secs => new.duration_seconds) then
             raise exception 'access is longer than was asked for' using errcode = 'LB001', constraint = 'requests_duration';
@@ -134,7 +163,24 @@ begin
     end if;
     return new;
 end $$;
-create trigger requests_guard_update before update on requests for each row execute function requests_guard_update();
+
+-- Redacting what a person wrote: the justification in a request's content, and comments of decisions. Only of requests that
+-- are over, as a running one is decided by what its approvers are shown. The digest stays: it commits to the content as it
+-- was decided on.
+create function requests_guard_erasure() returns trigger language plpgsql as $$
+begin
+    if old.content_erased_at is not null or old.over_at is null
+       or to_jsonb(new) - 'content' - 'content_erased_at' <> to_jsonb(old) - 'content' - 'content_erased_at'
+       or convert_from(new.content, 'UTF8')::jsonb - 'reason' <> convert_from(old.content, 'UTF8')::jsonb - 'reason' then
+        raise exception 'only the reason of a request that is over is erased, once' using errcode = 'LB001', constraint = 'requests_only_erased';
+    end if;
+    return new;
+end $$;
+
+create trigger requests_guard_update before update on requests for each row
+    when (new.content_erased_at is not distinct from old.content_erased_at) execute function requests_guard_update();
+create trigger requests_guard_erasure before update on requests for each row
+    when (new.content_erased_at is distinct from old.content_erased_at) execute function requests_guard_erasure();
 
 create function history_is_kept() returns trigger language plpgsql as $$
 begin
@@ -142,15 +188,53 @@ begin
 end $$;
 create trigger requests_kept before delete on requests for each row execute function history_is_kept();
 create trigger requests_kept_whole before truncate on requests execute function history_is_kept();
-create trigger decisions_kept before update or delete on decisions for each row execute function history_is_kept();
+
+create function decisions_guard_erasure() returns trigger language plpgsql as $$
+begin
+    if new.comment is not null or new.comment_erased_at is null or old.comment_erased_at is not null
+       or to_jsonb(new) - 'comment' - 'comment_erased_at' <> to_jsonb(old) - 'comment' - 'comment_erased_at'
+       or not exists (select from requests where id = old.request and over_at is not null) then
+        raise exception 'only the comment of a decision is erased, when its request is over' using errcode = 'LB001', constraint = 'decisions_only_erased';
+    end if;
+    return new;
+end $$;
+
+create trigger decisions_kept before delete on decisions for each row execute function history_is_kept();
+create trigger decisions_guard_erasure before update on decisions for each row execute function decisions_guard_erasure();
 create trigger decisions_kept_whole before truncate on decisions execute function history_is_kept();
 
 -- What is due and when. A row is there exactly while the timer is armed.
 create table timers (
     request    uuid not null references requests (id),
-    kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'access_end')),
+    kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'reminder', 'access_end', 'requester_disabled')),
     generation integer not null default 1,
     due_at     timestamptz not null,
     primary key (request, kind)
 );
 create index timers_due on timers (due_at);
+
+-- A disabled engineer: pending requests are withdrawn and open access is ended, whoever disables and however. The timer is
+-- armed in the transaction that disables; the lifecycle does the rest through its sweep.
+create function people_take_back() returns trigger language plpgsql as $$
+begin
+    -- Overdue at once, by as much as the sweep of timers leaves to hints: nobody hints here.
+    insert into timers (request, kind, due_at)
+        select id, 'requester_disabled', clock_timestamp() - interval '2 seconds'
+        from requests where requester = new.id and over_at is null
+        on conflict do nothing;
+    return null;
+end $$;
+create trigger people_take_back after update on people for each row
+    when (old.enabled and not new.enabled) execute function people_take_back();
+
+-- A request that is granted while its engineer is being disabled waits for that, and is ended like the others.
+create function requests_still_enabled() returns trigger language plpgsql as $$
+begin
+    if not (select enabled from people where id = new.requester for share) then
+        insert into timers (request, kind, due_at)
+            values (new.id, 'requester_disabled', clock_timestamp() - interval '2 seconds') on conflict do nothing;
+    end if;
+    return null;
+end $$;
+create trigger requests_still_enabled after update on requests for each row
+    when (old.state is distinct from new.state and new.state = 'granted') execute function requests_still_enabled();

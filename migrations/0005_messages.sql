@@ -45,6 +45,15 @@ create table parked_messages (
     status      text not null default 'parked' constraint parked_status_check check (status in ('parked', 'replayed', 'discarded')),
     resolved_at timestamptz,
     resolved_by text,
-    note        text
+    note        text,
+    erased_at   timestamptz
 );
 create index parked_open on parked_messages (parked_at) where status = 'parked';
+
+-- A flood of requests or comments must not flood a mailbox: how many mails each address was sent in which hour.
+create table mail_counts (
+    address text not null,
+    hour    timestamptz not null,
+    mails   integer not null,
+    primary key (address, hour)
+);

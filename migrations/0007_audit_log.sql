@@ -1,10 +1,6 @@
--- The audit log becomes a Merkle log per tenant that nobody can change unseen. Events are kept as before, now by month;
--- their place in the log is a row of its own, so that no row of either ever changes. docs/audit-format.md has the bytes.
-
-alter table audit_events rename to audit_events_before;
-alter index audit_events_pkey rename to audit_events_before_pkey;
-drop index audit_events_step, audit_events_at, audit_events_tenant, audit_events_person, audit_events_ticket,
-    audit_events_cause, audit_events_text, audit_events_request;
+-- The audit log: every event and every refusal, once, as the exact bytes that were published, in a Merkle log per tenant
+-- that nobody can change unseen. Events are stored by month; their place in the log is a row of its own, so that no row of
+-- either ever changes. docs/audit-format.md has the bytes.
 
 create table audit_events (
     id              uuid not null,
@@ -33,6 +29,7 @@ create index audit_events_tenant on audit_events (tenant, at);
 create index audit_events_person on audit_events (person, at) where person is not null;
 create index audit_events_ticket on audit_events (service_request) where service_request is not null;
 create index audit_events_cause on audit_events (cause) where cause is not null;
+create index audit_events_type on audit_events (type, at);
 create index audit_events_text on audit_events using gin (to_tsvector('simple', text)) where text is not null;
 
 create trigger audit_events_kept before update or delete on audit_events for each row execute function history_is_kept();
@@ -72,9 +69,6 @@ begin
 end $$;
 select audit_prepare_months();
 
-insert into audit_events (id, at, recorded_at, type, tenant, request, version, service_request, person, cause, text, body, canonical)
-select id, at, recorded_at, type, tenant, request, version, service_request, person, cause, text, body, false from audit_events_before;
-
 -- What was recorded and has no place in a log yet. Rows come and go; the order in which they came is no promise.
 create table audit_staged (
     n          bigint generated always as identity primary key,
@@ -88,10 +82,6 @@ create table audit_staged (
 create index audit_staged_due on audit_staged (look_after, n);
 -- Two different events can never claim the same step of a request.
 create unique index audit_staged_step on audit_staged (request, version) where version is not null;
-
-insert into audit_staged (id, at, request, version)
-select id, at, request, version from audit_events_before order by at, version;
-drop table audit_events_before;
 
 create table audit_logs (
     id           integer generated always as identity primary key,
@@ -213,3 +203,57 @@ begin
 end $$;
 create trigger texts_guard before update or delete on texts for each row execute function texts_guard();
 create trigger texts_kept_whole before truncate on texts execute function history_is_kept();
+
+-- Steps are in the log in their order: where access.granted is, both yeses stand before it.
+create function access_is_proved(asked uuid) returns boolean language sql stable security definer set search_path from current as $$
+    select exists (
+        select from requests r join tenants t on t.id = r.tenant
+        where r.id = asked and (
+            t.witnesses_required is null
+            or exists (
+                select from audit_events a join audit_entries e on e.event = a.id
+                where a.request = r.id and a.type = 'access.granted' and (
+                    (t.witnesses_required = 0
+                     and exists (select from audit_checkpoints c where c.log = e.log and c.size > e.index))
+                    or (t.witnesses_required > 0 and exists (
+                        select from audit_cosignatures s join witnesses w on w.tenant = t.id and w.name = s.witness
+                        where s.log = e.log and s.size > e.index
+                        group by s.size having count(*) >= t.witnesses_required))
+                )
+            )
+        )
+    )
+$$;
+
+-- The record goes on to other systems (`lockbox audit forward`): how far each of them has taken each log. The place moves
+-- only after the other end took what stands before it, so what is sent again after a crash is little, and nothing is left out.
+
+create table audit_forwards (
+    -- Address of the other end, without secrets.
+    destination text not null,
+    log         integer not null references audit_logs (id),
+    -- Index of the first entry that it has not taken.
+    next        bigint not null default 0 constraint audit_forwards_next_check check (next >= 0),
+    moved_at    timestamptz not null default clock_timestamp(),
+    primary key (destination, log)
+);
+
+-- Months of events move away (`lockbox audit retain`), after they were exported and the export was verified. Their entries,
+-- leaf hashes and tree stay, so that every checkpoint goes on to be provable; the events themselves are in the archive.
+
+create table audit_archives (
+    log         integer not null references audit_logs (id),
+    -- First day of the month, in UTC.
+    month       date not null,
+    -- Entries of the log before this one may be in the archive alone: a multiple of 256, so that what is left begins a tile.
+    cut         bigint not null constraint audit_archives_cut_check check (cut >= 0 and cut % 256 = 0),
+    -- Entries whose events moved.
+    entries     bigint not null,
+    -- The bundle that has them.
+    bundle      text not null,
+    sha256      bytea not null,
+    archived_at timestamptz not null default clock_timestamp(),
+    primary key (log, month)
+);
+create trigger audit_archives_kept before update or delete on audit_archives for each row execute function history_is_kept();
+create trigger audit_archives_kept_whole before truncate on audit_archives execute function history_is_kept();

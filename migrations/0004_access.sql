@@ -82,6 +82,12 @@ end $$;
 create trigger requests_door after update on requests for each row
     when (new.state is distinct from old.state and new.state in ('granted', 'ended')) execute function requests_door();
 
--- Access that was open before there were doors.
-insert into doors (request, state, until_at, next_try_at)
-    select id, 'opening', access_until, access_from from requests where state = 'granted';
+-- What the engineer shows at the gate. One a grant: a new one replaces the old. Only its hash is stored, so reading this
+-- table opens nothing.
+create table grant_handles (
+    request     uuid primary key references requests (id),
+    handle_hash bytea not null constraint grant_handles_hash_key unique,
+    person      uuid not null references people (id),
+    issued_at   timestamptz not null default clock_timestamp(),
+    constraint grant_handles_hash_check check (octet_length(handle_hash) = 32)
+);

@@ -28,8 +28,9 @@ create table webhook_deliveries (
 );
 create index webhook_deliveries_due on webhook_deliveries (due_at);
 
+-- Whoever appends events needs no right of its own on webhooks.
 -- In the transaction that puts an event on record, and once: a copy of an event adds no row and so no delivery.
-create function webhooks_take() returns trigger language plpgsql as $$
+create function webhooks_take() returns trigger language plpgsql security definer set search_path from current as $$
 begin
     insert into webhook_deliveries (webhook, event)
     select w.id, a.id
