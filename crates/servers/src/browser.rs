@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::debian::BROWSER;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command, find};
-use crate::start::Progress;
+use crate::progress::Progress;
 use crate::unpack::unpack;
 use crate::{ports, ready};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::process::{find, run};
-use crate::start::Progress;
+use crate::progress::Progress;
 
 /// How long lists of packages are good for, unless a download fails before.
 const FRESH: Duration = Duration::from_secs(6 * 60 * 60);

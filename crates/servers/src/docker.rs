@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::process::find;
-use crate::start::Progress;
+use crate::progress::Progress;
 
 /// Whether an engine answers within two seconds.
 pub(crate) fn answers() -> bool {

@@ -14,6 +14,7 @@ mod ports;
 pub mod postgres;
 mod process;
 pub mod programs;
+mod progress;
 pub mod rabbitmq;
 mod ready;
 mod registries;
@@ -22,4 +23,5 @@ mod unpack;
 
 pub use child::Worker;
 pub use error::Error;
-pub use start::{Allow, Options, Progress, Servers, Source};
+pub use progress::Progress;
+pub use start::{Allow, Options, Servers, Source};

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::error::Error;
 use crate::process::{RunAs, Running, command, find, kill_leftovers, run};
-use crate::start::Progress;
+use crate::progress::Progress;
 use crate::{ports, ready};
 
 /// A Postgres of ours.

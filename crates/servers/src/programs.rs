@@ -11,7 +11,7 @@ use crate::debian::{POSTGRES_CLIENT, PYTHON, Set, are_installed};
 use crate::error::Error;
 use crate::postgres::installed;
 use crate::process::find;
-use crate::start::Progress;
+use crate::progress::Progress;
 use crate::unpack::{Unpacked, is_offline, unpack};
 
 pub use crate::registries::{node_with, python_with};

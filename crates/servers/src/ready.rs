@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::process::{Running, tail};
-use crate::start::Progress;
+use crate::progress::Progress;
 
 fn first_byte(port: u16, hello: &[u8]) -> Option<u8> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));

@@ -8,7 +8,7 @@ use crate::debian::PIP;
 use crate::error::Error;
 use crate::process::{find, run};
 use crate::programs::{Program, python};
-use crate::start::Progress;
+use crate::progress::Progress;
 use crate::unpack::{once, unpack};
 
 /// Node.js as a package of PyPI, for a machine without one.

@@ -2,15 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::process::RunAs;
+use crate::progress::Progress;
 use crate::{debian, docker, postgres, rabbitmq, unpack};
-
-/// Gets a line for people at every step.
-pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Where a server came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

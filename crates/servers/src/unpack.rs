@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::debian::{Set, download};
 use crate::error::Error;
 use crate::process::run;
-use crate::start::Progress;
+use crate::progress::Progress;
 
 /// Where the packages were unpacked.
 #[derive(Clone, Debug)]
