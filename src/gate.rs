@@ -27,9 +27,11 @@ pub use token::Signer;
 
 mod answer;
 mod ask;
+mod code;
 mod decide;
 mod handle;
 mod questions;
+mod refused;
 mod token;
 mod uses;
 
