@@ -12,4 +12,12 @@ if [ -n "$LOCKBOX_UNTIL" ]; then
         sh -c 'sleep "$LOCKBOX_REST"; doveadm kick "$USER"; sleep 5; doveadm kick "$USER"; rm -f "$0"' \
         "/run/dovecot/lockbox-$USER-$LOCKBOX_UNTIL" </dev/null >/dev/null 2>&1 3>&- &
 fi
+# Whoever only reads has no subscriptions; with Dovecot 2.4 whoever may write has more rights. The login says so under names
+# that shells drop, so it is said again here.
+if [ -n "$LOCKBOX_READS" ]; then
+    exec env NAMESPACE/INBOX/SUBSCRIPTIONS=no "$@"
+fi
+if [ -n "$LOCKBOX_RIGHTS" ]; then
+    exec env "NAMESPACE/INBOX/MAILBOX/*/ACL/OWNER/RIGHTS=$LOCKBOX_RIGHTS" "$@"
+fi
 exec "$@"

@@ -126,11 +126,11 @@ async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_re
     lockbox.servers.broker.as_mut().unwrap().kill();
     assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::OK);
     until_over(&lockbox, site).await;
-    assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::FORBIDDEN, "on time");
+    assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::UNAUTHORIZED, "on time");
     door(&lockbox, site, "closed").await;
     lockbox.servers.broker.as_mut().unwrap().restart().unwrap();
     asked.kill();
-    files.nginx.stop();
+    files.stop();
     mail.stop();
     target.stop().await;
     lockbox.finish().await;

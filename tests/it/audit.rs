@@ -8,7 +8,7 @@ use store::audit::AuditFilter;
 
 use crate::harness::{Lockbox, ROLES, eventually, submission};
 
-fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String, String) {
+pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
         .args(arguments)
         .env("LOCKBOX_DATABASE_URL", &lockbox.settings.database_url)

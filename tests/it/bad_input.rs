@@ -50,6 +50,33 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_the_gate_could_never_match_is_refused_before_anybody_approves_it() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    for (service, resource, words) in [
+        ("sharepoint", "contoso.example/sites/board", "must be an https URL"),
+        ("sharepoint", "http://contoso.example/sites/board", "must be an https URL"),
+        ("sharepoint", "https://contoso.example/sites/board?x=1", "must be an https URL"),
+        ("onedrive", "https://contoso.example/sites/../etc", "must be an https URL"),
+        ("onedrive", "https://contoso.example/sites//board", "must be an https URL"),
+        ("sharepoint", "the board site", "must be an https URL"),
+        ("exchange_online", "finance", "must be the address of a mailbox"),
+    ] {
+        let mut data = with("resource", json!(resource));
+        data["service"] = service.into();
+        let id = lockbox.publish(Kind::RequestSubmit, &data).await;
+        let answer = lockbox.answer(&id).await;
+        let said = body(&answer);
+        assert_eq!((answer.type_name.as_str(), &said["code"]), ("request.refused", &json!("invalid")), "{said}");
+        let message = said["message"].as_str().unwrap();
+        assert!(message.contains("resource") && message.contains(words), "{resource}: {said}");
+    }
+    let mut good = with("resource", json!("https://contoso.example/sites/board/"));
+    good["service"] = "sharepoint".into();
+    lockbox.submit(&good).await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let text = |data: &Value| String::from_utf8(envelope(Kind::RequestSubmit, "x", data)).unwrap();

@@ -33,6 +33,8 @@ async fn traefik_and_envoy_are_answered_in_their_own_way() {
     };
     assert_eq!(status(Method::GET, traefik, &forwarded("/sites/a/x")).await, StatusCode::NO_CONTENT);
     assert_eq!(status(Method::GET, traefik, &forwarded("/sites/b/x")).await, StatusCode::FORBIDDEN);
+    let caddy = traefik.replace("traefik", "caddy");
+    assert_eq!(status(Method::GET, &caddy, &forwarded("/sites/a/x")).await, StatusCode::NO_CONTENT);
     // A client that makes Traefik drop its own header cannot put nginx' in its place.
     let smuggled = [("x-original-uri", "/sites/a/x"), ("x-original-method", "GET")];
     assert_eq!(status(Method::GET, traefik, &smuggled).await, StatusCode::FORBIDDEN);

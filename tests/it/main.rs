@@ -6,6 +6,7 @@ mod architecture;
 mod audit;
 mod authenticator;
 mod bad_input;
+mod beside;
 mod bounces;
 #[path = "../e2e/browser.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
@@ -25,6 +26,7 @@ mod forms;
 mod forward;
 mod gate;
 mod gate_proxies;
+mod gate_tokens;
 mod graphs;
 mod guard;
 mod hardening;
@@ -47,9 +49,11 @@ mod settings;
 mod sign_in;
 mod statements;
 mod target_files;
+mod target_links;
 mod target_mailbox;
 mod target_postgres;
 mod target_servers;
+mod target_webdav;
 mod time;
 mod webhooks;
 mod witness;

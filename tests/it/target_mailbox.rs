@@ -1,13 +1,15 @@
 //! Mailboxes of a Dovecot.
 
+use std::path::Path;
 use std::time::Duration;
 
 use connectors::{Config, Connector, Found, Mailbox, MailboxSettings, Mode, Order, Target, build};
 use domain::Verdict::Approve;
+use servers::programs::{debian, or_skip};
 use workers::RoleName;
 
-use crate::gate::{Gate, end, granted, handle, uses};
-use crate::harness::{Lockbox, ROLES, eventually, submission};
+use crate::gate::{Gate, end, granted, handle, make_writable, uses};
+use crate::harness::{Lockbox, ROLES, eventually, packages, progress, submission};
 use crate::target_servers::{Imap, folder, mail_server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +44,13 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     session.say("EXPUNGE").await;
     assert!(session.say("CREATE more").await.contains("NOPERM"));
     assert!(session.say("COPY 1 INBOX").await.contains("NOPERM"));
+    let subscriptions = folder.join("mail/finance@contoso.example/subscriptions");
+    for command in ["SUBSCRIBE INBOX", "SUBSCRIBE Archive", "UNSUBSCRIBE INBOX"] {
+        session.say(command).await;
+        assert_eq!(std::fs::read_to_string(&subscriptions).unwrap(), "INBOX\n", "{command} changes the owner's list");
+    }
+    assert!(session.say("SUBSCRIBE Archive").await.contains("x NO"));
+    assert!(session.say("LIST \"\" *").await.contains("Archive"), "every folder is shown");
     let mut another = Imap::enter(server.imap, robin, &shown).await.unwrap();
     another.say("SELECT INBOX").await;
     assert!(another.say("FETCH 1 (FLAGS BODY.PEEK[TEXT])").await.contains("content of"), "nothing was deleted");
@@ -92,6 +101,104 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     assert!(Imap::enter(server.imap, robin, &shown).await.is_ok());
     gate.close().await;
     assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "no gate, no mailbox");
+    server.stop();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_grants_for_a_mailbox_a_session_has_the_one_whose_token_was_shown() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let place = folder("two-grants");
+    let server = mail_server(&place, &gate.address.to_string());
+    let doveadm = format!("http://127.0.0.1:{}", server.doveadm);
+    let door = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
+    let (reading, writing) = (granted(&lockbox, &submission()).await, granted(&lockbox, &submission()).await);
+    make_writable(&lockbox, writing).await;
+    // The one that may write lasts longer.
+    for (grant, mode, seconds) in [(reading, Mode::ReadOnly, 30), (writing, Mode::ReadWrite, 50)] {
+        door.open(&Order {
+            grant,
+            tenant: "contoso".into(),
+            service: "exchange_online".into(),
+            resource: "finance@contoso.example".into(),
+            mode,
+            engineer: "robin".into(),
+            until: contracts::envelope::wall_clock() + chrono::TimeDelta::seconds(seconds),
+        })
+        .await
+        .unwrap();
+    }
+    for (grant, rights) in [(reading, "READ-ONLY"), (writing, "READ-WRITE")] {
+        let shown = handle(&lockbox, grant).await;
+        let mut session = Imap::enter(server.imap, "robin*finance@contoso.example", &shown).await.unwrap();
+        let said = session.say("SELECT INBOX").await;
+        assert!(said.contains(rights), "{said}");
+    }
+    gate.close().await;
+    server.stop();
+    lockbox.finish().await;
+}
+
+/// What mbsync writes for a folder of the mailbox.
+fn pulled(folder: &Path) -> Vec<String> {
+    let mails =
+        ["cur", "new"].iter().flat_map(|part| std::fs::read_dir(folder.join(part)).into_iter().flatten().flatten());
+    mails.map(|mail| std::fs::read_to_string(mail.path()).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mbsync_pulls_every_mail_of_every_folder_and_can_push_none() {
+    let Some(mbsync) = or_skip(debian(&["isync"], "mbsync", &packages(), &progress())) else { return };
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let gate = Gate::open(&lockbox).await;
+    let place = folder("mbsync");
+    let server = mail_server(&place, &gate.address.to_string());
+    let doveadm = format!("http://127.0.0.1:{}", server.doveadm);
+    let door = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
+    let mut asked = submission();
+    asked["duration_seconds"] = 600.into();
+    let request = granted(&lockbox, &asked).await;
+    let shown = handle(&lockbox, request).await;
+    let until = lockbox.view(request).await.access_until.unwrap();
+    door.open(&Order {
+        grant: request,
+        tenant: "contoso".into(),
+        service: "exchange_online".into(),
+        resource: "finance@contoso.example".into(),
+        mode: Mode::ReadOnly,
+        engineer: "robin".into(),
+        until,
+    })
+    .await
+    .unwrap();
+    let here = folder("mbsync-copy");
+    let config = here.join("config");
+    let text = format!(
+        "IMAPAccount contoso\nHost 127.0.0.1\nPort {}\nUser robin*finance@contoso.example\nPass {shown}\nSSLType None\nAuthMechs LOGIN\n\n\
+         IMAPStore far\nAccount contoso\n\nMaildirStore near\nPath PLACE/\nInbox PLACE/INBOX\nSubFolders Verbatim\n\n\
+         Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSyncState *\nSync All\n",
+        server.imap,
+    );
+    let text = text.replace("PLACE", &here.display().to_string());
+    std::fs::write(&config, text).unwrap();
+    let run = async || {
+        let mut command = mbsync.command();
+        command.arg("-c").arg(&config).arg("-a").env("HOME", &here);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let first = run().await;
+    let said = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert_eq!(pulled(&here.join("INBOX")).len(), 1, "{said}");
+    assert!(pulled(&here.join("INBOX"))[0].contains("content of finance@contoso.example"));
+    assert!(pulled(&here.join("Archive"))[0].contains("archive of finance@contoso.example"), "{said}");
+    // A mail that is put into the copy does not get into the customer's mailbox.
+    std::fs::write(here.join("INBOX/new/1.pushed"), "Subject: pushed\n\npushed\n").unwrap();
+    let second = run().await;
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("Permission denied") && said.contains("refuses to store"), "the push is refused: {said}");
+    assert!(pulled(&place.join("mail/finance@contoso.example")).iter().all(|mail| !mail.contains("pushed")));
+    gate.close().await;
     server.stop();
     lockbox.finish().await;
 }

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Client, Method, StatusCode};
+use servers::apache::Apache;
 use servers::dovecot::{Dovecot, Unpacked};
 use servers::nginx::Nginx;
 use servers::{Allow, Options, Servers};
@@ -14,6 +15,15 @@ use tokio::net::TcpStream;
 use super::harness::{packages, progress};
 
 const SITE: &str = include_str!("../../examples/gate/nginx.conf");
+const FILES: &str = include_str!("../../examples/gate/files.conf");
+
+/// A file of the examples with other places and ports; each must stand in it.
+pub fn moved(text: &str, places: &[(&str, &str)]) -> String {
+    places.iter().fold(text.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    })
+}
 
 /// A folder of a target's own.
 pub fn folder(name: &str) -> PathBuf {
@@ -26,12 +36,18 @@ pub fn folder(name: &str) -> PathBuf {
 /// Contoso's files behind the example's nginx, which asks the gate at this address.
 pub struct FileSite {
     pub nginx: Nginx,
+    pub apache: Apache,
     client: Client,
     pub files: PathBuf,
 }
 
 impl FileSite {
     pub fn open(name: &str, gate: &str) -> Self {
+        Self::open_with(name, gate, |_| {})
+    }
+
+    /// The same, with files that are prepared first.
+    pub fn open_with(name: &str, gate: &str, prepare: impl FnOnce(&Path)) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = folder(name);
         let files = folder.join("files");
@@ -39,19 +55,35 @@ impl FileSite {
             std::fs::create_dir_all(files.join("sites").join(part)).unwrap();
             std::fs::write(files.join("sites").join(part).join("secret.txt"), format!("content of {part}")).unwrap();
         }
-        let configure = |port: u16| {
-            let mut text = SITE.to_owned();
-            let port = format!("127.0.0.1:{port}");
-            for (from, to) in
-                [("127.0.0.1:8081", gate), ("127.0.0.1:8090", &port), ("/srv/contoso", &files.to_string_lossy())]
-            {
-                assert!(text.contains(from), "{from}");
-                text = text.replace(from, to);
-            }
-            text
+        prepare(&files);
+        let state = folder.join("apache").display().to_string();
+        std::fs::create_dir_all(&state).unwrap();
+        std::fs::write(folder.join("types"), "text/plain txt\n").unwrap();
+        let configure = |port: u16, home: &Path| {
+            let places = [
+                ("ServerRoot /usr/lib/apache2", format!("ServerRoot {}", home.display())),
+                ("127.0.0.1:8092", format!("127.0.0.1:{port}")),
+                ("User www-data\nGroup www-data\n", String::new()),
+                ("/run/lockbox-files", state.clone()),
+                ("/var/log/lockbox-files.log", format!("{state}/error.log")),
+                ("/var/lib/lockbox-files", state.clone()),
+                ("/etc/mime.types", folder.join("types").display().to_string()),
+                ("/srv/contoso", files.display().to_string()),
+            ];
+            moved(FILES, &places.each_ref().map(|(from, to)| (*from, to.as_str())))
         };
-        let nginx = Nginx::start(&folder, &packages(), configure, &progress()).unwrap();
-        Self { nginx, client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(), files }
+        let apache = Apache::start(&folder, &packages(), configure, &progress()).unwrap();
+        let configure = |port: u16| {
+            let (own, below) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{}", apache.port));
+            moved(SITE, &[("127.0.0.1:8081", gate), ("127.0.0.1:8090", &own), ("127.0.0.1:8092", &below)])
+        };
+        let nginx = Nginx::start(&folder.join("nginx"), &packages(), configure, &progress()).unwrap();
+        Self {
+            nginx,
+            apache,
+            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            files,
+        }
     }
 
     pub async fn ask(
@@ -71,8 +103,21 @@ impl FileSite {
         path: &str,
         shown: Option<&str>,
         more: &[(&str, &str)],
-        body: &'static str,
+        body: impl Into<reqwest::Body>,
     ) -> (StatusCode, String) {
+        let answer = self.answer(method, path, shown, more, body).await;
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    /// The same, with all that was answered.
+    pub async fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        shown: Option<&str>,
+        more: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Response {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut asking = self.client.request(method, format!("http://127.0.0.1:{}{path}", self.nginx.port));
         if let Some(shown) = shown {
@@ -81,8 +126,13 @@ impl FileSite {
         for (name, value) in more {
             asking = asking.header(*name, *value);
         }
-        let answer = asking.body(body).send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
+        asking.body(body).send().await.unwrap()
+    }
+
+    /// Stops both servers.
+    pub fn stop(self) {
+        self.nginx.stop();
+        self.apache.stop();
     }
 
     pub async fn get(&self, path: &str, shown: &str) -> (StatusCode, String) {
@@ -131,6 +181,10 @@ fn session_script(folder: &Path, unpacked: &Unpacked) {
     for (from, to) in [
         ("doveadm kick", format!("{doveadm} kick")),
         ("/run/dovecot", run),
+        (
+            "env NAMESPACE/INBOX/SUBSCRIPTIONS=no \"$@\"",
+            format!("env NAMESPACE/INBOX/SUBSCRIPTIONS=no {beside} {}/script-login", lib.display()),
+        ),
         ("exec \"$@\"", format!("{beside} exec {}/script-login", lib.display())),
     ] {
         assert!(text.contains(from), "{from}");
@@ -150,6 +204,13 @@ pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
             std::fs::create_dir_all(new.with_file_name(beside)).unwrap();
         }
         std::fs::write(new.join("1.letter"), format!("Subject: letter\n\ncontent of {mailbox}\n")).unwrap();
+        let archive = folder.join("mail").join(mailbox).join(".Archive/new");
+        std::fs::create_dir_all(&archive).unwrap();
+        for beside in ["cur", "tmp"] {
+            std::fs::create_dir_all(archive.with_file_name(beside)).unwrap();
+        }
+        std::fs::write(archive.join("2.letter"), format!("Subject: old\n\narchive of {mailbox}\n")).unwrap();
+        std::fs::write(folder.join("mail").join(mailbox).join("subscriptions"), "INBOX\n").unwrap();
     }
     std::fs::create_dir_all(folder.join("entries")).unwrap();
     std::fs::write(folder.join("acl"), "* owner lr\n").unwrap();
@@ -167,6 +228,7 @@ pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
             ("8144", &doveadm.to_string()),
             ("/etc/dovecot/imap-session.sh", &place("session.sh")),
             ("  user = root\n", ""),
+            ("mail_uid = vmail\nmail_gid = vmail\n", ""),
         ] {
             assert!(text.contains(from), "{from}");
             text = text.replace(from, to);

@@ -194,6 +194,10 @@ fn mail(
         access_from: particulars.access_from,
         access_until: particulars.access_until,
         cause: particulars.cause.clone().or_else(|| particulars.stage.clone()),
+        also_open: Some(received.kind)
+            .filter(|kind| *kind == Kind::AccessEnded)
+            .and_then(|_| snapshot.also_open.get(&content.request.0))
+            .and_then(|count| u32::try_from(*count).ok()),
         happened_at,
     }
 }

@@ -85,7 +85,7 @@ impl Asker {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         match status {
             204 => Ok((true, milliseconds)),
-            403 => Ok((false, milliseconds)),
+            401 | 403 => Ok((false, milliseconds)),
             other => Err(Failure::Failed(format!("the gate answered {other}"))),
         }
     }

@@ -36,8 +36,8 @@ pub enum Access {
     /// Follow them live, until there are none or for ever.
     Watch(List),
     /// End open access now, and see when it was cut and read back as closed.
-    End(Word),
-    /// Fetch the handle that opens the gate, once; an earlier one of the same request opens nothing from then on.
+    End(End),
+    /// Create the access token of a grant. It is printed once; an earlier one of the same grant stops working.
     Handle(Handle),
     /// The closing report of an access that is over.
     Report {
@@ -74,6 +74,16 @@ pub struct Handle {
     by: String,
 }
 
+/// Which access to end.
+#[derive(Args, Debug)]
+pub struct End {
+    #[command(flatten)]
+    word: Word,
+    /// Also end all other open access to the same content.
+    #[arg(long)]
+    all: bool,
+}
+
 /// Which access, who says so, and what.
 #[derive(Args, Debug)]
 pub struct Word {
@@ -97,13 +107,8 @@ impl Access {
         match self {
             Self::List(list) => list.run(&store, format).await,
             Self::Watch(list) => list.watch(&store, format).await,
-            Self::End(word) => {
-                store.show_request(word.id).await?;
-                let data = EndAccess { request: word.id, by: named(word.by)?, comment: word.comment };
-                click(settings, &store, Kind::AccessEnd, Some(word.id), &data).await?;
-                ended(&store, word.id, format).await
-            }
-            Self::Handle(handle) => fetch(settings, &store, &handle).await,
+            Self::End(asked) => end(settings, &store, asked, format).await,
+            Self::Handle(handle) => fetch(settings, &store, &handle, format).await,
             Self::Report { id } => report(&store, id, format).await,
             Self::Accept(word) => answer(settings, &store, word, true, format).await,
             Self::Dispute(word) => answer(settings, &store, word, false, format).await,
@@ -115,7 +120,7 @@ impl Access {
     /// The same through the portal.
     async fn far(self, remote: &Remote, format: Format) -> Result<(), Failure> {
         match self {
-            Self::End(word) => remote.act(word.id, "end", &json!({ "comment": word.comment }), format).await,
+            Self::End(asked) => end_far(remote, asked, format).await,
             Self::Accept(word) => {
                 let answer = json!({ "accepts": true, "comment": word.comment });
                 remote.act(word.id, "report", &answer, format).await
@@ -133,16 +138,97 @@ impl Access {
     }
 }
 
-async fn fetch(settings: &Settings, store: &Store, asked: &Handle) -> Result<(), Failure> {
-    let (handle, event) = operations::access_token::issue(store, asked.id, &asked.by).await?;
+/// Says what stays open: whoever ends access means the content, not the request.
+fn tell_beside(id: Uuid, beside: &[String]) {
+    if !beside.is_empty() {
+        tell(&format!(
+            "access to the same content is still open under {}\nto end all of it: lockbox access end {id} --all",
+            beside.join(", ")
+        ));
+    }
+}
+
+async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> Result<(), Failure> {
+    let End { word: Word { id, by, comment }, all } = asked;
+    let request = store.show_request(id).await?;
+    let by = named(by)?;
+    let beside = store.accesses_beside(id).await?;
+    let others = beside.iter().filter(|_| all).map(|access| access.request);
+    // With --all, one that has ended already is only where the others are found.
+    let own = Some(id).filter(|_| !all || request.state == "granted");
+    for request in others.chain(own) {
+        let data = EndAccess { request, by: by.clone(), comment: comment.clone() };
+        match click(settings, store, Kind::AccessEnd, Some(request), &data).await {
+            // Another one that ended meanwhile.
+            Err(Failure::Refused { .. }) if request != id => {}
+            done => drop(done?),
+        }
+    }
+    if !all {
+        let beside = beside.iter().map(|access| format!("{} ({})", access.request, access.service_request));
+        tell_beside(id, &beside.collect::<Vec<_>>());
+    }
+    ended(store, id, format).await
+}
+
+/// The same through the portal, which names only what the token's owner may see.
+async fn end_far(remote: &Remote, asked: End, format: Format) -> Result<(), Failure> {
+    let End { word: Word { id, comment, .. }, all } = asked;
+    let own = remote.get(&format!("/requests/{id}")).await?;
+    let open = remote.get("/accesses").await?;
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let is_same = |other: &&Value| {
+        let place = |one: &Value| text(one, "resource").to_lowercase().trim_end_matches('/').to_owned();
+        ["tenant", "service"].iter().all(|name| other[*name] == own[*name])
+            && place(other) == place(&own)
+            && text(other, "request") != id.to_string()
+            && other["state"] == "granted"
+    };
+    let open: Vec<Value> = open["accesses"].as_array().into_iter().flatten().filter(is_same).cloned().collect();
+    let said = json!({ "comment": comment });
+    for other in open.iter().filter(|_| all) {
+        match remote
+            .call(reqwest::Method::POST, &format!("/requests/{}/end", text(other, "request")), Some(&said))
+            .await
+        {
+            Ok(_) | Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    if !all {
+        let beside =
+            open.iter().map(|other| format!("{} ({})", text(other, "request"), text(other, "service_request")));
+        tell_beside(id, &beside.collect::<Vec<_>>());
+    }
+    if all && own["state"] != "granted" {
+        return remote.show(&id.to_string(), format).await;
+    }
+    remote.act(id, "end", &said, format).await
+}
+
+/// Prints the access token alone on standard output, and what a person has to know on standard error.
+async fn fetch(settings: &Settings, store: &Store, asked: &Handle, format: Format) -> Result<(), Failure> {
+    let (token, event) = operations::access_token::issue(store, asked.id, &asked.by).await?;
     super::clicks::publish(settings, &[event]).await;
-    tell("show this as password (with your name) or as bearer token; it is shown this once:");
-    line(&handle)?;
     let service = store.show_request(asked.id).await?.service;
-    if let Some(connectors::Target::Postgres(target)) = settings.doors.get(&service) {
-        let password = target.connector().map_err(Failure::Usage)?.password(asked.id);
-        tell("the target is a database; this is the login and its password there:");
-        line(&format!("{} {password}", connectors::login(asked.id)))?;
+    let database = match settings.doors.get(&service) {
+        Some(connectors::Target::Postgres(target)) => {
+            let password = target.connector().map_err(Failure::Usage)?.password(asked.id);
+            Some((connectors::login(asked.id), password))
+        }
+        _ => None,
+    };
+    if format == Format::Json {
+        let database = database.map(|(login, password)| json!({ "login": login, "password": password }));
+        return print_json(&json!({ "request": asked.id, "person": asked.by, "token": token, "database": database }));
+    }
+    tell(&format!(
+        "Sign in as {} with this access token as the password, or send it as a bearer token. It is shown once.\n",
+        asked.by
+    ));
+    line(&token)?;
+    if let Some((login, password)) = database {
+        tell(&format!("\nThe target is a database. There, sign in with:\n  login     {login}\n  password  {password}"));
     }
     Ok(())
 }

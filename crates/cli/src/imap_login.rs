@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use connectors::Entry;
 use serde_json::json;
+use uuid::Uuid;
 
 use runtime::outcome::Failure;
 
@@ -57,13 +58,19 @@ impl ImapLogin {
         let mut parts = said.split('\0');
         let (login, handle) = parts.next().zip(parts.next()).ok_or_else(no)?;
         let now = contracts::envelope::wall_clock();
-        let entry = Entry::find(&self.entries, login, now).ok_or_else(no)?;
-        self.ask(&entry, handle).await?;
+        let mut entries = Entry::all(&self.entries, login, now);
+        let named = entries.values().next().ok_or_else(no)?;
+        // The token names the grant, and the grant its rights and its end.
+        let grant = self.ask(&named.engineer, &named.mailbox, handle).await?;
+        let entry = entries.remove(&grant).ok_or_else(no)?;
         let mailbox = self.mailboxes.join(&entry.mailbox);
         let acl = if entry.may_write { String::new() } else { format!(":{}", self.read_only_acl.display()) };
+        // No right of an ACL covers the list of subscriptions, which is a file in the mailbox.
+        let subscriptions =
+            if entry.may_write { "" } else { "userdb_namespace/inbox/subscriptions=no\tuserdb_lockbox_reads=yes\t" };
         let answer = format!(
             "user={login}\tuserdb_home={0}\tuserdb_mail=maildir:{0}:INDEX=MEMORY\tuserdb_acl=vfile{acl}\t\
-             userdb_lockbox_until={1}\t",
+             {subscriptions}userdb_lockbox_until={1}\t",
             mailbox.display(),
             // For the mail server's own cut of the session.
             entry.until.timestamp_millis()
@@ -72,17 +79,21 @@ impl ImapLogin {
         Ok(())
     }
 
-    async fn ask(&self, entry: &Entry, handle: &str) -> Result<(), Failure> {
+    /// Asks the gate; answers with the request of the access token's grant.
+    async fn ask(&self, engineer: &str, mailbox: &str, handle: &str) -> Result<Uuid, Failure> {
         let client = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|fault| Failure::Failed(fault.to_string()))?;
         let question = json!({
-            "handle": handle, "person": entry.engineer, "tenant": self.tenant, "service": self.service,
-            "resource": entry.mailbox, "method": "LOGIN", "source": self.source,
+            "handle": handle, "person": engineer, "tenant": self.tenant, "service": self.service,
+            "resource": mailbox, "method": "LOGIN", "source": self.source,
         });
         let asking = client.post(format!("{}/v1/check", self.gate.trim_end_matches('/'))).body(question.to_string());
         let answer = asking.send().await.map_err(|fault| Failure::Unreachable(fault.to_string()))?;
-        let said = answer.headers().get("x-lockbox-allowed").and_then(|said| said.to_str().ok());
-        let is_ours = said.is_some_and(|said| said == format!("{}/{}", self.tenant, self.service));
-        if answer.status() == reqwest::StatusCode::NO_CONTENT && is_ours { Ok(()) } else { Err(no()) }
+        let header = |name: &str| answer.headers().get(name).and_then(|said| said.to_str().ok());
+        let is_ours =
+            header("x-lockbox-allowed").is_some_and(|said| said == format!("{}/{}", self.tenant, self.service));
+        let is_yes = answer.status() == reqwest::StatusCode::NO_CONTENT && is_ours;
+        let grant = header("x-lockbox-request").filter(|_| is_yes);
+        grant.and_then(|grant| grant.parse().ok()).ok_or_else(no)
     }
 }

@@ -49,7 +49,7 @@ impl Remote {
         Ok(Some(Self { client, base: format!("{portal}/api/v1"), token }))
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let mut call = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if let Some(body) = body {
             // The same again after a broken connection is the same command.

@@ -3,6 +3,7 @@
 //! An entry lets nobody in by itself: Dovecot's login asks the gate as well, and refuses when either says no. So a dead
 //! gate closes every mailbox, and an entry is over by the mail server's own clock. Deliberately absent: passwords.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,19 +44,19 @@ impl Entry {
         })
     }
 
-    /// The entry that lets this login in now, such as `robin*finance@contoso.example`; the one that lasts longest.
-    pub fn find(entries: &Path, login: &str, now: DateTime<Utc>) -> Option<Self> {
-        let (engineer, mailbox) = login.split_once('*')?;
-        let files = std::fs::read_dir(entries).ok()?;
-        let entries = files.flatten().filter(|file| grant_of(&file.path()).is_some());
+    /// The entries that let this login in now, such as `robin*finance@contoso.example`, by their grants. One engineer may
+    /// have several grants for a mailbox, with different rights and ends.
+    pub fn all(entries: &Path, login: &str, now: DateTime<Utc>) -> BTreeMap<Uuid, Self> {
+        let Some((engineer, mailbox)) = login.split_once('*') else { return BTreeMap::new() };
+        let files = std::fs::read_dir(entries).into_iter().flatten().flatten();
+        let entries = files.filter_map(|file| Some((grant_of(&file.path())?, Self::read(&file.path())?)));
         entries
-            .filter_map(|file| Self::read(&file.path()))
-            .filter(|entry| {
+            .filter(|(_, entry)| {
                 entry.engineer.eq_ignore_ascii_case(engineer)
                     && entry.mailbox.eq_ignore_ascii_case(mailbox)
                     && now < entry.until
             })
-            .max_by_key(|entry| entry.until)
+            .collect()
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Mail {
     /// Why it ended or was withdrawn, or at which stage it expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// `ended`: how much other access to the same content stays open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also_open: Option<u32>,
     /// When the step happened that this is about.
     pub happened_at: DateTime<Utc>,
 }

@@ -7,6 +7,7 @@ use crate::ids::RequestId;
 use crate::people::{Person, Tenant};
 use crate::refusal::{Fault, Refusal};
 use crate::request::{Request, State};
+use crate::scope;
 use crate::standing::Standing;
 
 /// Services every deployment knows. More are added in configuration.
@@ -190,6 +191,10 @@ fn read(
         if let Some(problem) = text_problem(text, limit, field == "reason.text") {
             fault(field, problem);
         }
+    }
+    let is_text = text_problem(&asked.resource, 512, false).is_none();
+    if let Some(problem) = scope::resource_problem(&asked.service, &asked.resource).filter(|_| is_text) {
+        fault("resource", problem);
     }
     let known = |name: &str| SERVICES.contains(&name) || services.iter().any(|added| added == name);
     if !known(&asked.service) {

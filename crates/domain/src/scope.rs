@@ -3,6 +3,8 @@
 //!
 //! Deliberately absent: repairing. An address that two servers could read in two ways is covered by nothing.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Longest address that is read, in bytes.
 const LENGTH_LIMIT_BYTES: usize = 4096;
 /// Characters that some servers take for a dot or a separator.
@@ -33,6 +35,43 @@ pub fn covers(granted: &str, asked: &str) -> bool {
         }
         (Some(granted), Some(asked)) => granted == asked,
         _ => false,
+    }
+}
+
+/// Whether `asked` is a folder that contains what was granted, such as the site's root.
+pub fn is_above(granted: &str, asked: &str) -> bool {
+    match (Place::read(granted), Place::read(asked)) {
+        (Some(Place::Url { origin, path }), Some(Place::Url { origin: other, path: above })) => {
+            origin == other && path.len() > above.len() && path.starts_with(&above)
+        }
+        _ => false,
+    }
+}
+
+/// Whether two resources are the same, or one lies in the other.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let whole = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
+    covers(&whole(one), other) || covers(&whole(other), one)
+}
+
+/// Why access to this resource could never be used, if so: the gate would find that it covers nothing.
+pub fn resource_problem(service: &str, resource: &str) -> Option<String> {
+    let is_address = matches!(Place::read(resource), Some(Place::Mailbox(_)));
+    let is_url = resource.starts_with("https://") && covers(resource, resource);
+    match service {
+        "exchange_online" if !is_address => {
+            Some("must be the address of a mailbox, such as finance@contoso.example".to_owned())
+        }
+        "sharepoint" | "onedrive" if !is_url => Some(
+            "must be an https URL of a site, folder or file, without '..', '//', a query or a fragment, such as \
+             https://contoso.example/sites/board"
+                .to_owned(),
+        ),
+        // A service that the deployment added: a name, an address or a URL, whatever its target knows.
+        _ if resource.contains("://") && !is_url => {
+            Some("must be an https URL without '..', '//', a query or a fragment".to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -91,7 +130,8 @@ fn step(raw: &str) -> Option<String> {
         }
         bytes.push(byte);
     }
-    let text = String::from_utf8(bytes).ok()?;
+    // Finder writes `ü` as `u` with a mark of its own (NFD), everybody else as one character (NFC): people see one name.
+    let text: String = String::from_utf8(bytes).ok()?.nfc().collect();
     // Some servers cut parameters off, and some cut dots and spaces off the end.
     let name = text.split(';').next().unwrap_or_default();
     let is_dots = name.chars().all(|c| c == '.' || c == ' ');
@@ -179,6 +219,60 @@ mod tests {
         }
         let long = format!("{SITE}/{}", "x".repeat(5000));
         assert!(!covers(SITE, &long));
+    }
+
+    #[test]
+    fn names_are_compared_as_people_see_them() {
+        let (composed, decomposed) = ("https://contoso.example/B\u{fc}ro", "https://contoso.example/Bu\u{308}ro");
+        assert!(covers(composed, &format!("{decomposed}/x")) && covers(decomposed, &format!("{composed}/x")));
+        assert!(covers(composed, "https://contoso.example/Bu%CC%88ro/x"));
+        assert!(!covers(composed, "https://contoso.example/Buro/x"));
+        // A Greek question mark becomes a semicolon, which some servers cut at.
+        assert!(!covers(SITE, "https://contoso.example/sites/finance/..\u{37e}/hr"));
+    }
+
+    #[test]
+    fn a_resource_that_nothing_could_ever_match_is_named() {
+        for good in ["https://contoso.example/sites/board", "https://contoso.example", "https://contoso.example/a b/"] {
+            assert_eq!(resource_problem("sharepoint", good), None, "{good}");
+            assert_eq!(resource_problem("files", good), None, "{good}");
+        }
+        for odd in [
+            "contoso.example/sites/board",
+            "http://contoso.example/sites/board",
+            "https://contoso.example/sites/board?x=1",
+            "https://contoso.example/sites/board#top",
+            "https://contoso.example/sites/../etc",
+            "https://contoso.example/sites//board",
+            "https://",
+            "the board site",
+            "finance@contoso.example",
+        ] {
+            assert!(
+                resource_problem("sharepoint", odd).is_some() && resource_problem("onedrive", odd).is_some(),
+                "{odd}"
+            );
+            assert_eq!(resource_problem("files", odd).is_some(), odd.contains("://"), "{odd}");
+        }
+        assert_eq!(resource_problem("exchange_online", "finance@contoso.example"), None);
+        for odd in
+            ["finance", "Finance <finance@contoso.example>", "https://contoso.example/x", "a@b@c", "@contoso.example"]
+        {
+            assert!(resource_problem("exchange_online", odd).is_some(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_contains_a_grant_is_above_it_and_is_not_covered() {
+        for above in ["https://contoso.example", "https://contoso.example/", "https://contoso.example/sites/"] {
+            assert!(is_above(SITE, above) && !covers(SITE, above), "{above}");
+        }
+        for other in [SITE, "https://contoso.example/site", "https://contoso.example/sites/finance/x", "https://x/", ""]
+        {
+            assert!(!is_above(SITE, other), "{other}");
+        }
+        assert!(overlap(SITE, "https://contoso.example/sites") && overlap(SITE, &format!("{SITE}/a")));
+        assert!(!overlap(SITE, "https://contoso.example/sites/hr") && !overlap("a@b.example", "c@b.example"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Answers in HTTP: 204 or 403, with nothing in a no that tells one no from another.
+//! Answers in HTTP: 204; 401 with a challenge for whoever needs another access token; 403 with a code and a sentence for
+//! whoever has a good one. A 401 does not tell a missing token from an unknown or an ended one.
 
 use std::net::SocketAddr;
 
@@ -12,6 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::ask::Ask;
+use super::code::Code;
 use super::decide::{Decision, decide};
 use super::{App, DATABASE_LIMIT, LIMIT};
 
@@ -22,37 +24,62 @@ pub(super) async fn no() -> StatusCode {
     StatusCode::FORBIDDEN
 }
 
+/// A no in headers: for programs, and for proxies that show a client no body.
+fn refused(code: Code) -> Response {
+    let status = code.refusal();
+    let mut response = status.into_response();
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Lockbox\""));
+    } else {
+        headers.insert("x-lockbox-code", HeaderValue::from_static(code.as_str()));
+        headers.insert("x-lockbox-reason", HeaderValue::from_static(code.sentence()));
+    }
+    response
+}
+
+/// The same for a client behind a proxy that hands bodies on: a person may read it.
+fn refused_with_text(code: Code) -> Response {
+    let (parts, _) = refused(code).into_parts();
+    let mut response = Response::from_parts(parts, axum::body::Body::from(format!("{}\n", code.sentence())));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
 /// A late yes is no.
 pub(super) async fn in_time(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(LIMIT, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_| StatusCode::FORBIDDEN.into_response());
+    let mut response = answered.unwrap_or_else(|_| refused(Code::Slow));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// The yes says who, under which request, until when, and for which tenant's service: a proxy that checks the last
 /// cannot take somebody else's 204 for ours.
-fn said(ask: &Ask, decision: &Decision, yes: StatusCode) -> Response {
-    let (true, Some(holder), Some(grant)) = (decision.is_yes(), &decision.holder, decision.grants.first()) else {
-        return StatusCode::FORBIDDEN.into_response();
+fn said(decision: &Decision, yes: StatusCode) -> Response {
+    let (true, Some(grant)) = (decision.is_yes(), &decision.grant) else {
+        // A yes without a grant cannot be; were it there, it would be no.
+        return if decision.is_yes() { refused(Code::Odd) } else { refused_with_text(decision.code) };
     };
-    let until = decision.until().map(runtime::output::time).unwrap_or_default();
-    let mode = if decision.may_write() { "read_write" } else { "read_only" };
     let mut response = yes.into_response();
     let headers = response.headers_mut();
     for (name, value) in [
-        ("x-lockbox-allowed", format!("{}/{}", ask.tenant, ask.service)),
-        ("x-lockbox-person", holder.name.clone()),
-        ("x-lockbox-request", grant.grant_id.to_string()),
-        ("x-lockbox-grants", decision.grants.len().to_string()),
-        ("x-lockbox-until", until),
-        ("x-lockbox-mode", mode.to_owned()),
+        ("x-lockbox-allowed", format!("{}/{}", grant.tenant, grant.service)),
+        ("x-lockbox-person", grant.name.clone()),
+        ("x-lockbox-request", grant.request.to_string()),
+        ("x-lockbox-until", grant.access_until.map(runtime::output::time).unwrap_or_default()),
+        ("x-lockbox-mode", mode(grant).to_owned()),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
     response
+}
+
+pub(super) fn mode(grant: &store::gate::Grant) -> &'static str {
+    if grant.may_write { "read_write" } else { "read_only" }
 }
 
 pub(super) async fn to_proxy(
@@ -62,18 +89,20 @@ pub(super) async fn to_proxy(
     headers: HeaderMap,
 ) -> Response {
     let ask = Ask::of_proxy(query.as_deref().unwrap_or_default(), &headers, peer);
-    said(&ask, &decide(&app, &ask).await, StatusCode::NO_CONTENT)
+    said(&decide(&app, &ask).await, StatusCode::NO_CONTENT)
 }
 
 /// Envoy takes 200 alone for a yes.
 pub(super) async fn to_envoy(State(app): State<App>, ConnectInfo(peer): Peer, request: Request) -> Response {
     let ask = Ask::of_envoy(request.uri().path(), request.method().as_str(), request.headers(), peer);
-    said(&ask, &decide(&app, &ask).await, StatusCode::OK)
+    said(&decide(&app, &ask).await, StatusCode::OK)
 }
 
 pub(super) async fn to_program(State(app): State<App>, ConnectInfo(peer): Peer, body: Bytes) -> Response {
     let ask = Ask::of_program(&body, peer);
-    said(&ask, &decide(&app, &ask).await, StatusCode::NO_CONTENT)
+    let decision = decide(&app, &ask).await;
+    // A program reads headers.
+    if decision.is_yes() { said(&decision, StatusCode::NO_CONTENT) } else { refused(decision.code) }
 }
 
 /// For whoever closes doors and reads them back: whether a request's access is open.
@@ -90,12 +119,14 @@ pub(super) async fn is_open(State(app): State<App>, Path(request): Path<Uuid>) -
 pub(super) async fn token(State(app): State<App>, ConnectInfo(peer): Peer, body: Bytes) -> Response {
     let ask = Ask::of_program(&body, peer);
     let decision = decide(&app, &ask).await;
-    let signed = app.signer.as_ref().and_then(|signer| signer.sign(&ask, &decision));
+    let signed = app.signer.as_ref().and_then(|signer| signer.sign(&decision));
     match signed {
         Some((token, seconds)) => {
             Json(json!({"token": token, "token_type": "Bearer", "expires_in": seconds})).into_response()
         }
-        None => StatusCode::FORBIDDEN.into_response(),
+        // No key, or less than a second left: nothing that another token helps with.
+        None if decision.is_yes() => StatusCode::FORBIDDEN.into_response(),
+        None => refused(decision.code),
     }
 }
 

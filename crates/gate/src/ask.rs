@@ -37,6 +37,8 @@ pub(super) struct Ask {
     pub source: String,
     /// Whether something about the question is wrong.
     pub is_odd: bool,
+    /// Whether a program asks, whose question must be whole.
+    pub is_program: bool,
 }
 
 /// A header that is there more than once, or is no text.
@@ -57,6 +59,8 @@ struct Standing {
 enum Proxy {
     Nginx,
     Traefik,
+    /// Says the same as Traefik.
+    Caddy,
 }
 
 /// What a program says.
@@ -86,19 +90,24 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Odd> {
     }
 }
 
-/// The handle, as bearer token or as password, with the name before the password.
+/// The access token, as bearer token or as password, with the name before the password. What cannot be read, such as
+/// another scheme, is no token: the client is asked for one. Two headers are odd.
 fn credential(headers: &HeaderMap) -> Result<(Option<String>, Option<String>), Odd> {
-    let Some(shown) = one(headers, header::AUTHORIZATION.as_str())? else { return Ok((None, None)) };
-    let (scheme, rest) = shown.split_once(' ').ok_or(Odd)?;
+    let shown = one(headers, header::AUTHORIZATION.as_str())?;
+    Ok(shown.and_then(token).map_or((None, None), |(token, name)| (Some(token), name)))
+}
+
+fn token(shown: &str) -> Option<(String, Option<String>)> {
+    let (scheme, rest) = shown.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Ok((Some(rest.trim().to_owned()), None));
+        return Some((rest.trim().to_owned(), None));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(Odd);
+        return None;
     }
-    let text = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).map_err(|_| Odd)?).map_err(|_| Odd)?;
-    let (name, password) = text.split_once(':').ok_or(Odd)?;
-    Ok((Some(password.to_owned()), Some(name.to_owned())))
+    let text = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((password.to_owned(), Some(name.to_owned())))
 }
 
 /// `https://host/path` of what a site serves below a path.
@@ -122,10 +131,18 @@ fn destination(headers: &HeaderMap, site: &str, host: Option<&str>, method: &str
     let (_, rest) = said.split_once("://").ok_or(Odd)?;
     let (authority, _) = rest.split_once('/').ok_or(Odd)?;
     let own = site.split_once("://").map(|(_, own)| own.trim_end_matches('/'));
-    if Some(authority) != own && Some(authority) != host {
+    let is = |place: Option<&str>| place.is_some_and(|place| plain(place) == plain(authority));
+    if !is(own) && !is(host) {
         return Err(Odd);
     }
     below(site, &rest[authority.len()..]).map(Some)
+}
+
+/// A host in one spelling. Behind a proxy that ends TLS, the port that a client leaves out is another than ours.
+fn plain(authority: &str) -> String {
+    let authority = authority.to_ascii_lowercase();
+    let host = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
+    host.unwrap_or(&authority).to_owned()
 }
 
 fn address(said: Option<&str>, peer: SocketAddr) -> String {
@@ -146,19 +163,21 @@ impl Ask {
         Ok(())
     }
 
-    /// nginx' `auth_request` or Traefik's `ForwardAuth`: the address says what the site is, headers say what its client wants.
+    /// nginx' `auth_request`, Traefik's `ForwardAuth` or Caddy's `forward_auth`: the address says what the site is, headers say what its client wants.
     pub fn of_proxy(query: &str, headers: &HeaderMap, peer: SocketAddr) -> Self {
         Self { source: peer.ip().to_string(), ..Self::default() }.read(|ask| {
+            ask.shown(headers)?;
             let standing: Standing = serde_urlencoded::from_str(query).map_err(|_| Odd)?;
             let [uri, method, source, host] = match standing.proxy {
                 Proxy::Nginx => ["x-original-uri", "x-original-method", "x-real-ip", "host"],
-                Proxy::Traefik => ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-for", "x-forwarded-host"],
+                Proxy::Traefik | Proxy::Caddy => {
+                    ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-for", "x-forwarded-host"]
+                }
             };
             (ask.tenant, ask.service) = (standing.tenant, standing.service);
             ask.source = address(one(headers, source)?, peer);
             one(headers, method)?.ok_or(Odd)?.clone_into(&mut ask.method);
             ask.resource = below(&standing.site, one(headers, uri)?.ok_or(Odd)?)?;
-            ask.shown(headers)?;
             ask.destination = destination(headers, &standing.site, one(headers, host)?, &ask.method)?;
             Ok(())
         })
@@ -167,6 +186,7 @@ impl Ask {
     /// Envoy's `ext_authz`: tenant, service and host stand before the path that its client wants; the method is the client's.
     pub fn of_envoy(path: &str, method: &str, headers: &HeaderMap, peer: SocketAddr) -> Self {
         Self { source: peer.ip().to_string(), method: method.to_owned(), ..Self::default() }.read(|ask| {
+            ask.shown(headers)?;
             let rest = path.strip_prefix("/v1/check/envoy/").ok_or(Odd)?;
             let mut parts = rest.splitn(3, '/');
             let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or(Odd);
@@ -177,7 +197,6 @@ impl Ask {
             let site = format!("https://{host}");
             ask.source = address(one(headers, "x-forwarded-for")?, peer);
             ask.resource = below(&site, &place[host.len()..])?;
-            ask.shown(headers)?;
             ask.destination = destination(headers, &site, one(headers, "host")?, &ask.method)?;
             Ok(())
         })
@@ -185,7 +204,7 @@ impl Ask {
 
     /// A program's question, as JSON.
     pub fn of_program(body: &[u8], peer: SocketAddr) -> Self {
-        Self { source: peer.ip().to_string(), ..Self::default() }.read(|ask| {
+        Self { source: peer.ip().to_string(), is_program: true, ..Self::default() }.read(|ask| {
             let said: Said = serde_json::from_slice(body).map_err(|_| Odd)?;
             ask.method = said.method.unwrap_or_else(|| "READ".to_owned());
             (ask.tenant, ask.service, ask.resource) = (said.tenant, said.service, said.resource);

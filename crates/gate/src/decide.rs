@@ -1,46 +1,13 @@
-//! Yes or no, from the row and the database's clock.
+//! Yes or no, from the row of the token's own grant and the database's clock.
 
 use chrono::{DateTime, Utc};
 use domain::scope;
 use sha2::{Digest as _, Sha256};
-use store::gate::{Asked, Holder, OpenGrant, Standing};
+use store::gate::{Grant, Standing};
 
 use super::App;
 use super::ask::Ask;
-
-/// Why; stable, for the record alone: the client is told no more than no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Code {
-    Ok,
-    NoCredential,
-    UnknownCredential,
-    NotOpen,
-    NotCovered,
-    ReadOnly,
-    Odd,
-    Slow,
-    Unreachable,
-    Full,
-    More,
-}
-
-impl Code {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::NoCredential => "no_credential",
-            Self::UnknownCredential => "unknown_credential",
-            Self::NotOpen => "not_open",
-            Self::NotCovered => "not_covered",
-            Self::ReadOnly => "read_only",
-            Self::Odd => "odd",
-            Self::Slow => "slow",
-            Self::Unreachable => "unreachable",
-            Self::Full => "full",
-            Self::More => "more",
-        }
-    }
-}
+use super::code::Code;
 
 /// An answer with what it rests on.
 #[derive(Clone, Debug)]
@@ -48,29 +15,17 @@ pub(super) struct Decision {
     pub code: Code,
     /// The database's clock, when it was read.
     pub now: Option<DateTime<Utc>>,
-    /// Whose handle was shown.
-    pub holder: Option<Holder>,
-    /// Open grants that cover what is asked; the first is the one it is used under.
-    pub grants: Vec<OpenGrant>,
+    /// The grant of the token that was shown.
+    pub grant: Option<Grant>,
 }
 
 impl Decision {
     fn no(code: Code) -> Self {
-        Self { code, now: None, holder: None, grants: Vec::new() }
+        Self { code, now: None, grant: None }
     }
 
     pub fn is_yes(&self) -> bool {
         self.code == Code::Ok
-    }
-
-    /// When the last of the grants is over.
-    pub fn until(&self) -> Option<DateTime<Utc>> {
-        self.grants.iter().map(|grant| grant.access_until).max()
-    }
-
-    /// Whether any of the grants lets change.
-    pub fn may_write(&self) -> bool {
-        self.grants.iter().any(|grant| grant.may_write)
     }
 }
 
@@ -87,43 +42,55 @@ pub(super) async fn decide(app: &App, ask: &Ask) -> Decision {
 }
 
 async fn look(app: &App, ask: &Ask) -> Decision {
-    // The database knows no zero character, and would refuse all that is asked together with one.
-    if ask.is_odd || ask.tenant.contains('\0') || ask.service.contains('\0') {
+    if ask.is_odd && (ask.credential.is_some() || ask.is_program) {
         return Decision::no(Code::Odd);
     }
+    // A proxy's client that shows nothing is asked to sign in, whatever else is wrong with what it wants.
     let Some(credential) = &ask.credential else { return Decision::no(Code::NoCredential) };
-    let asked = Asked {
-        handle_hash: Sha256::digest(credential).into(),
-        tenant: ask.tenant.clone(),
-        service: ask.service.clone(),
-    };
-    match app.questions.ask(asked).await {
+    match app.questions.ask(Sha256::digest(credential).into()).await {
         Ok(standing) => judge(ask, standing),
         Err(code) => Decision::no(code),
     }
 }
 
-fn judge(ask: &Ask, standing: Standing) -> Decision {
-    let Standing { now, holder, open } = standing;
-    let answer = |code, holder, grants| Decision { code, now: Some(now), holder, grants };
-    let Some(holder) = holder else { return answer(Code::UnknownCredential, None, Vec::new()) };
-    if ask.claimed.as_ref().is_some_and(|claimed| *claimed != holder.name) {
-        return answer(Code::UnknownCredential, Some(holder), Vec::new());
-    }
-    if !holder.is_open {
-        return answer(Code::NotOpen, Some(holder), Vec::new());
-    }
-    let covers = |grant: &OpenGrant| {
-        scope::covers(&grant.resource, &ask.resource)
-            && ask.destination.as_ref().is_none_or(|to| scope::covers(&grant.resource, to))
-    };
-    let mut grants: Vec<OpenGrant> = open.into_iter().filter(covers).collect();
-    if grants.is_empty() {
-        return answer(Code::NotCovered, Some(holder), grants);
-    }
-    if scope::writes(&ask.method) || ask.is_overridden {
-        grants.retain(|grant| grant.may_write);
-    }
-    let code = if grants.is_empty() { Code::ReadOnly } else { Code::Ok };
-    answer(code, Some(holder), grants)
+/// Whether a client that names this person means the engineer: names are compared without regard to case, and Windows
+/// puts a domain before them (`FABRIKAM\\robin`). The token is the secret; the name is only compared.
+fn names(claimed: &str, engineer: &str) -> bool {
+    let claimed = claimed.rsplit('\\').next().unwrap_or_default();
+    claimed.to_lowercase() == engineer.to_lowercase()
 }
+
+fn judge(ask: &Ask, standing: Standing) -> Decision {
+    let Standing { now, grant } = standing;
+    let code = match &grant {
+        None => Code::UnknownCredential,
+        Some(grant) => judge_grant(ask, grant),
+    };
+    Decision { code, now: Some(now), grant }
+}
+
+fn judge_grant(ask: &Ask, grant: &Grant) -> Code {
+    if ask.claimed.as_ref().is_some_and(|claimed| !names(claimed, &grant.name)) {
+        return Code::UnknownCredential;
+    }
+    if !grant.is_open {
+        return Code::NotOpen;
+    }
+    if ask.tenant != grant.tenant || ask.service != grant.service {
+        return Code::Elsewhere;
+    }
+    let covers = scope::covers(&grant.resource, &ask.resource)
+        && ask.destination.as_ref().is_none_or(|to| scope::covers(&grant.resource, to));
+    if !covers {
+        let is_above = ask.destination.is_none() && scope::is_above(&grant.resource, &ask.resource);
+        return if is_above { Code::Above } else { Code::NotCovered };
+    }
+    if ask.destination.as_ref().is_some_and(|to| scope::overlap(&ask.resource, to)) {
+        return Code::OntoItself;
+    }
+    let writes = scope::writes(&ask.method) || ask.is_overridden;
+    if writes && !grant.may_write { Code::ReadOnly } else { Code::Ok }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -26,8 +26,10 @@ pub use token::Signer;
 
 mod answer;
 mod ask;
+mod code;
 mod decide;
 mod questions;
+mod refused;
 mod token;
 mod uses;
 

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use store::Store;
-use store::gate::{Asked, Standing};
+use store::gate::{Standing, TokenHash};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::DATABASE_LIMIT;
-use super::decide::Code;
+use super::code::Code;
 
 /// Most questions in one statement: more would make the first of them wait for the last.
 const TOGETHER: usize = 256;
@@ -23,7 +23,7 @@ const WAITING: usize = 8192;
 const LANES: usize = 2;
 
 struct Question {
-    asked: Asked,
+    asked: TokenHash,
     answer: oneshot::Sender<Result<Standing, Code>>,
 }
 
@@ -42,8 +42,8 @@ impl Questions {
         Self(sender)
     }
 
-    /// How the holder of a handle stands; why not, when that is not known in time.
-    pub async fn ask(&self, asked: Asked) -> Result<Standing, Code> {
+    /// How the grant of an access token stands; why not, when that is not known in time.
+    pub async fn ask(&self, asked: TokenHash) -> Result<Standing, Code> {
         let (answer, answered) = oneshot::channel();
         self.0.try_send(Question { asked, answer }).map_err(|_| Code::Slow)?;
         match timeout(DATABASE_LIMIT, answered).await {
@@ -69,7 +69,7 @@ async fn lane(store: Store, waiting: Arc<Mutex<mpsc::Receiver<Question>>>) {
 }
 
 async fn answer(store: &Store, together: Vec<Question>) {
-    let (asked, answers): (Vec<Asked>, Vec<_>) =
+    let (asked, answers): (Vec<TokenHash>, Vec<_>) =
         together.into_iter().map(|question| (question.asked, question.answer)).unzip();
     metrics::histogram!("lockbox_gate_batch_size").record(f64::from(u32::try_from(asked.len()).unwrap_or(u32::MAX)));
     let code = match timeout(DATABASE_LIMIT, store.standings(&asked)).await {

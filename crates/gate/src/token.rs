@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::ask::Ask;
 use super::decide::Decision;
 use runtime::outcome::Failure;
 
@@ -54,20 +53,21 @@ impl Signer {
         json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.id(), "x": x})
     }
 
-    /// A token that says what was decided, with the seconds it lives; `None` for a no. Times are whole seconds, rounded
+    /// A token that says what was decided, with the seconds it lives; `None` for a no. Its audience is the tenant and the
+    /// service of the grant, never what was asked. Times are whole seconds, rounded
     /// so that it never outlives the grant.
-    pub(super) fn sign(&self, ask: &Ask, decision: &Decision) -> Option<(String, i64)> {
-        let (holder, grant) = (decision.holder.as_ref()?, decision.grants.first().filter(|_| decision.is_yes())?);
-        let (now, until) = (decision.now?.timestamp(), decision.until()?.timestamp());
+    pub(super) fn sign(&self, decision: &Decision) -> Option<(String, i64)> {
+        let grant = decision.grant.as_ref().filter(|_| decision.is_yes())?;
+        let (now, until) = (decision.now?.timestamp(), grant.access_until?.timestamp());
         let end = until.min(now + LIFE_SECONDS);
         if end <= now {
             return None;
         }
         let head = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.id()});
         let claims = json!({
-            "iss": contracts::envelope::SOURCE, "sub": holder.name, "aud": format!("{}/{}", ask.tenant, ask.service),
-            "iat": now, "nbf": now, "exp": end, "jti": Uuid::now_v7(), "request": grant.grant_id,
-            "resource": grant.resource, "mode": if grant.may_write { "read_write" } else { "read_only" },
+            "iss": contracts::envelope::SOURCE, "sub": grant.name, "aud": format!("{}/{}", grant.tenant, grant.service),
+            "iat": now, "nbf": now, "exp": end, "jti": Uuid::now_v7(), "request": grant.request,
+            "resource": grant.resource, "mode": super::answer::mode(grant),
         });
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let text = format!("{}.{}", encode(&head), encode(&claims));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::App;
 use super::answer::{Answer, Fault, Filled, go};
 use super::changed;
-use super::request::find;
+use super::request::{beside, find};
 use super::session::Viewer;
 use runtime::answer::outcome_of;
 use runtime::outcome::Failure;
@@ -147,14 +147,43 @@ async fn say<T: Serialize>(
     go(&back)
 }
 
+#[derive(Deserialize)]
+pub(crate) struct End {
+    form_token: String,
+    #[serde(default)]
+    comment: String,
+    /// Not empty: the other access to the same content too.
+    #[serde(default)]
+    all: String,
+}
+
 pub(crate) async fn end(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Filled(form): Filled<Words>,
+    Filled(form): Filled<End>,
 ) -> Answer {
-    let end = |request, by, comment: String| EndAccess { request, by, comment: words(&comment) };
-    say(&app, &viewer, (Kind::AccessEnd, &id), form, end).await
+    viewer.check(&form.form_token)?;
+    let (request, _) = find(&app, &viewer, &id).await?;
+    let back = format!("/requests/{}", request.id);
+    let mut others = Vec::new();
+    if !form.all.is_empty() {
+        others = beside(&app, &viewer, request.id).await?;
+        others.retain(|other| other.can_end);
+    }
+    let end = |request| EndAccess { request, by: viewer.person.name.clone(), comment: words(&form.comment) };
+    for other in others {
+        match click(&app, &viewer, Kind::AccessEnd, Some(other.id), &end(other.id)).await {
+            // It ended meanwhile.
+            Ok(_) | Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(Fault::of_click(failure, &back)),
+        }
+    }
+    if form.all.is_empty() || request.state == "granted" {
+        let ended = click(&app, &viewer, Kind::AccessEnd, Some(request.id), &end(request.id)).await;
+        ended.map_err(|failure| Fault::of_click(failure, &back))?;
+    }
+    go(&back)
 }
 
 pub(crate) async fn withdraw(

@@ -63,8 +63,39 @@ struct RequestPage {
     /// Ids of the viewer's passkeys, with spaces between.
     passkeys: String,
     can: Can,
+    /// Other access that is open to the same content, as far as this person may see it.
+    beside: Vec<Beside>,
+    /// Whether this person can end any of it.
+    can_end_beside: bool,
     /// What the browser has seen, for news.
     pulse: String,
+}
+
+/// Another access that is open to the same content.
+pub(super) struct Beside {
+    pub id: Uuid,
+    pub service_request: String,
+    pub requester: String,
+    pub until: Option<Moment>,
+    /// Whether this person can end it.
+    pub can_end: bool,
+}
+
+/// Other access that is open to the content of a request, as far as this person may see it.
+pub(super) async fn beside(app: &App, viewer: &Viewer, request: Uuid) -> Result<Vec<Beside>, Fault> {
+    let mut found = Vec::new();
+    for access in app.store.accesses_beside(request).await? {
+        let other = app.store.show_request(access.request).await?;
+        let Ok(content) = see(viewer, &other) else { continue };
+        found.push(Beside {
+            id: other.id,
+            can_end: can(viewer, &other, &content, &[]).end,
+            service_request: other.service_request,
+            requester: other.requester,
+            until: other.access_until.map(Moment::from),
+        });
+    }
+    Ok(found)
 }
 
 /// A request that this person may see.
@@ -85,6 +116,8 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
     let is_cut = i64::try_from(events.len()).unwrap_or_default() == TIMELINE_LIMIT;
     events.reverse();
     let requester = app.store.person(content.requester.0).await?;
+    let is_or_was_open = matches!(request.state.as_str(), "granted" | "ended");
+    let beside = if is_or_was_open { beside(&app, &viewer, request.id).await? } else { Vec::new() };
     let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
     let passkeys = app.store.passkeys(viewer.person.id.0).await?;
     let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
@@ -122,6 +155,8 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
         is_cut,
         passkeys: passkeys.join(" "),
         can,
+        can_end_beside: beside.iter().any(|other| other.can_end),
+        beside,
         pulse: super::live::pulse((version, recorded)),
         content,
         viewer,

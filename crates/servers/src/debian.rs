@@ -25,8 +25,6 @@ pub(crate) enum Set<'a> {
 
 /// A browser and its driver, for tests.
 pub(crate) const BROWSER: Set<'static> = Set::Packages(&["chromium", "chromium-driver", "fonts-dejavu-core"]);
-/// nginx with WebDAV, for tests of the gate.
-pub(crate) const NGINX: Set<'static> = Set::Packages(&["nginx", "libnginx-mod-http-dav-ext"]);
 /// Dovecot with IMAP, for tests of mailboxes.
 pub(crate) const DOVECOT: Set<'static> = Set::Packages(&["dovecot-imapd"]);
 /// Python 3, for tests of the examples and of the second verifier.

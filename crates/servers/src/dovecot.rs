@@ -21,20 +21,6 @@ pub struct Dovecot {
     running: Running,
 }
 
-/// Gives a folder and all in it to the servers' user.
-fn own_all(run_as: RunAs, folder: &Path) -> Result<(), Error> {
-    run_as.own(folder)?;
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            own_all(run_as, &path)?;
-        } else if let Some((uid, gid)) = run_as.uid {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).map_err(Error::file("giving away", &path))?;
-        }
-    }
-    Ok(())
-}
-
 /// A Dovecot's programs and libraries.
 #[derive(Clone, Debug)]
 pub struct Unpacked {
@@ -97,7 +83,7 @@ impl Dovecot {
         let text = format!("{}\n{text}", configure(imap, doveadm));
         let whole = folder.join("dovecot.conf");
         std::fs::write(&whole, text).map_err(Error::file("writing", &whole))?;
-        own_all(run_as, folder)?;
+        run_as.own_all(folder)?;
         // What Dovecot does by itself when its programs are where they were built for.
         let mut server = command(&root.join("usr/bin/doveconf"), run_as);
         server.current_dir(folder).env("LD_LIBRARY_PATH", libraries);

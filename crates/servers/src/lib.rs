@@ -3,7 +3,9 @@
 //!
 //! Deliberately absent: any client of either server, and the standard ports: what is private stays out of the way.
 
+pub mod apache;
 pub mod browser;
+pub mod caddy;
 mod child;
 mod debian;
 mod docker;

@@ -39,6 +39,20 @@ impl RunAs {
         Ok(())
     }
 
+    /// Gives a folder and all in it to this user.
+    pub fn own_all(self, folder: &Path) -> Result<(), Error> {
+        self.own(folder)?;
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                self.own_all(&path)?;
+            } else if let Some((uid, gid)) = self.uid {
+                std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).map_err(Error::file("giving away", &path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether this user gets to a folder: every folder above must let others pass.
     pub fn reaches(self, folder: &Path) -> bool {
         use std::os::unix::fs::PermissionsExt;

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub approvers: Vec<Person>,
     /// People who decided on the requests asked for, with the request and the stage.
     pub deciders: Vec<(Uuid, String, PersonId)>,
+    /// How much other access to the same content is open, by request; none where it is not there.
+    pub also_open: HashMap<Uuid, i64>,
     /// Passkeys by id, with their owners and records.
     pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
     /// Standing consents: those of the requests that are emergencies, and those asked for by name.

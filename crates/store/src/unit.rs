@@ -74,6 +74,11 @@ const LOCK_READ: &str = "select id, content, digest, state, version, review_by, 
 const APPROVALS: &str = "select request, stage, person, duration_seconds from decisions \
                          where request = any($1) and verdict = 'approve' order by decided_at";
 const DECIDERS: &str = "select request, stage, person from decisions where request = any($1)";
+// The index requests_same_content has these expressions.
+const ALSO_OPEN: &str = "select own.id, count(*) from requests own join requests r on r.tenant = own.tenant and r.service = own.service \
+                         and lower(rtrim(r.resource, '/')) = lower(rtrim(own.resource, '/')) and r.id <> own.id \
+                         and r.state = 'granted' and clock_timestamp() < r.access_until \
+                         where own.id = any($1) and own.state = 'ended' group by own.id";
 const TIMERS: &str = "select request, kind, generation, due_at from timers where request = any($1)";
 const PASSKEYS: &str = "select credential, person, record from passkeys where credential = any($1) for update";
 const DOORS: &str = "select request from doors where request = any($1) and state <> 'closed'";
@@ -183,6 +188,9 @@ async fn load_requests(
             sqlx::query_as(DECIDERS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading deciders"))?;
         snapshot.deciders =
             found.into_iter().map(|(request, stage, person)| (request, stage, domain::PersonId(person))).collect();
+        let looking = sqlx::query_as(ALSO_OPEN).bind(ids).fetch_all(&mut **tx);
+        let also_open: Vec<(Uuid, i64)> = looking.await.map_err(Error::at("looking for access to the same content"))?;
+        snapshot.also_open = also_open.into_iter().collect();
     }
     let timers: Vec<(Uuid, String, i32, chrono::DateTime<chrono::Utc>)> =
         sqlx::query_as(TIMERS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading timers"))?;

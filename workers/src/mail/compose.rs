@@ -112,7 +112,8 @@ fn finish(subject: &str, words: &Words) -> Result<Composed, askama::Error> {
 }
 
 fn words(mail: &Mail, portal_url: &str) -> Words {
-    let (headline, lines) = story(mail);
+    let (headline, mut lines) = story(mail);
+    lines.extend(mail.also_open.map(also_open));
     let mut rows = vec![
         ("Customer", mail.tenant_name.clone()),
         ("Service request", mail.service_request.clone()),
@@ -138,6 +139,12 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
         link: format!("{portal_url}/requests/{}", mail.request),
         host: host(portal_url),
     }
+}
+
+/// What an end leaves open: a person who ends access means the content, not the request.
+fn also_open(count: u32) -> String {
+    let requests = if count == 1 { "1 other request".to_owned() } else { format!("{count} other requests") };
+    format!("Access to the same content is still open under {requests}. The page below names them and can revoke all.")
 }
 
 fn say(lines: &[&str]) -> Vec<String> {

@@ -20,7 +20,7 @@ pub struct HandleIssued {
 /// Data of `access.used`: equal uses within about a second are one event with their count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccessUsed {
-    /// The request whose grant was used or tried; absent when none is known.
+    /// The request of the access token that was shown; absent when there was none that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
@@ -28,7 +28,7 @@ pub struct AccessUsed {
     pub service_request: Option<String>,
     /// HTTP method, or what a program named.
     pub method: String,
-    /// What was asked for.
+    /// What was asked for; empty where another tenant's address does not belong into this log, and for counts.
     pub resource: String,
     /// Address of the client, as the proxy or program told it.
     pub source: String,
@@ -42,9 +42,6 @@ pub struct AccessUsed {
     pub first_at: DateTime<Utc>,
     /// The last time.
     pub last_at: DateTime<Utc>,
-    /// How many open grants of this person cover it, when more than one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grants: Option<u32>,
     /// Who.
     pub actor: Actor,
 }

@@ -57,17 +57,24 @@ fn what_is_missing_doubled_or_from_another_dialect_is_odd() {
     ] {
         assert!(odd(query, &GOOD), "{query}");
     }
-    for (name, value) in [
-        ("x-original-uri", "sites/finance"),
-        ("x-original-uri", "http://contoso.example/sites/finance"),
-        ("authorization", "Digest x"),
-        ("authorization", "Basic !"),
-        ("authorization", "lbg_1"),
-    ] {
+    for (name, value) in
+        [("x-original-uri", "sites/finance"), ("x-original-uri", "http://contoso.example/sites/finance")]
+    {
         let mut other = GOOD.to_vec();
         other.retain(|(known, _)| *known != name);
         other.push((name, value));
         assert!(odd(QUERY, &other), "{name}: {value}");
+    }
+}
+
+#[test]
+fn a_credential_that_cannot_be_read_is_none_and_the_client_is_asked_for_one() {
+    for shown in ["Digest x", "Negotiate YII=", "Basic !", "Basic cm9iaW4=", "lbg_1", ""] {
+        let mut pairs = GOOD.to_vec();
+        pairs.retain(|(name, _)| *name != "authorization");
+        pairs.push(("authorization", shown));
+        let ask = Ask::of_proxy(QUERY, &headers(&pairs), peer());
+        assert_eq!((ask.credential, ask.is_odd), (None, false), "{shown}");
     }
 }
 
@@ -83,13 +90,17 @@ fn what_is_moved_must_say_where_to_on_this_very_site() {
     assert_eq!(moved(Some("/sites/hr/x")), below);
     assert_eq!(moved(Some("http://files.fabrikam.example/sites/hr/x")), below);
     assert_eq!(moved(Some("https://contoso.example/sites/hr/x")), below);
+    // A client of a proxy that ends TLS writes the scheme, and perhaps the port, that it knows.
+    assert_eq!(moved(Some("https://files.fabrikam.example/sites/hr/x")), below);
+    assert_eq!(moved(Some("https://Files.Fabrikam.example:443/sites/hr/x")), below);
+    assert_eq!(moved(Some("https://files.fabrikam.example:8443/sites/hr/x")), None);
     assert_eq!(moved(Some("https://evil.example/sites/finance/x")), None);
     assert_eq!(moved(Some("sites/finance/x")), None);
     assert_eq!(moved(None), None);
 }
 
 #[test]
-fn traefik_and_envoy_say_the_same_in_their_own_words() {
+fn traefik_caddy_and_envoy_say_the_same_in_their_own_words() {
     let query = QUERY.replace("nginx", "traefik");
     let pairs = [
         ("x-forwarded-uri", "/sites/finance/a"),
@@ -101,6 +112,8 @@ fn traefik_and_envoy_say_the_same_in_their_own_words() {
     let ask = Ask::of_proxy(&query, &headers(&pairs), peer());
     assert_eq!((ask.is_odd, ask.method.as_str(), ask.is_overridden), (false, "PUT", true));
     assert_eq!(ask.source, "198.51.100.7", "what the proxy itself added");
+    let ask = Ask::of_proxy(&QUERY.replace("nginx", "caddy"), &headers(&pairs), peer());
+    assert_eq!((ask.is_odd, ask.method.as_str()), (false, "PUT"));
     let path = "/v1/check/envoy/contoso/sharepoint/contoso.example/sites/finance/%2e%2e/x";
     let ask = Ask::of_envoy(path, "GET", &headers(&pairs[3..]), peer());
     assert_eq!(ask.resource, "https://contoso.example/sites/finance/%2e%2e/x", "as it came, for the scope to judge");

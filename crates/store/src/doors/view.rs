@@ -83,6 +83,11 @@ const ACCESSES: &str = "select r.id as request, t.name as tenant, r.service_requ
                         r.state, r.access_from, r.access_until, r.content, d.state as door, d.failures, d.ordered_at, d.last_error \
                         from doors d join requests r on r.id = d.request join tenants t on t.id = r.tenant \
                         join people p on p.id = r.requester where d.next_try_at is not null";
+// The index requests_same_content has these expressions.
+const BESIDE: &str = " and r.state = 'granted' and clock_timestamp() < r.access_until and exists (select from requests own \
+                      where own.id = $1 and own.id <> r.id and own.tenant = r.tenant and own.service = r.service \
+                      and lower(rtrim(own.resource, '/')) = lower(rtrim(r.resource, '/'))) \
+                      order by r.access_until, r.id limit 100";
 const CLOSING: &str = "select count(*) as count, \
                        coalesce(extract(epoch from clock_timestamp() - min(ordered_at)), 0)::float8 as oldest_seconds \
                        from doors where state = 'closing'";
@@ -114,6 +119,16 @@ impl Store {
         }
         query.push(" order by d.ordered_at nulls last, d.until_at, d.request limit ").push_bind(filter.limit);
         query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("listing accesses"))
+    }
+
+    /// Other access that is open to the content of this request, whoever requested it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn accesses_beside(&self, request: Uuid) -> Result<Vec<AccessView>, Error> {
+        let statement = format!("{ACCESSES}{BESIDE}");
+        let looking = sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(request).fetch_all(&self.pool);
+        looking.await.map_err(Error::at("looking for access to the same content"))
     }
 
     /// Changes when an access opens, ends, or is confirmed as closed.

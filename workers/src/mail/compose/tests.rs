@@ -21,6 +21,7 @@ fn mail(template: &str) -> Mail {
         access_from: None,
         access_until: None,
         cause: None,
+        also_open: None,
         happened_at: DateTime::UNIX_EPOCH,
     }
 }

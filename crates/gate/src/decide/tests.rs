@@ -1,0 +1,100 @@
+use uuid::Uuid;
+
+use super::*;
+
+/// Robin's grant for a site of Contoso, open and read only.
+pub(crate) fn grant() -> Grant {
+    Grant {
+        request: Uuid::from_u128(7),
+        service_request: "SR-2026-004711".into(),
+        tenant: "contoso".into(),
+        service: "sharepoint".into(),
+        resource: "https://contoso.example/sites/board".into(),
+        may_write: false,
+        access_until: Some(DateTime::UNIX_EPOCH),
+        person: Uuid::from_u128(8),
+        name: "robin".into(),
+        display_name: "Robin Hale".into(),
+        is_open: true,
+    }
+}
+
+fn ask() -> Ask {
+    Ask {
+        claimed: Some("robin".into()),
+        tenant: "contoso".into(),
+        service: "sharepoint".into(),
+        resource: "https://contoso.example/sites/board/a".into(),
+        method: "GET".into(),
+        ..Ask::default()
+    }
+}
+
+#[test]
+fn a_token_counts_for_its_own_tenant_and_service_alone() {
+    assert_eq!(judge_grant(&ask(), &grant()), Code::Ok);
+    for (tenant, service) in [("adatum", "sharepoint"), ("contoso", "onedrive"), ("adatum", "onedrive"), ("", "")] {
+        let elsewhere = Ask { tenant: tenant.into(), service: service.into(), ..ask() };
+        assert_eq!(judge_grant(&elsewhere, &grant()), Code::Elsewhere, "{tenant}/{service}");
+    }
+}
+
+#[test]
+fn the_name_is_compared_as_people_and_windows_write_it() {
+    for claimed in ["robin", "Robin", "ROBIN", "FABRIKAM\\robin", "fabrikam\\Robin"] {
+        let asked = Ask { claimed: Some(claimed.into()), ..ask() };
+        assert_eq!(judge_grant(&asked, &grant()), Code::Ok, "{claimed}");
+    }
+    for claimed in ["", "sam", "robin ", "robin\\sam", "robin@fabrikam.example", "rob"] {
+        let asked = Ask { claimed: Some(claimed.into()), ..ask() };
+        assert_eq!(judge_grant(&asked, &grant()), Code::UnknownCredential, "{claimed}");
+    }
+}
+
+#[test]
+fn a_folder_above_the_granted_one_is_refused_with_a_code_of_its_own() {
+    for above in ["https://contoso.example/", "https://contoso.example/sites", "https://contoso.example/sites/"] {
+        let asked = Ask { resource: above.into(), method: "PROPFIND".into(), ..ask() };
+        assert_eq!(judge_grant(&asked, &grant()), Code::Above, "{above}");
+    }
+    for other in ["https://contoso.example/site", "https://contoso.example/sites/hr", "https://adatum.example/"] {
+        let asked = Ask { resource: other.into(), ..ask() };
+        assert_eq!(judge_grant(&asked, &grant()), Code::NotCovered, "{other}");
+    }
+}
+
+#[test]
+fn nothing_is_copied_or_moved_onto_itself_into_itself_or_onto_what_contains_it() {
+    let send = |from: &str, to: &str| {
+        let place = |path: &str| format!("https://contoso.example/sites/board/{path}");
+        let asked = Ask { method: "COPY".into(), resource: place(from), destination: Some(place(to)), ..ask() };
+        judge_grant(&asked, &Grant { may_write: true, ..grant() })
+    };
+    for (from, to) in
+        [("a", "a"), ("a", "a/"), ("a/", "a"), ("a", "a/b"), ("a/b", "a"), ("a?x", "a"), ("%61", "a"), ("a", "")]
+    {
+        assert_eq!(send(from, to), Code::OntoItself, "{from} to {to}");
+    }
+    for (from, to) in [("a", "b"), ("a", "ab"), ("a/b", "a/c"), ("a", "A")] {
+        assert_eq!(send(from, to), Code::Ok, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_refusal_asks_for_another_token_only_where_one_could_help() {
+    let challenged = [Code::NoCredential, Code::UnknownCredential, Code::NotOpen];
+    let refused = [
+        Code::Elsewhere,
+        Code::NotCovered,
+        Code::Above,
+        Code::ReadOnly,
+        Code::OntoItself,
+        Code::Odd,
+        Code::Slow,
+        Code::Full,
+    ];
+    assert!(challenged.iter().all(|code| code.refusal().as_u16() == 401));
+    assert!(refused.iter().all(|code| code.refusal().as_u16() == 403));
+    let sentences: std::collections::HashSet<_> = challenged.iter().map(|code| code.sentence()).collect();
+    assert_eq!(sentences.len(), 1, "a missing, an unknown and an ended token look alike");
+}
