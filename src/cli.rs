@@ -87,7 +87,7 @@ enum Command {
     /// Tokens of the HTTP interface.
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Events over HTTP, signed.
+    /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
     /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
@@ -150,7 +150,7 @@ impl Cli {
             Command::Gate(gate) => Box::pin(gate.run(&settings)).await,
             Command::Migrate(migrate) => migrate.run(&settings).await,
             Command::Topology(topology) => topology.run(&settings, format).await,
-            Command::Apply(apply) => apply.run(&settings).await,
+            Command::Apply(apply) => apply.run(&settings, format).await,
             Command::Request(request) => Box::pin(request.run(&settings, format)).await,
             Command::Review(review) => Box::pin(review.run(&settings, format)).await,
             Command::Decide(decide) => Box::pin(decide.run(&settings, format)).await,
