@@ -17,8 +17,22 @@ async fn applying_again_changes_nothing_and_a_change_is_said() {
     let text = text.replace("required_approvals: 2", "required_approvals: 3").replace("Robin Hale", "Robin Hall");
     let (applied, messages) = lockbox.store.apply(&read(&text), "lee").await.unwrap();
     assert_eq!(applied.changes.keys().cloned().collect::<Vec<_>>(), [None, Some("northwind".to_owned())]);
+    assert_eq!(applied.changes[&None], ["person robin changed: display name from Robin Hale to Robin Hall"]);
+    let northwind = &applied.changes[&Some("northwind".to_owned())];
+    assert_eq!(northwind, &["tenant northwind changed: required approvals from 2 to 3"]);
     let events = messages.iter().filter(|message| message.kind == contracts::Kind::DirectoryChanged).count();
     assert_eq!((events, messages.len()), (2, 5), "an event for each side, and a notice to each approver of Northwind");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_apply_adds_is_said_in_words_and_not_as_a_row() {
+    let lockbox = Lockbox::without_roles().await;
+    let text = "vendor:\n  people:\n    - {name: kai, display_name: Kai Berg, email: kai@fabrikam.example, roles: [engineer]}\n";
+    let (applied, _) = lockbox.store.apply(&read(text), "lee").await.unwrap();
+    assert_eq!(applied.changes[&None], ["person kai added: Kai Berg, kai@fabrikam.example, engineer"]);
+    let (applied, _) = lockbox.store.apply(&read(&text.replace("[engineer]", "[manager]")), "lee").await.unwrap();
+    assert_eq!(applied.changes[&None], ["person kai changed: roles from engineer to manager"]);
     lockbox.finish().await;
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use workers::RoleName;
+use workers::metric_list::{GATE, METRICS, MetricKind, PARKED};
 
 fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -42,6 +43,10 @@ fn recorded() -> BTreeSet<String> {
         for (kind, parts) in [("counter", &[""][..]), ("gauge", &[""]), ("histogram", &["_bucket", "_sum", "_count"])] {
             for after in file.split(&format!("metrics::{kind}!(")).skip(1) {
                 let name = after.trim_start().trim_start_matches('"').split('"').next().unwrap();
+                // The list itself names them by a variable.
+                if !name.starts_with("lockbox_") {
+                    continue;
+                }
                 names.extend(parts.iter().map(|part| format!("{name}{part}")));
             }
         }
@@ -63,11 +68,8 @@ fn every_graph_and_alarm_asks_for_a_metric_that_is_recorded() {
     for rule in alarms["groups"][0]["rules"].as_array().unwrap() {
         let metrics = metrics_in(rule["expr"].as_str().unwrap());
         for metric in &metrics {
-            assert!(
-                operations.contains(metric),
-                "{} asks {metric}, which operations.md does not explain",
-                rule["alert"]
-            );
+            let base = metric.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count");
+            assert!(operations.contains(base), "{} asks {metric}, which operations.md does not explain", rule["alert"]);
         }
         assert!(rule["annotations"]["next"].is_string(), "{} names no next step", rule["alert"]);
         asked.extend(metrics);
@@ -85,8 +87,65 @@ fn every_role_is_looked_at_and_has_its_service() {
     for name in names {
         assert!(services.contains_key(name.as_str().unwrap()), "{name} is no service");
     }
+    for name in ["gate", "portal", "forward"] {
+        assert!(names.iter().any(|known| known == name), "nobody looks at {name}");
+        let environment = services[name]["environment"].as_object().or(compose["x-lockbox"]["environment"].as_object());
+        assert_eq!(environment.unwrap()["LOCKBOX_ADMIN_LISTEN"], "0.0.0.0:9464", "{name} can be asked");
+    }
     for role in RoleName::ALL {
         let works = |name: &&Value| services[name.as_str().unwrap()]["command"][1] == role.as_str();
         assert!(names.iter().any(|name| works(&name)), "nobody looks at {}", role.as_str());
     }
+}
+
+/// What follows each of these words in the sources.
+fn words_after(marks: &[&str]) -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for folder in ["workers/src", "src", "crates"] {
+        sources(&project(folder), &mut files);
+    }
+    let after = |file: &str, mark: &str| {
+        let found = file.split(mark).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        found.collect::<Vec<_>>()
+    };
+    files.iter().flat_map(|file| marks.iter().flat_map(|mark| after(file, mark)).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_metric_is_in_the_list_the_code_and_the_documentation_with_words_that_explain_it() {
+    let recorded = recorded();
+    let operations = text("docs/operations.md");
+    let mut listed = BTreeSet::new();
+    for metric in METRICS {
+        let parts: &[&str] = match metric.kind {
+            MetricKind::Counter | MetricKind::Gauge => &[""],
+            MetricKind::Histogram => &["_bucket", "_sum", "_count"],
+        };
+        listed.extend(parts.iter().map(|part| format!("{}{part}", metric.name)));
+        assert!(metric.help.len() > 10 && metric.help.ends_with('.'), "{} has no help", metric.name);
+        assert!(operations.contains(&format!("`{}", metric.name)), "operations.md does not explain {}", metric.name);
+        assert_eq!(metric.kind == MetricKind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+    }
+    assert_eq!(listed, recorded, "the list and what the code records differ");
+    let table = operations.split("| metric | meaning |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    let explained: BTreeSet<String> = metrics_in(table);
+    let known: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(explained, known, "the table of operations.md and the list differ");
+}
+
+#[test]
+fn the_values_of_labels_that_the_list_names_are_those_that_the_code_has() {
+    let parked = words_after(&["code: \"", "Malformed::new(\"", "\"broker."]);
+    for reason in PARKED {
+        let short = reason.trim_start_matches("broker.");
+        assert!(parked.contains(*reason) || parked.contains(short), "nothing is parked for {reason}");
+    }
+    let of_messages = |word: &&String| ["schema.", "auth.", "store."].iter().any(|kind| word.starts_with(kind));
+    for reason in parked.iter().filter(of_messages) {
+        assert!(PARKED.contains(&reason.as_str()), "the list lacks {reason}");
+    }
+    let code = text("src/gate/code.rs");
+    let body = code.split("fn as_str(self)").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
+    let codes: Vec<&str> = body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(codes, GATE);
 }

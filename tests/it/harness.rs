@@ -82,6 +82,24 @@ pub fn python() -> std::process::Command {
     servers::programs::python(&packages(), &progress()).unwrap().command()
 }
 
+/// A program of Debian packages, unless they may not be downloaded.
+pub fn debian(names: &[&str], program: &str) -> Option<std::process::Command> {
+    let found = servers::programs::debian(names, program, &packages(), &progress());
+    servers::programs::or_skip(found).map(|program| program.command())
+}
+
+/// Python with packages of exact versions, unless they may not be downloaded.
+pub fn python_with(requirements: &[&str]) -> Option<std::process::Command> {
+    let found = servers::programs::python_with(requirements, &packages(), &progress());
+    servers::programs::or_skip(found).map(|program| program.command())
+}
+
+/// Node.js with packages of exact versions, unless they may not be downloaded.
+pub fn node_with(requirements: &[&str]) -> Option<std::process::Command> {
+    let found = servers::programs::node_with(requirements, &packages(), &progress());
+    servers::programs::or_skip(found).map(|program| program.command())
+}
+
 /// A Lockbox.
 pub struct Lockbox {
     pub settings: Settings,

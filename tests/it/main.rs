@@ -1,6 +1,7 @@
 //! Integration tests: roles in this process, real Postgres and RabbitMQ, a database and a name prefix per test.
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
 
+mod alarms;
 mod api;
 mod architecture;
 mod audit;
@@ -35,6 +36,7 @@ mod histories;
 mod journeys;
 mod log;
 mod mail_links;
+mod narrow;
 mod pages;
 mod pages_rights;
 mod passkeys;
@@ -56,4 +58,6 @@ mod target_servers;
 mod target_webdav;
 mod time;
 mod webhooks;
+mod webhooks_receivers;
+mod webhooks_rotation;
 mod witness;

@@ -13,7 +13,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 44] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
@@ -52,6 +52,9 @@ const EXPECTED: [(&str, &str, [u16; 7]); 44] = [
     ("POST", "/settings/approvers", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/webhooks", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/webhooks/removal", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/webhooks/rotation", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/webhooks/redelivery", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/settings/webhooks/{id}", [303, 404, 404, 404, 404, 404, 404]),
     ("POST", "/settings/consents", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/consents/end", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
@@ -136,6 +139,7 @@ async fn every_page_gives_each_person_what_is_written_down() {
                 ("delegate", ""),
                 ("url", "x"),
                 ("id", &nobody),
+                ("event", &nobody),
             ];
             let status = if path.ends_with("/live") {
                 let asked = person.client.get(&url).header("cookie", &person.cookie).send().await.unwrap();

@@ -21,9 +21,9 @@ use crate::person::Site;
 
 /// What a program at the other end got, and what it answers next.
 #[derive(Clone)]
-struct Ears {
-    origin: String,
-    heard: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
+pub struct Ears {
+    pub origin: String,
+    pub heard: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
     answer: Arc<Mutex<StatusCode>>,
 }
 
@@ -34,7 +34,7 @@ async fn hear(State(ears): State<Ears>, uri: Uri, headers: HeaderMap, body: Byte
 }
 
 impl Ears {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -45,7 +45,7 @@ impl Ears {
         ears
     }
 
-    fn answers(&self, status: StatusCode) {
+    pub fn answers(&self, status: StatusCode) {
         *self.answer.lock().unwrap() = status;
     }
 
@@ -58,16 +58,16 @@ impl Ears {
     }
 }
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-async fn add(lockbox: &Lockbox, tenant: Option<&str>, url: &str, types: &str) -> Uuid {
+pub async fn add(lockbox: &Lockbox, tenant: Option<&str>, url: &str, types: &str) -> Uuid {
     let tenants = lockbox.store.tenants().await.unwrap();
     let id = |name: &str| tenants.iter().find(|tenant| tenant.name == name).unwrap().id.0;
     let new = NewWebhook { tenant: tenant.map(id), name: "test", url, types, secret: SECRET };
     lockbox.store.add_webhook(new, "test", Actor::lockbox()).await.unwrap().0
 }
 
-async fn granted(lockbox: &Lockbox) -> Uuid {
+pub async fn granted(lockbox: &Lockbox) -> Uuid {
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(contracts::Kind::ManagerDecide, request, "morgan", Approve).await;
     lockbox.decide(contracts::Kind::CustomerDecide, request, "alex", Approve).await;
@@ -79,6 +79,8 @@ async fn granted(lockbox: &Lockbox) -> Uuid {
 async fn hurry(lockbox: &Lockbox) {
     let due = "update webhook_deliveries set due_at = clock_timestamp() where due_at > clock_timestamp()";
     sqlx::query(due).execute(&lockbox.pool).await.unwrap();
+    let rested = "update webhooks set paused_until = clock_timestamp() where paused_until > clock_timestamp()";
+    sqlx::query(rested).execute(&lockbox.pool).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

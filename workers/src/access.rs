@@ -55,6 +55,10 @@ impl Doors {
 
 /// Runs the role until the stop.
 pub async fn run(around: Surroundings, doors: Doors) {
+    for built in doors.all() {
+        // From 0 on, so that the first orphan is an increase.
+        metrics::counter!("lockbox_orphans_removed_total", "service" => built.service.clone()).increment(0);
+    }
     let wake = Arc::new(Notify::new());
     around.tasks.spawn(keeper::run(around.clone(), doors.clone(), wake.clone()));
     around.tasks.spawn(reconcile::run(around.clone(), doors));

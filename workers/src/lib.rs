@@ -13,6 +13,7 @@ pub mod health;
 pub mod intake;
 pub mod mail;
 pub mod manager_review;
+pub mod metric_list;
 pub mod notification;
 pub mod relay;
 mod role;

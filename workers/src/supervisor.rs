@@ -55,7 +55,7 @@ where
             Ok(()) => return,
             Err(error) => {
                 around.health.set(part, Err(chain(&error)));
-                tracing::warn!(role = part, error = chain(&error), "starting afresh");
+                tracing::warn!(role = part, error = chain(&error), "reconnecting");
             }
         }
         attempt = if started.elapsed() > Duration::from_secs(30) { 0 } else { attempt + 1 };
@@ -97,7 +97,7 @@ pub async fn run_expiry(around: Surroundings) {
             Ok(()) => return,
             Err(error) => {
                 around.health.set("expiry", Err(chain(&error)));
-                tracing::warn!(role = "expiry", error = chain(&error), "starting afresh");
+                tracing::warn!(role = "expiry", error = chain(&error), "reconnecting");
             }
         }
         attempt += 1;

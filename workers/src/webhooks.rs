@@ -1,55 +1,46 @@
 //! Webhooks: events over HTTP, signed as Standard Webhooks (<https://www.standardwebhooks.com>), for programs that do not
-//! speak AMQP. Runs beside the role `mail`; what is to be delivered stands in a table, so that nothing is lost and any
-//! number of processes may deliver.
+//! speak AMQP. Runs beside the role `mail`; what is to be delivered is in a table, so that nothing is lost and any
+//! number of processes may deliver. Each webhook has its own queue: a receiver that is slow or fails delays no other.
 //!
 //! Deliberately absent: redirects, proxies, and addresses inside the house that nobody allowed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use contracts::events::Actor;
-use futures_util::stream::{self, StreamExt};
-use reqwest::StatusCode;
 use reqwest::redirect::Policy;
-use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 use store::webhooks::Delivery;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::engine::chain;
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 mod address;
+mod call;
+mod retry;
 
 pub use address::{Inside, check_url};
+pub use call::{secret, sign};
+pub use retry::OVERLAP_LIMIT;
 
-/// How often the table is looked at when nothing is due.
-const LOOK_PERIOD: Duration = Duration::from_millis(500);
-/// Deliveries on their way at once.
-const CONCURRENT: usize = 16;
-/// Time for one delivery, all in all.
+use retry::Verdict;
+
+/// How often the table is read when no request ends.
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// Requests that may be open at once, of all webhooks together. One webhook has at most eight, so this leaves room for
+/// the others beside more than thirty receivers that take as long as they may.
+const CONCURRENT: usize = 256;
+/// Attempts whose outcome is stored at once: the role `mail` shares this process' connections to the database.
+const SETTLING: usize = 4;
+/// Time for one request, all in all.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(10);
-/// Pauses between tries, as Standard Webhooks recommends: about three days in all.
-const PAUSES_SECONDS: [u32; 9] = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
-/// What stands before every secret.
-const SECRET_PREFIX: &str = "whsec_";
-
-/// A new secret: 256 bits from the operating system. `None` when it has none.
-pub fn secret() -> Option<String> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
-}
-
-/// The signature of a message: HMAC-SHA-256 over its id, the time and its exact bytes.
-pub fn sign(secret: &str, id: &str, seconds: i64, body: &[u8]) -> Option<String> {
-    let key = STANDARD.decode(secret.strip_prefix(SECRET_PREFIX)?).ok()?;
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key));
-    context.update(format!("{id}.{seconds}.").as_bytes());
-    context.update(body);
-    Some(format!("v1,{}", STANDARD.encode(context.sign())))
-}
+/// How long open requests are waited for at the end; what is not stored by then is sent again.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+/// A receiver that answers in this time may have more requests open at once.
+const QUICK: Duration = Duration::from_secs(1);
+/// How often old attempts are deleted.
+const TRIM_PERIOD: Duration = Duration::from_secs(600);
 
 /// Delivers until the stop.
 pub async fn run(around: Surroundings, inside: Inside) {
@@ -77,104 +68,102 @@ async fn session(around: &Surroundings, inside: &Arc<Inside>) -> Result<(), Sess
         }
     };
     around.health.set("webhooks", Ok(()));
-    while !around.stop.is_cancelled() {
-        let due = around.store.claim_deliveries(i64::try_from(CONCURRENT).unwrap_or(16)).await?;
-        let is_idle = due.is_empty();
-        let mut done = stream::iter(due).map(|one| deliver(around, &client, inside, one)).buffer_unordered(CONCURRENT);
-        while let Some(done) = done.next().await {
-            done?;
-        }
-        if is_idle {
-            tokio::select! {
-                () = around.stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK_PERIOD) => {}
+    let sender =
+        Sender { around: around.clone(), client, inside: inside.clone(), settling: Arc::new(Semaphore::new(SETTLING)) };
+    let mut open = JoinSet::new();
+    let ended = keep_sending(&sender, &mut open).await;
+    // Whatever ended it, requests that are open have an outcome to store: nobody else would send them for a minute.
+    let drained = async { while open.join_next().await.is_some() {} };
+    drop(tokio::time::timeout(DRAIN_LIMIT, drained).await);
+    around.health.set("webhooks", Err("stopping".to_owned()));
+    ended
+}
+
+/// What every attempt needs. Attempts are tasks of their own: one that waits for the database must not wait for the
+/// loop, which may wait for the same connections.
+#[derive(Clone)]
+struct Sender {
+    around: Surroundings,
+    client: reqwest::Client,
+    inside: Arc<Inside>,
+    settling: Arc<Semaphore>,
+}
+
+async fn keep_sending(sender: &Sender, open: &mut JoinSet<Result<(), SessionError>>) -> Result<(), SessionError> {
+    let (store, stop) = (&sender.around.store, &sender.around.stop);
+    let mut trim = tokio::time::interval(TRIM_PERIOD);
+    while !stop.is_cancelled() {
+        let free = i64::try_from(CONCURRENT.saturating_sub(open.len())).unwrap_or_default();
+        if free > 0 {
+            for one in store.claim_deliveries(free).await? {
+                let sender = sender.clone();
+                open.spawn(async move { sender.deliver(one).await });
             }
         }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(done) = open.join_next() => {
+                settled(done)?;
+                // Requests that ended together free their places together.
+                while let Some(done) = open.try_join_next() {
+                    settled(done)?;
+                }
+            }
+            _ = trim.tick() => store.trim_attempts().await?,
+            () = tokio::time::sleep(LOOK_PERIOD) => {}
+        }
     }
-    around.health.set("webhooks", Err("stopping".to_owned()));
     Ok(())
 }
 
-/// What became of one try.
-enum Answer {
-    Taken,
-    /// The other end wants no more, ever.
-    Gone,
-    Failed(String),
-}
-
-async fn deliver(
-    around: &Surroundings,
-    client: &reqwest::Client,
-    inside: &Inside,
-    one: Delivery,
-) -> Result<(), SessionError> {
-    let answer = call(client, inside, &one).await;
-    let outcome = if matches!(answer, Answer::Taken) { "taken" } else { "failed" };
-    metrics::counter!("lockbox_webhook_total", "outcome" => outcome).increment(1);
-    let why = match answer {
-        Answer::Taken => return Ok(around.store.delivered(one.webhook, one.event).await?),
-        Answer::Gone => "its address answered 410 (gone)".to_owned(),
-        Answer::Failed(why) => {
-            let attempt = usize::try_from(one.attempt).unwrap_or(usize::MAX);
-            if let Some(&pause) = PAUSES_SECONDS.get(attempt) {
-                let pause = f64::from(pause) * (0.9 + 0.2 * fastrand::f64());
-                around.store.not_delivered(one.webhook, one.event, &why, pause).await?;
-                tracing::warn!(webhook = %one.webhook, event = %one.event, why, "a webhook took nothing");
-                return Ok(());
-            }
-            format!("it took nothing for days ({why})")
-        }
-    };
-    // What it has not taken stays, and goes when somebody switches it on again.
-    match around.store.switch_webhook(one.webhook, Some(&why), "Lockbox", Actor::lockbox()).await {
-        Ok(messages) => {
-            tracing::error!(webhook = %one.webhook, why, "a webhook was switched off");
-            around.relay.hand_over(messages, Vec::new(), one.now).await;
+/// The outcome of an attempt. One that panicked leaves its event to the next claim.
+fn settled(done: Result<Result<(), SessionError>, tokio::task::JoinError>) -> Result<(), SessionError> {
+    match done {
+        Ok(settled) => settled,
+        Err(fault) => {
+            tracing::error!(error = chain(&fault), "an attempt to deliver to a webhook failed within Lockbox");
             Ok(())
         }
-        // Another delivery has done it.
-        Err(store::Error::NotFound(_)) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 
-async fn call(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> Answer {
-    // Again at every call: what is allowed may have changed since it was added.
-    let url = match check_url(&one.url, inside) {
-        Ok(url) => url,
-        Err(why) => return Answer::Failed(why),
-    };
-    let (id, seconds) = (one.event.to_string(), one.now.timestamp());
-    let Some(signature) = sign(&one.secret, &id, seconds, &one.body) else {
-        return Answer::Failed("its secret cannot be read".to_owned());
-    };
-    let sending = client
-        .post(url)
-        .header("content-type", "application/cloudevents+json")
-        .header("webhook-id", id)
-        .header("webhook-timestamp", seconds.to_string())
-        .header("webhook-signature", signature)
-        .body(one.body.clone())
-        .send();
-    // The answer's body is not read: nothing in it matters.
-    match sending.await {
-        Ok(answer) if answer.status().is_success() => Answer::Taken,
-        Ok(answer) if answer.status() == StatusCode::GONE => Answer::Gone,
-        Ok(answer) => Answer::Failed(format!("it answered {}", answer.status())),
-        Err(fault) => Answer::Failed(chain(&fault.without_url())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sign;
-
-    #[test]
-    fn the_signature_is_the_one_of_the_standard() {
-        // The example of the specification's reference libraries.
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let signed = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
-        assert_eq!(signed.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
+impl Sender {
+    async fn deliver(&self, one: Delivery) -> Result<(), SessionError> {
+        let around = &self.around;
+        let (answer, attempt) = call::call(&self.client, &self.inside, &one).await;
+        let Ok(_turn) = self.settling.acquire().await else { return Ok(()) };
+        let verdict = retry::verdict(&one, &answer, fastrand::f64());
+        metrics::counter!("lockbox_webhook_total", "outcome" => verdict.outcome()).increment(1);
+        let why = attempt.error.clone().unwrap_or_default();
+        let off = match verdict {
+            Verdict::Delivered => {
+                return Ok(around.store.delivered(&one, &attempt, attempt.took < QUICK).await?);
+            }
+            Verdict::Again(_, next) => {
+                around.store.not_delivered(&one, &attempt, next).await?;
+                // Every attempt is in the delivery log; this line tells that a webhook began to fail, and what is given up.
+                if next.event.is_none() {
+                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "an event was given up for a webhook");
+                } else if one.failing_since.is_none() {
+                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "a webhook fails");
+                }
+                return Ok(());
+            }
+            Verdict::Off(next, off) => {
+                around.store.not_delivered(&one, &attempt, next).await?;
+                off
+            }
+        };
+        // What it has not accepted stays, and is sent when somebody switches it on again.
+        match around.store.switch_webhook(one.webhook, Some(&off), "Lockbox", Actor::lockbox()).await {
+            Ok(messages) => {
+                tracing::error!(webhook = %one.webhook, why = off, "a webhook was switched off");
+                around.relay.hand_over(messages, Vec::new(), one.now).await;
+                Ok(())
+            }
+            // Another delivery has done it.
+            Err(store::Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

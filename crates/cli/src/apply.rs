@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
+use store::directory::Applied;
 
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::line;
+use runtime::output::{Format, Listing, line};
 use runtime::serve::open_store;
 
 /// Which file.
@@ -15,7 +17,7 @@ pub struct Apply {
     /// Directory file (YAML); see `schemas/directory.schema.json` and `examples/directory.yaml`.
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
-    /// Only say what is wrong with the file.
+    /// Check the file and change nothing.
     #[arg(long)]
     check: bool,
     /// Who applies it, for the audit log.
@@ -24,10 +26,10 @@ pub struct Apply {
 }
 
 impl Apply {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         let directory = operations::directory_file::read(&self.file)?;
         if self.check {
-            return line("no faults");
+            return line("The file has no faults.");
         }
         let store = open_store(settings).await?;
         store.check_schema().await?;
@@ -42,11 +44,67 @@ impl Apply {
                 _ => error.into(),
             })?;
         super::clicks::publish(settings, &messages).await;
-        for (tenant, changes) in &applied.changes {
-            for change in changes {
-                line(&format!("{}: {change}", tenant.as_deref().unwrap_or("vendor")))?;
-            }
-        }
-        line(&format!("{} changes", applied.count()))
+        print(&applied, format)
+    }
+}
+
+/// For people a sentence for each change and a summary; for programs a row for each change.
+fn print(applied: &Applied, format: Format) -> Result<(), Failure> {
+    if format != Format::Table {
+        return changes(applied).print(format);
+    }
+    if applied.count() == 0 {
+        return line("Nothing changed: the directory is as the file says.");
+    }
+    for row in changes(applied).rows {
+        line(&format!("{}.", row.join(": ")))?;
+    }
+    summary(applied).print(format)
+}
+
+fn side(tenant: Option<&str>) -> String {
+    tenant.unwrap_or("vendor").to_owned()
+}
+
+fn changes(applied: &Applied) -> Listing {
+    let all =
+        applied.changes.iter().flat_map(|(tenant, changes)| changes.iter().map(|change| (tenant.as_deref(), change)));
+    let rows = all.clone().map(|(tenant, change)| vec![side(tenant), change.clone()]).collect();
+    let json = all.map(|(tenant, change)| json!({ "tenant": tenant, "change": change })).collect::<Vec<_>>();
+    Listing { head: vec!["tenant", "change"], rows, json: json.into() }
+}
+
+fn summary(applied: &Applied) -> Listing {
+    let row = |name: String, added: usize, count: usize| vec![name, added.to_string(), (count - added).to_string()];
+    let added = |changes: &[String]| changes.iter().filter(|change| is_addition(change)).count();
+    let mut rows: Vec<_> = applied
+        .changes
+        .iter()
+        .map(|(tenant, changes)| row(side(tenant.as_deref()), added(changes), changes.len()))
+        .collect();
+    let total = applied.changes.values().map(|changes| added(changes)).sum();
+    rows.push(row("total".to_owned(), total, applied.count()));
+    Listing { head: vec!["tenant", "added", "changed"], rows, json: serde_json::Value::Null }
+}
+
+/// `person robin added: …`, and not a change that tells of something added.
+fn is_addition(change: &str) -> bool {
+    change.split(':').next().is_some_and(|what| what.ends_with(" added"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_and_what_was_changed_is_counted_by_tenant() {
+        let mut applied = Applied::default();
+        applied
+            .changes
+            .insert(None, vec!["service sharepoint added".into(), "login erp may send request.submit".into()]);
+        let robin = "person alex added: Alex Novak, alex@contoso.example, approver";
+        applied.changes.insert(Some("contoso".into()), vec!["tenant contoso added".into(), robin.into()]);
+        let rows: Vec<String> = summary(&applied).rows.iter().map(|row| row.join(" ")).collect();
+        assert_eq!(rows, ["vendor 1 1", "contoso 2 0", "total 3 1"]);
     }
 }

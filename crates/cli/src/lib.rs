@@ -57,7 +57,7 @@ pub enum Command {
     /// Tokens of the HTTP interface.
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Events over HTTP, signed.
+    /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
     /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
@@ -93,7 +93,7 @@ impl Command {
             Self::Work(work) => Box::pin(work.run(settings)).await,
             Self::Migrate(migrate) => migrate.run(settings).await,
             Self::Topology(topology) => topology.run(settings, format).await,
-            Self::Apply(apply) => apply.run(settings).await,
+            Self::Apply(apply) => apply.run(settings, format).await,
             Self::Request(request) => Box::pin(request.run(settings, format)).await,
             Self::Review(review) => Box::pin(review.run(settings, format)).await,
             Self::Decide(decide) => Box::pin(decide.run(settings, format)).await,

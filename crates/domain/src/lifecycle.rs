@@ -135,7 +135,7 @@ fn awaiting_manager(
         Fact::Commented(said) => talk::say(request, said),
         Fact::ReportAnswered(answered) => report::answer(request, answered),
         Fact::RequesterDisabled { at } => {
-            Ok(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::ReviewDeadline))
+            Ok(fired(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::ReviewDeadline)))
         }
         Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::ReviewDeadline)),
     }
@@ -174,7 +174,7 @@ fn awaiting_customer(request: &Request, waiting: &Waiting<'_>, fact: &Fact) -> R
         Fact::Commented(said) => talk::say(request, said),
         Fact::ReportAnswered(answered) => report::answer(request, answered),
         Fact::RequesterDisabled { at } => {
-            Ok(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::DecisionDeadline))
+            Ok(fired(withdrawn(request, Withdrawal::PersonDisabled, *at, TimerKind::DecisionDeadline)))
         }
         Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::DecisionDeadline)),
     }
@@ -265,7 +265,7 @@ fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Resul
             Err(Refusal::AlreadyGranted)
         }
         Fact::ReportAnswered(answered) => report::answer(request, answered),
-        Fact::RequesterDisabled { at } => Ok(end(EndCause::PersonDisabled, None, None, *at)),
+        Fact::RequesterDisabled { at } => Ok(fired(end(EndCause::PersonDisabled, None, None, *at))),
         Fact::TicketClosed { at } => Ok(end(EndCause::TicketClosed, None, None, *at)),
     }
 }
@@ -325,6 +325,12 @@ fn withdraws(
 fn withdrawn(request: &Request, cause: Withdrawal, at: DateTime<Utc>, timer: TimerKind) -> Transition {
     let step = Step::quiet(request, at, None);
     step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None)
+}
+
+/// The timer that the directory armed when it disabled the requester has done its work.
+fn fired(mut transition: Transition) -> Transition {
+    transition.timers.push(TimerChange::Disarm(TimerKind::RequesterDisabled));
+    transition
 }
 
 #[cfg(test)]

@@ -112,6 +112,43 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every code.
+    pub const CODES: &[&str] = &[
+        "invalid",
+        "not_found",
+        "unknown_tenant",
+        "no_approver",
+        "no_reviewer",
+        "unknown_person",
+        "person_disabled",
+        "not_engineer",
+        "not_manager",
+        "not_approver",
+        "wrong_tenant",
+        "own_request",
+        "both_sides",
+        "repeated",
+        "digest_mismatch",
+        "deadline_passed",
+        "not_due",
+        "not_reviewed",
+        "stage_over",
+        "not_granted",
+        "no_standing_consent",
+        "not_ended",
+        "end_not_confirmed",
+        "already_granted",
+        "already_over",
+        "not_requester",
+        "may_not_end",
+        "may_not_comment",
+        "comment_required",
+        "passkey_required",
+        "passkey_invalid",
+        "duration_longer",
+        "wrong_producer",
+    ];
+
     /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -230,3 +267,20 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn the_list_of_codes_has_every_code() {
+        let source = include_str!("refusal.rs");
+        let body = source.split("pub fn code(&self)").nth(1).and_then(|rest| rest.split("\n    }\n").next());
+        let codes: Vec<&str> = body
+            .into_iter()
+            .flat_map(|body| body.split("=> \"").skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        assert!(codes.len() > 30 && codes == Refusal::CODES, "{codes:?}");
+    }
+}

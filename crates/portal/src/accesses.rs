@@ -63,7 +63,7 @@ fn live(viewer: &Viewer, access: AccessView) -> Live {
         mode: content.as_ref().map_or("", mode),
         emergency: content.is_some_and(|content| content.emergency.is_some()),
         service_request: access.service_request,
-        tenant: access.tenant,
+        tenant: access.tenant_name,
         service: domain::titles::service(&access.service),
         resource: access.resource,
         requester: access.requester,

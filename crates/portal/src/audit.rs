@@ -175,6 +175,11 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
     let last = found.events.last().filter(|_| is_full).map(AuditRow::place);
     let older = found.stopped_at.or(last).map(|place| format!("{}&cursor={place}", asked.address()));
     let stopped_at = found.stopped_at.map(|place| Moment::from(place.at));
+    let tenants = app.store.tenants().await?;
+    let name_of = |tenant: &str| {
+        let known = tenants.iter().find(|known| known.name == tenant);
+        known.map_or_else(|| tenant.to_owned(), |known| known.display_name.clone())
+    };
     let found = found.events.iter().map(|event| {
         let data = runtime::output::data(&event.body);
         let actor = &data["actor"];
@@ -185,7 +190,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
             id: event.id.to_string(),
             at: event.at.into(),
             type_name: event.type_name.clone(),
-            tenant: event.tenant.clone().unwrap_or_default(),
+            tenant: event.tenant.as_deref().map(name_of).unwrap_or_default(),
             who: who.to_owned(),
             service_request: event.service_request.clone().unwrap_or_default(),
             request: event.request.map(|request| request.to_string()),

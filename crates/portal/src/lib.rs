@@ -168,6 +168,9 @@ fn pages() -> Pages {
         .post("/settings/approvers", approvers::change)
         .post("/settings/webhooks", webhooks::add)
         .post("/settings/webhooks/removal", webhooks::remove)
+        .post("/settings/webhooks/rotation", webhooks::rotate)
+        .post("/settings/webhooks/redelivery", webhooks::redeliver)
+        .get("/settings/webhooks/{id}", webhooks::deliveries)
         .post("/settings/consents", settings::consents::give)
         .post("/settings/consents/end", settings::consents::take_back)
         .get("/mailbox", mails::list)
@@ -241,11 +244,15 @@ impl Portal {
     /// # Errors
     /// As [`start`].
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let metrics = runtime::admin::record_metrics()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let health = Health::default();
+        health.set("portal", Ok(()));
+        let admin = runtime::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
         let options = Options { developer_sign_in: self.developer_sign_in, provider: self.provider, mailbox: None };
         let listener = runtime::listen::bind(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
-        tracing::info!(address = %self.listen, "the portal serves");
+        tracing::info!(address = %self.listen, %admin, "the portal serves");
         runtime::serve::asked_to_stop().await;
         stop.cancel();
         tasks.close();

@@ -52,6 +52,7 @@ pub(crate) fn state(request: &RequestView) -> String {
 /// A request in a list.
 pub(crate) struct Row {
     pub id: String,
+    /// Name for people.
     pub tenant: String,
     pub service_request: String,
     pub service: String,
@@ -76,7 +77,7 @@ impl From<&RequestView> for Row {
         };
         Self {
             id: request.id.to_string(),
-            tenant: request.tenant.clone(),
+            tenant: request.tenant_name.clone(),
             service_request: request.service_request.clone(),
             service: titles::service(&request.service),
             resource: request.resource.clone(),

@@ -1,20 +1,23 @@
 //! A tenant's webhooks, for its approvers: who gets its events over HTTP.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use contracts::events::Actor;
 use serde::Deserialize;
-use store::webhooks::NewWebhook;
+use store::webhooks::{NewWebhook, WebhookView};
 use uuid::Uuid;
-use workers::webhooks::{check_url, secret};
+use workers::webhooks::{OVERLAP_LIMIT, check_url, secret};
 
 use super::App;
-use super::answer::{Answer, Fault, Filled, page};
+use super::answer::{Answer, Fault, Filled, go, page};
+use super::look::Moment;
 use super::session::Viewer;
 use super::settings::{own, publish, settings_page};
 
 /// Most webhooks of a tenant.
 const LIMIT: usize = 20;
+/// Attempts that a page shows.
+const ATTEMPTS: i64 = 100;
 
 #[derive(Template)]
 #[template(path = "webhook.html")]
@@ -23,6 +26,28 @@ struct WebhookPage {
     name: String,
     url: String,
     secret: String,
+    /// Whether it had a secret before, and until when that one signs too.
+    rotated: Option<Option<Moment>>,
+}
+
+/// An attempt in the delivery log.
+struct Shown {
+    at: Moment,
+    event: Uuid,
+    type_name: String,
+    attempt: i32,
+    /// What the receiver answered, or why not.
+    answer: String,
+    is_delivered: bool,
+    duration_ms: i32,
+}
+
+#[derive(Template)]
+#[template(path = "deliveries.html")]
+struct DeliveriesPage {
+    viewer: Viewer,
+    hook: WebhookView,
+    attempts: Vec<Shown>,
 }
 
 /// A webhook to add.
@@ -56,7 +81,7 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(asked): F
     let new = NewWebhook { tenant: Some(tenant.id.0), name, url: &url, types, secret: &secret };
     let (_, messages) = app.store.add_webhook(new, &viewer.person.display_name, Actor::person(&viewer.person)).await?;
     publish(&app, messages).await?;
-    page(&WebhookPage { name: name.to_owned(), url, secret, viewer })
+    page(&WebhookPage { name: name.to_owned(), url, secret, rotated: None, viewer })
 }
 
 /// A webhook to remove.
@@ -72,4 +97,62 @@ pub(crate) async fn remove(State(app): State<App>, viewer: Viewer, Filled(which)
     let (by, actor) = (&viewer.person.display_name, Actor::person(&viewer.person));
     let messages = app.store.remove_webhook(which.id, Some(tenant.id.0), by, actor).await?;
     publish(&app, messages).await
+}
+
+/// A secret to rotate.
+#[derive(Deserialize)]
+pub(crate) struct Rotation {
+    form_token: String,
+    id: Uuid,
+    #[serde(default)]
+    overlap_seconds: u64,
+}
+
+pub(crate) async fn rotate(State(app): State<App>, viewer: Viewer, Filled(asked): Filled<Rotation>) -> Answer {
+    viewer.check(&asked.form_token)?;
+    let (tenant, hook) = own_webhook(&app, &viewer, asked.id).await?;
+    let overlap = asked.overlap_seconds.min(OVERLAP_LIMIT.as_secs());
+    let overlap = std::time::Duration::from_secs(overlap).as_secs_f64();
+    let secret = secret().ok_or_else(|| Fault::Away("the system has no random numbers".to_owned()))?;
+    let (by, actor) = (&viewer.person.display_name, Actor::person(&viewer.person));
+    let rotating = app.store.rotate_webhook((hook.id, Some(tenant)), (&secret, overlap), by, actor);
+    let (messages, until) = rotating.await?;
+    publish(&app, messages).await?;
+    page(&WebhookPage { name: hook.name, url: hook.url, secret, rotated: Some(until.map(Moment::from)), viewer })
+}
+
+/// The webhook, if it is one of the viewer's tenant.
+async fn own_webhook(app: &App, viewer: &Viewer, id: Uuid) -> Result<(Uuid, WebhookView), Fault> {
+    let tenant = own(app, viewer).await?.id.0;
+    let hook = app.store.webhooks(Some(tenant)).await?.into_iter().find(|hook| hook.id == id);
+    Ok((tenant, hook.ok_or(Fault::Missing)?))
+}
+
+pub(crate) async fn deliveries(State(app): State<App>, viewer: Viewer, Path(id): Path<Uuid>) -> Answer {
+    let (_, hook) = own_webhook(&app, &viewer, id).await?;
+    let attempts = app.store.webhook_attempts(id, None, ATTEMPTS).await?.into_iter().map(|one| Shown {
+        at: one.at.into(),
+        event: one.event,
+        type_name: one.type_name,
+        attempt: one.attempt,
+        is_delivered: one.error.is_none(),
+        answer: one.error.unwrap_or_else(|| format!("delivered ({})", one.status.unwrap_or_default())),
+        duration_ms: one.duration_ms,
+    });
+    page(&DeliveriesPage { attempts: attempts.collect(), hook, viewer })
+}
+
+/// An event to send again.
+#[derive(Deserialize)]
+pub(crate) struct Redelivery {
+    form_token: String,
+    id: Uuid,
+    event: Uuid,
+}
+
+pub(crate) async fn redeliver(State(app): State<App>, viewer: Viewer, Filled(asked): Filled<Redelivery>) -> Answer {
+    viewer.check(&asked.form_token)?;
+    let (tenant, hook) = own_webhook(&app, &viewer, asked.id).await?;
+    app.store.redeliver(hook.id, asked.event, Some(tenant)).await?;
+    go(&format!("/settings/webhooks/{}", hook.id))
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use serde_json::json;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -32,17 +32,27 @@ struct Admin {
 /// # Errors
 /// When a recorder is there already.
 pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
+    let recorder = recorder()?;
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|fault| Failure::Failed(fault.to_string()))?;
+    workers::metric_list::describe();
+    metrics::gauge!("lockbox_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+/// What collects metrics, with our bounds for histograms.
+///
+/// # Errors
+/// When the bounds are none.
+pub fn recorder() -> Result<PrometheusRecorder, Failure> {
     let failed = |fault: metrics_exporter_prometheus::BuildError| Failure::Failed(fault.to_string());
     let matcher = metrics_exporter_prometheus::Matcher::Suffix("_seconds".to_owned());
     let sizes = metrics_exporter_prometheus::Matcher::Suffix("_batch_size".to_owned());
-    let handle = PrometheusBuilder::new()
+    let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(matcher, &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZES))
-        .map_err(failed)?
-        .install_recorder()
         .map_err(failed)?;
-    metrics::gauge!("lockbox_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    Ok(handle)
+    Ok(builder.build_recorder())
 }
 
 /// Serves `/metrics`, `/livez` and `/readyz` until the stop. Answers with the address taken.
@@ -113,6 +123,14 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
             metrics::gauge!("lockbox_outbox_waiting").set(depth.waiting as f64);
             metrics::gauge!("lockbox_outbox_oldest_seconds").set(depth.oldest_seconds);
+        }
+        if let Ok(depth) = store.webhook_depth().await {
+            #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+            let set = |gauge: metrics::Gauge, count: i64| gauge.set(count as f64);
+            set(metrics::gauge!("lockbox_webhook_waiting"), depth.waiting);
+            set(metrics::gauge!("lockbox_webhooks_failing"), depth.failing);
+            set(metrics::gauge!("lockbox_webhooks_off"), depth.off);
+            metrics::gauge!("lockbox_webhook_oldest_seconds").set(depth.oldest_seconds);
         }
         if let Ok(parked) = store.parked_count().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]

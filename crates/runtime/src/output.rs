@@ -40,21 +40,24 @@ impl Listing {
     pub fn print(&self, format: Format) -> Result<(), Failure> {
         match format {
             Format::Table if self.rows.is_empty() => line("nothing found"),
-            Format::Table => {
-                let mut table = Table::new();
-                table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-                table.set_header(self.head.iter().copied());
-                for row in &self.rows {
-                    table.add_row(row.iter().map(|cell| printable(cell)));
-                }
-                line(&table.to_string())
-            }
+            Format::Table => line(&self.table()),
             Format::Json => json(&self.json),
             Format::Csv => {
                 write!(std::io::stdout().lock(), "{}", self.csv()?)?;
                 Ok(())
             }
         }
+    }
+
+    /// A table as wide as the terminal, if there is one.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(self.head.iter().copied());
+        for row in &self.rows {
+            table.add_row(row.iter().map(|cell| printable(cell)));
+        }
+        table.to_string()
     }
 
     /// Comma separated values (RFC 4180) in which no spreadsheet finds a formula.
@@ -104,9 +107,18 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
 }
 
-/// A spreadsheet must not take a cell for a formula.
+/// At most so many characters, the last of them `…` when there were more.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A spreadsheet must not take a cell for a formula. The dash that people see for nothing is an empty cell.
 fn harmless(cell: &str) -> String {
     match cell.chars().next() {
+        Some('-') if cell.len() == 1 => String::new(),
         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\0') => format!("'{cell}"),
         _ => cell.to_owned(),
     }
@@ -134,6 +146,8 @@ mod tests {
     #[test]
     fn no_formula_and_no_escape_gets_out() {
         assert_eq!(harmless("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(harmless(&time_or_dash(None)), "", "a dash stands for nothing");
+        assert_eq!(harmless("-1"), "'-1");
         assert_eq!(printable("a\u{1b}[31mb"), "a\u{FFFD}[31mb");
     }
 }

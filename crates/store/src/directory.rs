@@ -11,6 +11,7 @@ use crate::snapshot::Snapshot;
 
 mod apply;
 mod look;
+mod sentences;
 
 pub use apply::Applied;
 

@@ -15,6 +15,8 @@ pub struct RequestView {
     pub id: Uuid,
     /// Tenant's short name.
     pub tenant: String,
+    /// Tenant's name for people.
+    pub tenant_name: String,
     /// Number in the ticketing system.
     pub service_request: String,
     /// Service.
@@ -105,11 +107,11 @@ pub struct RequestFilter {
     pub limit: i64,
 }
 
-const COLUMNS: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, \
+const COLUMNS: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, \
                        r.state, r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, \
                        r.access_from, r.access_until, r.over_at, r.content, r.digest \
                        from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where true";
-const SHOW: &str = "select r.id, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, r.state, \
+const SHOW: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, r.state, \
                     r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
                     r.access_until, r.over_at, r.content, r.digest \
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";

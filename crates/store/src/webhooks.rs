@@ -1,5 +1,4 @@
-//! Webhooks: who wants events over HTTP, and what is still to be delivered. The audit log's own trigger adds deliveries
-//! (migration 13); here they are claimed, settled and put off. Nothing here calls anybody.
+//! Webhooks: who gets events over HTTP. The audit log's own trigger adds deliveries (migration 13).
 
 use chrono::{DateTime, Utc};
 use contracts::Kind;
@@ -11,6 +10,10 @@ use uuid::Uuid;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+
+mod queue;
+
+pub use queue::{Attempt, AttemptView, Delivery, Next, REFUSALS, WebhookDepth};
 
 /// A webhook to add.
 #[derive(Clone, Copy, Debug)]
@@ -40,66 +43,58 @@ pub struct WebhookView {
     pub url: String,
     /// Beginning of the types it wants.
     pub types: String,
-    /// Nothing was taken since.
+    /// Nothing was accepted since.
     pub failing_since: Option<DateTime<Utc>>,
     /// Switched off.
     pub off_at: Option<DateTime<Utc>>,
     /// Why it is off.
     pub off_why: Option<String>,
-    /// Events not taken yet.
+    /// Nothing is sent until then.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// The secret before the last rotation signs too, until then.
+    pub secret_before_until: Option<DateTime<Utc>>,
+    /// Events that are still to be delivered.
     pub waiting: i64,
+    /// Events that were given up after every attempt failed.
+    pub failed: i64,
     /// What went wrong last.
     pub last_error: Option<String>,
 }
 
-/// One event to deliver, claimed for a minute.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Delivery {
-    /// To which webhook.
-    pub webhook: Uuid,
-    /// The event.
-    pub event: Uuid,
-    /// How often it was tried.
-    pub attempt: i32,
-    /// Where.
-    pub url: String,
-    /// Secret that signs.
-    pub secret: String,
-    /// The event's exact bytes.
-    pub body: Vec<u8>,
-    /// The database's clock.
-    pub now: DateTime<Utc>,
+impl WebhookView {
+    /// `on`, `failing` or `off`.
+    pub fn state(&self) -> &'static str {
+        match (self.off_at, self.failing_since) {
+            (Some(_), _) => "off",
+            (None, Some(_)) => "failing",
+            (None, None) => "on",
+        }
+    }
 }
 
 const ADD: &str = "insert into webhooks (id, tenant, name, url, types, secret) \
                    values ($1, $2, $3, $4, $5, $6)";
 const LIST: &str = "select w.id, t.name as tenant, w.name, w.url, w.types, w.failing_since, w.off_at, w.off_why, \
-                    (select count(*) from webhook_deliveries d where d.webhook = w.id) as waiting, \
-                    (select last_error from webhook_deliveries d where d.webhook = w.id and last_error is not null \
-                    order by due_at desc limit 1) as last_error \
+                    case when w.paused_until > clock_timestamp() then w.paused_until end as paused_until, \
+                    case when w.secret_before_until > clock_timestamp() then w.secret_before_until end as secret_before_until, \
+                    (select count(*) from webhook_deliveries d where d.webhook = w.id and d.failed_at is null) as waiting, \
+                    (select count(*) from webhook_deliveries d where d.webhook = w.id and d.failed_at is not null) as failed, \
+                    (select a.error from webhook_attempts a where a.webhook = w.id order by a.id desc limit 1) as last_error \
                     from webhooks w left join tenants t on t.id = w.tenant \
                     where $1::uuid is null or w.tenant = $1 order by w.added_at, w.id";
 const REMOVE: &str = "delete from webhooks where id = $1 and ($2::uuid is null or tenant = $2) returning tenant, name";
 const FORGET: &str =
     "delete from webhook_deliveries d where not exists (select from webhooks w where w.id = d.webhook)";
+const FORGET_LOG: &str = "delete from webhook_attempts where webhook = $1";
 const SWITCH: &str = "update webhooks set off_at = case when $2 then null else clock_timestamp() end, off_why = $3, \
-                      failing_since = null where id = $1 and (off_at is null) <> $2 returning tenant, name";
-const RESUME: &str = "update webhook_deliveries set attempt = 0, due_at = clock_timestamp() where webhook = $1";
-const CLAIM: &str = "with due as (select d.webhook, d.event from webhook_deliveries d \
-                     join webhooks w on w.id = d.webhook and w.off_at is null where d.due_at <= clock_timestamp() \
-                     order by d.due_at, d.event limit $1 for update of d skip locked) \
-                     update webhook_deliveries d set due_at = clock_timestamp() + interval '60 seconds' \
-                     from due, webhooks w, audit_events e \
-                     where d.webhook = due.webhook and d.event = due.event and w.id = d.webhook and e.id = d.event \
-                     returning d.webhook, d.event, d.attempt, w.url, w.secret, e.body, clock_timestamp() as now";
-const DONE: &str = "delete from webhook_deliveries where webhook = $1 and event = $2";
-const WELL: &str = "update webhooks set failing_since = null where id = $1 and failing_since is not null";
-const FAILED: &str =
-    "update webhook_deliveries set attempt = attempt + 1, last_error = $3 where webhook = $1 and event = $2";
-const FAILING: &str = "update webhooks set failing_since = coalesce(failing_since, clock_timestamp()) where id = $1";
-// Everything for it waits: an end that is down is asked once a pause, not once an event.
-const PAUSE: &str = "update webhook_deliveries set due_at = greatest(due_at, clock_timestamp() + make_interval(secs => $2)) \
-                     where webhook = $1";
+                      failing_since = null, paused_until = null, failures = 0 \
+                      where id = $1 and (off_at is null) <> $2 returning tenant, name";
+const RESUME: &str = "update webhook_deliveries set attempt = 0, due_at = clock_timestamp() \
+                      where webhook = $1 and failed_at is null";
+const ROTATE: &str = "update webhooks set secret_before = case when $4::float8 > 0 then secret end, \
+                      secret_before_until = case when $4::float8 > 0 then clock_timestamp() + make_interval(secs => $4) end, \
+                      secret = $3 where id = $1 and ($2::uuid is null or tenant = $2) \
+                      returning tenant, name, secret_before_until";
 const CLOCK: &str = "select clock_timestamp()";
 
 type Tx = Transaction<'static, Postgres>;
@@ -159,6 +154,7 @@ impl Store {
             sqlx::query_as(REMOVE).bind(id).bind(tenant).fetch_optional(&mut *tx).await.map_err(Error::at(doing))?;
         let (of, name) = removed.ok_or_else(|| Error::NotFound(id.to_string()))?;
         sqlx::query(FORGET).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        sqlx::query(FORGET_LOG).bind(id).execute(&mut *tx).await.map_err(Error::at(doing))?;
         say(tx, of, format!("webhook {name} removed"), (by, actor)).await
     }
 
@@ -190,37 +186,30 @@ impl Store {
         say(tx, tenant, change, (by, actor)).await
     }
 
-    /// Claims up to `limit` events that are due for a minute: who dies with them leaves them to others.
+    /// Gives a webhook a new secret. The one before signs beside it for `overlap_seconds`; one from an earlier rotation
+    /// ends now. Answers with the messages to publish, and with the end of the overlap.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn claim_deliveries(&self, limit: i64) -> Result<Vec<Delivery>, Error> {
-        let claiming = sqlx::query_as(CLAIM).bind(limit).fetch_all(&self.pool);
-        claiming.await.map_err(Error::at("claiming what webhooks wait for"))
-    }
-
-    /// An event was taken.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn delivered(&self, webhook: Uuid, event: Uuid) -> Result<(), Error> {
-        let doing = "noting that a webhook took an event";
-        sqlx::query(DONE).bind(webhook).bind(event).execute(&self.pool).await.map_err(Error::at(doing))?;
-        sqlx::query(WELL).bind(webhook).execute(&self.pool).await.map_err(Error::at(doing))?;
-        Ok(())
-    }
-
-    /// An event was not taken: it and everything behind it wait.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn not_delivered(&self, webhook: Uuid, event: Uuid, error: &str, pause: f64) -> Result<(), Error> {
-        let doing = "noting that a webhook did not take an event";
+    /// [`Error::NotFound`] when there is none, or when the database does not answer.
+    pub async fn rotate_webhook(
+        &self,
+        (id, tenant): (Uuid, Option<Uuid>),
+        (secret, overlap_seconds): (&str, f64),
+        by: &str,
+        actor: Actor,
+    ) -> Result<(Vec<Message>, Option<DateTime<Utc>>), Error> {
+        let doing = "rotating the secret of a webhook";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        sqlx::query(FAILED).bind(webhook).bind(event).bind(error).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        sqlx::query(FAILING).bind(webhook).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        sqlx::query(PAUSE).bind(webhook).bind(pause).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        tx.commit().await.map_err(Error::at(doing))
+        let rotating = sqlx::query_as(ROTATE).bind(id).bind(tenant).bind(secret).bind(overlap_seconds);
+        let rotated: Option<(Option<Uuid>, String, Option<DateTime<Utc>>)> =
+            rotating.fetch_optional(&mut *tx).await.map_err(Error::at(doing))?;
+        let (of, name, until) = rotated.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let until_text = until.map_or_else(
+            || "the old one signs no more".to_owned(),
+            |until| format!("the old one signs too until {}", until.format("%Y-%m-%d %H:%M UTC")),
+        );
+        let change = format!("webhook {name} has a new secret; {until_text}");
+        Ok((say(tx, of, change, (by, actor)).await?, until))
     }
 }
 

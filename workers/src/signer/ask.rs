@@ -45,6 +45,11 @@ pub(super) async fn run(around: Surroundings) {
 
 async fn ask_all(around: &Surroundings, client: &reqwest::Client, waiting: Vec<WitnessRow>, pauses: &mut Pauses) {
     let now = Instant::now();
+    for row in &waiting {
+        // From 0 on, so that the first failure is an increase.
+        metrics::counter!("lockbox_witness_failed_total", "witness" => row.name.clone()).increment(0);
+        metrics::counter!("lockbox_witness_signed_total", "witness" => row.name.clone()).increment(0);
+    }
     let due =
         waiting.into_iter().filter(|row| pauses.get(&(row.log, row.name.clone())).is_none_or(|(_, at)| *at <= now));
     let asked = due.map(async |row| (ask(around, client, &row).await, row));

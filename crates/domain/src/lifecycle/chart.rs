@@ -191,3 +191,28 @@ impl Cast {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::chart;
+
+    #[test]
+    fn a_timer_is_disarmed_only_where_one_was_armed() {
+        let mut disarms = 0;
+        for row in chart() {
+            let armed: &[&str] = match row.state {
+                "awaiting_manager" => &["review_deadline"],
+                "awaiting_customer" => &["decision_deadline", "reminder"],
+                "granted" => &["access_end"],
+                _ => &[],
+            };
+            for timer in row.timers.iter().filter_map(|timer| timer.strip_prefix("disarm ")) {
+                disarms += 1;
+                // The directory arms this one, and the fact is that it fired.
+                let is_directory = timer == "requester_disabled" && row.fact == "engineer is disabled";
+                assert!(armed.contains(&timer) || is_directory, "{} + {}: {timer}", row.state, row.fact);
+            }
+        }
+        assert!(disarms > 20, "{disarms}");
+    }
+}

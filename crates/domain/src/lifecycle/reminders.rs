@@ -18,7 +18,10 @@ pub(super) fn arm(request: &Request, decide_by: DateTime<Utc>, at: DateTime<Utc>
     Some(TimerChange::Arm(TimerKind::Reminder, next))
 }
 
-/// Disarms the reminder, where the rules have any.
+/// Disarms the reminder, where one was armed: a reminder from before the time to decide began never was.
 pub(super) fn stop(request: &Request) -> Option<TimerChange> {
-    (!request.content.rules.reminders_seconds.is_empty()).then_some(TimerChange::Disarm(TimerKind::Reminder))
+    let rules = &request.content.rules;
+    let was_armed =
+        rules.reminders_seconds.iter().any(|seconds| (1..rules.decision_deadline_seconds).contains(seconds));
+    was_armed.then_some(TimerChange::Disarm(TimerKind::Reminder))
 }

@@ -144,7 +144,7 @@ impl<'a> Step<'a> {
 
     pub fn ends(self, next: State, kind: EventKind, timer: TimerKind, decision: Option<Decision>) -> Transition {
         let events = vec![self.event(kind, &next)];
-        let mut timers = vec![TimerChange::Disarm(timer), TimerChange::Disarm(TimerKind::RequesterDisabled)];
+        let mut timers = vec![TimerChange::Disarm(timer)];
         if timer == TimerKind::DecisionDeadline {
             timers.extend(reminders::stop(self.request));
         }

@@ -173,6 +173,13 @@ pub(super) async fn timers(tx: &mut Tx, moved: &[Moved]) -> Result<Vec<Hint>, Er
             }
         }
     }
+    // Nothing follows an ending, so no timer outlives it: the directory arms timers of its own when it disables a person.
+    for moved in moved.iter().filter(|moved| moved.request.state.is_final()) {
+        for kind in domain::TimerKind::ALL {
+            off_requests.push(moved.request.content.request.0);
+            off_kinds.push(kind.as_str());
+        }
+    }
     if !off_requests.is_empty() {
         sqlx::query(DISARM)
             .bind(off_requests)

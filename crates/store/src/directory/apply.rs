@@ -8,9 +8,11 @@ use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
 use contracts::envelope::Message;
 use contracts::events::{self, Actor, ConsentChanged};
 use domain::Rules;
+use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use super::sentences;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
@@ -66,7 +68,7 @@ impl Store {
                 .await
                 .map_err(Error::at(doing))?;
             if dropped.rows_affected() > 0 {
-                applied.say(None, format!("login {} may send less than before", producer.login));
+                applied.say(None, format!("login {} may send fewer commands", producer.login));
             }
             for command in &producer.may {
                 let added = sqlx::query(ADD_PRODUCER)
@@ -118,9 +120,7 @@ impl Store {
     }
 }
 
-const TENANT_BEFORE: &str = "select id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
-                             decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, \
-                             required_approvals, comment_required, passkey_required, reminders_seconds) from tenants where name = $1";
+const TENANT_BEFORE: &str = "select to_jsonb(t) from tenants t where name = $1";
 const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
                       decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
                       comment_required, passkey_required, reminders_seconds) \
@@ -134,16 +134,17 @@ const TENANT: &str = "insert into tenants (id, name, display_name, enabled, noti
                       required_approvals = case when tenants.settings_by = 'customer' then tenants.required_approvals else excluded.required_approvals end, \
                       comment_required = case when tenants.settings_by = 'customer' then tenants.comment_required else excluded.comment_required end, \
                       passkey_required = case when tenants.settings_by = 'customer' then tenants.passkey_required else excluded.passkey_required end, reminders_seconds = case when tenants.settings_by = 'customer' then tenants.reminders_seconds else excluded.reminders_seconds end \
-                      returning id, concat_ws(' ', display_name, enabled, notice_addresses, review_deadline_seconds, \
-                      decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                      comment_required, passkey_required, reminders_seconds)";
+                      returning to_jsonb(tenants)";
 
 async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Result<(), Error> {
     let doing = "applying a tenant";
     let rules: Rules = entry.rules.resolve();
-    let before: Option<(Uuid, String)> =
-        sqlx::query_as(TENANT_BEFORE).bind(&entry.name).fetch_optional(&mut **tx).await.map_err(Error::at(doing))?;
-    let (id, after): (Uuid, String) = sqlx::query_as(TENANT)
+    let before: Option<Value> = sqlx::query_scalar(TENANT_BEFORE)
+        .bind(&entry.name)
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
+    let after: Value = sqlx::query_scalar(TENANT)
         .bind(Uuid::now_v7())
         .bind(&entry.name)
         .bind(&entry.display_name)
@@ -160,12 +161,11 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .fetch_one(&mut **tx)
         .await
         .map_err(Error::at(doing))?;
-    match before {
+    let id = id_of(&after)?;
+    match before.map(|before| sentences::differences(&sentences::TENANT, &before, &after)) {
         None => applied.say(Some(&entry.name), format!("tenant {} added", entry.name)),
-        Some((_, before)) if before != after => {
-            applied.say(Some(&entry.name), format!("tenant {} changed: {before} -> {after}", entry.name));
-        }
-        Some(_) => {}
+        Some(changes) if changes.is_empty() => {}
+        Some(changes) => applied.say(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name)),
     }
     witnesses(tx, applied, entry, id).await?;
     let approvers = crate::approvers::settle(tx, id, entry.deciders()).await?.assignments();
@@ -180,8 +180,14 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
     Ok(())
 }
 
-const WITNESSES_BEFORE: &str = "select coalesce(witnesses_required::text, 'none') || coalesce((select string_agg(concat_ws(' ', '', url, key), '' order by name) \
-                                from witnesses w where w.tenant = t.id), '') from tenants t where id = $1";
+fn id_of(row: &Value) -> Result<Uuid, Error> {
+    let id = row["id"].as_str().unwrap_or_default();
+    id.parse().map_err(|_| Error::NotFound(id.to_owned()))
+}
+
+const WITNESSES_BEFORE: &str = "select jsonb_build_object('witnesses_required', witnesses_required, 'witnesses', \
+                                coalesce((select jsonb_agg(concat_ws(' ', url, key) order by name) from witnesses w \
+                                where w.tenant = t.id), '[]')) from tenants t where id = $1";
 const WITNESSES_HELD: &str = "select t.witnesses_required, coalesce(array_agg(concat_ws(' ', w.name, w.url, w.key) \
                               order by w.name) filter (where w.name is not null), '{}') \
                               from tenants t left join witnesses w on w.tenant = t.id where t.id = $1 group by t.id";
@@ -193,7 +199,7 @@ const ADD_WITNESSES: &str =
 /// Who countersigns a tenant's log, and whether doors wait for that.
 async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let doing = "applying the witnesses of a tenant";
-    let before: String =
+    let before: Value =
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
     keep_protection(tx, entry, id).await?;
     let setting = sqlx::query(WITNESSES_REQUIRED).bind(id).bind(entry.rules.witnesses_required);
@@ -207,10 +213,11 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
         .execute(&mut **tx)
         .await
         .map_err(Error::at(doing))?;
-    let after: String =
+    let after: Value =
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
-    if before != after {
-        applied.say(Some(&entry.name), format!("witnesses of tenant {} changed: {before} -> {after}", entry.name));
+    let changes = sentences::differences(&sentences::WITNESSES, &before, &after);
+    if !changes.is_empty() {
+        applied.say(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name));
     }
     Ok(())
 }
@@ -247,9 +254,10 @@ async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(
     Ok(())
 }
 
-const PERSON_BEFORE: &str = "select p.id, p.tenant, concat_ws(' ', p.display_name, p.email, p.enabled, \
-                             (select string_agg(concat_ws(':', role, service), ',' order by role, service) \
-                             from assignments where person = p.id)) from people p where name = $1";
+const PERSON_BEFORE: &str = "select to_jsonb(p) || jsonb_build_object('roles', (select coalesce(jsonb_agg( \
+                             case when service is null then role else role || ' for ' || service end \
+                             order by role, service), '[]') from assignments where person = p.id)) \
+                             from people p where name = $1";
 const PERSON: &str = "insert into people (id, name, display_name, email, tenant, enabled) values ($1, $2, $3, $4, $5, $6) \
                       on conflict (name) do update set display_name = excluded.display_name, email = excluded.email, \
                       tenant = excluded.tenant, enabled = excluded.enabled returning id";
@@ -265,8 +273,11 @@ async fn person(
     roles: Vec<(String, Option<String>)>,
 ) -> Result<(), Error> {
     let doing = "applying a person";
-    let before: Option<(Uuid, Option<Uuid>, String)> =
-        sqlx::query_as(PERSON_BEFORE).bind(&entry.name).fetch_optional(&mut **tx).await.map_err(Error::at(doing))?;
+    let before: Option<Value> = sqlx::query_scalar(PERSON_BEFORE)
+        .bind(&entry.name)
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(Error::at(doing))?;
     let id: Uuid = sqlx::query_scalar(PERSON)
         .bind(Uuid::now_v7())
         .bind(&entry.name)
@@ -280,15 +291,13 @@ async fn person(
     sqlx::query(DROP_ROLES).bind(id).execute(&mut **tx).await.map_err(Error::at(doing))?;
     let (roles, services): (Vec<String>, Vec<Option<String>>) = roles.into_iter().unzip();
     sqlx::query(ADD_ROLES).bind(id).bind(roles).bind(services).execute(&mut **tx).await.map_err(Error::at(doing))?;
-    let (_, _, after): (Uuid, Option<Uuid>, String) =
-        sqlx::query_as(PERSON_BEFORE).bind(&entry.name).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    let after: Value =
+        sqlx::query_scalar(PERSON_BEFORE).bind(&entry.name).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
     let side = tenant.map(|(_, name)| name);
-    match before {
-        None => applied.say(side, format!("person {} added: {after}", entry.name)),
-        Some((_, _, before)) if before != after => {
-            applied.say(side, format!("person {} changed: {before} -> {after}", entry.name));
-        }
-        Some(_) => {}
+    match before.map(|before| sentences::differences(&sentences::PERSON, &before, &after)) {
+        None => applied.say(side, format!("person {} added: {}", entry.name, sentences::person(&after))),
+        Some(changes) if changes.is_empty() => {}
+        Some(changes) => applied.say(side, format!("person {} changed: {changes}", entry.name)),
     }
     Ok(())
 }

@@ -42,6 +42,8 @@ pub struct AccessView {
     pub request: Uuid,
     /// Tenant's short name.
     pub tenant: String,
+    /// Tenant's name for people.
+    pub tenant_name: String,
     /// Number in the ticketing system.
     pub service_request: String,
     /// Service.
@@ -79,7 +81,7 @@ pub struct Closing {
 
 const DOOR: &str = "select state, connector, failures, first_failed_at, last_error, opened_at, ordered_at, refused_from, cut_at, \
                     sessions_cut, closed_at from doors where request = $1";
-const ACCESSES: &str = "select r.id as request, t.name as tenant, r.service_request, r.service, r.resource, p.name as requester, \
+const ACCESSES: &str = "select r.id as request, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, \
                         r.state, r.access_from, r.access_until, r.content, d.state as door, d.failures, d.ordered_at, d.last_error \
                         from doors d join requests r on r.id = d.request join tenants t on t.id = r.tenant \
                         join people p on p.id = r.requester where d.next_try_at is not null";

@@ -68,7 +68,7 @@ const OBSTACLES: &str = "select (select count(*) from audit_events a left join a
                          where c.log = e.log and c.size > e.index)) as unsigned, \
                          (select count(*) from requests r where r.over_at is null and r.submitted_at < $2) as open, \
                          (select count(*) from webhook_deliveries d join audit_events a on a.id = d.event \
-                         where a.at >= $1 and a.at < $2) as undelivered, \
+                         where a.at >= $1 and a.at < $2 and d.failed_at is null) as undelivered, \
                          (select count(*) from audit_forwards f where exists (select from audit_entries e \
                          where e.log = f.log and e.index >= f.next and e.at >= $1 and e.at < $2)) as unforwarded";
 const PARTS: &str = "select e.log, l.tenant, count(*) as entries, (max(e.index) + 1) / 256 * 256 as cut \

@@ -1,0 +1,95 @@
+//! What an apply changed, in sentences that people read in the terminal, in the audit log and in mails.
+
+use serde_json::Value;
+
+/// Columns of a tenant, with the words for them, in the order in which they are said.
+pub(super) const TENANT: [(&str, &str); 12] = [
+    ("display_name", "display name"),
+    ("enabled", "enabled"),
+    ("notice_addresses", "notification recipients"),
+    ("review_deadline_seconds", "review deadline"),
+    ("decision_deadline_seconds", "decision deadline"),
+    ("reminders_seconds", "reminders before the deadline"),
+    ("access_default_seconds", "default duration"),
+    ("access_ceiling_seconds", "longest duration"),
+    ("required_approvals", "required approvals"),
+    ("comment_required", "comment required"),
+    ("passkey_required", "passkey required"),
+    ("witnesses_required", "witnesses required"),
+];
+
+/// Columns of a person.
+pub(super) const PERSON: [(&str, &str); 4] =
+    [("display_name", "display name"), ("email", "e-mail"), ("enabled", "enabled"), ("roles", "roles")];
+
+/// What protects a tenant's log.
+pub(super) const WITNESSES: [(&str, &str); 2] =
+    [("witnesses_required", "witnesses required"), ("witnesses", "witnesses")];
+
+/// Differences between two rows, such as `required approvals from 1 to 2; comment required from no to yes`. Empty when
+/// there is none.
+pub(super) fn differences(columns: &[(&str, &str)], before: &Value, after: &Value) -> String {
+    let changed = columns.iter().filter(|(column, _)| before[*column] != after[*column]);
+    let said = changed.map(|(column, name)| {
+        format!("{name} from {} to {}", shown(column, &before[*column]), shown(column, &after[*column]))
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// A new person, such as `Robin Hale, robin@fabrikam.example, engineer`.
+pub(super) fn person(row: &Value) -> String {
+    let parts = ["display_name", "email", "roles"].map(|column| match &row[column] {
+        Value::Array(roles) if roles.is_empty() => "no role".to_owned(),
+        value => shown(column, value),
+    });
+    let disabled = if row["enabled"] == false { ", disabled" } else { "" };
+    format!("{}{disabled}", parts.join(", "))
+}
+
+/// A value as people write it.
+fn shown(column: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(|value| shown(column, value)).collect::<Vec<_>>().join(", "),
+        Value::Number(number) => match number.as_i64().filter(|_| column.ends_with("_seconds")) {
+            Some(seconds) => time(seconds),
+            None => number.to_string(),
+        },
+        Value::String(text) => text.clone(),
+        Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Seconds as they are written in the file: in the largest unit that divides them.
+fn time(seconds: i64) -> String {
+    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_said_in_words_and_values_as_they_are_written() {
+        let before = json!({
+            "enabled": true, "decision_deadline_seconds": 43_200, "reminders_seconds": [], "required_approvals": 1,
+        });
+        let after = json!({
+            "enabled": false, "decision_deadline_seconds": 5400, "reminders_seconds": [3600, 600], "required_approvals": 1,
+        });
+        assert_eq!(
+            differences(&TENANT, &before, &after),
+            "enabled from yes to no; decision deadline from 12h to 90m; reminders before the deadline from none to 1h, 10m"
+        );
+        assert_eq!(differences(&TENANT, &after, &after), "");
+        let robin = json!({
+            "display_name": "Robin Hale", "email": "robin@fabrikam.example", "enabled": true, "roles": ["engineer"],
+        });
+        assert_eq!(person(&robin), "Robin Hale, robin@fabrikam.example, engineer");
+    }
+}

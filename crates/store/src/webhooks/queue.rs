@@ -1,0 +1,300 @@
+//! The queues of webhooks: what is due is claimed, and what became of each attempt is stored. Nothing here calls anybody.
+//!
+//! Whoever writes locks the webhook first and its deliveries after it, so that two attempts of one webhook never wait for
+//! each other.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+/// An attempt that takes longer than this is nobody's any more: another process may send the event.
+pub const CLAIM_SECONDS: f64 = 60.0;
+/// Days for which attempts and events that were given up stay.
+const LOG_DAYS: i32 = 30;
+/// Most attempts of one webhook that stay.
+const LOG_ROWS: i64 = 10_000;
+/// Events that a receiver refuses one after the other, such as with 400, before the whole webhook is paused.
+pub const REFUSALS: i32 = 5;
+
+/// One event to deliver, claimed for [`CLAIM_SECONDS`].
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Delivery {
+    /// To which webhook.
+    pub webhook: Uuid,
+    /// The event.
+    pub event: Uuid,
+    /// Its type.
+    #[sqlx(rename = "type")]
+    pub type_name: String,
+    /// Attempts that count towards giving it up.
+    pub attempt: i32,
+    /// All attempts.
+    pub tries: i32,
+    /// Where.
+    pub url: String,
+    /// Secret that signs.
+    pub secret: String,
+    /// The secret before, while it still signs too.
+    pub secret_before: Option<String>,
+    /// The event's exact bytes.
+    pub body: Vec<u8>,
+    /// Failures of the webhook since it last accepted an event.
+    pub failures: i32,
+    /// Since when it has accepted nothing.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// The database's clock.
+    pub now: DateTime<Utc>,
+}
+
+/// What an attempt showed, for the delivery log.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// How long it took.
+    pub took: std::time::Duration,
+    /// The HTTP status, if an answer came.
+    pub status: Option<u16>,
+    /// What went wrong, if anything.
+    pub error: Option<String>,
+}
+
+/// What follows from an attempt that failed. Times are seconds from now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Next {
+    /// When the event is due again; `None` gives it up.
+    pub event: Option<f64>,
+    /// How long the webhook rests; `None` lets its other events go on.
+    pub rest: Option<f64>,
+    /// How long it rests once it has refused [`REFUSALS`] events one after the other.
+    pub rest_when_refusing: f64,
+    /// Whether it counts towards giving the event up.
+    pub counts: bool,
+    /// Whether the webhook failed; a receiver that names the time at which it wants more has not.
+    pub is_failure: bool,
+}
+
+/// An attempt in the delivery log.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AttemptView {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// The event.
+    pub event: Uuid,
+    /// Its type.
+    #[sqlx(rename = "type")]
+    pub type_name: String,
+    /// Which attempt of this event; the first is 1.
+    pub attempt: i32,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i32,
+    /// The HTTP status, if an answer came.
+    pub status: Option<i16>,
+    /// What went wrong, if anything.
+    pub error: Option<String>,
+}
+
+/// What waits at webhooks, for metrics.
+#[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
+pub struct WebhookDepth {
+    /// Webhooks that accept nothing and are still tried.
+    pub failing: i64,
+    /// Webhooks that are switched off.
+    pub off: i64,
+    /// Events to deliver to webhooks that work.
+    pub waiting: i64,
+    /// Age of the oldest event that is due at a webhook that works, in seconds.
+    pub oldest_seconds: f64,
+}
+
+// A webhook that was paused gets one event, and one that was tried least often: an event that the receiver cannot read
+// must not stand in the way of the others. Rows that another process has locked are that process's business.
+const CLAIM: &str = "with ready as (select w.id, w.paused_until is not null as trial, \
+                     case when w.paused_until is null then w.slots else 1 end - (select count(*) from webhook_deliveries c \
+                     where c.webhook = w.id and c.claimed_until > clock_timestamp()) as slots from webhooks w \
+                     where w.off_at is null and (w.paused_until is null or w.paused_until <= clock_timestamp()) \
+                     and exists (select from webhook_deliveries q where q.webhook = w.id and q.failed_at is null \
+                     and q.due_at <= clock_timestamp() and (q.claimed_until is null or q.claimed_until <= clock_timestamp())) \
+                     for update of w skip locked), \
+                     due as (select d.webhook, d.event from ready r cross join lateral ( \
+                     (select webhook, event, due_at from webhook_deliveries where not r.trial and webhook = r.id \
+                     and failed_at is null and due_at <= clock_timestamp() \
+                     and (claimed_until is null or claimed_until <= clock_timestamp()) \
+                     order by due_at, event limit greatest(r.slots, 0)) union all \
+                     (select webhook, event, due_at from webhook_deliveries where r.trial and webhook = r.id \
+                     and failed_at is null and due_at <= clock_timestamp() \
+                     and (claimed_until is null or claimed_until <= clock_timestamp()) \
+                     order by attempt, due_at, event limit greatest(r.slots, 0))) d order by d.due_at limit $1) \
+                     update webhook_deliveries d set claimed_until = clock_timestamp() + make_interval(secs => $2) \
+                     from due, webhooks w, audit_events e \
+                     where d.webhook = due.webhook and d.event = due.event and w.id = d.webhook and e.id = d.event \
+                     and d.failed_at is null and (d.claimed_until is null or d.claimed_until <= clock_timestamp()) \
+                     returning d.webhook, d.event, e.type, d.attempt, d.tries, w.url, w.secret, \
+                     case when w.secret_before_until > clock_timestamp() then w.secret_before end as secret_before, \
+                     e.body, w.failures, w.failing_since, clock_timestamp() as now";
+const LOCK: &str = "select id from webhooks where id = $1 for update";
+const LOG: &str = "insert into webhook_attempts (webhook, event, type, attempt, at, duration_ms, status, error) \
+                   values ($1, $2, $3, $4, $5, $6, $7, $8)";
+const DONE: &str = "delete from webhook_deliveries where webhook = $1 and event = $2";
+// Written only when something changes: a busy receiver that works costs no update of its row.
+const WELL: &str = "update webhooks set failing_since = null, paused_until = null, failures = 0, \
+                    slots = case when $2 then least(slots + 1, 8) else 2 end where id = $1 and (failing_since is not null \
+                    or paused_until is not null or failures > 0 or slots <> case when $2 then least(slots + 1, 8) else 2 end)";
+const AGAIN: &str = "update webhook_deliveries set attempt = attempt + $3, tries = tries + 1, claimed_until = null, \
+                     due_at = clock_timestamp() + make_interval(secs => coalesce($4, 0)), \
+                     failed_at = case when $4::float8 is null then clock_timestamp() end where webhook = $1 and event = $2";
+// A receiver that refuses many events one after the other is failing too, whatever it says about each. Requests that
+// were open when it began to fail count as one failure.
+const FAILING: &str = "update webhooks set failing_since = coalesce(failing_since, clock_timestamp()), slots = 2, \
+                       failures = case when paused_until > clock_timestamp() then failures else failures + $2 end, \
+                       paused_until = case when $3::float8 is not null \
+                       then greatest(paused_until, clock_timestamp() + make_interval(secs => $3)) \
+                       when failures + 1 >= $4 then clock_timestamp() + make_interval(secs => $5) else paused_until end \
+                       where id = $1";
+const AGE: &str = "delete from webhook_attempts where at < clock_timestamp() - make_interval(days => $1)";
+const FORGET_FAILED: &str =
+    "delete from webhook_deliveries where failed_at < clock_timestamp() - make_interval(days => $1)";
+const TRIM: &str = "delete from webhook_attempts a using (select w.id as webhook, (select x.id from webhook_attempts x \
+                    where x.webhook = w.id order by x.id desc offset $1 limit 1) as oldest from webhooks w) cut \
+                    where a.webhook = cut.webhook and a.id <= cut.oldest";
+const ATTEMPTS: &str = "select at, event, type, attempt, duration_ms, status, error from webhook_attempts \
+                        where webhook = $1 and ($2::uuid is null or event = $2) order by id desc limit $3";
+// An event of this webhook's tenant, and whatever its type: somebody asked for it by name.
+const REDELIVER: &str = "insert into webhook_deliveries (webhook, event) select w.id, a.id from webhooks w \
+                         left join tenants t on t.id = w.tenant join audit_events a on a.id = $2 \
+                         and (w.tenant is null or t.name = a.tenant) where w.id = $1 \
+                         and ($3::uuid is null or w.tenant = $3) on conflict (webhook, event) do update \
+                         set due_at = clock_timestamp(), attempt = 0, failed_at = null";
+const REDELIVER_FAILED: &str = "update webhook_deliveries set due_at = clock_timestamp(), attempt = 0, failed_at = null \
+                                where webhook = $1 and failed_at is not null \
+                                and exists (select from audit_events a where a.id = event)";
+const RESUME: &str = "update webhooks set paused_until = clock_timestamp() \
+                      where id = $1 and paused_until > clock_timestamp()";
+const DEPTH: &str = "select count(*) filter (where w.off_at is null and w.failing_since is not null) as failing, \
+                     count(*) filter (where w.off_at is not null) as off, coalesce(sum(q.waiting), 0)::bigint as waiting, \
+                     coalesce(extract(epoch from clock_timestamp() - min(q.oldest)), 0)::float8 as oldest_seconds \
+                     from webhooks w cross join lateral (select count(*) as waiting, min(d.due_at) as oldest \
+                     from webhook_deliveries d where d.webhook = w.id and d.failed_at is null \
+                     and d.due_at <= clock_timestamp() and w.off_at is null and w.failing_since is null) q";
+
+type Tx = Transaction<'static, Postgres>;
+
+impl Store {
+    /// Claims up to `limit` events that are due, of each webhook no more than it may have open at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_deliveries(&self, limit: i64) -> Result<Vec<Delivery>, Error> {
+        let claiming = sqlx::query_as(CLAIM).bind(limit).bind(CLAIM_SECONDS).fetch_all(&self.pool);
+        claiming.await.map_err(Error::at("claiming events for webhooks"))
+    }
+
+    /// The receiver accepted an event; `quickly` lets it have more requests open at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delivered(&self, one: &Delivery, attempt: &Attempt, quickly: bool) -> Result<(), Error> {
+        let doing = "storing that a webhook accepted an event";
+        let mut tx = self.begin_attempt(one, attempt, doing).await?;
+        sqlx::query(WELL).bind(one.webhook).bind(quickly).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        sqlx::query(DONE).bind(one.webhook).bind(one.event).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// The receiver did not accept an event.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn not_delivered(&self, one: &Delivery, attempt: &Attempt, next: Next) -> Result<(), Error> {
+        let doing = "storing that a webhook did not accept an event";
+        let mut tx = self.begin_attempt(one, attempt, doing).await?;
+        let failing = sqlx::query(FAILING).bind(one.webhook).bind(i32::from(next.is_failure));
+        let failing = failing.bind(next.rest).bind(REFUSALS).bind(next.rest_when_refusing);
+        failing.execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let event = sqlx::query(AGAIN).bind(one.webhook).bind(one.event).bind(i32::from(next.counts)).bind(next.event);
+        event.execute(&mut *tx).await.map_err(Error::at(doing))?;
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// Locks the webhook and logs an attempt.
+    async fn begin_attempt(&self, one: &Delivery, attempt: &Attempt, doing: &'static str) -> Result<Tx, Error> {
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let locked = sqlx::query(LOCK).bind(one.webhook).fetch_optional(&mut *tx).await.map_err(Error::at(doing))?;
+        if locked.is_some() {
+            let status = attempt.status.and_then(|status| i16::try_from(status).ok());
+            sqlx::query(LOG)
+                .bind(one.webhook)
+                .bind(one.event)
+                .bind(&one.type_name)
+                .bind(one.tries + 1)
+                .bind(one.now)
+                .bind(i32::try_from(attempt.took.as_millis()).unwrap_or(i32::MAX))
+                .bind(status)
+                .bind(&attempt.error)
+                .execute(&mut *tx)
+                .await
+                .map_err(Error::at(doing))?;
+        }
+        Ok(tx)
+    }
+
+    /// Attempts of a webhook, the newest first; of one event if it is given.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn webhook_attempts(
+        &self,
+        webhook: Uuid,
+        event: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<AttemptView>, Error> {
+        let reading = sqlx::query_as(ATTEMPTS).bind(webhook).bind(event).bind(limit).fetch_all(&self.pool);
+        reading.await.map_err(Error::at("reading the delivery log of a webhook"))
+    }
+
+    /// Sends an event of the log to a webhook again, of this tenant if one is given, beginning at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such webhook or event of its tenant, or when the database does not answer.
+    pub async fn redeliver(&self, webhook: Uuid, event: Uuid, tenant: Option<Uuid>) -> Result<(), Error> {
+        let doing = "sending an event to a webhook again";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        sqlx::query(RESUME).bind(webhook).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        let asking = sqlx::query(REDELIVER).bind(webhook).bind(event).bind(tenant);
+        let asked = asking.execute(&mut *tx).await.map_err(Error::at(doing))?;
+        if asked.rows_affected() == 0 {
+            return Err(Error::NotFound(event.to_string()));
+        }
+        tx.commit().await.map_err(Error::at(doing))
+    }
+
+    /// Sends every event again that was given up for a webhook; answers with how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn redeliver_failed(&self, webhook: Uuid) -> Result<u64, Error> {
+        let asking = sqlx::query(REDELIVER_FAILED).bind(webhook).execute(&self.pool);
+        Ok(asking.await.map_err(Error::at("sending failed events to a webhook again"))?.rows_affected())
+    }
+
+    /// Deletes what is too old, or too much, of the delivery log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn trim_attempts(&self) -> Result<(), Error> {
+        let doing = "trimming the delivery log of webhooks";
+        for query in [sqlx::query(AGE).bind(LOG_DAYS), sqlx::query(FORGET_FAILED).bind(LOG_DAYS)] {
+            query.execute(&self.pool).await.map_err(Error::at(doing))?;
+        }
+        sqlx::query(TRIM).bind(LOG_ROWS).execute(&self.pool).await.map_err(Error::at(doing)).map(drop)
+    }
+
+    /// What waits at webhooks.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn webhook_depth(&self) -> Result<WebhookDepth, Error> {
+        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("counting what waits at webhooks"))
+    }
+}
