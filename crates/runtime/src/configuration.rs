@@ -90,7 +90,7 @@ pub struct Flags {
     /// Name under which audit logs begin; stays as it is for those that have begun [default: host and port of the portal].
     #[arg(long, env = "LOCKBOX_AUDIT_AUTHORITY", global = true, value_name = "NAME", help_heading = "Settings")]
     pub audit_authority: Option<String>,
-    /// Where a worker serves metrics and health [default: 127.0.0.1:9464]; port 0 takes a free one.
+    /// Where a worker, the gate or the portal serves metrics and health [default: 127.0.0.1:9464]; port 0 takes a free one.
     #[arg(long, env = "LOCKBOX_ADMIN_LISTEN", global = true, value_name = "ADDRESS", help_heading = "Settings")]
     pub admin_listen: Option<String>,
     /// Database connections of a worker [default: 4].
