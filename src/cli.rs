@@ -26,6 +26,7 @@ mod log;
 mod mail;
 mod migrate;
 mod parked;
+mod person;
 mod remote;
 mod request;
 mod show;
@@ -87,6 +88,9 @@ enum Command {
     /// Tokens of the HTTP interface.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Identities of people at identity providers.
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -158,6 +162,7 @@ impl Cli {
             Command::Audit(audit) => audit.run(&settings, format).await,
             Command::Witness(witness) => Box::pin(witness.run()).await,
             Command::Token(token) => token.run(&settings, format).await,
+            Command::Person(person) => person.run(&settings, format).await,
             Command::Webhook(webhook) => webhook.run(&settings, format).await,
             Command::ImapLogin(login) => login.run().await,
             Command::Mail(mail) => Box::pin(mail.run(&settings)).await,
