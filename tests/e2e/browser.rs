@@ -95,6 +95,20 @@ impl Browser {
         self.post("/url", json!({ "url": url })).await.unwrap();
     }
 
+    /// Opens another window of the same browser, goes there in it, and goes on in it. Answers with its handle.
+    pub async fn open_window(&self, url: &str) -> String {
+        let opened = self.post("/window/new", json!({ "type": "window" })).await.unwrap();
+        let handle = opened["handle"].as_str().unwrap().to_owned();
+        self.use_window(&handle).await;
+        self.go(url).await;
+        handle
+    }
+
+    /// Goes on in another window.
+    pub async fn use_window(&self, handle: &str) {
+        self.post("/window", json!({ "handle": handle })).await.unwrap();
+    }
+
     /// Gives it a passkey holder that says yes to everything (<https://www.w3.org/TR/webauthn-3/#sctn-automation>).
     pub async fn add_authenticator(&self) {
         let holder = json!({

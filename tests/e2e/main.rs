@@ -4,6 +4,7 @@
 
 mod accessibility;
 mod audit_parts;
+#[allow(dead_code, reason = "shared with the integration tests, which use the rest of it")]
 mod browser;
 mod demo;
 mod dev;

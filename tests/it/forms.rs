@@ -79,13 +79,13 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
         alex.fill("/settings", "/settings/consents", &form).await
     };
     for (field, value, why) in [
-        ("name", "", "name:"),
+        ("name", "", "Name:"),
         ("services", "", "name at least one"),
         ("services", "coffee", "coffee is unknown"),
-        ("ceiling", "90d", "longest access"),
-        ("ceiling", "long", "longest access"),
-        ("quota", "0", "how many"),
-        ("quota", "many", "how many"),
+        ("ceiling", "90d", "Longest access"),
+        ("ceiling", "long", "Longest access"),
+        ("quota", "0", "How many"),
+        ("quota", "many", "How many"),
         ("until", past.as_str(), "within the next"),
         ("until", "soon", "within the next"),
     ] {

@@ -25,7 +25,7 @@ async fn browsers_are_told_to_stay_on_tls_where_the_portal_has_it() {
     let address = listener.local_addr().unwrap();
     let mut settings = lockbox.settings.clone();
     settings.mail.portal_url = "https://lockbox.fabrikam.example".into();
-    let options = portal::Options { developer_sign_in: true, provider: portal::Provider::default(), mailbox: None };
+    let options = portal::Options { developer_sign_in: false, provider: portal::Provider::default(), mailbox: None };
     portal::start(&settings, listener, options, stop.clone(), &TaskTracker::new()).unwrap();
     for path in ["/sign-in", "/nothing-here", "/assets/style.css", "/api/v1/openapi.json"] {
         let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_client_that_sends_a_form_drop_by_drop_is_cut_off_and_others_are_serve
     let site = Site::open(&lockbox).await;
     let address = site.origin.trim_start_matches("http://localhost").to_owned();
     let mut slow = tokio::net::TcpStream::connect(format!("127.0.0.1{address}")).await.unwrap();
-    let head = "POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\n";
+    let head = "POST /sign-in HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     let (mut reading, mut writing) = slow.into_split();
     let drops = TaskTracker::new().spawn(async move {

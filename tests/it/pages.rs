@@ -72,7 +72,10 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let mut long = ASK;
     long[7].1 = "9h";
     let refused = robin.fill("/requests/new", "/requests", &long).await;
-    assert!(refused.text.contains("Not sent") && refused.text.contains("mail is"), "what was typed is kept");
+    assert!(
+        refused.text.contains("The request was not sent") && refused.text.contains("mail is"),
+        "what was typed is kept"
+    );
     let request = ask(&robin).await;
     let id = request.trim_start_matches("/requests/").parse().unwrap();
     assert_eq!(answer(&morgan, &request, &[("verdict", "approve")]).await, StatusCode::SEE_OTHER);
@@ -114,7 +117,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let comment = "x".repeat(100_000);
     let sent = alex.post(&decision, &[("form_token", &token), ("comment", &comment)]).await;
     assert_eq!(sent.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(sent.text.contains("Shorten what you wrote"), "a page, like everything else");
+    assert!(sent.text.contains("Shorten the text"), "a page, like everything else");
     assert_eq!(lockbox.view(id).await.state, "awaiting_customer");
     assert_eq!(lockbox.view(id).await.version, 2);
 
@@ -244,17 +247,20 @@ async fn the_form_says_what_will_happen_before_anything_is_sent() {
         robin.fill("/requests/new", "/requests/preview", &form).await.text
     };
     let page = look(&[]).await;
-    for shown in
-        ["This can be sent", "one of Jo Lindqvist, Morgan Reyes", "one of Alex Novak, Kim Duarte", "at most 45 min"]
-    {
+    for shown in [
+        "You can send this request",
+        "one of Jo Lindqvist, Morgan Reyes",
+        "one of Alex Novak, Kim Duarte",
+        "at most 45 min",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     let page = look(&[("service", "onedrive"), ("tenant", "contoso")]).await;
     assert!(page.contains("one of Alex Novak<"), "Kim decides about mail only: {page}");
     assert!(look(&[("tenant", "northwind")]).await.contains("2 of Ines Farah, Olu Adeyemi, Pat Brandt"));
     assert!(look(&[("duration", "9h")]).await.contains("must be between 1 and 28800"));
-    assert!(look(&[("duration", "soon")]).await.contains("how long: "));
-    assert!(look(&[("reason", "")]).await.contains("Nothing is wrong so far"));
+    assert!(look(&[("duration", "soon")]).await.contains("Duration: "));
+    assert!(look(&[("reason", "")]).await.contains("No problems so far"));
     let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
     assert_eq!(count, 0, "nothing was sent");
     site.close();

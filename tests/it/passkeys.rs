@@ -80,6 +80,18 @@ async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_open
     key.counter -= 1;
     let copied = signed(lockbox.decision(again, "alex", Approve).await, &mut key, PORTAL);
     assert_eq!(outcome(&copied).await, "passkey_invalid");
+    // What is recorded about it are our words, not those of a library.
+    let filter = AuditFilter {
+        request: Some(again),
+        type_name: Some("decision.refused".into()),
+        limit: 1,
+        ..AuditFilter::default()
+    };
+    let said = crate::harness::eventually("the refusal is recorded", async || {
+        lockbox.store.search_audit(&filter).await.unwrap().pop()
+    });
+    let said = body(&said.await)["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("its counter did not rise") && !said.contains("compromised"), "{said}");
     let no = lockbox.decision(again, "alex", Reject).await;
     assert_eq!(outcome(&no).await, "request.customer_rejected", "a no opens nothing and needs no signature");
     site.close();

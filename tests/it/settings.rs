@@ -76,11 +76,11 @@ async fn settings_that_cannot_stand_are_said_and_nothing_changes() {
     let alex = site.sign_in("Alex Novak").await;
     for (field, value, said) in [
         ("required_approvals", "3", "you have 2 approvers"),
-        ("required_approvals", "0", "required_approvals must be between 1 and 10"),
-        ("decision_deadline", "soon", "time to decide"),
-        ("access_default", "9h", "access_default_seconds must be between 1 and 3600"),
-        ("reminders", "3h", "reminders_seconds must be between 1 and 7200"),
-        ("notice_addresses", "a@b@c", "is no e-mail address"),
+        ("required_approvals", "0", "Approvals needed: must be between 1 and 10"),
+        ("decision_deadline", "soon", "Time to decide: "),
+        ("access_default", "9h", "Usual access: must be between 1 and 3600"),
+        ("reminders", "3h", "Reminders: must be between 1 and 7200"),
+        ("notice_addresses", "a@b@c", "is not an e-mail address"),
     ] {
         let page = save(&alex, &[(field, value)]).await;
         assert_eq!(page.status, StatusCode::OK);
@@ -112,7 +112,7 @@ async fn a_delegate_decides_while_the_approver_is_away_and_no_longer() {
         alex.fill("/settings", "/settings/away", &[("delegate", delegate), ("until", until)]).await
     };
     assert_eq!(name("dana", &until).await.status, StatusCode::NOT_FOUND, "of another tenant");
-    assert!(name("noor", "2020-01-01T00:00").await.text.contains("until when"), "in the past");
+    assert!(name("noor", "2020-01-01T00:00").await.text.contains("Until: enter a time (UTC)"), "in the past");
     assert_eq!(name("noor", &until).await.status, StatusCode::SEE_OTHER);
     assert!(alex.get("/settings").await.text.contains("Noor Haddad decides for Alex Novak"));
     let request = reviewed().await;
@@ -138,7 +138,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
     lockbox.decide(Kind::ManagerDecide, waiting, "morgan", Approve).await;
     let save = async |form: &[(&str, &str)]| alex.fill("/settings", "/settings/approvers", form).await;
     let nobody = save(&[("group", "empty"), ("grant", "group/empty/*")]).await;
-    assert!(nobody.text.contains("nobody could ever approve"), "{}", nobody.text);
+    assert!(nobody.text.contains("nothing could be approved"), "{}", nobody.text);
     let form = [
         ("new_group", "night-shift"),
         ("new_member", "noor"),

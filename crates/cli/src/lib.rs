@@ -21,6 +21,7 @@ mod log;
 mod mail;
 mod migrate;
 mod parked;
+mod person;
 mod remote;
 mod request;
 mod show;
@@ -57,6 +58,9 @@ pub enum Command {
     /// Tokens of the HTTP interface.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Identities of people at identity providers.
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -100,6 +104,7 @@ impl Command {
             Self::Access(access) => Box::pin(access.run(settings, format)).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
             Self::Token(token) => token.run(settings, format).await,
+            Self::Person(person) => person.run(settings, format).await,
             Self::Webhook(webhook) => webhook.run(settings, format).await,
             Self::ImapLogin(login) => login.run().await,
             Self::Mail(mail) => Box::pin(mail.run(settings)).await,

@@ -21,7 +21,7 @@ pub use index::{Indexed, index};
 pub use log::{LogHeartbeat, LogKeyChanged, TextsErased};
 pub use notices::NoticeResult;
 pub use parking::{Parked, Resolved, parked, resolved};
-pub use people::{PasskeyChanged, TokenChanged};
+pub use people::{IdentityChanged, PasskeyChanged, TokenChanged};
 pub use refusals::{FieldFault, Refused, RefusedCommand, refused};
 pub use steps::{Particulars, Step, step};
 pub use uses::{AccessUsed, HandleIssued};

@@ -123,6 +123,10 @@ kinds! {
     PasskeyAdded = "passkey.added.v1", Events, ["audit"];
     /// Somebody removed a passkey.
     PasskeyRemoved = "passkey.removed.v1", Events, ["audit"];
+    /// An identity at an identity provider stands for a person from now on.
+    IdentityLinked = "identity.linked.v1", Events, ["audit"];
+    /// An identity stands for nobody any more.
+    IdentityUnlinked = "identity.unlinked.v1", Events, ["audit"];
     /// Somebody may call the HTTP interface.
     TokenAdded = "token.added.v1", Events, ["audit"];
     /// A token was given up.

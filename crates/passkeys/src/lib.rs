@@ -14,6 +14,7 @@ use url::Url;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
     Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
+    WebauthnError,
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
@@ -26,9 +27,35 @@ pub enum Error {
     /// What the browser sent, or what was kept, cannot be read.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
-    /// The ceremony failed.
+    /// The ceremony failed, in words for people.
     #[error("{0}")]
-    Ceremony(#[from] webauthn_rs::prelude::WebauthnError),
+    Ceremony(&'static str),
+}
+
+impl From<WebauthnError> for Error {
+    /// The library's words are for its developers; these stand on pages and in the audit log.
+    fn from(fault: WebauthnError) -> Self {
+        use WebauthnError as Fault;
+        Self::Ceremony(match fault {
+            Fault::MismatchedChallenge | Fault::ChallengeNotFound => {
+                "it signed something else than this decision at this moment"
+            }
+            Fault::InvalidRPOrigin | Fault::InvalidRPIDHash => "it was made for another address than this portal's",
+            Fault::UserNotPresent | Fault::UserNotVerified => {
+                "the device did not verify the person by fingerprint, face or PIN"
+            }
+            Fault::CredentialPossibleCompromise | Fault::CredentialCounterUpdateFailure => {
+                "its counter did not rise, so the passkey may have been copied; remove it and add a new one"
+            }
+            Fault::CredentialAlreadyExists => "this passkey is registered already",
+            Fault::CredentialNotFound => "this passkey is not registered",
+            Fault::CredentialBackupEligibilityInconsistent => {
+                "the way it is backed up has changed; remove it and add it again"
+            }
+            Fault::AuthenticationFailure | Fault::SignatureInvalid => "its signature does not verify",
+            _ => "the answer of the device does not fit; try again, or use another device",
+        })
+    }
 }
 
 /// A registration that was begun.

@@ -34,6 +34,15 @@ pub(crate) enum Fault {
         /// Where to look now.
         back: String,
     },
+    /// A developer sign-in was asked for from elsewhere; why that is so.
+    Foreign(String),
+    /// Nobody was signed in, and what was missing.
+    NotSignedIn {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
     /// Something of ours does not answer.
     Away(String),
 }
@@ -88,6 +97,16 @@ impl From<store::Error> for Fault {
     }
 }
 
+/// A refusal's words as a sentence: they come without a capital letter and a full stop.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut letters = words.trim().chars();
+    let mut text: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
 impl Fault {
     /// What became of a click that failed.
     pub fn of_click(failure: Failure, back: &str) -> Self {
@@ -115,31 +134,52 @@ impl IntoResponse for Fault {
                 (StatusCode::REQUEST_TIMEOUT, "Too slow", message, String::new(), "/".to_owned())
             }
             Self::TooLong => {
-                let message = "More was sent than a form of this portal holds. Shorten what you wrote.".to_owned();
+                let message = "You sent more than this form accepts. Shorten the text and send it again.".to_owned();
                 (StatusCode::PAYLOAD_TOO_LARGE, "Too long", message, String::new(), "/".to_owned())
             }
             Self::Missing => {
-                let message = "There is nothing here, or nothing that you may see.".to_owned();
+                let message = "This page does not exist, or you do not have permission to see it.".to_owned();
                 (StatusCode::NOT_FOUND, "Not found", message, String::new(), "/".to_owned())
             }
             Self::Forged => {
                 let message =
-                    "This form does not come from a page of your session. Nothing was changed; open the page \
+                    "This form does not come from a page of your session. Nothing was changed. Open the page \
                                again and repeat what you did."
                         .to_owned();
                 (StatusCode::FORBIDDEN, "Nothing was changed", message, "form.forged".to_owned(), "/".to_owned())
             }
-            Self::Unreadable(message) => {
-                (StatusCode::BAD_REQUEST, "This cannot be read", message, "form.unreadable".to_owned(), "/".to_owned())
+            Self::Foreign(why) => {
+                let message = format!(
+                    "This portal runs with developer sign-in, which lets anybody sign in as anybody. It accepts browsers \
+                     on the same machine only. {why} Open it at its own address, such as http://localhost:8080. To let \
+                     others in, start the portal with an identity provider instead."
+                );
+                (
+                    StatusCode::FORBIDDEN,
+                    "For this machine only",
+                    message,
+                    "developer.foreign".to_owned(),
+                    "/".to_owned(),
+                )
             }
-            Self::Refused { code, message, back } => (StatusCode::CONFLICT, "Refused", message, code, back),
+            Self::NotSignedIn { code, message } => {
+                (StatusCode::FORBIDDEN, "You are not signed in", message, code.to_owned(), "/sign-in".to_owned())
+            }
+            Self::Unreadable(message) => (
+                StatusCode::BAD_REQUEST,
+                "This form cannot be read",
+                message,
+                "form.unreadable".to_owned(),
+                "/".to_owned(),
+            ),
+            Self::Refused { code, message, back } => (StatusCode::CONFLICT, "Not done", sentence(&message), code, back),
             Self::Away(why) => {
                 tracing::error!(why, "a page could not be made");
                 let message =
-                    "Lockbox could not finish this now. What you asked may be kept and take effect as soon as \
-                               everything runs again; look at the request before you repeat it."
+                    "Lockbox cannot answer now, because a part of it is not available. If you sent a form, check \
+                               the request before you send it again: it may still be carried out."
                         .to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, "Not now", message, "away".to_owned(), "/".to_owned())
+                (StatusCode::SERVICE_UNAVAILABLE, "Not available now", message, "away".to_owned(), "/".to_owned())
             }
         };
         let page = FaultPage { title, message: &message, code: &code, back: &back };

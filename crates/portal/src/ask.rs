@@ -16,6 +16,7 @@ use super::App;
 use super::answer::{Answer, Fault, Filled, go, page};
 use super::clicks::click;
 use super::look::{Moment, duration};
+use super::refused::{Problem, at, of_field, problems};
 use super::request::find;
 use super::session::Viewer;
 use runtime::outcome::Failure;
@@ -55,7 +56,7 @@ impl Asked {
             "" => Ok(None),
             text => match chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
                 Ok(at) => Ok(Some(at.and_utc())),
-                Err(_) => Err("not before: name a moment (UTC)".to_owned()),
+                Err(_) => Err("name a moment (UTC)".to_owned()),
             },
         }
     }
@@ -76,8 +77,8 @@ struct Preview {
     duration: String,
     access_until: Moment,
     ceiling: String,
-    /// What would be refused, a sentence each; what is only not typed yet is not among them.
-    faults: Vec<String>,
+    /// What would be refused, each with its field; what is only not typed yet is not among them.
+    faults: Vec<Problem>,
     /// Whether something is not typed yet.
     is_unfinished: bool,
 }
@@ -92,26 +93,40 @@ struct NewPage {
     services: Vec<String>,
     reasons: &'static [domain::ReasonCode],
     severities: &'static [domain::Severity],
-    problem: Option<(String, String)>,
+    /// What was refused, and its code.
+    problem: Option<(String, Vec<Problem>)>,
+}
+
+impl NewPage {
+    /// What is wrong with a field.
+    fn at(&self, field: &str) -> Option<&str> {
+        let sent = self.problem.as_ref().and_then(|(_, problems)| at(problems, field));
+        sent.or_else(|| self.preview.as_ref().and_then(|preview| at(&preview.faults, field)))
+    }
+
+    /// What is wrong with the whole.
+    fn whole(&self) -> impl Iterator<Item = &Problem> {
+        self.problem.iter().flat_map(|(_, problems)| problems)
+    }
 }
 
 fn names<'a>(people: impl Iterator<Item = &'a Person>) -> (usize, String) {
     let names: Vec<&str> = people.map(|person| person.display_name.as_str()).collect();
-    let text = if names.is_empty() { "nobody: this would be refused".to_owned() } else { names.join(", ") };
+    let text = if names.is_empty() { "nobody, so the request would be refused".to_owned() } else { names.join(", ") };
     (names.len(), text)
 }
 
-/// What the rules say about what was typed so far.
-fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<String>, bool) {
+/// What the rules say about what was typed so far, and whether something is missing.
+fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<Problem>, bool) {
     let is_unfinished = [&asked.service_request, &asked.resource, &asked.reason].iter().any(|text| text.is_empty());
     // What is not typed yet is no fault yet.
     let typed = |text: &str| if text.is_empty() { "-".to_owned() } else { text.trim().to_owned() };
     let (duration_seconds, mut faults) = match asked.seconds() {
         Ok(seconds) => (seconds, Vec::new()),
-        Err(fault) => (None, vec![format!("how long: {fault}")]),
+        Err(fault) => (None, vec![of_field("duration_seconds", &fault)]),
     };
     let starts_at = asked.start().unwrap_or_else(|fault| {
-        faults.push(fault);
+        faults.push(of_field("starts_at", &fault));
         None
     });
     let submission = Submission {
@@ -130,9 +145,9 @@ fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<S
     match admit(RequestId(Uuid::nil()), submission, around, now) {
         Ok(_) => {}
         Err(Refusal::Invalid(found)) => {
-            faults.extend(found.into_iter().map(|fault| format!("{}: {}", fault.field, fault.problem)));
+            faults.extend(found.into_iter().map(|fault| of_field(fault.field, &fault.problem)));
         }
-        Err(refusal) => faults.push(refusal.to_string()),
+        Err(refusal) => faults.extend(problems(refusal.code(), &refusal.to_string())),
     }
     (faults, is_unfinished)
 }
@@ -180,7 +195,7 @@ async fn look(app: &App, viewer: &Viewer, asked: &Asked, tenant: Tenant) -> Resu
     })
 }
 
-async fn form_page(app: &App, viewer: Viewer, mut asked: Asked, problem: Option<(String, String)>) -> Answer {
+async fn form_page(app: &App, viewer: Viewer, mut asked: Asked, problem: Option<(String, Vec<Problem>)>) -> Answer {
     let tenants = app.store.tenants().await?;
     let services = every_service(app.store.services().await?);
     if asked.service.is_empty() {
@@ -253,13 +268,16 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
     let duration_seconds = match asked.seconds() {
         Ok(seconds) => seconds,
         Err(fault) => {
-            let problem = ("duration.unreadable".to_owned(), format!("how long: {fault}"));
+            let problem = ("duration.unreadable".to_owned(), vec![of_field("duration_seconds", &fault)]);
             return form_page(&app, viewer, asked, Some(problem)).await;
         }
     };
     let starts_at = match asked.start() {
         Ok(start) => start,
-        Err(fault) => return form_page(&app, viewer, asked, Some(("start.unreadable".to_owned(), fault))).await,
+        Err(fault) => {
+            let problem = ("start.unreadable".to_owned(), vec![of_field("starts_at", &fault)]);
+            return form_page(&app, viewer, asked, Some(problem)).await;
+        }
     };
     let data = SubmitRequest {
         tenant: asked.tenant.clone(),
@@ -280,7 +298,10 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
             let id = events.iter().find_map(|event| event.request);
             go(&id.map_or_else(|| "/".to_owned(), |id| format!("/requests/{id}")))
         }
-        Err(Failure::Refused { code, message }) => form_page(&app, viewer, asked, Some((code, message))).await,
+        Err(Failure::Refused { code, message }) => {
+            let problems = problems(&code, &message);
+            form_page(&app, viewer, asked, Some((code, problems))).await
+        }
         Err(failure) => Err(Fault::of_click(failure, "/requests/new")),
     }
 }

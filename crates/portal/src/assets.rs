@@ -8,12 +8,14 @@ use super::answer::Fault;
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/portal.js");
+const PASSKEYS: &str = include_str!("assets/passkeys.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Fault> {
     let (kind, text) = match file.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "portal.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "passkeys.js" => ("text/javascript; charset=utf-8", PASSKEYS),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return Err(Fault::Missing),
     };

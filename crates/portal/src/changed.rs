@@ -27,6 +27,8 @@ struct ChangedPage {
     /// Whether the form still held what it showed.
     is_known: bool,
     parts: Vec<Part>,
+    /// What was typed.
+    comment: String,
 }
 
 fn parts(content: &Content) -> [(&'static str, String); 10] {
@@ -45,7 +47,13 @@ fn parts(content: &Content) -> [(&'static str, String); 10] {
 }
 
 /// Compares what a form showed with what stands. What it showed counts only if it is what its digest says.
-pub(super) fn page(viewer: Viewer, request: &RequestView, stands: &Content, (said, shown): (&Digest, &str)) -> Answer {
+pub(super) fn page(
+    viewer: Viewer,
+    request: &RequestView,
+    stands: &Content,
+    (said, shown): (&Digest, &str),
+    comment: &str,
+) -> Answer {
     let shown = (Digest::of(shown.as_bytes()) == *said).then(|| Content::from_bytes(shown.as_bytes())).flatten();
     let pairs = shown.iter().flat_map(|shown| parts(shown).into_iter().zip(parts(stands)));
     let differing = pairs.filter(|((_, shown), (_, stands))| shown != stands);
@@ -57,6 +65,7 @@ pub(super) fn page(viewer: Viewer, request: &RequestView, stands: &Content, (sai
         digest: request.digest().to_string(),
         is_known: shown.is_some(),
         parts,
+        comment: comment.trim().to_owned(),
     };
     let page: Response = answer::page(&page)?;
     Ok((StatusCode::CONFLICT, page).into_response())

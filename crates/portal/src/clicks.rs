@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAccess, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use contracts::envelope::{About, message};
@@ -15,7 +16,8 @@ use uuid::Uuid;
 use super::App;
 use super::answer::{Answer, Fault, Filled, go};
 use super::changed;
-use super::request::{beside, find};
+use super::refused::{Problem, Typed, of_field, problems};
+use super::request::{beside, find, refused};
 use super::session::Viewer;
 use runtime::answer::outcome_of;
 use runtime::outcome::Failure;
@@ -89,6 +91,29 @@ fn assertion(said: &str) -> Result<Option<Assertion>, serde_json::Error> {
     }))
 }
 
+impl Decision {
+    /// What was typed, for the page that says why it was refused.
+    fn typed(&self, code: &str, problems: Vec<Problem>) -> Typed {
+        let (comment, duration) = (self.comment.clone(), self.duration.clone());
+        Typed { form: "decision", comment, duration, code: code.to_owned(), problems }
+    }
+
+    fn command(&self, request: Uuid, by: &str) -> Result<Decide, Fault> {
+        let unreadable = |what: &str| Fault::Unreadable(what.to_owned());
+        Ok(Decide {
+            request,
+            by: by.to_owned(),
+            verdict: Verdict::parse(&self.verdict)
+                .ok_or_else(|| unreadable("the form does not say whether to approve"))?,
+            digest: self.digest.parse().map_err(|_| unreadable("the form does not say what it showed"))?,
+            comment: words(&self.comment),
+            channel: "portal".to_owned(),
+            duration_seconds: None,
+            assertion: assertion(&self.assertion).map_err(|_| unreadable("the passkey's answer cannot be read"))?,
+        })
+    }
+}
+
 pub(crate) async fn decide(
     State(app): State<App>,
     viewer: Viewer,
@@ -98,27 +123,27 @@ pub(crate) async fn decide(
     viewer.check(&form.form_token)?;
     let (request, content) = find(&app, &viewer, &id).await?;
     let back = format!("/requests/{}", request.id);
-    let unreadable = |what: &str| Fault::Unreadable(what.to_owned());
-    let duration_seconds = match form.duration.trim() {
+    let mut data = form.command(request.id, &viewer.person.name)?;
+    data.duration_seconds = match form.duration.trim() {
         "" => None,
-        text => Some(parse_seconds(text).map_err(|fault| unreadable(&format!("how long: {fault}")))?),
-    };
-    let data = Decide {
-        request: request.id,
-        by: viewer.person.name.clone(),
-        verdict: Verdict::parse(&form.verdict).ok_or_else(|| unreadable("the answer is neither yes nor no"))?,
-        digest: form.digest.parse().map_err(|_| unreadable("the form does not say what it showed"))?,
-        comment: words(&form.comment),
-        channel: "portal".to_owned(),
-        duration_seconds,
-        assertion: assertion(&form.assertion).map_err(|_| unreadable("the passkey's answer"))?,
+        text => match parse_seconds(text) {
+            Ok(seconds) => Some(seconds),
+            Err(fault) => {
+                let typed = form.typed("duration.unreadable", vec![of_field("duration_seconds", &fault)]);
+                return refused(&app, viewer, request.id, typed, StatusCode::BAD_REQUEST).await;
+            }
+        },
     };
     let kind = if viewer.is_vendor() { Kind::ManagerDecide } else { Kind::CustomerDecide };
     match click(&app, &viewer, kind, Some(request.id), &data).await {
         Ok(_) => go(&back),
         // The refusal is on record like any other; the page shows what it was about.
         Err(Failure::Refused { code, .. }) if code == "digest_mismatch" => {
-            changed::page(viewer, &request, &content, (&data.digest, &form.shown))
+            changed::page(viewer, &request, &content, (&data.digest, &form.shown), &form.comment)
+        }
+        Err(Failure::Refused { code, message }) => {
+            let typed = form.typed(&code, problems(&code, &message));
+            refused(&app, viewer, request.id, typed, StatusCode::CONFLICT).await
         }
         Err(failure) => Err(Fault::of_click(failure, &back)),
     }
@@ -131,20 +156,40 @@ pub(crate) struct Words {
     comment: String,
 }
 
-/// Sends what a person said about a request, and shows the request again.
+/// Sends what a person said about a request with the form of this name, and shows the request again.
 async fn say<T: Serialize>(
     app: &App,
-    viewer: &Viewer,
-    (kind, id): (Kind, &str),
+    viewer: Viewer,
+    (kind, name, id): (Kind, &'static str, &str),
     form: Words,
     data: impl FnOnce(Uuid, String, String) -> T,
 ) -> Answer {
     viewer.check(&form.form_token)?;
-    let (request, _) = find(app, viewer, id).await?;
-    let back = format!("/requests/{}", request.id);
-    let data = data(request.id, viewer.person.name.clone(), form.comment);
-    click(app, viewer, kind, Some(request.id), &data).await.map_err(|failure| Fault::of_click(failure, &back))?;
-    go(&back)
+    let (request, _) = find(app, &viewer, id).await?;
+    let data = data(request.id, viewer.person.name.clone(), form.comment.clone());
+    match click(app, &viewer, kind, Some(request.id), &data).await {
+        Ok(_) => go(&format!("/requests/{}", request.id)),
+        Err(failure) => not_done(app, viewer, request.id, name, form.comment, failure).await,
+    }
+}
+
+/// The page after a form of it did nothing: with what was typed, when it was refused.
+async fn not_done(
+    app: &App,
+    viewer: Viewer,
+    request: Uuid,
+    form: &'static str,
+    comment: String,
+    failure: Failure,
+) -> Answer {
+    match failure {
+        Failure::Refused { code, message } => {
+            let problems = problems(&code, &message);
+            let typed = Typed { form, comment, duration: String::new(), code, problems };
+            refused(app, viewer, request, typed, StatusCode::CONFLICT).await
+        }
+        failure => Err(Fault::of_click(failure, &format!("/requests/{request}"))),
+    }
 }
 
 #[derive(Deserialize)]
@@ -165,25 +210,24 @@ pub(crate) async fn end(
 ) -> Answer {
     viewer.check(&form.form_token)?;
     let (request, _) = find(&app, &viewer, &id).await?;
-    let back = format!("/requests/{}", request.id);
-    let mut others = Vec::new();
+    let mut to_end = Vec::new();
     if !form.all.is_empty() {
-        others = beside(&app, &viewer, request.id).await?;
-        others.retain(|other| other.can_end);
-    }
-    let end = |request| EndAccess { request, by: viewer.person.name.clone(), comment: words(&form.comment) };
-    for other in others {
-        match click(&app, &viewer, Kind::AccessEnd, Some(other.id), &end(other.id)).await {
-            // It ended meanwhile.
-            Ok(_) | Err(Failure::Refused { .. }) => {}
-            Err(failure) => return Err(Fault::of_click(failure, &back)),
-        }
+        let others = beside(&app, &viewer, request.id).await?;
+        to_end.extend(others.into_iter().filter(|other| other.can_end).map(|other| other.id));
     }
     if form.all.is_empty() || request.state == "granted" {
-        let ended = click(&app, &viewer, Kind::AccessEnd, Some(request.id), &end(request.id)).await;
-        ended.map_err(|failure| Fault::of_click(failure, &back))?;
+        to_end.push(request.id);
     }
-    go(&back)
+    for id in to_end {
+        let data = EndAccess { request: id, by: viewer.person.name.clone(), comment: words(&form.comment) };
+        match click(&app, &viewer, Kind::AccessEnd, Some(id), &data).await {
+            // Another one ended meanwhile; a comment that cannot be taken is told.
+            Err(Failure::Refused { code, .. }) if id != request.id && code != "invalid" => {}
+            Ok(_) => {}
+            Err(failure) => return not_done(&app, viewer, request.id, "end", form.comment, failure).await,
+        }
+    }
+    go(&format!("/requests/{}", request.id))
 }
 
 pub(crate) async fn withdraw(
@@ -193,7 +237,7 @@ pub(crate) async fn withdraw(
     Filled(form): Filled<Words>,
 ) -> Answer {
     let withdraw = |request, by, comment: String| WithdrawRequest { request, by, comment: words(&comment) };
-    say(&app, &viewer, (Kind::RequestWithdraw, &id), form, withdraw).await
+    say(&app, viewer, (Kind::RequestWithdraw, "withdrawal", &id), form, withdraw).await
 }
 
 pub(crate) async fn comment(
@@ -203,7 +247,7 @@ pub(crate) async fn comment(
     Filled(form): Filled<Words>,
 ) -> Answer {
     let comment = |request, by, comment| CommentRequest { request, by, comment };
-    say(&app, &viewer, (Kind::RequestComment, &id), form, comment).await
+    say(&app, viewer, (Kind::RequestComment, "comments", &id), form, comment).await
 }
 
 #[derive(Deserialize)]
@@ -228,5 +272,5 @@ pub(crate) async fn report(
     }
     let words_of = Words { form_token: form.form_token, comment: form.comment };
     let answer = |request, by, comment: String| AnswerReport { request, by, accepts, comment: words(&comment) };
-    say(&app, &viewer, (Kind::ReportAnswer, &id), words_of, answer).await
+    say(&app, viewer, (Kind::ReportAnswer, "report", &id), words_of, answer).await
 }

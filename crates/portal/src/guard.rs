@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::answer::Fault;
+use super::developer;
 
 // No inline script, no inline style, nobody else's anything (https://www.w3.org/TR/CSP3/).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -29,7 +30,12 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if reads {
+    // The style of the page that says so may be loaded from anywhere.
+    let is_asset = request.uri().path().starts_with("/assets/");
+    let foreign = Some(request.headers()).filter(|_| app.developer && !is_asset).and_then(developer::why_foreign);
+    let mut response = if let Some(why) = foreign {
+        Fault::Foreign(why).into_response()
+    } else if reads {
         next.run(request).await
     } else if is_our_own(request.headers(), &app.origin) {
         // The body is read in this time too: who sends it drop by drop is not waited for.
@@ -49,13 +55,15 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 }
 
 /// Whether a browser says that the form is from our own page. Browsers always say; who says nothing is no browser and
-/// is stopped by the form's token.
+/// is stopped by the form's token. `Host` proves nothing: under DNS rebinding a foreign page's origin and host agree.
+/// A portal of this machine may be called by any of its names.
 fn is_our_own(headers: &HeaderMap, origin: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
     let same = text("origin").is_none_or(|said| {
         let host = text("host").unwrap_or_default();
-        said == origin || said.split_once("://").is_some_and(|(_, said)| said == host)
+        let is_alias = || developer::is_loopback_origin(origin) && developer::is_loopback(host);
+        said == origin || (is_alias() && said.split_once("://").is_some_and(|(_, said)| said == host))
     });
     site && same
 }
@@ -64,18 +72,29 @@ fn is_our_own(headers: &HeaderMap, origin: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn said(origin: &str, pairs: &[(&'static str, &'static str)]) -> bool {
+        let headers =
+            pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+        is_our_own(&headers.collect(), origin)
+    }
+
     #[test]
     fn only_our_own_pages_post() {
-        let said = |pairs: &[(&'static str, &'static str)]| {
-            let headers = pairs
-                .iter()
-                .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
-            is_our_own(&headers.collect(), "https://lockbox.fabrikam.example")
-        };
+        let said = |pairs: &[(&'static str, &'static str)]| said("https://lockbox.fabrikam.example", pairs);
         assert!(said(&[("origin", "https://lockbox.fabrikam.example"), ("sec-fetch-site", "same-origin")]));
         assert!(!said(&[("origin", "https://evil.example"), ("host", "lockbox.fabrikam.example")]));
         assert!(!said(&[("origin", "null"), ("host", "lockbox.fabrikam.example")]));
         assert!(!said(&[("sec-fetch-site", "cross-site")]));
         assert!(!said(&[("sec-fetch-site", "same-site")]));
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_lead_here_is_not_ours() {
+        let rebound = [("origin", "http://evil.example:8080"), ("host", "evil.example:8080")];
+        assert!(!said("https://lockbox.fabrikam.example", &rebound));
+        assert!(!said("http://localhost:8080", &rebound));
+        let alias = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
+        assert!(said("http://localhost:8080", &alias), "another name of this machine");
+        assert!(!said("https://lockbox.fabrikam.example", &alias));
     }
 }

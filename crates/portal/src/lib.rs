@@ -23,7 +23,7 @@ use crate::mailbox::Mailbox;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 
-pub use oidc::Provider;
+pub use oidc::{Claim, Entry, Provider, check as check_providers};
 
 mod accesses;
 mod answer;
@@ -35,6 +35,7 @@ mod audit;
 mod changed;
 mod clicks;
 mod complete;
+mod developer;
 mod evidence;
 mod guard;
 mod handles;
@@ -46,6 +47,7 @@ mod mails;
 mod oidc;
 mod pages;
 mod passkeys;
+mod refused;
 mod request;
 mod session;
 mod settings;
@@ -62,7 +64,8 @@ pub struct Portal {
     /// Where to listen. Put a proxy that speaks TLS before any address that others reach.
     #[arg(long, env = "LOCKBOX_PORTAL_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Let anybody sign in as anybody, for development. Only on a loopback address.
+    /// Let anybody sign in as anybody, for development. Refused unless the portal listens on, and is known under, an
+    /// address of this machine, and no identity provider is set.
     #[arg(long)]
     developer_sign_in: bool,
     #[command(flatten)]
@@ -87,7 +90,7 @@ pub(crate) struct Inner {
     store: Store,
     relay: Relay,
     developer: bool,
-    oidc: Option<oidc::Oidc>,
+    oidc: oidc::Oidc,
     mailbox: Option<Mailbox>,
     limits: api::Limits,
     counts: complete::Counts,
@@ -205,11 +208,8 @@ pub fn start(
     stop: CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), Failure> {
-    let address = listener.local_addr()?;
-    if options.developer_sign_in && !address.ip().is_loopback() {
-        return Err(Failure::Usage(format!(
-            "--developer-sign-in lets anybody be anybody and is refused on {address}; listen on 127.0.0.1"
-        )));
+    if options.developer_sign_in {
+        developer::may_start(listener.local_addr()?, &settings.mail.portal_url, &options.provider)?;
     }
     let name = runtime::serve::process_name("portal");
     let store = Store::connect_portal(&StoreOptions {
@@ -249,7 +249,15 @@ impl Portal {
         let health = Health::default();
         health.set("portal", Ok(()));
         let admin = runtime::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
-        let options = Options { developer_sign_in: self.developer_sign_in, provider: self.provider, mailbox: None };
+        let provider = Provider { others: settings.sign_in.clone(), ..self.provider };
+        check_providers(settings, &provider).await?;
+        if !self.developer_sign_in && developer::is_loopback_origin(&settings.mail.portal_url) {
+            tracing::warn!(
+                portal_url = settings.mail.portal_url,
+                "only browsers on this machine can use the portal; set LOCKBOX_PORTAL_URL to the address that browsers use"
+            );
+        }
+        let options = Options { developer_sign_in: self.developer_sign_in, provider, mailbox: None };
         let listener = runtime::listen::bind(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, %admin, "the portal serves");

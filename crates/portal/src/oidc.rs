@@ -1,127 +1,189 @@
-//! Sign-in through an identity provider: OpenID Connect, authorization code with PKCE
+//! Sign-in through identity providers: OpenID Connect, authorization code with PKCE
 //! (<https://openid.net/specs/openid-connect-core-1_0.html>). The provider says who; the directory says what they may.
+//! A tenant may have a provider of its own: then its people sign in there, and nobody else does.
 
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use clap::Args;
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata};
-use openidconnect::reqwest::redirect::Policy;
-use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl,
-    Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
-};
+use openidconnect::PkceCodeChallenge;
 use serde::Deserialize;
-use store::identities::SignIn;
+use store::identities::{Known, SignIn};
 use subtle::ConstantTimeEq;
 
 use super::App;
 use super::answer::{Answer, Fault, go};
-use super::session::{self, Next};
+use super::session::{self, Begun};
+use client::{Client, Tokens, Trouble};
+use runtime::configuration::Settings;
 use runtime::outcome::Failure;
+use token::{Claims, Expected};
+
+pub use settings::{Claim, Entry, Provider};
+
+mod client;
+mod settings;
+mod token;
+mod who;
 
 /// Cookie that ties a sign-in under way to one browser.
 const COOKIE: &str = "__Host-lockbox-sign-in";
 
-/// The identity provider.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Provider {
-    /// Issuer of the identity provider, such as `https://login.fabrikam.example`.
-    #[arg(long, env = "LOCKBOX_OIDC_ISSUER", value_name = "URL", requires = "oidc_client_id")]
-    pub oidc_issuer: Option<String>,
-    /// What the provider knows this portal as.
-    #[arg(long, env = "LOCKBOX_OIDC_CLIENT_ID", value_name = "ID")]
-    pub oidc_client_id: Option<String>,
-    /// File with the client secret; none for a public client.
-    #[arg(long, env = "LOCKBOX_OIDC_CLIENT_SECRET_FILE", value_name = "FILE")]
-    pub oidc_client_secret_file: Option<std::path::PathBuf>,
-}
-
-/// The provider with what is needed to talk to it.
+/// Every identity provider of this portal.
 pub(crate) struct Oidc {
-    issuer: IssuerUrl,
-    client_id: ClientId,
-    client_secret: Option<ClientSecret>,
-    redirect: RedirectUrl,
-    http: openidconnect::reqwest::Client,
+    clients: Vec<Client>,
+    redirect: String,
+    signed_out: String,
 }
 
-type Client =
-    CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+/// A way in, as the sign-in page offers it.
+pub(crate) struct Way {
+    /// Its place among the providers.
+    pub number: usize,
+    /// What stands on the button.
+    pub label: String,
+}
 
 impl Oidc {
-    /// Reads the settings; `None` when no provider is given.
+    /// Reads the settings.
     ///
     /// # Errors
     /// When they cannot be used.
-    pub fn new(provider: &Provider, origin: &str) -> Result<Option<Self>, Failure> {
-        // Empty is none: compose files cannot leave a variable out.
-        let Some(issuer) = provider.oidc_issuer.as_ref().filter(|issuer| !issuer.is_empty()) else { return Ok(None) };
-        let usage = |what: &str, fault: &dyn std::fmt::Display| Failure::Usage(format!("{what}: {fault}"));
-        let secret = match provider.oidc_client_secret_file.as_ref().filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .map_err(|fault| usage(&format!("the client secret in {}", path.display()), &fault))?,
-            ),
-            None => None,
+    pub fn new(provider: &Provider, origin: &str) -> Result<Self, Failure> {
+        let clients = provider.entries()?.into_iter().map(Client::new).collect::<Result<_, _>>()?;
+        let (redirect, signed_out) = (format!("{origin}/sign-in/callback"), format!("{origin}/sign-in"));
+        Ok(Self { clients, redirect, signed_out })
+    }
+
+    /// Whether there is a provider.
+    pub fn is_set(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// Whether a tenant's provider is found by its name only.
+    pub fn has_unlisted(&self) -> bool {
+        self.clients.iter().any(|client| client.entry.tenant.is_some() && client.entry.label.is_none())
+    }
+
+    /// The ways in: those with a label, those for everybody, and that of the organization that was named.
+    pub fn ways(&self, organization: &str) -> Vec<Way> {
+        let way = |(number, client): (usize, &Client)| {
+            let entry = &client.entry;
+            let is_named = entry.tenant.as_deref().is_some_and(|tenant| tenant == organization);
+            let label = match (&entry.label, &entry.tenant) {
+                (Some(label), _) => label.clone(),
+                (None, None) => "your organization".to_owned(),
+                (None, Some(tenant)) if is_named => tenant.clone(),
+                (None, Some(_)) => return None,
+            };
+            Some(Way { number, label })
         };
-        // No redirect is followed: an issuer must not send us into its inner network.
-        let http = openidconnect::reqwest::Client::builder()
-            .redirect(Policy::none())
-            .timeout(std::time::Duration::from_secs(10))
-            .build()
-            .map_err(|fault| usage("the client for the identity provider", &fault))?;
-        Ok(Some(Self {
-            issuer: IssuerUrl::new(issuer.clone()).map_err(|fault| usage("the issuer", &fault))?,
-            client_id: ClientId::new(provider.oidc_client_id.clone().unwrap_or_default()),
-            client_secret: secret.map(|secret| ClientSecret::new(secret.trim().to_owned())),
-            redirect: RedirectUrl::new(format!("{origin}/sign-in/callback"))
-                .map_err(|fault| usage("the portal's address", &fault))?,
-            http,
-        }))
+        self.clients.iter().enumerate().filter_map(way).collect()
     }
 
-    /// Discovered each time: keys that were changed are the new ones at once.
-    async fn client(&self) -> Result<(Client, Vec<CoreJwsSigningAlgorithm>), Fault> {
-        let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await;
-        let metadata = metadata.map_err(|fault| away(&fault))?;
-        // Only signatures with a key pair: a proof that the portal's own secret could make proves nothing.
-        let pairs = metadata.id_token_signing_alg_values_supported().iter().filter(|kind| is_key_pair(kind));
-        let kinds = pairs.cloned().collect();
-        let client = CoreClient::from_provider_metadata(metadata, self.client_id.clone(), self.client_secret.clone());
-        Ok((client.set_redirect_uri(self.redirect.clone()), kinds))
+    /// Where somebody who signed in there ends the provider's session too.
+    pub async fn end_session(&self, issuer: &str, id_token: &str) -> Option<String> {
+        let client = self.clients.iter().find(|client| client.entry.issuer == issuer)?;
+        client.end_session(id_token, &self.signed_out).await
+    }
+
+    /// Whether people of this tenant, or of the vendor, sign in through this provider.
+    fn serves(&self, entry: &Entry, tenant: Option<&str>) -> bool {
+        let owned = |name: &str| self.clients.iter().any(|client| client.entry.tenant.as_deref() == Some(name));
+        match &entry.tenant {
+            Some(own) => tenant == Some(own),
+            None => tenant.is_none_or(|name| !owned(name)),
+        }
     }
 }
 
-fn is_key_pair(kind: &CoreJwsSigningAlgorithm) -> bool {
-    use CoreJwsSigningAlgorithm as Kind;
-    !matches!(kind, Kind::None | Kind::HmacSha256 | Kind::HmacSha384 | Kind::HmacSha512)
+/// Looks at every provider before the portal serves. One that does not answer now may answer later.
+///
+/// # Errors
+/// When a provider calls itself something else than the settings do.
+pub async fn check(settings: &Settings, provider: &Provider) -> Result<(), Failure> {
+    for client in Oidc::new(provider, &settings.mail.portal_url)?.clients {
+        match client.metadata().await {
+            Ok(_) => {}
+            Err(Trouble::Issuer(why)) => return Err(Failure::Usage(why)),
+            Err(Trouble::Away(why) | Trouble::Refused(why)) => {
+                tracing::warn!(
+                    issuer = client.entry.issuer,
+                    why,
+                    "identity provider not available; sign-in will try again"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
-fn away(fault: &(dyn std::error::Error + 'static)) -> Fault {
-    Fault::Away(format!("the identity provider: {}", workers::engine::chain(fault)))
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Away(why) => {
+                tracing::error!(why, "identity provider not available");
+                not_signed_in(
+                    "sign_in.provider_away",
+                    "The identity provider does not answer now. Try again in a few minutes.",
+                )
+            }
+            Trouble::Issuer(why) => {
+                tracing::error!(why, "identity provider set up wrongly");
+                not_signed_in(
+                    "sign_in.provider_settings",
+                    "Sign-in is set up wrongly: the identity provider's name does not match the portal's settings. Ask \
+                     whoever runs this portal.",
+                )
+            }
+            Trouble::Refused(why) => {
+                tracing::warn!(why, "sign-in refused by the identity provider");
+                not_signed_in(
+                    "sign_in.code",
+                    "The identity provider did not confirm the sign-in. Sign in again. If it happens again, ask whoever \
+                     runs this portal.",
+                )
+            }
+        }
+    }
 }
 
-fn not_signed_in(why: &str) -> Fault {
-    Fault::Refused { code: "sign_in.refused".to_owned(), message: why.to_owned(), back: "/sign-in".to_owned() }
+fn not_signed_in(code: &'static str, message: impl Into<String>) -> Fault {
+    Fault::NotSignedIn { code, message: message.into() }
+}
+
+/// Which provider, and the page that follows.
+#[derive(Deserialize)]
+pub(crate) struct Start {
+    #[serde(default)]
+    provider: usize,
+    #[serde(default)]
+    next: String,
 }
 
 /// Sends the person to the provider.
-pub(crate) async fn start(State(app): State<App>, Query(query): Query<Next>) -> Answer {
-    let oidc = app.oidc.as_ref().ok_or(Fault::Missing)?;
-    let (client, _) = oidc.client().await?;
+pub(crate) async fn start(State(app): State<App>, Query(query): Query<Start>) -> Answer {
+    let client = app.oidc.clients.get(query.provider).ok_or(Fault::Missing)?;
+    let metadata = client.metadata().await?;
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let (url, state, nonce) = client
-        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
-        .add_scope(Scope::new("email".to_owned()))
-        .set_pkce_challenge(challenge)
-        .url();
+    let (state, nonce) = (session::token(), session::token());
+    let scope = if client.entry.claim == Claim::Email { "openid email" } else { "openid email profile" };
+    let mut url = metadata.authorization_endpoint.clone();
+    url.query_pairs_mut()
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &client.entry.client_id)
+        .append_pair("redirect_uri", &app.oidc.redirect)
+        .append_pair("scope", scope)
+        .append_pair("state", &state)
+        .append_pair("nonce", &nonce)
+        .append_pair("code_challenge", challenge.as_str())
+        .append_pair("code_challenge_method", "S256");
     let sign_in = SignIn {
-        nonce: nonce.secret().clone(),
+        issuer: client.entry.issuer.clone(),
+        nonce,
         verifier: verifier.into_secret(),
         next: session::safe(&query.next).to_owned(),
     };
-    app.store.begin_sign_in(&session::hash(state.secret()), &sign_in).await?;
-    session::with_cookie(go(url.as_str())?, COOKIE, state.secret(), 600)
+    app.store.begin_sign_in(&session::hash(&state), &sign_in).await?;
+    session::with_cookie(go(url.as_str())?, COOKIE, &state, 600)
 }
 
 #[derive(Deserialize)]
@@ -131,45 +193,63 @@ pub(crate) struct Back {
     code: String,
     state: String,
     error: String,
+    error_description: String,
+    iss: Option<String>,
 }
 
 /// Takes the person back.
 pub(crate) async fn callback(State(app): State<App>, headers: HeaderMap, Query(back): Query<Back>) -> Answer {
-    let oidc = app.oidc.as_ref().ok_or(Fault::Missing)?;
+    if !app.oidc.is_set() {
+        return Err(Fault::Missing);
+    }
+    let (client, begun) = begun(&app, &headers, &back).await?;
+    let metadata = client.metadata().await?;
+    let tokens = client.redeem(&metadata, (&back.code, &begun.verifier), &app.oidc.redirect).await?;
+    let (keys, now) = (client.keys(&metadata).await?, app.store.clock().await?);
+    let expected = Expected {
+        issuer: &client.entry.issuer,
+        client_id: &client.entry.client_id,
+        audiences: &client.entry.audience,
+        nonce: &begun.nonce,
+        now: now.timestamp_micros() as f64 / 1e6,
+    };
+    let claims = token::verify(&tokens.id_token, &keys, &metadata.algorithms(), &expected).map_err(|why| {
+        tracing::warn!(why, issuer = client.entry.issuer, "an identity token does not hold");
+        not_signed_in(
+            "sign_in.token",
+            "The identity provider's token cannot be accepted. Sign in again. If it happens again, ask whoever runs this \
+             portal; its log says what is wrong with the token.",
+        )
+    })?;
+    let person = who::person(&app, client, &metadata, &tokens, &claims).await?;
+    let begin = Begun { person, method: "oidc", issuer: Some(&client.entry.issuer), id_token: Some(&tokens.id_token) };
+    session::begin(&app, &headers, begin, &begun.next).await
+}
+
+/// The sign-in that this browser began, and its provider.
+async fn begun<'a>(app: &'a App, headers: &HeaderMap, back: &Back) -> Result<(&'a Client, SignIn), Fault> {
     // The same browser that began: nobody is signed in as somebody else by a link.
-    let held = session::cookie(&headers, COOKIE).unwrap_or_default();
+    let held = session::cookie(headers, COOKIE).unwrap_or_default();
     if back.state.is_empty() || !bool::from(held.as_bytes().ct_eq(back.state.as_bytes())) {
-        return Err(not_signed_in("This sign-in was begun in another browser or too long ago. Begin again."));
+        let message = "This sign-in was started in another browser, or more than ten minutes ago. Sign in again.";
+        return Err(not_signed_in("sign_in.state", message));
     }
     let begun = app.store.take_sign_in(&session::hash(&back.state)).await?;
-    let begun = begun.ok_or_else(|| not_signed_in("This sign-in was finished or given up before. Begin again."))?;
-    if !back.error.is_empty() {
-        return Err(not_signed_in("The identity provider did not let you in. Begin again, or ask who runs it."));
+    let begun = begun.ok_or_else(|| {
+        not_signed_in("sign_in.state", "This sign-in was used already, or is more than ten minutes old. Sign in again.")
+    })?;
+    let client = app.oidc.clients.iter().find(|client| client.entry.issuer == begun.issuer).ok_or(Fault::Missing)?;
+    // An answer of another provider (RFC 9207): its code must not go to this one.
+    if back.iss.as_ref().is_some_and(|said| *said != begun.issuer) {
+        let message = "The answer came from another identity provider than the one you chose. Sign in again.";
+        return Err(not_signed_in("sign_in.issuer", message));
     }
-    let (client, kinds) = oidc.client().await?;
-    let code = client.exchange_code(AuthorizationCode::new(back.code)).map_err(|fault| away(&fault))?;
-    let tokens = code.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier)).request_async(&oidc.http).await;
-    let tokens = tokens.map_err(|fault| {
-        tracing::warn!(why = workers::engine::chain(&fault), "a code was not redeemed");
-        not_signed_in("The identity provider did not confirm who you are. Begin again.")
-    })?;
-    let unproven = || not_signed_in("The identity provider's proof of who you are does not hold. Begin again.");
-    let token = tokens.id_token().ok_or_else(unproven)?;
-    let claims = token.claims(&client.id_token_verifier().set_allowed_algs(kinds), &Nonce::new(begun.nonce)).map_err(
-        |fault| {
-            tracing::warn!(%fault, "an identity token does not hold");
-            unproven()
-        },
-    )?;
-    let verified = claims.email().filter(|_| claims.email_verified() == Some(true)).map(|email| email.as_str());
-    let person = app.store.identify(oidc.issuer.as_str(), claims.subject().as_str(), verified).await?;
-    let person = match person {
-        Some(id) => app.store.person(id).await?.filter(|person| person.enabled),
-        None => None,
-    };
-    let person = person.ok_or_else(|| {
-        tracing::warn!(subject = claims.subject().as_str(), "somebody the directory does not know wanted in");
-        not_signed_in("The directory does not know you under this identity. Ask who maintains it.")
-    })?;
-    session::begin(&app, &headers, person.id, "oidc", &begun.next).await
+    if !back.error.is_empty() {
+        tracing::warn!(error = back.error, description = back.error_description, "the identity provider let nobody in");
+        let code: String = back.error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect();
+        let message =
+            format!("The identity provider did not sign you in ({code}). Sign in again, or ask whoever runs it.");
+        return Err(not_signed_in("sign_in.denied", message));
+    }
+    Ok((client, begun))
 }

@@ -36,7 +36,8 @@ struct HomePage {
     undelivered: bool,
 }
 
-/// The part of all requests that this person sees: their tenant's, their own, or all.
+/// The part of all requests that this person sees: their tenant's, their own, or all. As `sight::see` does for one
+/// request: belonging to a tenant is not enough, a role is needed.
 pub(super) async fn scope(app: &App, viewer: &Viewer) -> Result<RequestFilter, Fault> {
     let mut filter = RequestFilter { limit: PAGE_LIMIT, ..RequestFilter::default() };
     match viewer.person.side {
@@ -44,6 +45,9 @@ pub(super) async fn scope(app: &App, viewer: &Viewer) -> Result<RequestFilter, F
             let tenants = app.store.tenants().await?;
             let tenant = tenants.into_iter().find(|tenant| tenant.id == id).ok_or(Fault::Missing)?;
             filter.tenant = Some(tenant.name);
+            if !viewer.is_approver() && !viewer.is(domain::Role::Auditor) {
+                filter.requester = Some(viewer.person.name.clone());
+            }
         }
         domain::Side::Vendor if viewer.is_manager() || viewer.is(domain::Role::Auditor) => {}
         domain::Side::Vendor => filter.requester = Some(viewer.person.name.clone()),

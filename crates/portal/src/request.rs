@@ -2,6 +2,8 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Content, titles};
 use store::audit::AuditFilter;
@@ -12,6 +14,7 @@ use super::App;
 use super::accesses::{Door, Report, mode};
 use super::answer::{Answer, Fault, page};
 use super::look::{Moment, Row, duration};
+use super::refused::Typed;
 use super::session::Viewer;
 use super::sight::{Can, can, see};
 use super::story::Story;
@@ -69,6 +72,10 @@ struct RequestPage {
     can_end_beside: bool,
     /// What the browser has seen, for news.
     pulse: String,
+    /// A form that was refused.
+    typed: Typed,
+    /// What was typed into a form that is not on the page any more.
+    lost: Option<String>,
 }
 
 /// Another access that is open to the same content.
@@ -107,7 +114,18 @@ pub(crate) async fn find(app: &App, viewer: &Viewer, id: &str) -> Result<(Reques
 }
 
 pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer {
-    let (request, content) = find(&app, &viewer, &id).await?;
+    let found = find(&app, &viewer, &id).await?;
+    shown(&app, viewer, found, Typed::default()).await
+}
+
+/// The page after a form of it was refused: as it stands now, with what was typed.
+pub(super) async fn refused(app: &App, viewer: Viewer, id: Uuid, typed: Typed, status: StatusCode) -> Answer {
+    let found = find(app, &viewer, &id.to_string()).await?;
+    let page = shown(app, viewer, found, typed).await?;
+    Ok((status, page).into_response())
+}
+
+async fn shown(app: &App, viewer: Viewer, (request, content): (RequestView, Content), typed: Typed) -> Answer {
     let (version, recorded) = app.store.pulse(request.id).await?;
     let decisions = app.store.decisions(request.id).await?;
     let can = can(&viewer, &request, &content, &decisions);
@@ -117,7 +135,7 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
     events.reverse();
     let requester = app.store.person(content.requester.0).await?;
     let is_or_was_open = matches!(request.state.as_str(), "granted" | "ended");
-    let beside = if is_or_was_open { beside(&app, &viewer, request.id).await? } else { Vec::new() };
+    let beside = if is_or_was_open { beside(app, &viewer, request.id).await? } else { Vec::new() };
     let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
     let passkeys = app.store.passkeys(viewer.person.id.0).await?;
     let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
@@ -154,6 +172,8 @@ pub(crate) async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<
         story: Story::of(&events),
         is_cut,
         passkeys: passkeys.join(" "),
+        lost: typed.lost(&can, &request).map(str::to_owned),
+        typed,
         can,
         can_end_beside: beside.iter().any(|other| other.can_end),
         beside,

@@ -8,10 +8,13 @@ use axum::response::Response;
 use domain::{Person, PersonId, Role, Side};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use store::sessions::NewSession;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::App;
 use super::answer::{Answer, Fault, Filled, go, page as render};
+use super::oidc::Way;
 
 /// Name of the cookie. `__Host-`: sent over TLS (or to this very machine), for this host only
 /// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis>).
@@ -73,7 +76,8 @@ impl Viewer {
 
     /// Refuses a form that is not from a page of this session.
     pub fn check(&self, form_token: &str) -> Result<(), Fault> {
-        if form_token == self.form_token { Ok(()) } else { Err(Fault::Forged) }
+        let same = form_token.as_bytes().ct_eq(self.form_token.as_bytes());
+        if bool::from(same) { Ok(()) } else { Err(Fault::Forged) }
     }
 }
 
@@ -82,7 +86,7 @@ pub(crate) fn hash(token: &str) -> Vec<u8> {
 }
 
 /// 244 bits from the operating system's random numbers, as text.
-fn token() -> String {
+pub(super) fn token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
@@ -92,12 +96,45 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
+/// Set by the portal's script for a moment when it loads a page anew because of news: nobody clicked.
+const UPDATE_COOKIE: &str = "lockbox-update";
+
+/// A page that watches for news, and whose session is looked at without touching it: an open page does not keep anybody
+/// signed in.
+pub(crate) struct Watcher {
+    pub viewer: Viewer,
+    token_hash: Vec<u8>,
+}
+
+impl Watcher {
+    /// Whether the session goes on. An error counts as yes: the next look will tell.
+    pub async fn is_signed_in(&self, app: &App) -> bool {
+        app.store.session_lives(&self.token_hash, IDLE_SECONDS).await.unwrap_or(true)
+    }
+}
+
+impl FromRequestParts<App> for Watcher {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let token_hash = cookie(&parts.headers, COOKIE).map(hash).unwrap_or_default();
+        Ok(Self { viewer: Viewer::of(parts, app, false).await?, token_hash })
+    }
+}
+
 impl FromRequestParts<App> for Viewer {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let is_update = parts.method == Method::GET && cookie(&parts.headers, UPDATE_COOKIE).is_some();
+        Self::of(parts, app, !is_update).await
+    }
+}
+
+impl Viewer {
+    async fn of(parts: &Parts, app: &App, touch: bool) -> Result<Self, Fault> {
         let session = match cookie(&parts.headers, COOKIE) {
-            Some(token) => app.store.session(&hash(token), IDLE_SECONDS).await?,
+            Some(token) => app.store.session(&hash(token), IDLE_SECONDS, touch).await?,
             None => None,
         };
         // After signing in a page is shown, never an action repeated.
@@ -117,10 +154,23 @@ impl FromRequestParts<App> for Viewer {
 #[template(path = "sign_in.html")]
 struct SignInPage {
     developer: bool,
-    provider: bool,
+    ways: Vec<Way>,
+    /// Whether an organization may be named that is not among the ways.
+    asks_organization: bool,
+    /// The organization that was named.
+    organization: String,
+    /// Whether it was named in vain.
+    is_unknown: bool,
     people: Vec<Person>,
     next: String,
     start: String,
+}
+
+/// The page after signing out of a session that an identity provider began: it leads on to the provider.
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct SignedOutPage {
+    url: String,
 }
 
 /// The page that follows a sign-in.
@@ -128,6 +178,9 @@ struct SignInPage {
 pub(crate) struct Next {
     #[serde(default)]
     pub next: String,
+    /// Short name of the organization whose provider is wanted.
+    #[serde(default)]
+    pub organization: String,
 }
 
 /// A path of ours, or the first page: never another site.
@@ -140,7 +193,18 @@ pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> A
     let people = if app.developer { app.store.everybody().await? } else { Vec::new() };
     let next = safe(&query.next).to_owned();
     let start = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
-    render(&SignInPage { developer: app.developer, provider: app.oidc.is_some(), people, next, start })
+    let organization = query.organization.trim().to_owned();
+    let (ways, plain) = (app.oidc.ways(&organization), app.oidc.ways(""));
+    render(&SignInPage {
+        developer: app.developer,
+        is_unknown: !organization.is_empty() && ways.len() == plain.len(),
+        asks_organization: app.oidc.has_unlisted(),
+        ways,
+        organization,
+        people,
+        next,
+        start,
+    })
 }
 
 #[derive(Deserialize)]
@@ -158,13 +222,33 @@ pub(crate) fn with_cookie(mut response: Response, name: &str, value: &str, secon
     Ok(response)
 }
 
+/// Somebody who signed in.
+pub(crate) struct Begun<'a> {
+    pub person: PersonId,
+    /// `oidc` or `developer`.
+    pub method: &'a str,
+    /// The identity provider, and its token.
+    pub issuer: Option<&'a str>,
+    pub id_token: Option<&'a str>,
+}
+
 /// Begins a session and shows the page that follows. What was signed in before ends: a session never changes its person.
-pub(crate) async fn begin(app: &App, headers: &HeaderMap, person: PersonId, method: &str, next: &str) -> Answer {
+pub(crate) async fn begin(app: &App, headers: &HeaderMap, begun: Begun<'_>, next: &str) -> Answer {
     if let Some(old) = cookie(headers, COOKIE) {
         app.store.end_session(&hash(old)).await?;
     }
     let (secret, form_token) = (token(), token());
-    app.store.begin_session(&hash(&secret), person.0, &form_token, method, LIMIT_SECONDS, IDLE_SECONDS).await?;
+    let new = NewSession {
+        token_hash: &hash(&secret),
+        person: begun.person.0,
+        form_token: &form_token,
+        method: begun.method,
+        issuer: begun.issuer,
+        id_token: begun.id_token,
+        limit_seconds: LIMIT_SECONDS,
+        idle_seconds: IDLE_SECONDS,
+    };
+    app.store.begin_session(new).await?;
     with_cookie(go(safe(next))?, COOKIE, &secret, 12 * 3600)
 }
 
@@ -173,7 +257,8 @@ pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Filled(f
         return Err(Fault::Missing);
     }
     let person = app.store.person(form.person).await?.filter(|person| person.enabled).ok_or(Fault::Missing)?;
-    begin(&app, &headers, person.id, "developer", &form.next).await
+    let begun = Begun { person: person.id, method: "developer", issuer: None, id_token: None };
+    begin(&app, &headers, begun, &form.next).await
 }
 
 #[derive(Deserialize)]
@@ -190,12 +275,24 @@ pub(crate) async fn sign_out(
     Filled(form): Filled<SignOut>,
 ) -> Answer {
     viewer.check(&form.form_token)?;
+    let held = hash(cookie(&headers, COOKIE).unwrap_or_default());
+    let provider = app.store.session_issuer(&held).await?;
     if form.everywhere.is_some() {
         app.store.end_sessions(viewer.person.id.0).await?;
-    } else if let Some(token) = cookie(&headers, COOKIE) {
-        app.store.end_session(&hash(token)).await?;
+    } else {
+        app.store.end_session(&held).await?;
     }
-    with_cookie(go("/sign-in")?, COOKIE, "", 0)
+    // Or the next click would sign in again without a question.
+    let elsewhere = match &provider {
+        Some((issuer, id_token)) => app.oidc.end_session(issuer, id_token).await,
+        None => None,
+    };
+    let page = match elsewhere {
+        // A page and no redirect: browsers let no form of ours lead to another site.
+        Some(url) => render(&SignedOutPage { url })?,
+        None => go("/sign-in")?,
+    };
+    with_cookie(page, COOKIE, "", 0)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use store::webhooks::WebhookView;
 use super::App;
 use super::answer::{Answer, Fault, Filled, go, page};
 use super::look::Moment;
+use super::refused::{Problem, at};
 use super::session::Viewer;
 
 pub(crate) mod consents;
@@ -42,7 +43,33 @@ struct SettingsPage {
     services: Vec<String>,
     /// How many witnesses must have signed before access opens, as choices: value, words, chosen.
     proofs: Vec<(String, String, bool)>,
-    problem: Option<String>,
+    /// A form that was refused.
+    typed: Typed,
+}
+
+/// What was typed into a form of this page that was refused, and why.
+#[derive(Default)]
+pub(super) struct Typed {
+    /// The form: `rules`, `away`, `approvers`, `webhooks` or `emergencies`.
+    pub form: &'static str,
+    pub problems: Vec<Problem>,
+    pub rules: Option<Asked>,
+    pub away: Leave,
+    pub approvers: Option<super::approvers::Refused>,
+    pub webhook: super::webhooks::Asked,
+    pub consent: consents::Rule,
+}
+
+impl Typed {
+    /// A form that was refused for these reasons.
+    pub fn refused(form: &'static str, problems: Vec<Problem>) -> Self {
+        Self { form, problems, ..Self::default() }
+    }
+
+    /// What is wrong with a field of a form.
+    fn at(&self, form: &str, field: &str) -> Option<&str> {
+        if self.form == form { at(&self.problems, field) } else { None }
+    }
 }
 
 /// What an approver typed.
@@ -86,45 +113,60 @@ impl Asked {
     }
 
     /// The number of witnesses that was chosen: `None` when it stays as it is.
-    fn witnesses(&self, held: (Option<i32>, i64)) -> Result<Option<Option<i32>>, Fault> {
+    fn witnesses(&self, held: (Option<i32>, i64)) -> Result<Option<Option<i32>>, Problem> {
         let Some(text) = &self.witnesses_required else { return Ok(None) };
         let chosen = proofs(held).into_iter().find(|(value, _, _)| value == text);
-        let chosen = chosen.ok_or_else(|| Fault::Unreadable("there are not so many witnesses".to_owned()))?;
+        let chosen = chosen.ok_or_else(|| Problem::new("witnesses_required", "There are not so many witnesses."))?;
         let number = chosen.0.parse().ok();
         Ok((number != held.0).then_some(number))
     }
 
     /// The rules that were typed, or everything that is wrong with them.
-    fn read(&self, before: &Rules, approvers: i64) -> Result<(Rules, Vec<String>), String> {
+    fn read(&self, before: &Rules, approvers: i64) -> Result<(Rules, Vec<String>), Vec<Problem>> {
         let mut faults = Vec::new();
         let mut seconds = |name: &str, text: &str| {
             parse_seconds(text).unwrap_or_else(|fault| {
-                faults.push(format!("{name}: {fault}"));
+                faults.push(of_rule(name, &fault));
                 1
             })
         };
         let rules = Rules {
             review_deadline_seconds: before.review_deadline_seconds,
-            decision_deadline_seconds: seconds("time to decide", &self.decision_deadline),
-            access_default_seconds: seconds("usual access", &self.access_default),
-            access_ceiling_seconds: seconds("longest access", &self.access_ceiling),
+            decision_deadline_seconds: seconds("decision_deadline", &self.decision_deadline),
+            access_default_seconds: seconds("access_default", &self.access_default),
+            access_ceiling_seconds: seconds("access_ceiling", &self.access_ceiling),
             reminders_seconds: self.reminders.split_whitespace().map(|text| seconds("reminders", text)).collect(),
             required_approvals: self.required_approvals.trim().parse().unwrap_or(0),
             comment_required: self.comment_required.is_some(),
             passkey_required: self.passkey_required.is_some(),
         };
         if i64::from(rules.required_approvals) > approvers {
-            faults.push(format!("approvals needed: you have {approvers} approvers, so more could never say yes"));
+            let problem = format!("you have {approvers} approvers, so requests could never get that many approvals");
+            faults.push(of_rule("required_approvals", &problem));
         }
         let addresses: Vec<String> = self.notice_addresses.split_whitespace().map(str::to_owned).collect();
-        faults.extend(
-            addresses.iter().filter(|text| !is_address(text)).map(|text| format!("{text:?} is no e-mail address")),
-        );
+        let bad = addresses.iter().filter(|text| !is_address(text));
+        faults.extend(bad.map(|text| of_rule("notice_addresses", &format!("{text:?} is not an e-mail address"))));
         if faults.is_empty() {
-            faults.extend(rules.faults().into_iter().map(|(field, problem)| format!("{field} {problem}")));
+            faults.extend(rules.faults().into_iter().map(|(field, problem)| of_rule(field, &problem)));
         }
-        if faults.is_empty() { Ok((rules, addresses)) } else { Err(faults.join("; ")) }
+        if faults.is_empty() { Ok((rules, addresses)) } else { Err(faults) }
     }
+}
+
+/// A problem of a rule, as it stands beside its field. The rules name their unit, the fields take any.
+fn of_rule(field: &str, problem: &str) -> Problem {
+    const LABELS: [(&str, &str); 6] = [
+        ("decision_deadline", "Time to decide"),
+        ("access_default", "Usual access"),
+        ("access_ceiling", "Longest access"),
+        ("required_approvals", "Approvals needed"),
+        ("reminders", "Reminders"),
+        ("notice_addresses", "Extra addresses"),
+    ];
+    let field = field.trim_end_matches("_seconds");
+    let label = LABELS.iter().find(|(name, _)| *name == field).map_or(field, |(_, label)| *label);
+    Problem::new(field, format!("{label}: {problem}"))
 }
 
 /// What may be asked for, up to as many witnesses as there are.
@@ -149,7 +191,7 @@ pub(super) async fn own(app: &App, viewer: &Viewer) -> Result<Tenant, Fault> {
     app.store.tenants().await?.into_iter().find(|tenant| tenant.id == id).ok_or(Fault::Missing)
 }
 
-pub(super) async fn settings_page(app: &App, viewer: Viewer, asked: Option<Asked>, problem: Option<String>) -> Answer {
+pub(super) async fn settings_page(app: &App, viewer: Viewer, typed: Typed) -> Answer {
     let tenant = own(app, &viewer).await?;
     let people = app.store.people_of(tenant.id.0).await?;
     let colleagues = people.iter().filter(|person| person.id != viewer.person.id);
@@ -159,17 +201,19 @@ pub(super) async fn settings_page(app: &App, viewer: Viewer, asked: Option<Asked
         until: delegation.until_at.into(),
         is_mine: delegation.person == viewer.person.name,
     });
+    let held = app.store.deciders(tenant.id.0).await?;
+    let services = app.store.services().await?;
     page(&SettingsPage {
-        asked: asked.unwrap_or_else(|| Asked::of(&tenant)),
+        asked: typed.rules.clone().unwrap_or_else(|| Asked::of(&tenant)),
         review: super::look::duration(tenant.rules.review_deadline_seconds),
-        deciders: super::approvers::form(&app.store.deciders(tenant.id.0).await?, &people, app.store.services().await?),
+        deciders: super::approvers::form(&held, typed.approvers.as_ref(), &people, services.clone()),
         webhooks: app.store.webhooks(Some(tenant.id.0)).await?,
         colleagues,
         away: away.collect(),
         rules: consents::shown(app, tenant.id.0).await?,
-        services: super::ask::every_service(app.store.services().await?),
+        services: super::ask::every_service(services),
         proofs: proofs(app.store.witnesses_required(tenant.id.0).await?),
-        problem,
+        typed,
         tenant,
         viewer,
     })
@@ -181,28 +225,36 @@ pub(super) async fn publish(app: &App, messages: Vec<Message>) -> Answer {
 }
 
 pub(crate) async fn show(State(app): State<App>, viewer: Viewer) -> Answer {
-    settings_page(&app, viewer, None, None).await
+    settings_page(&app, viewer, Typed::default()).await
 }
 
 pub(crate) async fn change(State(app): State<App>, viewer: Viewer, Filled(asked): Filled<Asked>) -> Answer {
     viewer.check(&asked.form_token)?;
     let tenant = own(&app, &viewer).await?;
     let approvers = app.store.approver_count(tenant.id.0).await?;
-    match asked.read(&tenant.rules, approvers) {
-        Ok((rules, addresses)) => {
-            let required = asked.witnesses(app.store.witnesses_required(tenant.id.0).await?)?;
-            let mut messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
-            if let Some(required) = required {
-                messages.extend(app.store.require_witnesses(&viewer.person, required).await?);
-            }
-            publish(&app, messages).await
+    let read = match asked.read(&tenant.rules, approvers) {
+        Ok((rules, addresses)) => match asked.witnesses(app.store.witnesses_required(tenant.id.0).await?) {
+            Ok(required) => Ok((rules, addresses, required)),
+            Err(problem) => Err(vec![problem]),
+        },
+        Err(problems) => Err(problems),
+    };
+    let (rules, addresses, required) = match read {
+        Ok(read) => read,
+        Err(problems) => {
+            let typed = Typed { rules: Some(asked), ..Typed::refused("rules", problems) };
+            return settings_page(&app, viewer, typed).await;
         }
-        Err(problem) => settings_page(&app, viewer, Some(asked), Some(problem)).await,
+    };
+    let mut messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
+    if let Some(required) = required {
+        messages.extend(app.store.require_witnesses(&viewer.person, required).await?);
     }
+    publish(&app, messages).await
 }
 
 /// Who decides while the viewer is away.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Leave {
     form_token: String,
     /// Short name; empty when nobody does any more.
@@ -222,8 +274,9 @@ pub(crate) async fn leave(State(app): State<App>, viewer: Viewer, Filled(form): 
     let until = NaiveDateTime::parse_from_str(form.until.trim(), "%Y-%m-%dT%H:%M").map(|at| at.and_utc());
     let until = until.ok().filter(|at| *at > now && *at <= now + chrono::TimeDelta::days(AWAY_LIMIT_DAYS));
     let Some(until) = until else {
-        let problem = format!("until when: name a moment (UTC) within the next {AWAY_LIMIT_DAYS} days");
-        return settings_page(&app, viewer, None, Some(problem)).await;
+        let problem = format!("Until: enter a time (UTC) within the next {AWAY_LIMIT_DAYS} days");
+        let typed = Typed { away: form, ..Typed::refused("away", vec![Problem::new("until", problem)]) };
+        return settings_page(&app, viewer, typed).await;
     };
     let messages = app.store.delegate(&viewer.person, &form.delegate, until).await?;
     publish(&app, messages).await

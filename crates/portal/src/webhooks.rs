@@ -11,8 +11,9 @@ use workers::webhooks::{OVERLAP_LIMIT, check_url, secret};
 use super::App;
 use super::answer::{Answer, Fault, Filled, go, page};
 use super::look::Moment;
+use super::refused::Problem;
 use super::session::Viewer;
-use super::settings::{own, publish, settings_page};
+use super::settings::{Typed, own, publish, settings_page};
 
 /// Most webhooks of a tenant.
 const LIMIT: usize = 20;
@@ -51,32 +52,39 @@ struct DeliveriesPage {
 }
 
 /// A webhook to add.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Asked {
     form_token: String,
-    name: String,
-    url: String,
+    pub(super) name: String,
+    pub(super) url: String,
     #[serde(default)]
-    types: String,
+    pub(super) types: String,
+}
+
+/// The address that was typed, or the first thing that is wrong.
+fn read(asked: &Asked, app: &App) -> Result<String, Problem> {
+    if let Some(problem) = domain::policy::text_problem(asked.name.trim(), 64, false) {
+        return Err(Problem::new("name", format!("Name: {problem}")));
+    }
+    if !asked.types.trim().chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.') {
+        return Err(Problem::new("types", "Types: only small letters, dots and underscores, such as access."));
+    }
+    let url = check_url(asked.url.trim(), &app.webhook_inside);
+    url.map(|url| url.to_string()).map_err(|problem| Problem::new("url", format!("Address: {problem}")))
 }
 
 pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(asked): Filled<Asked>) -> Answer {
     viewer.check(&asked.form_token)?;
     let tenant = own(&app, &viewer).await?;
-    let (name, types) = (asked.name.trim(), asked.types.trim());
-    let named = |what: &str, problem: &str| format!("{what} {problem}");
-    let problem = domain::policy::text_problem(name, 64, false).map(|problem| named("the name", &problem));
-    let is_type = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
-    let problem =
-        problem.or_else(|| (!types.chars().all(is_type)).then(|| "types are letters and dots, such as access.".into()));
-    let url = match (problem, check_url(asked.url.trim(), &app.webhook_inside)) {
-        (None, Ok(url)) => url.to_string(),
-        (Some(problem), _) | (None, Err(problem)) => return settings_page(&app, viewer, None, Some(problem)).await,
+    let url = match read(&asked, &app) {
+        Ok(url) if app.store.webhooks(Some(tenant.id.0)).await?.len() < LIMIT => url,
+        read => {
+            let full = || Problem::new("", format!("There are {LIMIT} webhooks, which is the most. Remove one first."));
+            let typed = Typed::refused("webhooks", vec![read.err().unwrap_or_else(full)]);
+            return settings_page(&app, viewer, Typed { webhook: asked, ..typed }).await;
+        }
     };
-    if app.store.webhooks(Some(tenant.id.0)).await?.len() >= LIMIT {
-        let problem = format!("there are {LIMIT} webhooks, and no more fit; remove one first");
-        return settings_page(&app, viewer, None, Some(problem)).await;
-    }
+    let (name, types) = (asked.name.trim(), asked.types.trim());
     let secret = secret().ok_or_else(|| Fault::Away("the system has no random numbers".to_owned()))?;
     let new = NewWebhook { tenant: Some(tenant.id.0), name, url: &url, types, secret: &secret };
     let (_, messages) = app.store.add_webhook(new, &viewer.person.display_name, Actor::person(&viewer.person)).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use broker::Names;
 use clap::{Args, ValueEnum};
@@ -10,6 +10,8 @@ use workers::mail::MailSettings;
 use workers::webhooks::Inside;
 
 use crate::outcome::Failure;
+
+mod file;
 
 /// Settings that every command knows. Each may also stand in a YAML file (`--config`) under its long name.
 #[derive(Args, Clone, Debug, Default)]
@@ -152,29 +154,9 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Which service is behind which connector; only in the settings file.
     pub doors: connectors::Config,
+    /// Identity providers, such as a tenant's own; only in the settings file.
+    pub sign_in: Vec<crate::sign_in::Entry>,
 }
-
-const KNOWN: [&str; 19] = [
-    "database-url",
-    "database-url-file",
-    "amqp-url",
-    "amqp-url-file",
-    "prefix",
-    "smtp-url",
-    "smtp-url-file",
-    "mail-from",
-    "mail-cap",
-    "portal-url",
-    "token",
-    "token-file",
-    "webhook-inside",
-    "audit-folder",
-    "audit-authority",
-    "admin-listen",
-    "database-connections",
-    "log",
-    "log-format",
-];
 
 struct Reader {
     file: BTreeMap<String, String>,
@@ -207,47 +189,6 @@ impl Reader {
     }
 }
 
-/// What a settings file says: plain settings, and the doors.
-#[derive(Default)]
-struct Written {
-    values: BTreeMap<String, String>,
-    doors: connectors::Config,
-}
-
-fn read_file(path: &Path, faults: &mut Vec<String>) -> Written {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            faults.push(format!("config: {} cannot be read: {error}", path.display()));
-            return Written::default();
-        }
-    };
-    let values: BTreeMap<String, serde_json::Value> = match serde_saphyr::from_str(&text) {
-        Ok(values) => values,
-        Err(error) => {
-            faults.push(format!("config: {}: {error}", path.display()));
-            return Written::default();
-        }
-    };
-    let mut written = Written::default();
-    for (name, value) in values {
-        if name == "doors" {
-            match serde_json::from_value(value) {
-                Ok(doors) => written.doors = doors,
-                Err(error) => faults.push(format!("config: doors: {error}")),
-            }
-            continue;
-        }
-        if !KNOWN.contains(&name.as_str()) {
-            faults.push(format!("config: {name} is no setting; one of {}, doors", KNOWN.join(", ")));
-            continue;
-        }
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        written.values.insert(name, text);
-    }
-    written
-}
-
 impl Flags {
     fn mail(&self, reader: &mut Reader, url: String) -> MailSettings {
         let cap = reader.value("mail-cap", self.mail_cap.as_ref(), "300");
@@ -269,8 +210,8 @@ impl Flags {
     /// [`Failure::Usage`] with every fault.
     pub fn resolve(&self) -> Result<Settings, Failure> {
         let mut faults = Vec::new();
-        let file = self.config.as_deref().map(|path| read_file(path, &mut faults)).unwrap_or_default();
-        let Written { values: file, doors } = file;
+        let file = self.config.as_deref().map(|path| file::read(path, &mut faults)).unwrap_or_default();
+        let file::Written { values: file, doors, sign_in } = file;
         let mut reader = Reader { file, faults };
         let database_url = reader.secret(
             "database-url",
@@ -334,6 +275,7 @@ impl Flags {
                 log,
                 log_format,
                 doors,
+                sign_in,
             }),
             _ => Err(Failure::Usage(format!("the settings cannot be used:\n  {}", reader.faults.join("\n  ")))),
         }

@@ -10,3 +10,4 @@ pub mod logs;
 pub mod outcome;
 pub mod output;
 pub mod serve;
+pub mod sign_in;

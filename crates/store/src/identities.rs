@@ -1,13 +1,17 @@
 //! Sign-ins through an identity provider: those under way, and who a subject is.
 
+use contracts::envelope::Message;
 use uuid::Uuid;
 
+use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
 /// A sign-in under way.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SignIn {
+    /// The provider.
+    pub issuer: String,
     /// Must stand in the identity token.
     pub nonce: String,
     /// Proves that who redeems the code is who asked for it (PKCE, RFC 7636).
@@ -16,15 +20,46 @@ pub struct SignIn {
     pub next: String,
 }
 
+/// A person of the directory, as far as signing in asks.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Known {
+    /// Id.
+    pub id: Uuid,
+    /// Short name.
+    pub name: String,
+    /// Address in the directory.
+    pub email: String,
+    /// Whether they may sign in at all.
+    pub enabled: bool,
+    /// Short name of their tenant; none for the vendor's people.
+    pub tenant: Option<String>,
+}
+
+/// An identity that is linked to a person.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Identity {
+    /// The provider.
+    pub issuer: String,
+    /// Who they are there.
+    pub subject: String,
+}
+
 const TIDY: &str = "delete from sign_ins where begun_at < clock_timestamp() - interval '10 minutes'";
-const BEGIN: &str = "insert into sign_ins (state_hash, nonce, verifier, next) values ($1, $2, $3, $4)";
+const BEGIN: &str = "insert into sign_ins (state_hash, issuer, nonce, verifier, next) values ($1, $2, $3, $4, $5)";
 // Taken away: a state works once.
 const TAKE: &str = "delete from sign_ins where state_hash = $1 and begun_at > clock_timestamp() - interval '10 minutes' \
-                    returning nonce, verifier, next";
-const KNOWN: &str = "select i.person from identities i where i.issuer = $1 and i.subject = $2";
-const LINK: &str = "insert into identities (issuer, subject, person) \
-                    select $1, $2, id from people where lower(email) = lower($3) and enabled \
-                    on conflict do nothing returning person";
+                    returning issuer, nonce, verifier, next";
+const BY_IDENTITY: &str = "select p.id, p.name, p.email, p.enabled, t.name as tenant from identities i \
+                           join people p on p.id = i.person left join tenants t on t.id = p.tenant \
+                           where i.issuer = $1 and i.subject = $2";
+const BY_ADDRESS: &str = "select p.id, p.name, p.email, p.enabled, t.name as tenant from people p \
+                          left join tenants t on t.id = p.tenant where lower(p.email) = lower($1)";
+const BY_NAME: &str = "select p.id, p.name, p.email, p.enabled, t.name as tenant from people p \
+                       left join tenants t on t.id = p.tenant where p.name = $1";
+const OF_PERSON: &str = "select issuer, subject from identities where person = $1 order by issuer";
+const LINK: &str = "insert into identities (issuer, subject, person) values ($1, $2, $3) on conflict do nothing";
+const UNLINK: &str = "delete from identities where issuer = $1 and subject = $2 and person = $3";
+const SIGN_OUT: &str = "delete from sessions where person = $1";
 
 impl Store {
     /// Keeps a sign-in until the person comes back, at most ten minutes.
@@ -34,8 +69,9 @@ impl Store {
     pub async fn begin_sign_in(&self, state_hash: &[u8], sign_in: &SignIn) -> Result<(), Error> {
         let doing = "beginning a sign-in";
         sqlx::query(TIDY).execute(&self.pool).await.map_err(Error::at(doing))?;
-        let keeping = sqlx::query(BEGIN).bind(state_hash).bind(&sign_in.nonce).bind(&sign_in.verifier);
-        keeping.bind(&sign_in.next).execute(&self.pool).await.map_err(Error::at(doing))?;
+        let keeping = sqlx::query(BEGIN).bind(state_hash).bind(&sign_in.issuer).bind(&sign_in.nonce);
+        let keeping = keeping.bind(&sign_in.verifier).bind(&sign_in.next).execute(&self.pool);
+        keeping.await.map_err(Error::at(doing))?;
         Ok(())
     }
 
@@ -48,19 +84,75 @@ impl Store {
         taking.await.map_err(Error::at("finishing a sign-in"))
     }
 
-    /// Who a subject is. One that is not known yet is linked to the person with that verified address, if there is one
-    /// and nobody else was linked to them before.
+    /// Whose identity this is.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn identify(&self, issuer: &str, subject: &str, verified: Option<&str>) -> Result<Option<Uuid>, Error> {
-        let doing = "looking for an identity";
-        let known = sqlx::query_scalar(KNOWN).bind(issuer).bind(subject).fetch_optional(&self.pool);
-        if let Some(person) = known.await.map_err(Error::at(doing))? {
-            return Ok(Some(person));
+    pub async fn person_of_identity(&self, issuer: &str, subject: &str) -> Result<Option<Known>, Error> {
+        let looking = sqlx::query_as(BY_IDENTITY).bind(issuer).bind(subject).fetch_optional(&self.pool);
+        looking.await.map_err(Error::at("looking for an identity"))
+    }
+
+    /// The person with this e-mail address, however it is capitalized.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn person_of_address(&self, address: &str) -> Result<Option<Known>, Error> {
+        let looking = sqlx::query_as(BY_ADDRESS).bind(address).fetch_optional(&self.pool);
+        looking.await.map_err(Error::at("looking for an address"))
+    }
+
+    /// The person of this short name, with the identities that are linked to them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such person, or when the database does not answer.
+    pub async fn identities_of(&self, name: &str) -> Result<(Known, Vec<Identity>), Error> {
+        let doing = "reading identities";
+        let known: Option<Known> =
+            sqlx::query_as(BY_NAME).bind(name).fetch_optional(&self.pool).await.map_err(Error::at(doing))?;
+        let known = known.ok_or_else(|| Error::NotFound(name.to_owned()))?;
+        let identities = sqlx::query_as(OF_PERSON).bind(known.id).fetch_all(&self.pool).await;
+        Ok((known, identities.map_err(Error::at(doing))?))
+    }
+
+    /// Links an identity to a person, with the event that says so; `false` when the identity is somebody's already, or
+    /// the person has another at this provider.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn link_identity(
+        &self,
+        issuer: &str,
+        subject: &str,
+        person: Uuid,
+        event: &Message,
+    ) -> Result<bool, Error> {
+        let doing = "linking an identity";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let linking = sqlx::query(LINK).bind(issuer).bind(subject).bind(person).execute(&mut *tx);
+        if linking.await.map_err(Error::at(doing))?.rows_affected() == 0 {
+            return Ok(false);
         }
-        let Some(address) = verified else { return Ok(None) };
-        let linking = sqlx::query_scalar(LINK).bind(issuer).bind(subject).bind(address).fetch_optional(&self.pool);
-        linking.await.map_err(Error::at(doing))
+        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(true)
+    }
+
+    /// Takes a person's identity away, with the event that says so, and signs the person out; `false` when it is not
+    /// theirs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unlink_identity(&self, identity: &Identity, person: Uuid, event: &Message) -> Result<bool, Error> {
+        let doing = "unlinking an identity";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let unlinking = sqlx::query(UNLINK).bind(&identity.issuer).bind(&identity.subject).bind(person);
+        if unlinking.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(SIGN_OUT).bind(person).execute(&mut *tx).await.map_err(Error::at(doing))?;
+        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(true)
     }
 }

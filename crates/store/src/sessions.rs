@@ -19,8 +19,29 @@ pub struct Session {
     pub age_seconds: f64,
 }
 
-const BEGIN: &str = "insert into sessions (token_hash, person, form_token, method, expires_at) \
-                     values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))";
+/// A session to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession<'a> {
+    /// SHA-256 of the token.
+    pub token_hash: &'a [u8],
+    /// Who signed in.
+    pub person: Uuid,
+    /// What must stand in every form.
+    pub form_token: &'a str,
+    /// How they signed in.
+    pub method: &'a str,
+    /// The identity provider, if they signed in through one.
+    pub issuer: Option<&'a str>,
+    /// The provider's identity token, to sign out there.
+    pub id_token: Option<&'a str>,
+    /// It ends after this long, whatever happens.
+    pub limit_seconds: f64,
+    /// It ends when nothing is done for this long.
+    pub idle_seconds: f64,
+}
+
+const BEGIN: &str = "insert into sessions (token_hash, person, form_token, method, expires_at, issuer, id_token) \
+                     values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5), $6, $7)";
 // Touched at most twice a minute, so that looking at pages writes little.
 const TOUCH: &str = "update sessions set last_seen_at = clock_timestamp() \
                      where token_hash = $1 and last_seen_at < clock_timestamp() - interval '30 seconds'";
@@ -28,37 +49,45 @@ const FIND: &str = "select s.person, s.form_token, s.method, \
                     extract(epoch from clock_timestamp() - s.created_at)::float8 from sessions s join people p on p.id = s.person \
                     where s.token_hash = $1 and p.enabled and s.expires_at > clock_timestamp() \
                     and s.last_seen_at > clock_timestamp() - make_interval(secs => $2)";
+const LIVES: &str = "select exists (select from sessions s join people p on p.id = s.person \
+                     where s.token_hash = $1 and p.enabled and s.expires_at > clock_timestamp() \
+                     and s.last_seen_at > clock_timestamp() - make_interval(secs => $2))";
+const ISSUER: &str = "select issuer, id_token from sessions \
+                      where token_hash = $1 and issuer is not null and id_token is not null";
 const END: &str = "delete from sessions where token_hash = $1";
 const END_ALL: &str = "delete from sessions where person = $1";
 const TIDY: &str = "delete from sessions where expires_at < clock_timestamp() \
                     or last_seen_at < clock_timestamp() - make_interval(secs => $1)";
 
 impl Store {
-    /// Begins a session that ends after `limit_seconds` whatever happens. Clears those that are over.
+    /// Begins a session. Clears those that are over.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin_session(
-        &self,
-        token_hash: &[u8],
-        person: Uuid,
-        form_token: &str,
-        method: &str,
-        limit_seconds: f64,
-        idle_seconds: f64,
-    ) -> Result<(), Error> {
+    pub async fn begin_session(&self, new: NewSession<'_>) -> Result<(), Error> {
         let doing = "beginning a session";
-        sqlx::query(TIDY).bind(idle_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
-        let beginning = sqlx::query(BEGIN).bind(token_hash).bind(person).bind(form_token).bind(method);
-        beginning.bind(limit_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
+        sqlx::query(TIDY).bind(new.idle_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
+        let beginning = sqlx::query(BEGIN).bind(new.token_hash).bind(new.person).bind(new.form_token).bind(new.method);
+        let beginning = beginning.bind(new.limit_seconds).bind(new.issuer).bind(new.id_token);
+        beginning.execute(&self.pool).await.map_err(Error::at(doing))?;
         Ok(())
     }
 
-    /// The session behind a token, unless it is over, idle too long, or its person was disabled.
+    /// The identity provider through which a session began, and its identity token.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn session(&self, token_hash: &[u8], idle_seconds: f64) -> Result<Option<Session>, Error> {
+    pub async fn session_issuer(&self, token_hash: &[u8]) -> Result<Option<(String, String)>, Error> {
+        let looking = sqlx::query_as(ISSUER).bind(token_hash).fetch_optional(&self.pool);
+        looking.await.map_err(Error::at("looking for the provider of a session"))
+    }
+
+    /// The session behind a token, unless it is over, idle too long, or its person was disabled. `touch` says that a
+    /// person did something: a page that updates by itself does not keep a session from becoming idle.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session(&self, token_hash: &[u8], idle_seconds: f64, touch: bool) -> Result<Option<Session>, Error> {
         let doing = "reading a session";
         let found: Option<(Uuid, String, String, f64)> = sqlx::query_as(FIND)
             .bind(token_hash)
@@ -67,9 +96,20 @@ impl Store {
             .await
             .map_err(Error::at(doing))?;
         let Some((id, form_token, method, age_seconds)) = found else { return Ok(None) };
-        sqlx::query(TOUCH).bind(token_hash).execute(&self.pool).await.map_err(Error::at(doing))?;
+        if touch {
+            sqlx::query(TOUCH).bind(token_hash).execute(&self.pool).await.map_err(Error::at(doing))?;
+        }
         let person = self.person(id).await?;
         Ok(person.map(|person| Session { person, form_token, method, age_seconds }))
+    }
+
+    /// Whether a session goes on, without touching it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_lives(&self, token_hash: &[u8], idle_seconds: f64) -> Result<bool, Error> {
+        let looking = sqlx::query_scalar(LIVES).bind(token_hash).bind(idle_seconds).fetch_one(&self.pool);
+        looking.await.map_err(Error::at("looking at a session"))
     }
 
     /// Ends one session.

@@ -1,4 +1,4 @@
-//! Passkeys and tokens of people.
+//! Passkeys, identities and tokens of people.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,19 @@ pub struct PasskeyChanged {
     /// What its owner calls it.
     pub note: String,
     /// Its owner.
+    pub actor: Actor,
+}
+
+/// Data of `identity.linked` and `identity.unlinked`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentityChanged {
+    /// Short name of the person.
+    pub person: String,
+    /// The identity provider.
+    pub issuer: String,
+    /// Who they are there.
+    pub subject: String,
+    /// Who did it: the person at their first sign-in, or an operator.
     pub actor: Actor,
 }
 

@@ -74,7 +74,9 @@ impl From<Fault> for Problem {
             Fault::Refused { code, message, .. } => Self::new(StatusCode::CONFLICT, &code, message),
             Fault::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "this took too long"),
             Fault::TooLong => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too long"),
-            Fault::SignIn(_) | Fault::Missing | Fault::Forged => Self::missing(),
+            Fault::SignIn(_) | Fault::Missing | Fault::Forged | Fault::Foreign(_) | Fault::NotSignedIn { .. } => {
+                Self::missing()
+            }
         }
     }
 }

@@ -31,22 +31,118 @@ for (const element of document.querySelectorAll("time[datetime]")) {
 tick();
 setInterval(tick, 1000);
 
+// A browser keeps six connections to a host over HTTP/1.1. Three pages in view may hold one for news; every other page
+// asks now and then. A page that nobody sees asks seldom, and as soon as it is seen again.
 const live = document.querySelector("[data-live]");
-if (live) {
-  const news = new EventSource(live.dataset.live);
+const SLOTS = 3;
+const ASK_SECONDS = 3;
+const HIDDEN_ASK_SECONDS = 30;
+
+const follow = () => {
+  let news;
+  let release = () => {};
+  let waiting;
+  let isOver = false;
+  let isBeginning = false;
+  // A form that was refused is shown at the address it was sent to; the page itself is elsewhere.
+  const page = live.querySelector("a").pathname;
   // Somebody who is writing is not interrupted: the news waits behind a link.
   const isWriting = () => [...document.querySelectorAll("textarea, main input:not([type=hidden])")].some((field) => field.value !== "");
-  news.addEventListener("pulse", (event) => {
-    if (event.data === live.dataset.pulse) return;
-    if (isWriting()) {
-      live.hidden = false;
-    } else {
-      news.close();
-      location.reload();
+  const stop = () => {
+    news?.close();
+    news = undefined;
+    clearTimeout(waiting);
+    release();
+    release = () => {};
+  };
+  const reload = () => {
+    isOver = true;
+    stop();
+    // Nobody clicked: this must not count as activity, or an open page would keep its reader signed in.
+    document.cookie = `lockbox-update=1; Path=${page}; Max-Age=5; SameSite=Strict`;
+    if (location.pathname === page) location.reload();
+    else location.replace(page);
+  };
+  const show = (words) => {
+    if (words) live.querySelector(".banner").textContent = words;
+    live.hidden = false;
+  };
+  const told = (pulse) => {
+    if (isOver || !pulse || pulse === live.dataset.pulse) return;
+    if (isWriting()) show();
+    else reload();
+  };
+  const signedOut = () => {
+    if (isOver) return;
+    if (!isWriting()) return reload();
+    isOver = true;
+    stop();
+    show("You were signed out, because nothing was done here for some time. Copy what you wrote, and sign in again.");
+  };
+  const askSoon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(ask, 1000 * (document.hidden ? HIDDEN_ASK_SECONDS : ASK_SECONDS));
+  };
+  const ask = async () => {
+    try {
+      const answer = await fetch(`${live.dataset.live}?once=1`, { redirect: "manual" });
+      if (answer.type === "opaqueredirect") signedOut();
+      else if (answer.ok) told(await answer.text());
+    } catch {
+      // The portal is away; the next time will tell.
     }
+    if (!isOver && !news) await begin();
+  };
+  const listen = () => {
+    news = new EventSource(live.dataset.live);
+    news.addEventListener("pulse", (event) => told(event.data));
+    news.addEventListener("signed-out", signedOut);
+    news.addEventListener("error", () => {
+      // Closed for good, such as by a proxy that answers something else.
+      if (news?.readyState === EventSource.CLOSED) {
+        stop();
+        askSoon();
+      }
+    });
+  };
+  // Takes a free slot and holds it until `release`.
+  const take = (slot) => new Promise((taken) => {
+    navigator.locks.request(`lockbox-news-${slot}`, { ifAvailable: true }, (lock) => {
+      taken(lock !== null);
+      return lock && new Promise((letGo) => { release = letGo; });
+    }).catch(() => taken(false));
   });
-  addEventListener("pagehide", () => news.close());
-}
+  const listens = async () => {
+    if (document.hidden || !navigator.locks) return false;
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      if (!(await take(slot))) continue;
+      if (document.hidden || isOver) {
+        release();
+        return false;
+      }
+      listen();
+      return true;
+    }
+    return false;
+  };
+  const begin = async () => {
+    if (isBeginning) return;
+    isBeginning = true;
+    if (!(await listens()) && !isOver) askSoon();
+    isBeginning = false;
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (isOver) return;
+    stop();
+    if (document.hidden) askSoon();
+    else ask();
+  });
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
+  begin();
+};
+document.cookie = `lockbox-update=; Path=${location.pathname}; Max-Age=0; SameSite=Strict`;
+if (live) follow();
 
 // What would become of a request, while it is typed.
 const asking = document.querySelector("form[data-preview]");
@@ -59,59 +155,17 @@ if (asking) {
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // Only the newest answer counts, whichever comes last.
-    if (turn === asked) document.querySelector("#preview").replaceWith(page.querySelector("#preview"));
+    if (turn !== asked) return;
+    document.querySelector("#preview").replaceWith(page.querySelector("#preview"));
+    for (const place of asking.querySelectorAll("[data-fault]")) {
+      place.textContent = page.querySelector(`[data-fault="${place.dataset.fault}"]`)?.textContent ?? "";
+      const field = place.parentElement.querySelector("[name]");
+      if (place.textContent) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+    }
   };
   asking.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => look().catch(() => {}), 300);
   });
 }
-
-// Passkeys: the only thing here that pages cannot do without script.
-const trouble = (form, error) => {
-  const place = form.querySelector("[data-trouble]");
-  place.textContent = `The passkey did not answer: ${error.message}`;
-  place.hidden = false;
-};
-
-const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-
-const seconds = (text) => {
-  const [, count, unit] = /^\s*([0-9]+)\s*([smhd])\s*$/.exec(text) ?? [];
-  return count ? String(Number(count) * { s: 1, m: 60, h: 3600, d: 86400 }[unit]) : "";
-};
-
-const register = document.querySelector("form[data-register]");
-register?.addEventListener("submit", async (event) => {
-  if (register.elements.answer.value) return;
-  event.preventDefault();
-  try {
-    const body = new URLSearchParams({ form_token: register.elements.form_token.value });
-    const answer = await fetch(register.dataset.register, { method: "POST", body });
-    if (!answer.ok) throw new Error("sign in again and try once more");
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON((await answer.json()).publicKey);
-    register.elements.answer.value = JSON.stringify(await navigator.credentials.create({ publicKey }));
-    register.requestSubmit(event.submitter);
-  } catch (error) {
-    trouble(register, error);
-  }
-});
-
-// The challenge is the decision: digest of the content, verdict, and the time that is allowed.
-const signing = document.querySelector("form[data-passkeys]");
-signing?.addEventListener("submit", async (event) => {
-  const ids = signing.dataset.passkeys.split(" ").filter((id) => id);
-  const fields = signing.elements;
-  if (!ids.length || event.submitter.value !== "approve" || fields.assertion.value) return;
-  event.preventDefault();
-  try {
-    const said = ["lockbox.decision.v1", fields.digest.value, "approve", seconds(fields.duration?.value ?? "")].join("\n");
-    const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(said));
-    const allowCredentials = ids.map((id) => ({ type: "public-key", id: bytes(id) }));
-    const publicKey = { challenge, allowCredentials, userVerification: "required", rpId: location.hostname };
-    fields.assertion.value = JSON.stringify(await navigator.credentials.get({ publicKey }));
-    signing.requestSubmit(event.submitter);
-  } catch (error) {
-    trouble(signing, error);
-  }
-});

@@ -8,11 +8,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::App;
-use super::super::answer::{Answer, Fault, Filled};
+use super::super::answer::{Answer, Fault, Filled, sentence};
 use super::super::ask::every_service;
 use super::super::look::{Moment, duration};
+use super::super::refused::Problem;
 use super::super::session::Viewer;
-use super::{own, publish, settings_page};
+use super::{Typed, own, publish, settings_page};
 
 /// A rule as the page shows it.
 pub(super) struct Shown {
@@ -45,11 +46,11 @@ pub(super) async fn shown(app: &App, tenant: Uuid) -> Result<Vec<Shown>, Fault> 
 #[serde(default)]
 pub(crate) struct Rule {
     form_token: String,
-    name: String,
-    services: String,
-    ceiling: String,
-    quota: String,
-    until: String,
+    pub(super) name: String,
+    pub(super) services: String,
+    pub(super) ceiling: String,
+    pub(super) quota: String,
+    pub(super) until: String,
 }
 
 impl Rule {
@@ -58,7 +59,7 @@ impl Rule {
         tenant: &Tenant,
         known: &[String],
         now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<StandingConsent, String> {
+    ) -> Result<StandingConsent, Vec<Problem>> {
         let until = NaiveDateTime::parse_from_str(self.until.trim(), "%Y-%m-%dT%H:%M").map(|at| at.and_utc());
         let mut services: Vec<String> = self.services.split_whitespace().map(str::to_owned).collect();
         services.sort();
@@ -73,7 +74,7 @@ impl Rule {
             until: until.unwrap_or_default(),
         };
         let faults = consent.faults(known, now);
-        if faults.is_empty() { Ok(consent) } else { Err(faults.join("; ")) }
+        if faults.is_empty() { Ok(consent) } else { Err(faults.iter().map(|fault| of_rule(fault)).collect()) }
     }
 }
 
@@ -81,18 +82,31 @@ pub(crate) async fn give(State(app): State<App>, viewer: Viewer, Filled(rule): F
     viewer.check(&rule.form_token)?;
     let tenant = own(&app, &viewer).await?;
     let known = every_service(app.store.services().await?);
-    let problem = match rule.read(&tenant, &known, app.store.clock().await?) {
+    let problems = match rule.read(&tenant, &known, app.store.clock().await?) {
         Ok(consent) => {
             let taken = app.store.consents(tenant.id.0).await?;
             if taken.iter().all(|standing| standing.consent.name != consent.name) {
                 let messages = app.store.give_consent(&viewer.person, &consent).await?;
                 return publish(&app, messages).await;
             }
-            format!("name: {} is in force already; take it back first", consent.name)
+            vec![of_rule(&format!("name: {} is in force already; end it first", consent.name))]
         }
-        Err(problem) => problem,
+        Err(problems) => problems,
     };
-    settings_page(&app, viewer, None, Some(problem)).await
+    settings_page(&app, viewer, Typed { consent: rule, ..Typed::refused("emergencies", problems) }).await
+}
+
+/// A fault of a rule, with the field that its first words name.
+fn of_rule(fault: &str) -> Problem {
+    const FIELDS: [(&str, &str); 5] = [
+        ("name", "name"),
+        ("services", "services"),
+        ("longest access", "ceiling"),
+        ("how many", "quota"),
+        ("until", "until"),
+    ];
+    let field = FIELDS.iter().find(|(words, _)| fault.starts_with(words)).map_or("", |(_, field)| *field);
+    Problem::new(field, sentence(fault))
 }
 
 /// Which rule.

@@ -1,0 +1,77 @@
+//! The settings file: plain settings under their long names, and those with parts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const KNOWN: [&str; 19] = [
+    "database-url",
+    "database-url-file",
+    "amqp-url",
+    "amqp-url-file",
+    "prefix",
+    "smtp-url",
+    "smtp-url-file",
+    "mail-from",
+    "mail-cap",
+    "portal-url",
+    "token",
+    "token-file",
+    "webhook-inside",
+    "audit-folder",
+    "audit-authority",
+    "admin-listen",
+    "database-connections",
+    "log",
+    "log-format",
+];
+
+/// A setting with parts.
+fn section<T: serde::de::DeserializeOwned + Default>(
+    name: &str,
+    value: serde_json::Value,
+    faults: &mut Vec<String>,
+) -> T {
+    serde_json::from_value(value).unwrap_or_else(|error| {
+        faults.push(format!("config: {name}: {error}"));
+        T::default()
+    })
+}
+
+/// What a settings file says: plain settings, and those with parts.
+#[derive(Default)]
+pub(super) struct Written {
+    pub values: BTreeMap<String, String>,
+    pub doors: connectors::Config,
+    pub sign_in: Vec<crate::sign_in::Entry>,
+}
+
+pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            faults.push(format!("config: {} cannot be read: {error}", path.display()));
+            return Written::default();
+        }
+    };
+    let values: BTreeMap<String, serde_json::Value> = match serde_saphyr::from_str(&text) {
+        Ok(values) => values,
+        Err(error) => {
+            faults.push(format!("config: {}: {error}", path.display()));
+            return Written::default();
+        }
+    };
+    let mut written = Written::default();
+    for (name, value) in values {
+        if name == "doors" {
+            written.doors = section(&name, value, faults);
+        } else if name == "sign-in" {
+            written.sign_in = section(&name, value, faults);
+        } else if KNOWN.contains(&name.as_str()) {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            written.values.insert(name, text);
+        } else {
+            faults.push(format!("config: {name} is no setting; one of {}, doors, sign-in", KNOWN.join(", ")));
+        }
+    }
+    written
+}
