@@ -124,8 +124,7 @@ async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_a
     .await;
 
     // Notification recipients before the change hear of it.
-    let quiet = directory(&format!("people: [{disabled}, {mallory}], approvers: [{{person: mallory}}]"));
-    let mut quiet = quiet;
+    let mut quiet = directory(&format!("people: [{disabled}, {mallory}], approvers: [{{person: mallory}}]"));
     quiet.tenants[0].notice_addresses.clear();
     let before = lockbox.mailbox.mails().len();
     lockbox.store.apply(&quiet, "lee").await.unwrap();
@@ -185,7 +184,7 @@ async fn a_new_passkey_and_a_delegate_and_changed_addresses_are_mailed_to_everyb
     assert!(told[0].text.contains("Channel: the portal") && told[0].text.contains("If this was not you"));
     assert!(told[0].text.contains("the development sign-in"), "{}", told[0].text);
     let credential = &lockbox.store.passkeys(lockbox_person(&lockbox, "alex").await).await.unwrap()[0].credential;
-    let removed = alex.fill("/passkeys", "/passkeys/remove", &[("credential", credential)]).await;
+    let removed = alex.fill("/passkeys", "/passkeys/removal", &[("credential", credential)]).await;
     assert_eq!(removed.status.as_u16(), 303, "{}", removed.text);
     mailed(&lockbox, &[ALEX, KIM], &["A passkey was removed", "\u{201c}Laptop\u{201d}"]).await;
 

@@ -83,7 +83,7 @@ pub struct SettingsMail {
     /// Id of the notice: the same for every try.
     pub notice: Uuid,
     /// What to say: `settings_changed`, `directory_changed`, `passkey_added`, `passkey_removed`, `token_added`,
-    /// `token_revoked`, `new_device`.
+    /// `token_revoked`.
     pub template: String,
     /// Who gets it.
     pub recipient: Recipient,

@@ -137,7 +137,6 @@ pub(super) fn settings(mail: &SettingsMail) -> (&'static str, Option<&'static st
         "passkey_removed" => ("A passkey was removed", None, "/passkeys"),
         "token_added" => ("An API token was created", None, "/"),
         "token_revoked" => ("An API token was revoked", None, "/"),
-        "new_device" => ("Sign-in from a new device", None, "/"),
         _ => ("Settings changed", Some("These settings apply to requests from now on:"), "/settings"),
     }
 }
@@ -147,7 +146,6 @@ pub(super) fn subject(mail: &SettingsMail) -> &'static str {
     match mail.template.as_str() {
         "passkey_added" | "passkey_removed" => "passkeys",
         "token_added" | "token_revoked" => "API tokens",
-        "new_device" => "sign-in",
         _ => "settings",
     }
 }
