@@ -41,7 +41,7 @@ const QMAIL: &str = "hi. this is the";
 
 /// A header as text.
 fn header(mail: &Message<'_>, name: &'static str) -> Option<String> {
-    mail.header_raw(name).map(|value| one_line(value)).filter(|value| !value.is_empty())
+    mail.header_raw(name).map(one_line).filter(|value| !value.is_empty())
 }
 
 /// The words of a mail.
