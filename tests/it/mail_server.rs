@@ -7,6 +7,7 @@ use domain::Verdict::Approve;
 use store::audit::AuditFilter;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
 use workers::RoleName;
 
 use crate::harness::{Lockbox, ROLES, body, eventually, submission};
@@ -28,10 +29,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = self.clone();
-        tokio::spawn(async move {
+        let tasks = TaskTracker::new();
+        let connections = tasks.clone();
+        tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let server = server.clone();
-                tokio::spawn(async move { drop(server.serve(stream).await) });
+                connections.spawn(async move { drop(server.serve(stream).await) });
             }
         });
         format!("smtp://lockbox:wrong@127.0.0.1:{port}")
