@@ -12,7 +12,7 @@ def take(_channel, method, _properties, body):
     message = json.loads(body)
     notice, address = message["data"], message["data"]["recipient"]["address"]
     what = notice.get("template", "settings_changed")
-    text = f"{address}: {notice['tenant_name']} {notice.get('service_request', '')}: {what.replace('_', ' ')}"
+    text = f"{address}: {notice.get('tenant_name', 'vendor')} {notice.get('service_request', '')}: {what.replace('_', ' ')}"
     post = urllib.request.Request(os.environ["CHAT_WEBHOOK"], json.dumps({"id": notice["notice"], "text": text}).encode(),
                                   {"Content-Type": "application/json"})
     urllib.request.urlopen(post, timeout=10)  # When this fails the notice comes again, with the same id.

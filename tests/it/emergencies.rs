@@ -6,6 +6,7 @@ use contracts::commands::AnswerReport;
 use domain::Verdict::{Approve, Reject};
 use domain::{StandingConsent, TenantId};
 use serde_json::{Value, json};
+use store::settings::By;
 use store::views::RequestFilter;
 use uuid::Uuid;
 use workers::RoleName;
@@ -17,7 +18,7 @@ pub async fn give(lockbox: &Lockbox, quota: i32) -> StandingConsent {
     let alex = person(lockbox, "alex").await;
     let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
     let consent = rule(tenant_of(&alex), quota, until);
-    lockbox.store.give_consent(&alex, &consent).await.unwrap();
+    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &consent).await.unwrap();
     consent
 }
 
@@ -63,7 +64,8 @@ async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
         data[field] = value;
         assert_eq!(lockbox.outcome(Kind::RequestSubmit, &data).await, code, "{field}");
     }
-    lockbox.store.end_consent(&person(&lockbox, "alex").await, given.id).await.unwrap();
+    let alex = person(&lockbox, "alex").await;
+    lockbox.store.end_consent(By { person: &alex, channel: "test" }, given.id).await.unwrap();
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &emergency()).await, "no_standing_consent", "taken back");
     lockbox.finish().await;
 }
@@ -91,7 +93,7 @@ async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end
     eventually("every approver is told", async || {
         let mails = lockbox.mailbox.mails();
         let told = |to: &str| {
-            mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("EMERGENCY: access is open"))
+            mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("EMERGENCY: access was granted"))
         };
         (told("alex@contoso.example") && told("kim@contoso.example")).then_some(())
     })
@@ -135,7 +137,8 @@ async fn a_quota_a_withdrawn_rule_and_a_no_of_either_manager_stop_an_emergency()
     assert_eq!(lockbox.decide(Kind::ManagerDecide, second, "jo", Approve).await, "no_standing_consent", "used up");
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &emergency()).await, "no_standing_consent");
     assert_eq!(lockbox.decide(Kind::ManagerDecide, third, "jo", Reject).await, "request.manager_rejected");
-    lockbox.store.end_consent(&person(&lockbox, "alex").await, consent.id).await.unwrap();
+    let alex = person(&lockbox, "alex").await;
+    lockbox.store.end_consent(By { person: &alex, channel: "test" }, consent.id).await.unwrap();
     let again = give(&lockbox, 5).await;
     assert_ne!(again.digest(), consent.digest());
     let code = lockbox.decide(Kind::ManagerDecide, second, "jo", Approve).await;
@@ -161,7 +164,8 @@ async fn the_database_grants_no_emergency_that_no_rule_and_no_second_manager_sta
     let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
     let consent = StandingConsent { name: "by others".into(), ..rule(tenant, 5, until) };
     for other in ["morgan", "noor"] {
-        let given = lockbox.store.give_consent(&person(&lockbox, other).await, &consent).await;
+        let person = person(&lockbox, other).await;
+        let given = lockbox.store.give_consent(By { person: &person, channel: "test" }, &consent).await;
         assert!(given.is_err(), "{other} is no approver of the tenant");
     }
     lockbox.finish().await;

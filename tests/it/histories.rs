@@ -8,6 +8,7 @@ use contracts::commands::{AnswerReport, CommentRequest, EndAccess};
 use domain::Verdict::{Approve, Reject};
 use domain::{Rules, StandingConsent};
 use serde_json::{Value, json};
+use store::settings::By;
 use store::texts::Whose;
 use uuid::Uuid;
 use workers::RoleName;
@@ -121,7 +122,7 @@ async fn give(lockbox: &Lockbox, quota: i32) -> StandingConsent {
         quota,
         until: chrono::SubsecRound::trunc_subsecs(until, 6),
     };
-    lockbox.store.give_consent(&alex, &consent).await.unwrap();
+    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &consent).await.unwrap();
     consent
 }
 
@@ -226,7 +227,8 @@ async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_
     lockbox.until_door(first, "closed").await;
     assert_eq!(answer_report(&lockbox, first, true).await, "report.accepted");
     emergency(&lockbox).await;
-    lockbox.store.end_consent(&person(&lockbox, "alex").await, consent.id).await.unwrap();
+    let alex = person(&lockbox, "alex").await;
+    lockbox.store.end_consent(By { person: &alex, channel: "test" }, consent.id).await.unwrap();
     has_all(
         &all_good(&lockbox).await,
         &["directory.changed", "request.emergency_supported", "request.emergency_approved", "report.accepted"],
@@ -330,9 +332,13 @@ async fn tickets_that_close_people_who_leave_settings_tokens_uses_erasures_and_n
     gate.close().await;
     let alex = person(&lockbox, "alex").await;
     let rules = Rules { required_approvals: 2, ..Rules::default() };
-    lockbox.store.change_settings(&alex, &rules, &["audit@contoso.example".to_owned()]).await.unwrap();
+    lockbox
+        .store
+        .change_settings(By { person: &alex, channel: "test" }, &rules, &["audit@contoso.example".to_owned()])
+        .await
+        .unwrap();
     let until = lockbox.store.clock().await.unwrap() + chrono::TimeDelta::days(1);
-    lockbox.store.delegate(&alex, "noor", until).await.unwrap();
+    lockbox.store.delegate(By { person: &alex, channel: "test" }, "noor", until).await.unwrap();
     let (code, text) = run(&lockbox, &["token", "add", "ticketing", "--scope", "requests:read"]);
     assert_eq!(code, 0, "{text}");
     let token = lockbox.store.tokens().await.unwrap().remove(0).id.to_string();

@@ -9,6 +9,7 @@ mod authenticator;
 mod bad_input;
 mod beside;
 mod bounces;
+mod bounces_exim;
 #[path = "../e2e/browser.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod browser;
@@ -41,6 +42,7 @@ mod live;
 mod live_browser;
 mod log;
 mod mail_links;
+mod mail_server;
 mod narrow;
 mod pages;
 mod pages_rights;
@@ -49,6 +51,7 @@ mod passkeys_browser;
 mod person;
 mod proof;
 mod race;
+mod receipts;
 mod redelivery;
 mod remote;
 mod retention;

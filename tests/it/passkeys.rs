@@ -19,7 +19,7 @@ use crate::person::{Person, Site};
 const PORTAL: &str = "http://localhost:8080";
 
 /// Registers a passkey as a browser would.
-async fn register(person: &Person, authenticator: &Authenticator) -> StatusCode {
+pub(crate) async fn register(person: &Person, authenticator: &Authenticator) -> StatusCode {
     let options = person.fill("/passkeys", "/passkeys/options", &[]).await;
     assert_eq!(options.status, StatusCode::OK, "{}", options.text);
     let options: Value = serde_json::from_str(&options.text).unwrap();

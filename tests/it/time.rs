@@ -127,7 +127,7 @@ async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
         let mails = lockbox.mailbox.mails();
         let to: Vec<String> = mails
             .iter()
-            .filter(|mail| mail.text.contains("still waits for your decision"))
+            .filter(|mail| mail.text.contains("still needs your decision"))
             .map(|mail| mail.to.join(","))
             .collect();
         (to.iter().filter(|to| to.starts_with("olu@")).count() >= 2).then_some(to)

@@ -152,8 +152,11 @@ fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mu
     if let Some(error) = &report.error {
         // A bounce, or another consumer that gave up: the same alarm as our own failures raise.
         metrics::counter!("lockbox_mail_total", "outcome" => "failed").increment(1);
-        tracing::error!(notice = %report.notice, to = report.recipient, error, "somebody was not told");
+        tracing::error!(notice = %report.notice, to = report.recipient, error, "mail not delivered");
     }
+    // A bounce was read by Lockbox itself; anything else is what the broker's login says.
+    let is_own = received.envelope.own_id().is_some();
+    let actor = if is_own { Actor::lockbox() } else { Actor::producer(received.source.login.as_deref()) };
     let result = NoticeResult {
         request: report.request,
         service_request: report.service_request.clone(),
@@ -163,11 +166,13 @@ fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mu
         mail_message_id: String::new(),
         attempts: 1,
         error: report.error.clone(),
-        actor: Actor::producer(received.source.login.as_deref()),
+        actor,
     };
     let request = report.request.and_then(|id| world.snapshot.requests.get(&id));
     let about = About {
-        tenant: request.map(|request| request.content.tenant_name.clone()),
+        tenant: request
+            .map(|request| request.content.tenant_name.clone())
+            .or_else(|| received.envelope.tenant.clone().filter(|_| is_own)),
         request: report.request,
         cause: Some(received.envelope.id.clone()),
         channel: None,

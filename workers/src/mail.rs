@@ -1,5 +1,6 @@
-//! Role `mail`: takes notices (`mail`) and hands each to the mail server, many at a time, outside any transaction;
-//! says `notice.sent` or, when it is given up on, `notice.failed`.
+//! Role `mail`: consumes notifications (`mail`, `mail.settings`) and sends each to the mail server, many at a time, outside
+//! any transaction; then writes the event `notice.sent` or `notice.failed`. A mail that the server did not take is kept
+//! for another try; a server that refuses our login or sender is an alarm and never the end of a mail.
 //!
 //! SMTP has no idempotency: a mail whose connection broke after the text may arrive twice. Its `Message-ID` is the
 //! same every time, so that mail programs fold the two.
@@ -20,13 +21,15 @@ use crate::settle::{Outcome, Settlement, settle};
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 mod compose;
+mod connection;
 mod footer;
 mod letter;
 mod smtp;
 
 pub use compose::{Composed, compose};
+pub use connection::UrlError;
 pub use letter::Letter;
-pub use smtp::{MailSettings, Mailer};
+pub use smtp::{MailSettings, MailSettingsError, Mailer, ServerChange};
 
 /// Mails on their way at once: a mail server answers slowly, one after the other on each connection.
 const CONCURRENT: usize = 16;
@@ -87,7 +90,7 @@ async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Resu
     Ok(())
 }
 
-/// Hands one mail over, unless its address has had too many in this hour.
+/// Sends one mail, unless its address has had too many in this hour.
 async fn attempt_one(
     around: &Surroundings,
     mailer: &Mailer,
@@ -95,11 +98,72 @@ async fn attempt_one(
     checkpoint: Option<&str>,
 ) -> Result<Outcome, store::Error> {
     if !around.store.may_mail(&letter.recipient().address, mailer.cap()).await? {
-        let why = format!("held back: more than {} mails an hour to this address", mailer.cap());
+        let why = format!("more than {} mails an hour to this address", mailer.cap());
         return Ok(Outcome::Transient(why));
     }
-    let silent = |_| Outcome::Transient(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs()));
+    let silent = |_| Outcome::Unavailable(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs()));
     Ok(tokio::time::timeout(MAIL_LIMIT, mailer.send(letter, checkpoint)).await.unwrap_or_else(silent))
+}
+
+/// Says once when the mail server stops or begins to take mail. What waited only for it is then sent at once.
+async fn note_server(around: &Surroundings, mailer: &Mailer, outcome: &Outcome) -> Result<(), SessionError> {
+    match mailer.note(outcome) {
+        Some(ServerChange::TakesNothing(error)) => {
+            tracing::error!(error, "ALARM: the mail server takes no mail; mails are deferred until it does");
+            metrics::gauge!("lockbox_mail_server_unavailable").set(1.0);
+        }
+        Some(ServerChange::TakesMail) => {
+            let resumed = around.store.resume_deferred(RoleName::Mail.as_str(), SERVER).await?;
+            tracing::info!(resumed, "the mail server takes mail again");
+            metrics::gauge!("lockbox_mail_server_unavailable").set(0.0);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// How every reason for a deferral begins that is about the server and not about one mail.
+const SERVER: &str = "the mail server ";
+
+/// Why a mail is deferred, and why it was before.
+#[derive(Clone, Copy)]
+struct Reasons<'a> {
+    before: Option<&'a str>,
+    now: &'a str,
+}
+
+impl Reasons<'_> {
+    /// Whether it waits for something else than before: a server's reply may hold a time or a number of its own.
+    fn differ(self) -> bool {
+        let head = |text: &str| text.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+        self.before.map(head) != Some(head(self.now))
+    }
+}
+
+/// Keeps a mail for another try. One line in the log each time that the reason is another.
+async fn defer(
+    around: &Surroundings,
+    received: &Received<Letter>,
+    reasons: Reasons<'_>,
+    pause: Duration,
+) -> Result<(), SessionError> {
+    let letter = &received.body;
+    let next = around.store.clock().await? + pause;
+    if reasons.differ() {
+        tracing::warn!(
+            notice = %letter.notice(),
+            template = letter.template(),
+            to = letter.recipient().address,
+            reason = reasons.now,
+            next_try = %next.format("%Y-%m-%dT%H:%M:%SZ"),
+            "mail deferred"
+        );
+    }
+    metrics::counter!("lockbox_mail_total", "outcome" => "deferred").increment(1);
+    if let Some(id) = received.envelope.own_id() {
+        around.store.defer(id, RoleName::Mail.as_str(), reasons.now, pause.as_secs_f64()).await?;
+    }
+    Ok(())
 }
 
 async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
@@ -109,31 +173,32 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
         return Ok(());
     }
     // A mail without it is better than no mail.
-    let latest = around.store.latest_checkpoint(Some(letter.tenant())).await.unwrap_or_default();
+    let latest = around.store.latest_checkpoint(letter.tenant()).await.unwrap_or_default();
     let checkpoint = latest.map(|latest| latest.note);
     let started = std::time::Instant::now();
     let outcome = attempt_one(around, mailer, letter, checkpoint.as_deref()).await?;
     metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
+    note_server(around, mailer, &outcome).await?;
     let own = received.envelope.own_id();
-    let attempt = match own {
-        Some(id) => around.store.attempts(id, role).await?,
-        None => 0,
+    let (attempt, reason_before) = match own {
+        Some(id) => around.store.deferral(id, role).await?,
+        None => (0, None),
+    };
+    let reason = match &outcome {
+        Outcome::Transient(reason) | Outcome::Unavailable(reason) => reason.clone(),
+        Outcome::Done | Outcome::Permanent(_) => String::new(),
     };
     let settlement = settle(outcome, usize::try_from(attempt).unwrap_or_default(), fastrand::f64());
     let error = match settlement {
         Settlement::Take => None,
         Settlement::GiveUp(reason) => Some(reason),
         Settlement::Retry(pause) => {
-            tracing::warn!(notice = %letter.notice(), pause_seconds = pause.as_secs(), "mail put off");
-            metrics::counter!("lockbox_mail_total", "outcome" => "put_off").increment(1);
-            if let Some(id) = own {
-                around.store.defer(id, role, "the mail server did not take it", pause.as_secs_f64()).await?;
-            }
-            return Ok(());
+            let reasons = Reasons { before: reason_before.as_deref(), now: &reason };
+            return defer(around, received, reasons, pause).await;
         }
     };
     if let Some(error) = &error {
-        tracing::error!(notice = %letter.notice(), to = letter.recipient().address, error, "somebody was not told");
+        tracing::error!(notice = %letter.notice(), to = letter.recipient().address, error, "mail not delivered");
     }
     let kind = if error.is_none() { Kind::NoticeSent } else { Kind::NoticeFailed };
     metrics::counter!("lockbox_mail_total", "outcome" => if error.is_none() { "sent" } else { "failed" }).increment(1);
@@ -150,7 +215,7 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
     };
     let now = around.store.clock().await?;
     let about = About {
-        tenant: Some(letter.tenant().to_owned()),
+        tenant: letter.tenant().map(str::to_owned),
         request: result.request,
         version: None,
         cause: Some(received.envelope.id.clone()),
@@ -168,4 +233,18 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
     );
     around.relay.hand_over(vec![event], Vec::new(), now).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reasons;
+
+    #[test]
+    fn a_reply_with_another_time_in_it_is_the_same_reason() {
+        let differ = |before, now| Reasons { before, now }.differ();
+        assert!(differ(None, "451 4.7.1 try again in 299 seconds"), "the first deferral");
+        let again = differ(Some("451 4.7.1 try again in 299 seconds"), "451 4.7.1 try again in 269 seconds");
+        assert!(!again, "one line for each reason, not for each try");
+        assert!(differ(Some("451 4.7.1 try again in 299 seconds"), "452 4.2.2 mailbox full"));
+    }
 }

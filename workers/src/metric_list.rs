@@ -92,6 +92,11 @@ pub const METRICS: &[Metric] = &[
     histogram("lockbox_timer_late_seconds", "From the time a timer was due until it fired."),
     gauge("lockbox_outbox_waiting", "Messages that their role has not consumed."),
     gauge("lockbox_outbox_oldest_seconds", "Age of the oldest message that its role has not consumed."),
+    gauge(
+        "lockbox_outbox_deferred",
+        "Messages that wait for a retry, such as mails that the mail server did not take.",
+    ),
+    gauge("lockbox_outbox_deferred_oldest_seconds", "Age of the oldest message that waits for a retry."),
     counter("lockbox_outbox_swept_total", &[], "Messages that were published again from the outbox."),
     counter("lockbox_published_total", &[], "Messages that the broker confirmed."),
     counter(
@@ -107,6 +112,7 @@ pub const METRICS: &[Metric] = &[
         &[("outcome", Values::Words(&["sent", "deferred", "failed"]))],
         "Mails that were sent, deferred, or failed for good.",
     ),
+    gauge("lockbox_mail_server_unavailable", "1 while the mail server takes no mail from Lockbox."),
     counter(
         "lockbox_webhook_total",
         &[("outcome", Values::Words(&["delivered", "refused", "failed", "deferred"]))],

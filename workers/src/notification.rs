@@ -1,10 +1,11 @@
-//! Role `notification`: reads events, finds out who is to be told from the rows, and asks for one mail each (`mail`).
-//! No mail holds the engineer's free text, and nothing in a mail decides anything.
+//! Role `notification`: reads events, finds from the rows who is notified, and requests one mail each (`mail`). Every recorded
+//! decision is mailed as a receipt to the person that it is put on. No mail holds the requester's free text, and nothing
+//! in a mail decides anything.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, message};
 use contracts::events::{DoorStep, Particulars, Step};
-use contracts::notices::{Mail, Recipient};
+use contracts::notices::{Mail, Receipt, Recipient};
 use contracts::{Envelope, Kind, Malformed};
 use domain::{Person, Request, Tenant};
 use sha2::{Digest as _, Sha256};
@@ -32,7 +33,7 @@ impl Role for Notification {
         if kind.roles().contains(&RoleName::Notification.as_str()) {
             return envelope.data();
         }
-        Err(Malformed { code: "schema.unexpected_type", detail: format!("nobody is told about {}", kind.type_name()) })
+        Err(Malformed { code: "schema.unexpected_type", detail: format!("nobody is notified of {}", kind.type_name()) })
     }
 
     fn want(&self, received: &Received<Step>, wanted: &mut Wanted) {
@@ -50,20 +51,33 @@ impl Role for Notification {
         let snapshot = &*world.snapshot;
         let Some(request) = snapshot.requests.get(&step.request) else { return };
         let Some(tenant) = snapshot.tenants.get(&request.content.tenant_name) else { return };
-        let Some((template, people, addresses)) = audience(received, request, tenant, snapshot) else { return };
-        let mut recipients: Vec<Recipient> = people
-            .into_iter()
-            .filter(|person| person.enabled)
-            .map(|person| Recipient { name: person.display_name.clone(), address: person.email.clone() })
-            .chain(addresses.iter().map(|address| Recipient { name: String::new(), address: address.clone() }))
-            .collect();
-        recipients.sort_by(|a, b| a.address.cmp(&b.address));
-        recipients.dedup_by(|a, b| a.address == b.address);
         let happened_at = received.envelope.time.unwrap_or(snapshot.now);
-        let mails: Vec<Mail> = recipients
-            .into_iter()
-            .map(|recipient| mail(received, request, tenant, snapshot, template, recipient, happened_at))
-            .collect();
+        // An address gets one mail about one event: the first that it is named for.
+        let mut told: Vec<String> = Vec::new();
+        let mut mails: Vec<Mail> = Vec::new();
+        for (template, people, addresses) in audience(received, request, tenant, snapshot) {
+            let mut recipients: Vec<(Recipient, bool)> = people
+                .into_iter()
+                .map(|person| {
+                    let recipient = Recipient { name: person.display_name.clone(), address: person.email.clone() };
+                    (recipient, Some(person.id.0) == step.actor.id)
+                })
+                .chain(
+                    addresses
+                        .iter()
+                        .map(|address| (Recipient { name: String::new(), address: address.clone() }, false)),
+                )
+                .collect();
+            recipients.sort_by(|(a, _), (b, _)| a.address.cmp(&b.address));
+            for (recipient, is_actor) in recipients {
+                if !told.contains(&recipient.address) {
+                    told.push(recipient.address.clone());
+                    let receipt = receipt(received, is_actor);
+                    let mail = mail(received, request, tenant, snapshot, template, recipient, happened_at);
+                    mails.push(Mail { receipt, ..mail });
+                }
+            }
+        }
         let now = world.now();
         for mail in mails {
             let about = About {
@@ -99,63 +113,131 @@ fn of_door(door: DoorStep) -> Step {
     }
 }
 
+/// Which mail goes to whom: template, people, and addresses without a person.
 type Audience<'a> = (&'static str, Vec<&'a Person>, &'a [String]);
 
-/// Who is told what.
+/// The people around a request.
+struct Around<'a> {
+    request: &'a Request,
+    tenant: &'a Tenant,
+    snapshot: &'a Snapshot,
+    actor: Option<Uuid>,
+}
+
+impl<'a> Around<'a> {
+    /// Those who approve for the customer, as far as they are enabled.
+    fn approvers(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
+        let (tenant, service) = (self.request.content.tenant, &self.request.content.service);
+        self.snapshot.approvers.iter().filter(move |person| person.enabled && person.may_approve(tenant, service))
+    }
+
+    /// Those who review for the vendor.
+    fn managers(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
+        let content = &self.request.content;
+        self.snapshot
+            .managers
+            .iter()
+            .filter(|person| person.enabled && person.may_review(&content.service) && person.id != content.requester)
+    }
+
+    fn requester(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
+        self.snapshot.person(self.request.content.requester).filter(|person| person.enabled).into_iter()
+    }
+
+    fn reviewer(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
+        let id = self.request.content.request.0;
+        let decided = self.snapshot.deciders.iter().find(|(request, stage, _)| *request == id && stage == "manager");
+        let reviewer = decided.and_then(|(_, _, person)| self.snapshot.person(*person));
+        reviewer.filter(|person| person.enabled).into_iter()
+    }
+
+    /// Whoever did it, enabled or not: a receipt tells them what the audit log says of them.
+    fn actor(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
+        self.actor.and_then(|id| self.snapshot.person(domain::PersonId(id))).into_iter()
+    }
+
+    /// Requester, reviewer, approvers and whoever did it.
+    fn both_sides(&self) -> Vec<&'a Person> {
+        self.requester().chain(self.reviewer()).chain(self.approvers()).chain(self.actor()).collect()
+    }
+
+    /// Approvers who have not decided.
+    fn silent(&self) -> Vec<&'a Person> {
+        self.approvers().filter(|person| !has_decided(self.snapshot, self.request, person)).collect()
+    }
+}
+
+/// Who is told what. Whoever did something is always among them.
 fn audience<'a>(
     received: &Received<Step>,
     request: &'a Request,
     tenant: &'a Tenant,
     snapshot: &'a Snapshot,
-) -> Option<Audience<'a>> {
-    let content = &request.content;
-    let approvers = || snapshot.approvers.iter().filter(|person| person.may_approve(content.tenant, &content.service));
-    let managers = || {
-        snapshot.managers.iter().filter(|person| person.may_review(&content.service) && person.id != content.requester)
-    };
-    let engineer = || snapshot.person(content.requester);
-    let reviewer = || {
-        let stage = |(request, stage, _): &&(Uuid, String, domain::PersonId)| {
-            *request == content.request.0 && stage == "manager"
-        };
-        snapshot.deciders.iter().find(stage).and_then(|(_, _, person)| snapshot.person(*person))
-    };
-    // The one who did it knows already.
-    let actor = received.body.actor.id;
-    let granted = received.kind == Kind::AccessGranted;
-    let said_yes = move |person: &Person| granted && has_decided(snapshot, request, person);
-    let others = move |person: &&'a Person| Some(person.id.0) != actor && !said_yes(person);
-    let both_sides = || engineer().into_iter().chain(reviewer()).chain(approvers().filter(others)).collect();
-    let is_alarm = received.body.particulars.cause.as_deref() == Some(UNCONFIRMED);
+) -> Vec<Audience<'a>> {
+    let around = Around { request, tenant, snapshot, actor: received.body.actor.id };
+    let recipients = around.tenant.notice_addresses.as_slice();
+    let particulars = &received.body.particulars;
+    let is_emergency = request.content.emergency.is_some();
+    let is_alarm = particulars.cause.as_deref() == Some(UNCONFIRMED);
     let from_customer_on = received.body.from.as_deref() != Some("awaiting_manager");
-    let silent = || approvers().filter(|person| !has_decided(snapshot, request, person)).collect();
-    Some(match received.kind {
-        Kind::RequestSubmitted => ("review_needed", managers().collect(), &[]),
-        Kind::RequestManagerApproved => ("decision_needed", approvers().collect(), &tenant.notice_addresses),
-        Kind::RequestManagerRejected => ("manager_rejected", engineer().into_iter().collect(), &[]),
-        Kind::RequestCustomerRejected => ("customer_rejected", both_sides(), &[]),
-        Kind::AccessGranted if content.emergency.is_some() => {
-            ("emergency_granted", both_sides(), &tenant.notice_addresses)
+    let managers = || around.managers().chain(around.actor()).collect::<Vec<_>>();
+    let approvers = || around.approvers().chain(around.actor()).collect::<Vec<_>>();
+    match received.kind {
+        Kind::RequestSubmitted => vec![("review_needed", around.managers().collect(), &[])],
+        Kind::RequestManagerApproved => {
+            vec![("decision_needed", around.approvers().collect(), recipients), ("approval_recorded", managers(), &[])]
         }
-        Kind::AccessEnded if content.emergency.is_some() => ("emergency_ended", both_sides(), &tenant.notice_addresses),
-        Kind::AccessGranted => ("granted", both_sides(), &tenant.notice_addresses),
-        Kind::AccessEnded => ("ended", both_sides(), &tenant.notice_addresses),
-        Kind::RequestExpired if received.body.particulars.stage.as_deref() == Some("manager") => {
-            ("expired", engineer().into_iter().chain(managers()).collect(), &[])
+        Kind::RequestEmergencySupported => {
+            vec![
+                ("approval_recorded", managers(), &[]),
+                ("approval_recorded", around.approvers().collect(), recipients),
+            ]
         }
-        Kind::RequestExpired => ("expired", both_sides(), &[]),
-        Kind::RequestReminded => ("reminder", silent(), &tenant.notice_addresses),
+        Kind::RequestManagerRejected => {
+            vec![("manager_rejected", around.requester().chain(managers()).collect(), &[])]
+        }
+        Kind::RequestCustomerApproved => vec![("approval_recorded", approvers(), recipients)],
+        Kind::RequestCustomerRejected => vec![("customer_rejected", around.both_sides(), recipients)],
+        Kind::AccessGranted if is_emergency => vec![("emergency_granted", around.both_sides(), recipients)],
+        Kind::AccessEnded if is_emergency => vec![("emergency_ended", around.both_sides(), recipients)],
+        Kind::AccessGranted => vec![("granted", around.both_sides(), recipients)],
+        Kind::AccessEnded => vec![("ended", around.both_sides(), recipients)],
+        Kind::RequestExpired if particulars.stage.as_deref() == Some("manager") => {
+            vec![("expired", around.requester().chain(around.managers()).collect(), &[])]
+        }
+        Kind::RequestExpired => vec![("expired", around.both_sides(), &[])],
+        Kind::RequestReminded => vec![("reminder", around.silent(), recipients)],
         Kind::RequestCommented => {
-            let heard = engineer().into_iter().chain(reviewer());
-            let customer = approvers().filter(|_| from_customer_on);
-            ("commented", heard.chain(customer).filter(|person| Some(person.id.0) != actor).collect(), &[])
+            let customer = around.approvers().filter(|_| from_customer_on);
+            let heard = around.requester().chain(around.reviewer()).chain(customer);
+            // Whoever wrote it knows, and no approval hangs on it.
+            vec![("commented", heard.filter(|person| Some(person.id.0) != around.actor).collect(), &[])]
         }
-        Kind::AccessFailed if is_alarm => ("end_unconfirmed", both_sides(), &tenant.notice_addresses),
-        Kind::ReportDisputed => ("report_disputed", both_sides(), &[]),
-        Kind::RequestWithdrawn if from_customer_on => ("withdrawn", both_sides(), &[]),
-        Kind::RequestWithdrawn => ("withdrawn", managers().collect(), &[]),
+        Kind::AccessFailed if is_alarm => vec![("end_unconfirmed", around.both_sides(), recipients)],
+        Kind::ReportAccepted => vec![("report_accepted", around.both_sides(), recipients)],
+        Kind::ReportDisputed => vec![("report_disputed", around.both_sides(), recipients)],
+        Kind::RequestWithdrawn if from_customer_on => vec![("withdrawn", around.both_sides(), &[])],
+        Kind::RequestWithdrawn => vec![("withdrawn", managers(), &[])],
+        _ => Vec::new(),
+    }
+}
+
+/// What the audit log says that a person did, for that person and for the others.
+fn receipt(received: &Received<Step>, to_person: bool) -> Option<Receipt> {
+    let actor = &received.body.actor;
+    let action = match received.kind {
+        Kind::RequestManagerApproved | Kind::RequestEmergencySupported => "approved for the vendor",
+        Kind::RequestManagerRejected => "denied for the vendor",
+        Kind::RequestCustomerApproved => "approved for the customer",
+        Kind::RequestCustomerRejected => "denied for the customer",
+        Kind::AccessEnded => "ended the access",
+        Kind::ReportAccepted => "acknowledged the access report",
+        Kind::ReportDisputed => "disputed the access report",
+        Kind::RequestWithdrawn => "withdrew the request",
         _ => return None,
-    })
+    };
+    let (Some(person), Some(event)) = (&actor.display_name, received.envelope.own_id()) else { return None };
+    Some(Receipt { person_name: person.clone(), to_person, action: action.to_owned(), auth: actor.auth.clone(), event })
 }
 
 /// Whether this person has answered for the customer.
@@ -199,6 +281,7 @@ fn mail(
             .and_then(|_| snapshot.also_open.get(&content.request.0))
             .and_then(|count| u32::try_from(*count).ok()),
         happened_at,
+        receipt: None,
     }
 }
 

@@ -106,18 +106,12 @@ impl World<'_> {
 /// How the person in a message is known: by the channel they came through, else by the login that named them.
 fn auth<T>(received: &Received<T>) -> Option<Auth> {
     let envelope = &received.envelope;
-    let (method, signed_in) = match &envelope.channel {
-        Some(channel) if envelope.own_id().is_some() => {
-            let plain: String = channel.chars().filter(|c| !c.is_control()).take(32).collect();
-            match plain.split_once('/') {
-                Some((method, signed_in)) => (method.to_owned(), Some(signed_in.to_owned())),
-                None => (plain, None),
-            }
-        }
-        None if envelope.own_id().is_some() => ("lockbox".to_owned(), None),
-        _ => ("broker".to_owned(), None),
+    let auth = match &envelope.channel {
+        Some(channel) if envelope.own_id().is_some() => Auth::of_channel(channel),
+        None if envelope.own_id().is_some() => Auth::of_channel("lockbox"),
+        _ => Auth::of_channel("broker"),
     };
-    Some(Auth { method, signed_in, login: received.source.login.clone(), passkey: false })
+    Some(Auth { login: received.source.login.clone(), ..auth })
 }
 
 /// How long until `due`, nothing when it has passed.

@@ -84,11 +84,15 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     let seen = format!("{skew} ms apart; the database's alone decides");
     findings.add("clocks", skew < 2000, seen);
     let depth = store.outbox_depth().await?;
-    let seen = format!(
-        "{} messages not taken yet, oldest {:.0} s; are all roles running?",
-        depth.waiting, depth.oldest_seconds
-    );
-    findings.add("outbox", depth.oldest_seconds < 60.0, seen);
+    let is_well = depth.oldest_seconds < 60.0;
+    let advice = if is_well { "" } else { "; check that every role runs: `lockbox topology depths`" };
+    let seen = format!("{} messages not consumed yet, oldest {:.0} s{advice}", depth.waiting, depth.oldest_seconds);
+    findings.add("outbox", is_well, seen);
+    let is_unavailable = depth.deferred_reason.as_deref().is_some_and(|reason| reason.starts_with("the mail server "));
+    let reason = depth.deferred_reason.map(|reason| format!("; latest reason: {reason}")).unwrap_or_default();
+    let seen =
+        format!("{} mails wait for a retry, oldest {:.0} s{reason}", depth.deferred, depth.deferred_oldest_seconds);
+    findings.add("mail", !is_unavailable, seen);
     let parked = store.parked_count().await?;
     findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
     let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();

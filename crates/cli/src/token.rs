@@ -1,9 +1,7 @@
 //! `lockbox token add | list | revoke`: who may call the HTTP interface.
 
 use clap::{Args, Subcommand};
-use contracts::envelope::{About, message};
-use contracts::events::{Actor, TokenChanged};
-use contracts::{Kind, Traceparent};
+use contracts::events::{Actor, Auth};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::tokens::NewToken;
@@ -51,10 +49,10 @@ pub struct Add {
     by: String,
 }
 
-fn event(kind: Kind, now: chrono::DateTime<chrono::Utc>, note: String, by: &str) -> contracts::envelope::Message {
-    let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
-    let about = About { trace: Some(Traceparent::start()), ..About::default() };
-    message(kind, now, about, &TokenChanged { note, actor })
+/// Whoever holds the database's login, under the name that they give.
+fn operator(by: &str) -> Actor {
+    let auth = Some(Auth::of_channel("cli/database"));
+    Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() }.known_by(auth)
 }
 
 impl TokenCommand {
@@ -66,7 +64,6 @@ impl TokenCommand {
                 let token = format!("lbx_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
                 let owner = add.person.as_deref().unwrap_or("a program");
                 let note = format!("{}, of {owner}, for {}, {} days", add.name, add.scope.join(" "), add.days);
-                let event = event(Kind::TokenAdded, store.clock().await?, note, &add.by);
                 let hash = Sha256::digest(&token);
                 let new = NewToken {
                     hash: &hash,
@@ -75,8 +72,8 @@ impl TokenCommand {
                     scopes: &add.scope,
                     days: add.days,
                 };
-                let id = store.add_token(new, &event).await?;
-                super::clicks::publish(settings, &[event]).await;
+                let (id, messages) = store.add_token(new, &operator(&add.by), &note).await?;
+                super::clicks::publish(settings, &messages).await;
                 tell(&format!("token {id}; it is shown this once:"));
                 line(&token)
             }
@@ -108,13 +105,12 @@ impl TokenCommand {
                 Listing { head, rows: rows.collect(), json: documents.into() }.print(format)
             }
             Self::Revoke { id, by } => {
-                let event = event(Kind::TokenRevoked, store.clock().await?, id.to_string(), &by);
-                if !store.revoke_token(id, &event).await? {
+                let Some(messages) = store.revoke_token(id, &operator(&by)).await? else {
                     return Err(Failure::NotFound(format!(
-                        "no token {id} that could be given up; see `lockbox token list`"
+                        "no token {id} that could be revoked; see `lockbox token list`"
                     )));
-                }
-                super::clicks::publish(settings, &[event]).await;
+                };
+                super::clicks::publish(settings, &messages).await;
                 line("revoked")
             }
         }

@@ -65,6 +65,18 @@ pub struct Auth {
     pub passkey: bool,
 }
 
+impl Auth {
+    /// Reads a channel as commands carry it, such as `portal/oidc`.
+    pub fn of_channel(channel: &str) -> Self {
+        let plain: String = channel.chars().filter(|c| !c.is_control()).take(32).collect();
+        let (method, signed_in) = match plain.split_once('/') {
+            Some((method, signed_in)) => (method.to_owned(), Some(signed_in.to_owned())),
+            None => (plain, None),
+        };
+        Self { method, signed_in, login: None, passkey: false }
+    }
+}
+
 impl Actor {
     /// Lockbox itself.
     pub fn lockbox() -> Self {

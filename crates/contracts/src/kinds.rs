@@ -68,7 +68,7 @@ kinds! {
     /// A command about no known request was refused, or a submission was.
     RequestRefused = "request.refused.v1", Events, ["audit"];
     /// The first of two managers said yes to an emergency.
-    RequestEmergencySupported = "request.emergency_supported.v1", Events, ["audit"];
+    RequestEmergencySupported = "request.emergency_supported.v1", Events, ["audit", "notification"];
     /// The second manager said yes to an emergency; the customer's yes is a rule given beforehand.
     RequestEmergencyApproved = "request.emergency_approved.v1", Events, ["audit"];
     /// The manager said yes.
@@ -76,7 +76,7 @@ kinds! {
     /// The manager said no.
     RequestManagerRejected = "request.manager_rejected.v1", Events, ["audit", "notification"];
     /// One approver said yes.
-    RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit"];
+    RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit", "notification"];
     /// The customer said no.
     RequestCustomerRejected = "request.customer_rejected.v1", Events, ["audit", "notification"];
     /// The customer was reminded.
@@ -100,7 +100,7 @@ kinds! {
     /// Something with our mark was open that should not have been.
     AccessOrphanRemoved = "access.orphan_removed.v1", Events, ["audit"];
     /// The customer accepts the closing report.
-    ReportAccepted = "report.accepted.v1", Events, ["audit"];
+    ReportAccepted = "report.accepted.v1", Events, ["audit", "notification"];
     /// The customer disputes the closing report.
     ReportDisputed = "report.disputed.v1", Events, ["audit", "notification"];
     /// The engineer fetched what opens the gate.

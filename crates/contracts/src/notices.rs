@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::events::Auth;
+
 /// Ask for one mail to one address (`mail`). Holds no free text of the engineer and nothing that decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Mail {
@@ -12,7 +14,7 @@ pub struct Mail {
     /// The request.
     pub request: Uuid,
     /// What to say: `review_needed`, `decision_needed`, `manager_rejected`, `customer_rejected`, `granted`, `ended`,
-    /// `expired`, `withdrawn`, `reminder`, `commented`.
+    /// `expired`, `withdrawn`, `reminder`, `commented`, `approval_recorded` and others.
     pub template: String,
     /// Who gets it.
     pub recipient: Recipient,
@@ -45,6 +47,25 @@ pub struct Mail {
     pub also_open: Option<u32>,
     /// When the step happened that this is about.
     pub happened_at: DateTime<Utc>,
+    /// What a person did, where the mail is about that: their receipt, and the notice to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// What the audit log says that a person did, and how it is known that it was they.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Name for people of whom it is put on.
+    pub person_name: String,
+    /// Whether that person gets this mail.
+    pub to_person: bool,
+    /// What they did: `approved for the customer`. Empty in mails about settings, which say it in sentences.
+    pub action: String,
+    /// Channel, sign-in method, address, passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Id of the event in the audit log.
+    pub event: Uuid,
 }
 
 /// Where a mail goes.
@@ -56,21 +77,28 @@ pub struct Recipient {
     pub address: String,
 }
 
-/// Tell an approver that their tenant's settings changed (`mail.settings`).
+/// Tell somebody that a tenant's settings, its people, or a person's passkeys and tokens changed (`mail.settings`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SettingsMail {
     /// Id of the notice: the same for every try.
     pub notice: Uuid,
+    /// What to say: `settings_changed`, `directory_changed`, `passkey_added`, `passkey_removed`, `token_added`,
+    /// `token_revoked`.
+    pub template: String,
     /// Who gets it.
     pub recipient: Recipient,
-    /// Tenant's short name.
-    pub tenant: String,
+    /// Tenant's short name; absent for the vendor's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Tenant's name for people.
-    pub tenant_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_name: Option<String>,
     /// What changed, a sentence each.
     pub changes: Vec<String>,
     /// Name for people of who changed it.
     pub by_name: String,
+    /// On whom it is put and how that is known.
+    pub receipt: Receipt,
     /// When.
     pub happened_at: DateTime<Utc>,
 }

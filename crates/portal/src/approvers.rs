@@ -174,7 +174,7 @@ pub(crate) async fn change(
     let form = typed(&sent, &people, &services);
     match read(&form, &tenant) {
         Ok(set) => {
-            let messages = app.store.change_approvers(&viewer.person, &set).await?;
+            let messages = app.store.change_approvers(viewer.by(), &set).await?;
             publish(&app, messages).await
         }
         Err(problem) => {

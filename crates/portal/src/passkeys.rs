@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use contracts::envelope::{About, Message, message};
-use contracts::events::{Actor, PasskeyChanged};
+use contracts::events::PasskeyChanged;
 use contracts::{Kind, Traceparent};
 use serde::Deserialize;
 
@@ -96,10 +96,9 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(form): Fi
     let state = state.ok_or_else(|| Fault::Unreadable("begin again: this was begun too long ago".to_owned()))?;
     let kept = passkeys.finish(&state, &form.answer).map_err(|fault| refused("passkey.invalid", fault.to_string()))?;
     let event = event(&app, &viewer, Kind::PasskeyAdded, &kept.credential, name).await?;
-    if !app.store.add_passkey(viewer.person.id.0, name, (&kept.credential, &kept.record), &event).await? {
-        return Err(refused("passkey.known", "This passkey is registered already.".to_owned()));
-    }
-    app.relay.hand_over(vec![event.clone()], Vec::new(), app.store.clock().await?).await;
+    let added = app.store.add_passkey(viewer.by(), name, (&kept.credential, &kept.record), event).await?;
+    let known = || refused("passkey.known", "This passkey is registered already.".to_owned());
+    app.relay.hand_over(added.ok_or_else(known)?, Vec::new(), app.store.clock().await?).await;
     go("/passkeys")
 }
 
@@ -113,10 +112,8 @@ pub(crate) async fn remove(State(app): State<App>, viewer: Viewer, Filled(form):
     viewer.check(&form.form_token)?;
     fresh(&viewer)?;
     let event = event(&app, &viewer, Kind::PasskeyRemoved, &form.credential, "").await?;
-    if !app.store.remove_passkey(viewer.person.id.0, &form.credential, &event).await? {
-        return Err(Fault::Missing);
-    }
-    app.relay.hand_over(vec![event.clone()], Vec::new(), app.store.clock().await?).await;
+    let removed = app.store.remove_passkey(viewer.by(), &form.credential, event).await?;
+    app.relay.hand_over(removed.ok_or(Fault::Missing)?, Vec::new(), app.store.clock().await?).await;
     go("/passkeys")
 }
 
@@ -126,11 +123,7 @@ async fn event(app: &App, viewer: &Viewer, kind: Kind, credential: &str, name: &
         domain::Side::Vendor => None,
         domain::Side::Customer(id) => app.store.tenants().await?.into_iter().find(|tenant| tenant.id == id),
     };
-    let data = PasskeyChanged {
-        credential: credential.to_owned(),
-        note: name.to_owned(),
-        actor: Actor::person(&viewer.person),
-    };
+    let data = PasskeyChanged { credential: credential.to_owned(), note: name.to_owned(), actor: viewer.by().actor() };
     let about =
         About { tenant: tenant.map(|tenant| tenant.name), trace: Some(Traceparent::start()), ..About::default() };
     Ok(message(kind, app.store.clock().await?, about, &data))

@@ -48,6 +48,11 @@ impl Viewer {
         }
     }
 
+    /// Who changes something, and how they are known, for the audit log and for receipts.
+    pub fn by(&self) -> store::settings::By<'_> {
+        store::settings::By { person: &self.person, channel: self.channel() }
+    }
+
     /// Whether this person holds a role for any service.
     pub fn is(&self, role: Role) -> bool {
         self.person.assignments.iter().any(|held| held.role == role)

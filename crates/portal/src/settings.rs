@@ -246,9 +246,9 @@ pub(crate) async fn change(State(app): State<App>, viewer: Viewer, Filled(asked)
             return settings_page(&app, viewer, typed).await;
         }
     };
-    let mut messages = app.store.change_settings(&viewer.person, &rules, &addresses).await?;
+    let mut messages = app.store.change_settings(viewer.by(), &rules, &addresses).await?;
     if let Some(required) = required {
-        messages.extend(app.store.require_witnesses(&viewer.person, required).await?);
+        messages.extend(app.store.require_witnesses(viewer.by(), required).await?);
     }
     publish(&app, messages).await
 }
@@ -267,7 +267,7 @@ pub(crate) async fn leave(State(app): State<App>, viewer: Viewer, Filled(form): 
     viewer.check(&form.form_token)?;
     own(&app, &viewer).await?;
     if form.delegate.is_empty() {
-        let messages = app.store.end_delegation(&viewer.person).await?;
+        let messages = app.store.end_delegation(viewer.by()).await?;
         return publish(&app, messages).await;
     }
     let now = app.store.clock().await?;
@@ -278,7 +278,7 @@ pub(crate) async fn leave(State(app): State<App>, viewer: Viewer, Filled(form): 
         let typed = Typed { away: form, ..Typed::refused("away", vec![Problem::new("until", problem)]) };
         return settings_page(&app, viewer, typed).await;
     };
-    let messages = app.store.delegate(&viewer.person, &form.delegate, until).await?;
+    let messages = app.store.delegate(viewer.by(), &form.delegate, until).await?;
     publish(&app, messages).await
 }
 

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use contracts::events::Actor;
 use serde::Deserialize;
 use store::webhooks::{NewWebhook, WebhookView};
 use uuid::Uuid;
@@ -87,7 +86,7 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(asked): F
     let (name, types) = (asked.name.trim(), asked.types.trim());
     let secret = secret().ok_or_else(|| Fault::Away("the system has no random numbers".to_owned()))?;
     let new = NewWebhook { tenant: Some(tenant.id.0), name, url: &url, types, secret: &secret };
-    let (_, messages) = app.store.add_webhook(new, &viewer.person.display_name, Actor::person(&viewer.person)).await?;
+    let (_, messages) = app.store.add_webhook(new, &viewer.person.display_name, viewer.by().actor()).await?;
     publish(&app, messages).await?;
     page(&WebhookPage { name: name.to_owned(), url, secret, rotated: None, viewer })
 }
@@ -102,7 +101,7 @@ pub(crate) struct Which {
 pub(crate) async fn remove(State(app): State<App>, viewer: Viewer, Filled(which): Filled<Which>) -> Answer {
     viewer.check(&which.form_token)?;
     let tenant = own(&app, &viewer).await?;
-    let (by, actor) = (&viewer.person.display_name, Actor::person(&viewer.person));
+    let (by, actor) = (&viewer.person.display_name, viewer.by().actor());
     let messages = app.store.remove_webhook(which.id, Some(tenant.id.0), by, actor).await?;
     publish(&app, messages).await
 }
@@ -122,7 +121,7 @@ pub(crate) async fn rotate(State(app): State<App>, viewer: Viewer, Filled(asked)
     let overlap = asked.overlap_seconds.min(OVERLAP_LIMIT.as_secs());
     let overlap = std::time::Duration::from_secs(overlap).as_secs_f64();
     let secret = secret().ok_or_else(|| Fault::Away("the system has no random numbers".to_owned()))?;
-    let (by, actor) = (&viewer.person.display_name, Actor::person(&viewer.person));
+    let (by, actor) = (&viewer.person.display_name, viewer.by().actor());
     let rotating = app.store.rotate_webhook((hook.id, Some(tenant)), (&secret, overlap), by, actor);
     let (messages, until) = rotating.await?;
     publish(&app, messages).await?;

@@ -123,6 +123,9 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
             metrics::gauge!("lockbox_outbox_waiting").set(depth.waiting as f64);
             metrics::gauge!("lockbox_outbox_oldest_seconds").set(depth.oldest_seconds);
+            #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+            metrics::gauge!("lockbox_outbox_deferred").set(depth.deferred as f64);
+            metrics::gauge!("lockbox_outbox_deferred_oldest_seconds").set(depth.deferred_oldest_seconds);
         }
         if let Ok(depth) = store.webhook_depth().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::directory::PersonRow;
 use crate::error::Error;
 use crate::pool::Store;
-use crate::settings::{APPROVERS, tenant_of};
+use crate::receipts::{self, By};
+use crate::settings::tenant_of;
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -63,15 +64,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn change_approvers(&self, by: &Person, set: &Deciders) -> Result<Vec<Message>, Error> {
+    pub async fn change_approvers(&self, by: By<'_>, set: &Deciders) -> Result<Vec<Message>, Error> {
         let doing = "changing who decides";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(LOCK).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let before = held(&mut tx, tenant).await?;
         // Who decides no more hears of it too.
-        let deciding = sqlx::query_as(APPROVERS).bind(tenant).fetch_all(&mut *tx).await;
-        let deciding: Vec<(String, String)> = deciding.map_err(Error::at(doing))?;
+        let deciding = receipts::listeners(&mut tx, Some(tenant)).await?;
         sqlx::query(DROP).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let pairs = set.assignments().into_iter();
         let pairs = pairs.flat_map(|(name, services)| services.into_iter().map(move |only| (name.clone(), only)));

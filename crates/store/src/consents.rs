@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::Message;
-use contracts::events::{self, Actor, ConsentChanged};
+use contracts::events::{self, ConsentChanged};
 use domain::{Person, Side, Standing, StandingConsent, TenantId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+use crate::receipts::By;
 use crate::snapshot::Snapshot;
 
 type Tx = Transaction<'static, Postgres>;
@@ -105,9 +106,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses (somebody who is no approver, a name in use) or does not answer.
-    pub async fn give_consent(&self, by: &Person, consent: &StandingConsent) -> Result<Vec<Message>, Error> {
+    pub async fn give_consent(&self, by: By<'_>, consent: &StandingConsent) -> Result<Vec<Message>, Error> {
         let doing = "giving a standing consent";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         // A name is free again when its time is over.
         sqlx::query(OVER).bind(tenant.0).bind(&consent.name).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -121,7 +122,7 @@ impl Store {
             .bind(consent.ceiling_seconds)
             .bind(consent.quota)
             .bind(consent.until)
-            .bind(by.id.0)
+            .bind(by.person.id.0)
             .execute(&mut *tx)
             .await
             .map_err(Error::at(doing))?;
@@ -142,14 +143,14 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the tenant has none of this id, or when the database does not answer.
-    pub async fn end_consent(&self, by: &Person, id: Uuid) -> Result<Vec<Message>, Error> {
+    pub async fn end_consent(&self, by: By<'_>, id: Uuid) -> Result<Vec<Message>, Error> {
         let doing = "taking a standing consent back";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let ended: Option<(String, String)> = sqlx::query_as(END)
             .bind(tenant.0)
             .bind(id)
-            .bind(by.id.0)
+            .bind(by.person.id.0)
             .fetch_optional(&mut *tx)
             .await
             .map_err(Error::at(doing))?;
@@ -162,13 +163,13 @@ impl Store {
 async fn tell(
     mut tx: Tx,
     tenant: TenantId,
-    by: &Person,
+    by: By<'_>,
     change: String,
     consent: ConsentChanged,
 ) -> Result<Vec<Message>, Error> {
     let doing = "keeping a standing consent";
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-    let by = (by.display_name.as_str(), Actor::person(by));
+    let by = (by.person.display_name.as_str(), by.actor());
     let changes = [change];
     let messages = crate::settings::told_of(&mut tx, tenant.0, by, (&changes, &consent), now, Vec::new()).await?;
     // Recorded here and not when the message arrives: no emergency may come before its consent in the log.

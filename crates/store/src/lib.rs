@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod parked;
 pub mod passkeys;
 mod pool;
+mod receipts;
 mod rows;
 pub mod searches;
 pub mod sessions;

@@ -31,13 +31,19 @@ struct SweptRow {
     attempt: i32,
 }
 
-/// State of the outbox for people and graphs.
-#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+/// State of the outbox for people and metrics.
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Depth {
-    /// Messages not yet taken by their role.
+    /// Messages that their role has not consumed, without those that wait for a retry.
     pub waiting: i64,
-    /// Age of the oldest in seconds.
+    /// For how long the oldest of them could have been consumed, in seconds.
     pub oldest_seconds: f64,
+    /// Messages that wait for a retry that their role asked for, such as mails that the mail server did not take.
+    pub deferred: i64,
+    /// Age of the oldest of them in seconds.
+    pub deferred_oldest_seconds: f64,
+    /// Why the latest of them waits.
+    pub deferred_reason: Option<String>,
 }
 
 // Twice the time with each sweep, up to an hour, so that a role that is switched off is not drowned in copies.
@@ -49,12 +55,22 @@ const SWEEP: &str = "with due as (select message_id, consumer from outbox where 
                      returning o.message_id, o.consumer, o.kind, o.request, o.traceparent, o.body, o.attempt";
 const CONFIRMED: &str = "update outbox set publish_after = clock_timestamp() + interval '60 seconds' \
                          where message_id = any($1) and sweeps = 0 and attempt = 0";
-const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, \
-                     publish_after = clock_timestamp() + make_interval(secs => $4) \
+const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, sweeps = 0, \
+                     publish_after = clock_timestamp() + make_interval(secs => $4), \
+                     retry_at = clock_timestamp() + make_interval(secs => $4) \
                      where message_id = $1 and consumer = $2 returning attempt";
-const ATTEMPTS: &str = "select attempt from outbox where message_id = $1 and consumer = $2";
-const DEPTH: &str = "select count(*) as waiting, \
-                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest_seconds from outbox";
+const DEFERRAL: &str = "select attempt, last_error from outbox where message_id = $1 and consumer = $2";
+const RESUME: &str = "update outbox set publish_after = clock_timestamp(), retry_at = clock_timestamp() \
+                      where consumer = $1 and retry_at > clock_timestamp() and starts_with(last_error, $2)";
+// A message that waits for its retry is deferred; one whose retry is due counts from then on like any other.
+const DEPTH: &str = "select count(*) filter (where not d) as waiting, \
+                     coalesce(extract(epoch from now - min(since) filter (where not d)), 0)::float8 as oldest_seconds, \
+                     count(*) filter (where d) as deferred, \
+                     coalesce(extract(epoch from now - min(created_at) filter (where d)), 0)::float8 as deferred_oldest_seconds, \
+                     (array_agg(last_error order by retry_at desc) filter (where d))[1] as deferred_reason \
+                     from (select clock_timestamp() as now) clock left join lateral \
+                     (select created_at, last_error, retry_at, coalesce(retry_at, created_at) as since, \
+                     coalesce(retry_at > now, false) as d from outbox) o on true group by now";
 const RESEND: &str = "update outbox set publish_after = clock_timestamp()";
 // Two minutes are long for an event on its way, and an hour, to which pauses grow, is too long for the audit log.
 const RESEND_UNRECORDED: &str = "update outbox set publish_after = clock_timestamp() where consumer = 'audit' \
@@ -116,18 +132,25 @@ impl Store {
             .map_err(Error::at("putting a message off"))
     }
 
-    /// How often a message was put off.
+    /// How often a message was deferred, and why the last time.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn attempts(&self, id: Uuid, consumer: &str) -> Result<i32, Error> {
-        let attempts: Option<i32> = sqlx::query_scalar(ATTEMPTS)
-            .bind(id)
-            .bind(consumer)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(Error::at("reading how often a message was put off"))?;
-        Ok(attempts.unwrap_or_default())
+    pub async fn deferral(&self, id: Uuid, consumer: &str) -> Result<(i32, Option<String>), Error> {
+        let reading = sqlx::query_as(DEFERRAL).bind(id).bind(consumer).fetch_optional(&self.pool).await;
+        let found: Option<(i32, Option<String>)> =
+            reading.map_err(Error::at("reading how often a message was deferred"))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Makes deferred messages due now whose reason begins with these words: what they waited for is over. Answers with
+    /// how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn resume_deferred(&self, consumer: &str, reason: &str) -> Result<u64, Error> {
+        let resuming = sqlx::query(RESUME).bind(consumer).bind(reason).execute(&self.pool).await;
+        Ok(resuming.map_err(Error::at("resuming deferred messages"))?.rows_affected())
     }
 
     /// How much waits and how long.

@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
+use domain::Side;
 use serde_json::Value;
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+use crate::receipts::{self, By, Happening};
 
 /// A passkey in its owner's list.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -33,7 +36,8 @@ const TAKE: &str = "delete from passkey_registrations where person = $1 \
                     and begun_at > clock_timestamp() - interval '10 minutes' returning state";
 const ADD: &str =
     "insert into passkeys (credential, person, name, record) values ($1, $2, $3, $4) on conflict do nothing";
-const REMOVE: &str = "delete from passkeys where person = $1 and credential = $2";
+const REMOVE: &str = "delete from passkeys where person = $1 and credential = $2 returning name";
+const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
     /// The passkeys of a person, oldest first.
@@ -63,41 +67,69 @@ impl Store {
         taking.await.map_err(Error::at("finishing a registration"))
     }
 
-    /// Adds a passkey together with the event that says so; `false` when somebody has it already.
+    /// Adds a passkey together with the event that says so and its receipts. Answers with the messages to publish;
+    /// nothing when somebody has it already.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn add_passkey(
         &self,
-        person: Uuid,
+        by: By<'_>,
         name: &str,
         (credential, record): (&str, &Value),
-        event: &Message,
-    ) -> Result<bool, Error> {
+        event: Message,
+    ) -> Result<Option<Vec<Message>>, Error> {
         let doing = "adding a passkey";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let adding = sqlx::query(ADD).bind(credential).bind(person).bind(name).bind(record).execute(&mut *tx);
-        if adding.await.map_err(Error::at(doing))?.rows_affected() == 0 {
-            return Ok(false);
+        let adding = sqlx::query(ADD).bind(credential).bind(by.person.id.0).bind(name).bind(record);
+        if adding.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
+            return Ok(None);
         }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
-        tx.commit().await.map_err(Error::at(doing))?;
-        Ok(true)
+        let change =
+            format!("passkey \u{201c}{name}\u{201d} added: it signs the decisions of {}", by.person.display_name);
+        keep(tx, by, ("passkey_added", change), event).await.map(Some)
     }
 
-    /// Removes a passkey together with the event that says so; `false` when the person has none of this id.
+    /// Removes a passkey together with the event that says so and its receipts; nothing when the person has none of this
+    /// id.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn remove_passkey(&self, person: Uuid, credential: &str, event: &Message) -> Result<bool, Error> {
+    pub async fn remove_passkey(
+        &self,
+        by: By<'_>,
+        credential: &str,
+        event: Message,
+    ) -> Result<Option<Vec<Message>>, Error> {
         let doing = "removing a passkey";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let removing = sqlx::query(REMOVE).bind(person).bind(credential).execute(&mut *tx);
-        if removing.await.map_err(Error::at(doing))?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
-        tx.commit().await.map_err(Error::at(doing))?;
-        Ok(true)
+        let removing = sqlx::query_scalar(REMOVE).bind(by.person.id.0).bind(credential).fetch_optional(&mut *tx);
+        let removed: Option<String> = removing.await.map_err(Error::at(doing))?;
+        let Some(name) = removed else { return Ok(None) };
+        let change = format!("passkey \u{201c}{name}\u{201d} of {} removed", by.person.display_name);
+        keep(tx, by, ("passkey_removed", change), event).await.map(Some)
     }
+}
+
+async fn keep(
+    mut tx: Transaction<'static, Postgres>,
+    by: By<'_>,
+    (template, change): (&'static str, String),
+    event: Message,
+) -> Result<Vec<Message>, Error> {
+    let doing = "keeping a change of passkeys";
+    let at: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+    let tenant = match by.person.side {
+        Side::Customer(tenant) => Some(tenant.0),
+        Side::Vendor => None,
+    };
+    let (actor, changes) = (by.actor(), [change]);
+    let by_name = &by.person.display_name;
+    let happening =
+        Happening { template, changes: &changes, by_name, actor: &actor, subject: None, event: event.id, at };
+    let mut messages = vec![event];
+    messages.extend(receipts::mails(&mut tx, tenant, &happening, Vec::new()).await?);
+    changes_outbox(&mut tx, &messages).await?;
+    tx.commit().await.map_err(Error::at(doing))?;
+    Ok(messages)
 }

@@ -2,10 +2,8 @@
 //! change is an event, and every approver gets a notice, in the same transaction.
 
 use chrono::{DateTime, Utc};
-use contracts::Kind;
-use contracts::envelope::{About, Message, message};
+use contracts::envelope::Message;
 use contracts::events::{self, Actor, ConsentChanged};
-use contracts::notices::{Recipient, SettingsMail};
 use domain::{Person, Rules, Side};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -13,6 +11,8 @@ use uuid::Uuid;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+pub use crate::receipts::By;
+use crate::receipts::{self, Happening, Party};
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -39,16 +39,14 @@ const CHANGE: &str = "update tenants set notice_addresses = $2, decision_deadlin
 const REQUIRE: &str = "update tenants set witnesses_required = $2 where id = $1 returning to_jsonb(tenants)";
 const WITNESSES: &str = "select witnesses_required, (select count(*) from witnesses w where w.tenant = t.id) \
                          from tenants t where id = $1";
-pub(crate) const APPROVERS: &str = "select distinct p.display_name, p.email from people p \
-                         join current_assignments a on a.person = p.id and a.role = 'approver' \
-                         where p.tenant = $1 and p.enabled order by p.email";
-const TENANT: &str = "select name, display_name from tenants where id = $1";
+const TENANT: &str = "select name from tenants where id = $1";
 const APPROVER_COUNT: &str = "select count(distinct p.id) from people p join assignments a on a.person = p.id \
                               and a.role = 'approver' where p.tenant = $1 and p.enabled";
 const DELEGATE: &str = "insert into delegations (id, person, delegate, until_at) \
                         select $1, $2, id, $4 from people where name = $3 and tenant = $5 and enabled";
-const END: &str = "update delegations set ended_at = clock_timestamp() where person = $1 and ended_at is null \
-                   and until_at > clock_timestamp()";
+const END: &str = "update delegations d set ended_at = clock_timestamp() from people p \
+                   where d.person = $1 and d.ended_at is null and d.until_at > clock_timestamp() and p.id = d.delegate \
+                   returning p.display_name, p.email";
 const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as person_name, q.display_name as delegate_name, \
                            d.until_at from delegations d join people p on p.id = d.person join people q on q.id = d.delegate \
                            where p.tenant = $1 and d.ended_at is null and d.until_at > clock_timestamp() order by d.until_at";
@@ -81,15 +79,17 @@ impl Store {
     /// When the database refuses or does not answer.
     pub async fn change_settings(
         &self,
-        by: &Person,
+        by: By<'_>,
         rules: &Rules,
         notice_addresses: &[String],
     ) -> Result<Vec<Message>, Error> {
         let doing = "changing settings";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        // An address that gets no more notifications hears of that too.
+        let listening = receipts::listeners(&mut tx, Some(tenant)).await?;
         let after: serde_json::Value = sqlx::query_scalar(CHANGE)
             .bind(tenant)
             .bind(notice_addresses)
@@ -108,7 +108,7 @@ impl Store {
             .filter(|(column, _)| before[*column] != after[*column])
             .map(|(column, said)| format!("{said}: {} -> {}", before[*column], after[*column]))
             .collect();
-        self.say(tx, tenant, by, changes, Vec::new()).await
+        self.say(tx, tenant, by, changes, listening).await
     }
 
     /// How many witnesses must have signed before access opens, and how many there are.
@@ -124,9 +124,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn require_witnesses(&self, by: &Person, required: Option<i32>) -> Result<Vec<Message>, Error> {
+    pub async fn require_witnesses(&self, by: By<'_>, required: Option<i32>) -> Result<Vec<Message>, Error> {
         let doing = "changing the number of witnesses";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
@@ -155,30 +155,32 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the tenant has no such person, or when the database refuses or does not answer.
-    pub async fn delegate(&self, by: &Person, to: &str, until: DateTime<Utc>) -> Result<Vec<Message>, Error> {
+    pub async fn delegate(&self, by: By<'_>, to: &str, until: DateTime<Utc>) -> Result<Vec<Message>, Error> {
         let doing = "naming a delegate";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        sqlx::query(END).bind(by.id.0).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        let naming = sqlx::query(DELEGATE).bind(Uuid::now_v7()).bind(by.id.0).bind(to).bind(until).bind(tenant);
+        let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
+        let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
+        let naming = sqlx::query(DELEGATE).bind(Uuid::now_v7()).bind(by.person.id.0).bind(to).bind(until).bind(tenant);
         if naming.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
             return Err(Error::NotFound(to.to_owned()));
         }
-        let change = format!("{to} decides for {} until {}", by.name, until.format("%Y-%m-%d %H:%M UTC"));
-        self.say(tx, tenant, by, vec![change], Vec::new()).await
+        let change = format!("{to} decides for {} until {}", by.person.name, until.format("%Y-%m-%d %H:%M UTC"));
+        self.say(tx, tenant, by, vec![change], ended).await
     }
 
     /// Ends what [`Self::delegate`] began.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn end_delegation(&self, by: &Person) -> Result<Vec<Message>, Error> {
+    pub async fn end_delegation(&self, by: By<'_>) -> Result<Vec<Message>, Error> {
         let doing = "ending a delegation";
-        let tenant = tenant_of(by)?;
+        let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let ended = sqlx::query(END).bind(by.id.0).execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected();
-        let change = (ended > 0).then(|| format!("nobody decides for {} any more", by.name));
-        self.say(tx, tenant, by, Vec::from_iter(change), Vec::new()).await
+        let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
+        let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
+        let change = (!ended.is_empty()).then(|| format!("nobody decides for {} any more", by.person.name));
+        self.say(tx, tenant, by, Vec::from_iter(change), ended).await
     }
 
     /// Who decides for whom in a tenant now.
@@ -194,15 +196,15 @@ impl Store {
         &self,
         mut tx: Tx,
         tenant: Uuid,
-        by: &Person,
+        by: By<'_>,
         changes: Vec<String>,
-        also: Vec<(String, String)>,
+        also: Vec<Party>,
     ) -> Result<Vec<Message>, Error> {
         let doing = "keeping a change of settings";
         let mut messages = Vec::new();
         if !changes.is_empty() {
             let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-            messages = told(&mut tx, tenant, (&by.display_name, Actor::person(by)), &changes, now, also).await?;
+            messages = told(&mut tx, tenant, (&by.person.display_name, by.actor()), &changes, now, also).await?;
             changes_outbox(&mut tx, &messages).await?;
         }
         tx.commit().await.map_err(Error::at(doing))?;
@@ -210,14 +212,15 @@ impl Store {
     }
 }
 
-/// The event of a change, and a notice to each approver, and to those named who are one no more.
+/// The event of a change, and a mail to everybody who decides for the tenant, to its notification recipients, to whoever it
+/// is put on, and to `also`: those who were told before the change.
 pub(crate) async fn told(
     tx: &mut Tx,
     tenant: Uuid,
     (by_name, actor): (&str, Actor),
     changes: &[String],
     now: DateTime<Utc>,
-    also: Vec<(String, String)>,
+    also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
     told_of(tx, tenant, (by_name, actor), (changes, &ConsentChanged::default()), now, also).await
 }
@@ -229,31 +232,14 @@ pub(crate) async fn told_of(
     (by_name, actor): (&str, Actor),
     (changes, consent): (&[String], &ConsentChanged),
     now: DateTime<Utc>,
-    also: Vec<(String, String)>,
+    also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
-    let doing = "telling the approvers";
-    let (name, display_name): (String, String) =
-        sqlx::query_as(TENANT).bind(tenant).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
-    let mut approvers: Vec<(String, String)> =
-        sqlx::query_as(APPROVERS).bind(tenant).fetch_all(&mut **tx).await.map_err(Error::at(doing))?;
-    approvers.extend(also);
-    approvers.sort_by(|one, other| one.1.cmp(&other.1));
-    approvers.dedup_by(|one, other| one.1 == other.1);
-    let about = || About { tenant: Some(name.clone()), ..About::default() };
-    let events = events::directory_changed(changes, consent, &actor, Some(&name), now);
-    let cause = events.first().map(|event| event.id.to_string()).unwrap_or_default();
-    let notices = approvers.into_iter().map(|(approver, address)| {
-        let mail = SettingsMail {
-            notice: Uuid::now_v7(),
-            recipient: Recipient { name: approver, address },
-            tenant: name.clone(),
-            tenant_name: display_name.clone(),
-            changes: changes.to_vec(),
-            by_name: by_name.to_owned(),
-            happened_at: now,
-        };
-        message(Kind::SettingsMail, now, About { cause: Some(cause.clone()), ..about() }, &mail)
-    });
-    let notices: Vec<Message> = notices.collect();
-    Ok(events.into_iter().chain(notices).collect())
+    let reading = sqlx::query_scalar(TENANT).bind(tenant).fetch_one(&mut **tx).await;
+    let name: String = reading.map_err(Error::at("reading a tenant's name"))?;
+    let mut messages = events::directory_changed(changes, consent, &actor, Some(&name), now);
+    let event = messages.first().map(|event| event.id).unwrap_or_default();
+    let template = if actor.kind == "operator" { "directory_changed" } else { "settings_changed" };
+    let happening = Happening { template, changes, by_name, actor: &actor, subject: None, event, at: now };
+    messages.extend(receipts::mails(tx, Some(tenant), &happening, also).await?);
+    Ok(messages)
 }

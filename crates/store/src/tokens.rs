@@ -1,13 +1,17 @@
 //! Tokens of the HTTP interface, and what was sent under an idempotency key. A token itself is never stored.
 
 use chrono::{DateTime, Utc};
-use contracts::envelope::Message;
+use contracts::envelope::{About, Message, message};
+use contracts::events::{Actor, TokenChanged};
+use contracts::{Kind, Traceparent};
 use domain::Person;
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+use crate::receipts::{self, Happening, Subject};
 
 /// A token that may be used now.
 #[derive(Clone, Debug)]
@@ -77,11 +81,45 @@ const LIST: &str = "select t.id, t.name, p.name as person, t.scopes, t.expires_a
 const ADD: &str = "insert into api_tokens (id, token_hash, person, name, scopes, expires_at) \
                    select $1, $2, p.id, $4, $5, clock_timestamp() + make_interval(days => $6) \
                    from (select 1) one left join people p on p.name = $3 where $3::text is null or p.id is not null";
-const REVOKE: &str = "update api_tokens set revoked_at = clock_timestamp() where id = $1 and revoked_at is null";
+const REVOKE: &str = "update api_tokens set revoked_at = clock_timestamp() where id = $1 and revoked_at is null \
+                      returning name, person";
 const KEEP: &str = "insert into idempotency_keys (token, key, body_hash, message) values ($1, $2, $3, $4) \
                     on conflict do nothing";
 const FORGET: &str = "delete from idempotency_keys where sent_at < clock_timestamp() - make_interval(days => $1)";
 const KEPT: &str = "select body_hash, message from idempotency_keys where token = $1 and key = $2";
+
+const CLOCK: &str = "select clock_timestamp()";
+const TENANT: &str = "select name from tenants where id = $1";
+
+/// Writes the event of a token and the receipts to its owner and to those who decide on the owner's side. A program's token
+/// acts as nobody, so there is nobody to tell.
+async fn keep(
+    tx: &mut Transaction<'static, Postgres>,
+    owner: Option<Subject>,
+    (template, what): (&'static str, String),
+    (kind, note): (Kind, &str),
+    by: &Actor,
+) -> Result<Vec<Message>, Error> {
+    let doing = "keeping a change of tokens";
+    let at: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    // What acts as a person of a tenant belongs to that tenant's log.
+    let tenant = match owner.as_ref().and_then(|owner| owner.tenant) {
+        Some(id) => Some(sqlx::query_scalar(TENANT).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?),
+        None => None,
+    };
+    let about = About { tenant, trace: Some(Traceparent::start()), ..About::default() };
+    let mut messages = vec![message(kind, at, about, &TokenChanged { note: note.to_owned(), actor: by.clone() })];
+    if let Some(owner) = &owner {
+        let done = if template == "token_added" { "created: whoever has it acts as that person" } else { "revoked" };
+        let changes = [format!("API token {what} of {} {done}", owner.display_name)];
+        let by_name = by.display_name.as_deref().or(by.name.as_deref()).unwrap_or("operator");
+        let event = messages[0].id;
+        let happening = Happening { template, changes: &changes, by_name, actor: by, subject: Some(owner), event, at };
+        messages.extend(receipts::mails(tx, owner.tenant, &happening, Vec::new()).await?);
+    }
+    changes_outbox(tx, &messages).await?;
+    Ok(messages)
+}
 
 impl Store {
     /// The token of this hash, unless it is over, given up, or its owner was disabled.
@@ -107,11 +145,12 @@ impl Store {
         sqlx::query_as(LIST).fetch_all(&self.pool).await.map_err(Error::at("listing tokens"))
     }
 
-    /// Adds a token together with the event that says so. Answers with its id.
+    /// Adds a token together with the event that says so and, for a person's token, the receipts. Answers with its id and the
+    /// messages to publish.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such person, or when the database does not answer.
-    pub async fn add_token(&self, token: NewToken<'_>, event: &Message) -> Result<Uuid, Error> {
+    pub async fn add_token(&self, token: NewToken<'_>, by: &Actor, note: &str) -> Result<(Uuid, Vec<Message>), Error> {
         let doing = "adding a token";
         let id = Uuid::now_v7();
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
@@ -120,25 +159,36 @@ impl Store {
         if added.rows_affected() == 0 {
             return Err(Error::NotFound(token.person.unwrap_or_default().to_owned()));
         }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        let owner = match token.person {
+            Some(name) => receipts::subject_named(&mut tx, name).await?,
+            None => None,
+        };
+        let what =
+            format!("\u{201c}{}\u{201d} for {}, valid for {} days", token.name, token.scopes.join(" "), token.days);
+        let messages = keep(&mut tx, owner, ("token_added", what), (Kind::TokenAdded, note), by).await?;
         tx.commit().await.map_err(Error::at(doing))?;
-        Ok(id)
+        Ok((id, messages))
     }
 
-    /// Gives a token up together with the event that says so; `false` when there is none to give up.
+    /// Revokes a token together with the event that says so and, for a person's token, the receipts. Answers with the
+    /// messages to publish; nothing when there is no such token to revoke.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn revoke_token(&self, id: Uuid, event: &Message) -> Result<bool, Error> {
+    pub async fn revoke_token(&self, id: Uuid, by: &Actor) -> Result<Option<Vec<Message>>, Error> {
         let doing = "revoking a token";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let revoked = sqlx::query(REVOKE).bind(id).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        if revoked.rows_affected() == 0 {
-            return Ok(false);
-        }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        let revoked = sqlx::query_as(REVOKE).bind(id).fetch_optional(&mut *tx).await.map_err(Error::at(doing))?;
+        let Some((name, owner)): Option<(String, Option<Uuid>)> = revoked else { return Ok(None) };
+        let owner = match owner {
+            Some(owner) => receipts::subject(&mut tx, owner).await?,
+            None => None,
+        };
+        let what = format!("\u{201c}{name}\u{201d}");
+        let note = id.to_string();
+        let messages = keep(&mut tx, owner, ("token_revoked", what), (Kind::TokenRevoked, &note), by).await?;
         tx.commit().await.map_err(Error::at(doing))?;
-        Ok(true)
+        Ok(Some(messages))
     }
 
     /// Forgets idempotency keys that are older than this many days.

@@ -1,9 +1,14 @@
-//! The words of a mail, as text and HTML, from one set of facts. Free text of the engineer is not among them.
+//! The words of a mail, as text and HTML, from one set of facts. Free text of the requester is not among them.
 
 use askama::Template;
 use chrono::{DateTime, Utc};
 use contracts::notices::{Mail, SettingsMail};
 use domain::titles;
+
+mod receipt;
+mod templates;
+
+use templates::story;
 
 /// A mail's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,10 @@ struct Words {
     headline: String,
     lines: Vec<String>,
     rows: Vec<(&'static str, String)>,
+    /// What to do if it was not them.
+    notes: Vec<String>,
+    /// What the link shows.
+    action: &'static str,
     link: String,
     host: String,
 }
@@ -65,32 +74,41 @@ fn duration(seconds: i64) -> String {
 /// When a template fails.
 pub fn compose(mail: &Mail, portal_url: &str) -> Result<Composed, askama::Error> {
     let words = words(mail, portal_url);
-    // The same for every mail of a request, which some mail programs thread by; what happened is said first below.
+    // The same for every mail of a request, which some mail programs thread by; the text says first what happened.
     let service = titles::service(&mail.service);
     let subject = format!("[Lockbox] {} {}: access to {service}", mail.tenant_name, mail.service_request);
     finish(&subject, &words)
 }
 
-/// Writes a mail about changed settings.
+/// Writes a mail about changed settings, people, passkeys or tokens.
 ///
 /// # Errors
 /// When a template fails.
 pub fn compose_settings(mail: &SettingsMail, portal_url: &str) -> Result<Composed, askama::Error> {
-    let mut lines = vec!["These settings count for requests from now on:".to_owned()];
-    lines.extend(mail.changes.iter().cloned());
+    let (headline, first, page) = templates::settings(mail);
+    let mut lines: Vec<String> = first.map(str::to_owned).into_iter().collect();
+    lines.extend(mail.changes.iter().map(|change| format!("{}.", titles::capital(change.trim_end_matches('.')))));
+    let mut rows = Vec::new();
+    if let Some(name) = &mail.tenant_name {
+        rows.push(("Customer", name.clone()));
+    }
+    rows.push(("Changed by", mail.by_name.clone()));
+    rows.extend(receipt::rows(&mail.receipt));
+    rows.push(("Time", time(mail.happened_at)));
     let words = Words {
         greeting: greeting(&mail.recipient.name),
-        headline: "Settings changed".to_owned(),
+        headline: headline.to_owned(),
         lines,
-        rows: vec![
-            ("Customer", mail.tenant_name.clone()),
-            ("Changed by", mail.by_name.clone()),
-            ("Happened", time(mail.happened_at)),
-        ],
-        link: format!("{portal_url}/settings"),
+        rows,
+        notes: receipt::notes(&mail.receipt, &mail.by_name),
+        action: "Check it in the portal",
+        link: format!("{portal_url}{page}"),
         host: host(portal_url),
     };
-    let subject = format!("[Lockbox] {}: settings", mail.tenant_name);
+    let subject = match &mail.tenant_name {
+        Some(name) => format!("[Lockbox] {name}: {}", templates::subject(mail)),
+        None => format!("[Lockbox] {}", titles::capital(templates::subject(mail))),
+    };
     finish(&subject, &words)
 }
 
@@ -118,11 +136,11 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
         ("Customer", mail.tenant_name.clone()),
         ("Service request", mail.service_request.clone()),
         ("Service", titles::service(&mail.service)),
-        ("Engineer", mail.requester_name.clone()),
-        ("Time asked for", duration(mail.duration_seconds)),
+        ("Requester", mail.requester_name.clone()),
+        ("Requested duration", duration(mail.duration_seconds)),
     ];
     if let Some(at) = mail.decide_by {
-        rows.push(("Answer before", time(at)));
+        rows.push(("Expires", time(at)));
     }
     if let Some(at) = mail.access_from {
         rows.push(("Access from", time(at)));
@@ -130,12 +148,18 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
     if let Some(at) = mail.access_until {
         rows.push(("Access until", time(at)));
     }
-    rows.push(("Happened", time(mail.happened_at)));
+    if let Some(receipt) = &mail.receipt {
+        rows.push(("Recorded in the audit log", format!("{} {}", receipt.person_name, receipt.action)));
+        rows.extend(receipt::rows(receipt));
+    }
+    rows.push(("Time", time(mail.happened_at)));
     Words {
         greeting: greeting(&mail.recipient.name),
         headline: titles::capital(headline),
         lines,
         rows,
+        notes: mail.receipt.as_ref().map_or_else(Vec::new, |receipt| receipt::notes(receipt, &receipt.person_name)),
+        action: "Open the request",
         link: format!("{portal_url}/requests/{}", mail.request),
         host: host(portal_url),
     }
@@ -145,106 +169,6 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
 fn also_open(count: u32) -> String {
     let requests = if count == 1 { "1 other request".to_owned() } else { format!("{count} other requests") };
     format!("Access to the same content is still open under {requests}. The page below names them and can revoke all.")
-}
-
-fn say(lines: &[&str]) -> Vec<String> {
-    lines.iter().map(|line| (*line).to_owned()).collect()
-}
-
-fn story(mail: &Mail) -> (&'static str, Vec<String>) {
-    match mail.template.as_str() {
-        "review_needed" => (
-            "an access request waits for your review",
-            say(&[
-                "An engineer asks for access to a customer's content.",
-                "The customer is asked only if you say yes. Without an answer in time the request expires.",
-            ]),
-        ),
-        "decision_needed" => (
-            "an access request waits for your decision",
-            say(&[
-                "The vendor asks for access to your content, and its manager has agreed.",
-                "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened.",
-            ]),
-        ),
-        "reminder" => (
-            "an access request still waits for your decision",
-            say(&[
-                "The vendor asks for access to your content, and nobody has answered yet.",
-                "Nobody gets access unless you approve. Without an answer in time the request expires and nothing is opened.",
-            ]),
-        ),
-        "commented" => (
-            "there is a new message about an access request",
-            say(&["Somebody asked or answered something. Sign in to read it: what people write stays out of mail."]),
-        ),
-        "manager_rejected" => {
-            ("the manager said no", say(&["The vendor's manager rejected the request. The customer was not asked."]))
-        }
-        "customer_rejected" => {
-            ("the customer said no", say(&["The customer rejected the request. No access was opened."]))
-        }
-        "granted" => (
-            "access is open",
-            say(&["Both sides said yes. Access ends by itself at the time below; either side can end it earlier."]),
-        ),
-        "ended" => {
-            let cause = match mail.cause.as_deref() {
-                Some("time") => "The time asked for is over.",
-                Some("customer") => "The customer ended it.",
-                Some("vendor") => "The vendor's manager ended it.",
-                Some("engineer") => "The engineer handed it back.",
-                Some("ticket_closed") => "The service request was closed.",
-                Some("person_disabled") => "The engineer's account was disabled.",
-                _ => "It is over.",
-            };
-            ("access has ended", say(&["Access to the content has ended.", cause]))
-        }
-        "expired" => {
-            let who = match mail.cause.as_deref() {
-                Some("manager") => "The vendor's manager did not answer in time.",
-                _ => "The customer did not answer in time.",
-            };
-            (
-                "the request expired unanswered",
-                say(&[who, "Nobody decided, and no access was opened. A new request is needed."]),
-            )
-        }
-        "withdrawn" => ("the request was withdrawn", say(&["The request was taken back before anybody got access."])),
-        other => aside(other),
-    }
-}
-
-/// What is told beside the usual way of a request.
-fn aside(template: &str) -> (&'static str, Vec<String>) {
-    match template {
-        "emergency_granted" => (
-            "EMERGENCY: access is open",
-            say(&[
-                "Two managers of the vendor have opened access in an emergency, under the consent that your side gave beforehand.",
-                "Every approver can end it at any moment. A review is owed afterwards.",
-            ]),
-        ),
-        "emergency_ended" => (
-            "EMERGENCY: access has ended, and a review is owed",
-            say(&[
-                "The emergency access to the content has ended.",
-                "Read its closing report, and accept or dispute it: until an approver does, the review stays owed.",
-            ]),
-        ),
-        "end_unconfirmed" => (
-            "ALARM: the end of access is not confirmed",
-            say(&[
-                "Access is over and the gate refuses, but for more than a minute the system behind it has not been seen closed.",
-                "It is tried again without end. The request's page says when it is confirmed.",
-            ]),
-        ),
-        "report_disputed" => (
-            "the customer disputes the closing report",
-            say(&["The customer does not agree with how the access was used or ended. Sign in to read what they say."]),
-        ),
-        _ => ("news about an access request", Vec::new()),
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use super::Composed;
 
-const WORDS: &str =
-    "The tenant's audit log when this was sent, signed. Keep the mail: the log must always go on from here.";
+const WORDS: &str = "The signed state of the tenant's audit log when this mail was sent. Keep the mail: it proves later that nothing before was changed.";
 
 /// The same mail with a checkpoint under it.
 pub(super) fn under(mail: Composed, checkpoint: Option<&str>) -> Composed {

@@ -1,4 +1,4 @@
-//! What the mail role is asked to send: one of two kinds of notice.
+//! What the mail role sends: one of two kinds of notification.
 
 use contracts::notices::{Mail, Recipient, SettingsMail};
 use contracts::{Envelope, Kind, Malformed};
@@ -11,7 +11,7 @@ use super::compose::{Composed, compose, compose_settings};
 pub enum Letter {
     /// About one request.
     Request(Mail),
-    /// About a tenant's settings.
+    /// About settings, people, passkeys and tokens.
     Settings(SettingsMail),
 }
 
@@ -51,7 +51,7 @@ impl Letter {
     pub fn template(&self) -> &str {
         match self {
             Self::Request(mail) => &mail.template,
-            Self::Settings(_) => "settings_changed",
+            Self::Settings(mail) => &mail.template,
         }
     }
 
@@ -63,11 +63,11 @@ impl Letter {
         }
     }
 
-    /// Tenant's short name.
-    pub fn tenant(&self) -> &str {
+    /// Tenant's short name; nothing for the vendor's side.
+    pub fn tenant(&self) -> Option<&str> {
         match self {
-            Self::Request(mail) => &mail.tenant,
-            Self::Settings(mail) => &mail.tenant,
+            Self::Request(mail) => Some(&mail.tenant),
+            Self::Settings(mail) => mail.tenant.as_deref(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Letter {
     pub fn thread(&self) -> String {
         match self {
             Self::Request(mail) => format!("request-{}", mail.request),
-            Self::Settings(mail) => format!("settings-{}", mail.tenant),
+            Self::Settings(mail) => format!("settings-{}", mail.tenant.as_deref().unwrap_or("vendor")),
         }
     }
 

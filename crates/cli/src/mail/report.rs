@@ -1,14 +1,74 @@
-//! Reads a delivery status notification (RFC 3464): which mail it is about, and for whom it failed for good.
+//! Reads what comes to the sender's address: reports of failed deliveries (RFC 3464, RFC 6533, and the texts of servers
+//! that write none), and for whom they failed; everything else is told apart.
+
+mod status;
+mod text;
 
 use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+use uuid::Uuid;
 
-/// What a mail server says of a mail of ours.
+use status::Status;
+
+/// Most mails of ours that one report is compared with.
+const CANDIDATES: usize = 10;
+/// Length of a UUID as text.
+const UUID_LENGTH: usize = 36;
+/// Name of the header that says which mail it is.
+const OWN_HEADER: &str = "x-lockbox-notice:";
+
+/// What a mail to the sender's address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// No report of a delivery; what it is instead.
+    Other(&'static str),
+    /// A report in which nothing failed for good.
+    NothingFailed,
+    /// A report of a failed delivery.
+    Failed(Report),
+}
+
+/// What a mail server says of a mail of ours that it did not deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
-    /// `Message-ID` of the mail, without its brackets.
-    pub message_id: String,
-    /// For each recipient that it failed for: what the server said, in one line. Delays are no failures.
+    /// The mails that it may be about, the likeliest first: only what was sent from here counts.
+    pub about: Vec<Identity>,
+    /// Name of the server that wrote it, if it says so.
+    pub reporter: Option<String>,
+    /// For each recipient that it failed for: what the server said, in one line.
     pub failed: Vec<String>,
+}
+
+/// Which mail of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Id of the notice.
+    pub notice: Uuid,
+    /// The request it was about, if it was about one.
+    pub request: Option<Uuid>,
+}
+
+impl Incoming {
+    /// Reads one.
+    pub fn read(raw: &[u8]) -> Self {
+        let Some(mail) = MessageParser::default().parse(raw) else { return Self::Other("not a mail") };
+        let status = Status::of(&mail);
+        let failed = match &status {
+            Some(status) if !status.failed.is_empty() => status.failed.clone(),
+            Some(status) if status.is_readable => return Self::NothingFailed,
+            // A status part that says nothing is a report all the same: what is said in words counts, or an alarm.
+            Some(_) if text::is_delay(&mail) => return Self::NothingFailed,
+            Some(_) => text::failed(&mail).unwrap_or_else(|| vec!["the report does not say what failed".to_owned()]),
+            None if is_receipt(&mail) => return Self::Other("a read receipt"),
+            None => match text::failed(&mail) {
+                Some(_) if text::is_delay(&mail) => return Self::NothingFailed,
+                Some(failed) => failed,
+                None if text::is_automatic(&mail) => return Self::Other("an automatic reply"),
+                None => return Self::Other("an answer or another mail"),
+            },
+        };
+        let reporter = status.and_then(|status| status.reporter);
+        Self::Failed(Report { about: identities(&mail, raw), reporter, failed })
+    }
 }
 
 fn is(part: &mail_parser::MessagePart<'_>, kind: &str, subtype: &str) -> bool {
@@ -18,83 +78,69 @@ fn is(part: &mail_parser::MessagePart<'_>, kind: &str, subtype: &str) -> bool {
     })
 }
 
-impl Report {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// A sentence, when it is no notification or does not say which mail it is about.
-    pub fn read(raw: &[u8]) -> Result<Self, &'static str> {
-        let mail = MessageParser::default().parse(raw).ok_or("this is no mail")?;
-        let status = mail.parts.iter().find(|part| is(part, "message", "delivery-status"));
-        let status = status.ok_or("this is no delivery status notification (RFC 3464): a mail of another kind")?;
-        let message_id = original(&mail).ok_or("the notification does not say which mail it is about")?;
-        Ok(Self { message_id, failed: failed(&String::from_utf8_lossy(status.contents())) })
+/// Whether it says that somebody opened a mail (RFC 8098).
+fn is_receipt(mail: &Message<'_>) -> bool {
+    mail.parts.iter().any(|part| is(part, "message", "disposition-notification"))
+}
+
+/// Which mails of ours are named in it: in what came back first, then in what the report answers to and in its words.
+/// Other servers replace the `Message-ID` and keep our own header, or keep the old one under another name.
+fn identities(mail: &Message<'_>, raw: &[u8]) -> Vec<Identity> {
+    let returned = mail.parts.iter().filter(|part| {
+        let names =
+            [("message", "rfc822"), ("message", "global"), ("message", "global-headers"), ("text", "rfc822-headers")];
+        names.iter().any(|(kind, subtype)| is(part, kind, subtype))
+    });
+    let returned = returned.map(|part| match &part.body {
+        PartType::Message(inside) => inside.raw_message(),
+        _ => part.contents(),
+    });
+    let parts = mail.parts.iter().map(mail_parser::MessagePart::contents);
+    let mut found: Vec<Identity> = Vec::new();
+    for bytes in returned.chain(parts).chain([raw]) {
+        for identity in named_in(&String::from_utf8_lossy(bytes)) {
+            if !found.contains(&identity) && found.len() < CANDIDATES {
+                found.push(identity);
+            }
+        }
+    }
+    found
+}
+
+/// Identities in a text: `notice.request`, or `notice` alone in front of an `@` or in our own header.
+fn named_in(text: &str) -> Vec<Identity> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    let mut before = "";
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let word = &rest[start..];
+        let length = word.find(|c: char| !(c.is_ascii_hexdigit() || c == '-' || c == '.')).unwrap_or(word.len());
+        let (word, after) = word.split_at(length);
+        let head = if start > 0 { &rest[..start] } else { before };
+        let is_whole = !head.ends_with(['-', '_']) && !head.ends_with(|c: char| c.is_ascii_alphanumeric());
+        let is_own = after.starts_with('@') || head.to_ascii_lowercase().trim_end().ends_with(OWN_HEADER);
+        if is_whole {
+            found.extend(identity(word.trim_end_matches('.'), is_own));
+        }
+        before = word;
+        rest = after;
+    }
+    found
+}
+
+fn identity(word: &str, is_own: bool) -> Option<Identity> {
+    let uuid = |text: &str| if text.len() == UUID_LENGTH { text.parse::<Uuid>().ok() } else { None };
+    match word.split_once('.') {
+        Some((notice, request)) => Some(Identity { notice: uuid(notice)?, request: Some(uuid(request)?) }),
+        None if is_own => Some(Identity { notice: uuid(word)?, request: None }),
+        None => None,
     }
 }
 
-/// `Message-ID` of the mail that came back: from the mail or its head inside, else from what the report answers to.
-fn original(report: &Message<'_>) -> Option<String> {
-    let inside = report.parts.iter().find_map(|part| match &part.body {
-        PartType::Message(mail) => mail.message_id().map(str::to_owned),
-        _ if is(part, "text", "rfc822-headers") || is(part, "message", "rfc822") => {
-            MessageParser::default().parse(part.contents())?.message_id().map(str::to_owned)
-        }
-        _ => None,
-    });
-    inside.or_else(|| report.in_reply_to().as_text().map(str::to_owned))
-}
-
-/// What is said of each recipient that the mail failed for. The first block is about the mail as a whole.
-fn failed(status: &str) -> Vec<String> {
-    let unfolded = status.replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
-    let blocks = unfolded.split("\n\n");
-    let failed =
-        blocks.filter(|block| field(block, "action").is_some_and(|action| action.eq_ignore_ascii_case("failed")));
-    failed
-        .map(|block| {
-            let said = field(block, "diagnostic-code").map(|said| said.split_once(';').map_or(said, |(_, said)| said));
-            let status = field(block, "status").unwrap_or("5.0.0");
-            let who = field(block, "final-recipient").map_or("", |who| who.split_once(';').map_or(who, |(_, who)| who));
-            let words = format!("{} ({status}, {})", said.unwrap_or("no reason given").trim(), who.trim());
-            words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(400).collect()
-        })
-        .collect()
-}
-
-/// The value of a field in a block.
-fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
-    let fields = block.lines().filter_map(|line| line.split_once(':'));
-    fields.filter(|(found, _)| found.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+/// One line of at most 400 characters.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(400).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Report;
-
-    const POSTFIX: &str = include_str!("../../../../tests/it/bounces/postfix.eml");
-    const EXCHANGE: &str = include_str!("../../../../tests/it/bounces/exchange.eml");
-
-    #[test]
-    fn postfix_sends_the_head_of_the_mail_back() {
-        let report = Report::read(POSTFIX.as_bytes()).unwrap();
-        assert_eq!(report.message_id, "6f1c.NOTICE@fabrikam.example");
-        let said = "550 5.1.1 <kim@contoso.example>: Recipient address rejected: User unknown in virtual mailbox table \
-                    (5.1.1, kim@contoso.example)";
-        assert_eq!(report.failed, [said]);
-    }
-
-    #[test]
-    fn exchange_sends_the_whole_mail_back() {
-        let report = Report::read(EXCHANGE.as_bytes()).unwrap();
-        assert_eq!(report.message_id, "6f1c.NOTICE@fabrikam.example");
-        assert_eq!(report.failed.len(), 1);
-        assert!(report.failed[0].starts_with("550 5.1.10 RESOLVER.ADR.RecipientNotFound"), "{}", report.failed[0]);
-    }
-
-    #[test]
-    fn a_delay_is_no_failure_and_a_letter_no_report() {
-        let delayed = POSTFIX.replace("Action: failed", "Action: delayed");
-        assert!(Report::read(delayed.as_bytes()).unwrap().failed.is_empty());
-        assert!(Report::read(b"Subject: hello\r\n\r\nhello\r\n").is_err());
-    }
-}
+mod tests;

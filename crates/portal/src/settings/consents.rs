@@ -86,7 +86,7 @@ pub(crate) async fn give(State(app): State<App>, viewer: Viewer, Filled(rule): F
         Ok(consent) => {
             let taken = app.store.consents(tenant.id.0).await?;
             if taken.iter().all(|standing| standing.consent.name != consent.name) {
-                let messages = app.store.give_consent(&viewer.person, &consent).await?;
+                let messages = app.store.give_consent(viewer.by(), &consent).await?;
                 return publish(&app, messages).await;
             }
             vec![of_rule(&format!("name: {} is in force already; end it first", consent.name))]
@@ -121,6 +121,6 @@ pub(crate) async fn take_back(State(app): State<App>, viewer: Viewer, Filled(for
     viewer.check(&form.form_token)?;
     own(&app, &viewer).await?;
     let id: Uuid = form.consent.parse().map_err(|_| Fault::Missing)?;
-    let messages = app.store.end_consent(&viewer.person, id).await?;
+    let messages = app.store.end_consent(viewer.by(), id).await?;
     publish(&app, messages).await
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
 use contracts::envelope::Message;
-use contracts::events::{self, Actor, ConsentChanged};
+use contracts::events::{self, Actor, Auth, ConsentChanged};
 use domain::Rules;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
@@ -16,6 +17,7 @@ use super::sentences;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
+use crate::receipts::{self, Happening, Party};
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -24,11 +26,20 @@ type Tx = Transaction<'static, Postgres>;
 pub struct Applied {
     /// Changes by tenant (`None` is the vendor's side), a sentence each.
     pub changes: BTreeMap<Option<String>, Vec<String>>,
+    /// Who hears of the changes of a side although the rows do not name them any more, or not as somebody who decides: the
+    /// approvers and addresses before, and every old and new address of a person that changed. Only sides that were
+    /// there before: nobody is told of what they begin with.
+    told: BTreeMap<Option<String>, Vec<Party>>,
 }
 
 impl Applied {
     fn say(&mut self, tenant: Option<&str>, change: String) {
         self.changes.entry(tenant.map(str::to_owned)).or_default().push(change);
+    }
+
+    /// Notes who else hears of a side's changes.
+    fn tell(&mut self, tenant: Option<&str>, party: Party) {
+        self.told.entry(tenant.map(str::to_owned)).and_modify(|told| told.push(party));
     }
 
     /// How many things changed.
@@ -82,6 +93,10 @@ impl Store {
                 }
             }
         }
+        let managers = receipts::listeners(&mut tx, None).await?;
+        if !managers.is_empty() {
+            applied.told.insert(None, managers);
+        }
         for entry in &directory.vendor.people {
             let roles = entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
             person(&mut tx, &mut applied, entry, None, roles).await?;
@@ -90,34 +105,42 @@ impl Store {
             tenant(&mut tx, &mut applied, entry).await?;
         }
         let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-        let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
-        let mut messages: Vec<Message> = Vec::new();
-        for (tenant, changes) in &applied.changes {
-            // Approvers hear of what changed, not of what they begin with.
-            let changed = changes.iter().any(|change| change.contains(" changed: "));
-            match tenant {
-                Some(name) if changed => {
-                    let id: Uuid =
-                        sqlx::query_scalar(TENANT_ID).bind(name).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-                    messages.extend(
-                        crate::settings::told(&mut tx, id, (by, actor.clone()), changes, now, Vec::new()).await?,
-                    );
-                }
-                _ => {
-                    messages.extend(events::directory_changed(
-                        changes,
-                        &ConsentChanged::default(),
-                        &actor,
-                        tenant.as_deref(),
-                        now,
-                    ));
-                }
-            }
-        }
+        let auth = Auth::of_channel("cli/database");
+        let actor =
+            Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), auth: Some(auth), ..Actor::lockbox() };
+        let messages = announce(&mut tx, &applied, (by, &actor), now).await?;
         changes_outbox(&mut tx, &messages).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok((applied, messages))
     }
+}
+
+/// The events of what changed, and the mails about it: a change by the operator is told like one in the portal.
+async fn announce(
+    tx: &mut Tx,
+    applied: &Applied,
+    (by, actor): (&str, &Actor),
+    now: DateTime<Utc>,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = Vec::new();
+    for (tenant, changes) in &applied.changes {
+        let also = applied.told.get(tenant).cloned();
+        if let (Some(name), Some(also)) = (tenant, &also) {
+            let finding = sqlx::query_scalar(TENANT_ID).bind(name).fetch_one(&mut **tx).await;
+            let id: Uuid = finding.map_err(Error::at("applying the directory"))?;
+            messages.extend(crate::settings::told(tx, id, (by, actor.clone()), changes, now, also.clone()).await?);
+            continue;
+        }
+        let events = events::directory_changed(changes, &ConsentChanged::default(), actor, tenant.as_deref(), now);
+        let event = events.first().map(|event| event.id).unwrap_or_default();
+        messages.extend(events);
+        if let (None, Some(also)) = (tenant, also) {
+            let template = "directory_changed";
+            let happening = Happening { template, changes, by_name: by, actor, subject: None, event, at: now };
+            messages.extend(receipts::mails(tx, None, &happening, also).await?);
+        }
+    }
+    Ok(messages)
 }
 
 const TENANT_BEFORE: &str = "select to_jsonb(t) from tenants t where name = $1";
@@ -144,6 +167,10 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .fetch_optional(&mut **tx)
         .await
         .map_err(Error::at(doing))?;
+    if let Some(before) = &before {
+        let listening = receipts::listeners(tx, Some(id_of(before)?)).await?;
+        applied.told.insert(Some(entry.name.clone()), listening);
+    }
     let after: Value = sqlx::query_scalar(TENANT)
         .bind(Uuid::now_v7())
         .bind(&entry.name)
@@ -258,6 +285,7 @@ const PERSON_BEFORE: &str = "select to_jsonb(p) || jsonb_build_object('roles', (
                              case when service is null then role else role || ' for ' || service end \
                              order by role, service), '[]') from assignments where person = p.id)) \
                              from people p where name = $1";
+const PERSON_ADDRESS: &str = "select display_name, email from people where name = $1";
 const PERSON: &str = "insert into people (id, name, display_name, email, tenant, enabled) values ($1, $2, $3, $4, $5, $6) \
                       on conflict (name) do update set display_name = excluded.display_name, email = excluded.email, \
                       tenant = excluded.tenant, enabled = excluded.enabled returning id";
@@ -278,6 +306,8 @@ async fn person(
         .fetch_optional(&mut **tx)
         .await
         .map_err(Error::at(doing))?;
+    let address = sqlx::query_as(PERSON_ADDRESS).bind(&entry.name).fetch_optional(&mut **tx).await;
+    let address: Option<Party> = address.map_err(Error::at(doing))?;
     let id: Uuid = sqlx::query_scalar(PERSON)
         .bind(Uuid::now_v7())
         .bind(&entry.name)
@@ -294,7 +324,13 @@ async fn person(
     let after: Value =
         sqlx::query_scalar(PERSON_BEFORE).bind(&entry.name).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
     let side = tenant.map(|(_, name)| name);
-    match before.map(|before| sentences::differences(&sentences::PERSON, &before, &after)) {
+    let changes = before.map(|before| sentences::differences(&sentences::PERSON, &before, &after));
+    if changes.as_ref().is_none_or(|changes| !changes.is_empty()) {
+        // The person hears of it at the old address and at the new one.
+        address.into_iter().for_each(|old| applied.tell(side, old));
+        applied.tell(side, (entry.display_name.clone(), entry.email.clone()));
+    }
+    match changes {
         None => applied.say(side, format!("person {} added: {}", entry.name, sentences::person(&after))),
         Some(changes) if changes.is_empty() => {}
         Some(changes) => applied.say(side, format!("person {} changed: {changes}", entry.name)),

@@ -23,6 +23,7 @@ fn mail(template: &str) -> Mail {
         cause: None,
         also_open: None,
         happened_at: DateTime::UNIX_EPOCH,
+        receipt: None,
     }
 }
 
@@ -55,7 +56,7 @@ fn every_mail_of_a_request_has_one_subject_and_says_first_what_happened() {
     let (asked, ended) = (asked.unwrap(), ended.unwrap());
     assert_eq!(asked.subject, ended.subject);
     assert!(asked.subject.ends_with("SR-2026-004711: access to Exchange Online"), "{}", asked.subject);
-    assert_eq!(headline(&asked), "An access request waits for your decision.");
+    assert_eq!(headline(&asked), "An access request needs your decision.");
     assert_eq!(headline(&ended), "Access has ended.");
     assert!(ended.html.find("Access has ended.") < ended.html.find("Hello"), "before everything, for lists of mails");
 }
@@ -71,11 +72,47 @@ fn every_ending_has_words_of_its_own() {
         "ended",
         "expired",
         "withdrawn",
+        "approval_recorded",
+        "report_accepted",
     ];
     let mut headlines: Vec<String> =
         templates.iter().map(|template| headline(&compose(&mail(template), "https://x.example").unwrap())).collect();
     headlines.sort();
     headlines.dedup();
     assert_eq!(headlines.len(), templates.len());
-    assert!(compose(&mail("expired"), "https://x.example").unwrap().text.contains("did not answer"));
+    assert!(compose(&mail("expired"), "https://x.example").unwrap().text.contains("did not decide"));
+}
+
+#[test]
+fn a_receipt_names_channel_and_sign_in_and_what_to_do_if_it_was_not_them() {
+    let receipt = |to_person, channel: &str| contracts::notices::Receipt {
+        person_name: "Alex Novak".to_owned(),
+        to_person,
+        action: "approved for the customer".to_owned(),
+        auth: Some(contracts::events::Auth::of_channel(channel)),
+        event: Uuid::from_u128(3),
+    };
+    let composed = |to_person, channel| {
+        let mail = Mail { receipt: Some(receipt(to_person, channel)), ..mail("approval_recorded") };
+        compose(&mail, "https://x.example").unwrap()
+    };
+    let own = composed(true, "cli/database");
+    for words in [
+        "The audit log records that you approved this request.",
+        "Alex Novak approved for the customer",
+        "Channel: the command line on the vendor's side",
+        "Signed in: no: whoever has the database login can name anybody",
+        "Signed with a passkey: no",
+        "Audit event: 00000000-0000-0000-0000-000000000003",
+        "If this was not you, somebody acted in your name",
+    ] {
+        assert!(own.text.contains(words), "{words} is not in {}", own.text);
+    }
+    assert!(own.html.contains("If this was not you"));
+    let others = composed(false, "portal/oidc").text;
+    assert!(others.contains("Alex Novak approved this request for the customer."), "{others}");
+    assert!(
+        others.contains("Signed in: with the identity provider") && others.contains("ask Alex Novak in person"),
+        "{others}"
+    );
 }

@@ -1,0 +1,184 @@
+//! Receipts: whatever changes who may decide, or is put on a person, is mailed to that person, to everybody who decides on
+//! their side, and to the tenant's notification recipients, in the transaction that writes the event. Nobody who acts in
+//! another's name stays unnoticed by leaving them out.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::Kind;
+use contracts::envelope::{About, Message, message};
+use contracts::events::{Actor, Auth};
+use contracts::notices::{Receipt, Recipient, SettingsMail};
+use domain::Person;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::error::Error;
+
+type Tx = Transaction<'static, Postgres>;
+
+/// Most changes that one mail names; the audit log has all of them.
+const CHANGES: usize = 40;
+/// Most characters of one change in a mail.
+const CHANGE_LIMIT: usize = 500;
+
+const TENANT: &str = "select name, display_name, notice_addresses from tenants where id = $1";
+const APPROVERS: &str = "select distinct p.display_name, p.email from people p \
+                         join current_assignments a on a.person = p.id and a.role = 'approver' \
+                         where p.tenant = $1 and p.enabled order by p.email";
+const MANAGERS: &str = "select distinct p.display_name, p.email from people p \
+                        join assignments a on a.person = p.id and a.role = 'manager' \
+                        where p.tenant is null and p.enabled order by p.email";
+const PERSON: &str = "select display_name, email, tenant from people where id = $1";
+const PERSON_NAMED: &str = "select display_name, email, tenant from people where name = $1";
+
+/// A person who changes something, and how it is known that it is they: `portal/oidc`.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    /// Who.
+    pub person: &'a Person,
+    /// How they reached Lockbox.
+    pub channel: &'a str,
+}
+
+impl By<'_> {
+    /// The same for an event.
+    pub fn actor(&self) -> Actor {
+        Actor::person(self.person).known_by(Some(Auth::of_channel(self.channel)))
+    }
+}
+
+/// Somebody with an address: name for people, and e-mail address.
+pub(crate) type Party = (String, String);
+
+/// A person on whom something is put.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Subject {
+    pub display_name: String,
+    pub email: String,
+    pub tenant: Option<Uuid>,
+}
+
+/// The person of an id.
+pub(crate) async fn subject(tx: &mut Tx, id: Uuid) -> Result<Option<Subject>, Error> {
+    let reading = sqlx::query_as(PERSON).bind(id).fetch_optional(&mut **tx).await;
+    reading.map_err(Error::at("reading who gets a receipt"))
+}
+
+/// The person of a short name.
+pub(crate) async fn subject_named(tx: &mut Tx, name: &str) -> Result<Option<Subject>, Error> {
+    let reading = sqlx::query_as(PERSON_NAMED).bind(name).fetch_optional(&mut **tx).await;
+    reading.map_err(Error::at("reading who gets a receipt"))
+}
+
+/// Something that is written to the audit log, and is to be mailed.
+pub(crate) struct Happening<'a> {
+    /// What the mail says: `settings_changed`, `token_added`…
+    pub template: &'static str,
+    /// What changed, a sentence each.
+    pub changes: &'a [String],
+    /// Name for people of who did it.
+    pub by_name: &'a str,
+    /// Who did it, with how that is known.
+    pub actor: &'a Actor,
+    /// On whom it is put, where that is not whoever did it.
+    pub subject: Option<&'a Subject>,
+    /// The event that says so.
+    pub event: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Everybody who hears of changes on a side now: those who decide there, and a tenant's notification recipients.
+pub(crate) async fn listeners(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<Party>, Error> {
+    let doing = "reading who gets a receipt";
+    let Some(tenant) = tenant else {
+        return sqlx::query_as(MANAGERS).fetch_all(&mut **tx).await.map_err(Error::at(doing));
+    };
+    let mut found: Vec<Party> =
+        sqlx::query_as(APPROVERS).bind(tenant).fetch_all(&mut **tx).await.map_err(Error::at(doing))?;
+    let (_, _, addresses): (String, String, Vec<String>) =
+        sqlx::query_as(TENANT).bind(tenant).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    found.extend(addresses.into_iter().map(|address| (String::new(), address)));
+    Ok(found)
+}
+
+/// The mails about something that happened on a side, to everybody who hears of it now and to `also`, who did before.
+pub(crate) async fn mails(
+    tx: &mut Tx,
+    tenant: Option<Uuid>,
+    happening: &Happening<'_>,
+    also: Vec<Party>,
+) -> Result<Vec<Message>, Error> {
+    let mut listeners = listeners(tx, tenant).await?;
+    let acting = match happening.actor.id {
+        Some(id) => subject(tx, id).await?,
+        None => None,
+    };
+    let subject = happening.subject.or(acting.as_ref());
+    listeners.extend(also);
+    listeners.extend(subject.map(|subject| (subject.display_name.clone(), subject.email.clone())));
+    // An address with a name counts for more than the bare address.
+    let mut by_address: BTreeMap<String, Party> = BTreeMap::new();
+    for party in listeners {
+        let known = by_address.entry(party.1.to_lowercase()).or_insert_with(|| party.clone());
+        if known.0.is_empty() {
+            *known = party;
+        }
+    }
+    let named: Option<(String, String, Vec<String>)> = match tenant {
+        Some(tenant) => {
+            let reading = sqlx::query_as(TENANT).bind(tenant).fetch_one(&mut **tx).await;
+            Some(reading.map_err(Error::at("reading a tenant's name"))?)
+        }
+        None => None,
+    };
+    let changes = shortened(happening.changes);
+    let mail = |(name, address): Party| SettingsMail {
+        notice: Uuid::now_v7(),
+        template: happening.template.to_owned(),
+        tenant: named.as_ref().map(|(name, _, _)| name.clone()),
+        tenant_name: named.as_ref().map(|(_, display_name, _)| display_name.clone()),
+        changes: changes.clone(),
+        by_name: happening.by_name.to_owned(),
+        receipt: Receipt {
+            person_name: subject.map_or(happening.by_name, |subject| &subject.display_name).to_owned(),
+            to_person: subject.is_some_and(|subject| subject.email.eq_ignore_ascii_case(&address)),
+            action: String::new(),
+            auth: happening.actor.auth.clone(),
+            event: happening.event,
+        },
+        recipient: Recipient { name, address },
+        happened_at: happening.at,
+    };
+    let about = || About {
+        tenant: named.as_ref().map(|(name, _, _)| name.clone()),
+        cause: Some(happening.event.to_string()),
+        ..About::default()
+    };
+    Ok(by_address.into_values().map(|party| message(Kind::SettingsMail, happening.at, about(), &mail(party))).collect())
+}
+
+/// As many changes as a mail holds.
+fn shortened(changes: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> =
+        changes.iter().take(CHANGES).map(|change| change.chars().take(CHANGE_LIMIT).collect()).collect();
+    if changes.len() > CHANGES {
+        kept.push(format!("{} more changes are in the audit log", changes.len() - CHANGES));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_mail_names_as_many_changes_as_it_holds_and_says_how_many_more_there_are() {
+        let many: Vec<String> = (0..200).map(|number| format!("{number}{}", "x".repeat(9000))).collect();
+        let kept = shortened(&many);
+        assert_eq!((kept.len(), kept[40].as_str()), (41, "160 more changes are in the audit log"));
+        assert!(kept.iter().map(String::len).sum::<usize>() < 32_000, "a message holds 64 KiB");
+        assert_eq!(shortened(&many[..1]).len(), 1);
+    }
+}
