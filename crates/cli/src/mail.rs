@@ -16,11 +16,11 @@ use workers::mail::Mailer;
 use workers::settle::Outcome;
 
 use super::clicks::publish;
+use report::{Identity, Incoming, Report};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{data, line};
 use runtime::serve::open_store;
-use report::{Identity, Incoming, Report};
 
 /// Longest mail that is read, in bytes: a report holds the mail it is about, and ours are short.
 const LIMIT_BYTES: u64 = 1024 * 1024;
