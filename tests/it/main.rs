@@ -63,6 +63,7 @@ mod target_files;
 mod target_links;
 mod target_mailbox;
 mod target_postgres;
+mod target_postgres_login;
 mod target_servers;
 mod target_webdav;
 mod time;

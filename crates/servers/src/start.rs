@@ -122,7 +122,7 @@ impl Servers {
 }
 
 /// A folder that the servers' user gets to.
-fn reachable(folder: &Path, run_as: RunAs, progress: &Progress) -> PathBuf {
+pub(crate) fn reachable(folder: &Path, run_as: RunAs, progress: &Progress) -> PathBuf {
     if run_as.reaches(folder) {
         return folder.to_owned();
     }

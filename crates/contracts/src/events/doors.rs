@@ -42,6 +42,10 @@ pub struct DoorStep {
     /// `access.failed`: whether the end is unconfirmed for more than a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,
+    /// `access.opened`: what the engineer can do at the target beyond the request, through rights that the target gives to
+    /// everybody; a phrase each that follows "the engineer can".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_rights: Vec<String>,
     /// `access.closed`: how access ended, moment by moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -82,9 +86,13 @@ impl Receipt {
 /// Writes the event of a door's step; `door` is where it stands after it.
 pub fn door(content: &Content, connector: &str, door: &Door, event: &DoorEvent, at: DateTime<Utc>) -> Message {
     let (kind, error, alarm) = match event {
-        DoorEvent::Opened => (Kind::AccessOpened, None, None),
+        DoorEvent::Opened { .. } => (Kind::AccessOpened, None, None),
         DoorEvent::Closed => (Kind::AccessClosed, None, None),
         DoorEvent::Failed { problem, alarm } => (Kind::AccessFailed, Some(problem.clone()), Some(*alarm)),
+    };
+    let extra_rights = match event {
+        DoorEvent::Opened { extra_rights } => extra_rights.clone(),
+        DoorEvent::Closed | DoorEvent::Failed { .. } => Vec::new(),
     };
     let request = content.request.0;
     let data = DoorStep {
@@ -102,6 +110,7 @@ pub fn door(content: &Content, connector: &str, door: &Door, event: &DoorEvent, 
         error,
         alarm,
         receipt: Receipt::of(door),
+        extra_rights,
         actor: Actor::lockbox(),
     };
     let about = About { tenant: Some(content.tenant_name.clone()), request: Some(request), ..About::default() };
