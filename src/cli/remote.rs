@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::show::{envelope_text, print, short_type, state_text};
 use crate::configuration::Settings;
 use crate::outcome::Failure;
-use crate::output::{Format, Listing, line};
+use crate::output::{Format, Listing, line, said};
 
 /// Longer than the portal waits for what became of a command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -169,7 +169,6 @@ impl Remote {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let rows = found.iter().map(|event| {
             let data = &event["data"];
-            let said = ["comment", "reason", "message", "cause"].iter().filter_map(|name| data[*name].as_str());
             let who = data["actor"]["name"].as_str().or_else(|| data["actor"]["kind"].as_str()).unwrap_or("-");
             vec![
                 text(&event["time"]),
@@ -177,7 +176,7 @@ impl Remote {
                 text(&event["tenant"]),
                 text(&data["service_request"]),
                 who.to_owned(),
-                said.collect::<Vec<_>>().join("; "),
+                said(data),
                 text(&event["correlationid"]),
             ]
         });
