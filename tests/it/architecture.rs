@@ -5,11 +5,12 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← lockbox; servers and tlog stand beside.
+/// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← lockbox; servers and tlog stand beside. The
+/// store asks evidence, which is pure, whether a verifier would accept an entry.
 const EDGES: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("contracts", &["domain"]),
-    ("store", &["contracts", "domain", "tlog"]),
+    ("store", &["contracts", "domain", "evidence", "tlog"]),
     ("broker", &[]),
     ("connectors", &[]),
     ("servers", &[]),
