@@ -10,8 +10,11 @@ import argparse
 import base64
 import binascii
 import datetime
+import email
 import functools
 import hashlib
+import html
+import ipaddress
 import json
 import os
 import re
@@ -245,20 +248,46 @@ class Note:
         return self.checkpoint, None
 
 
+DASH = "\u2014 "
+BLOB = re.compile("[A-Za-z0-9+/=]+")
+
+
 def notes_in(text):
-    """Signed checkpoints in a mail, quoted or not."""
+    """Signed checkpoints in a text, quoted or not, with signature lines that a mail program may have folded."""
     lines = [line.lstrip("> \t|").rstrip() for line in text.splitlines()]
-    found = []
-    for place, line in enumerate(lines):
-        if line.startswith("\u2014 ") and place >= 4 and not lines[place - 1].startswith("\u2014 "):
-            end = place
-            while end < len(lines) and lines[end].startswith("\u2014 "):
-                end += 1
-            try:
-                found.append(Note("\n".join(lines[place - 4:end]) + "\n"))
-            except Malformed:
-                pass
+    found, place = [], 4
+    while place < len(lines):
+        if not lines[place].startswith(DASH) or lines[place - 1].startswith(DASH):
+            place += 1
+            continue
+        note = lines[place - 4:place]
+        while place < len(lines) and lines[place].startswith(DASH):
+            line, place = lines[place], place + 1
+            # The blob of an Ed25519 signature or cosignature ends with padding.
+            while not line.endswith("=") and place < len(lines) and BLOB.fullmatch(lines[place]):
+                line += ("" if " " in line[len(DASH):] else " ") + lines[place]
+                place += 1
+            note.append(line)
+        try:
+            found.append(Note("\n".join(note) + "\n"))
+        except Malformed:
+            pass
     return found
+
+
+def notes_of(path):
+    """Signed checkpoints in a file: a text, or a mail as it was saved."""
+    with open(path, "rb") as file:
+        data = file.read()
+    plain, rich = [], []
+    for part in email.message_from_bytes(data).walk():
+        if part.get_content_maintype() == "text":
+            text = (part.get_payload(decode=True) or b"").decode("utf-8", "replace")
+            if part.get_content_subtype() == "html":
+                rich += notes_in(html.unescape(re.sub("<[^>]*>", "", re.sub("<br[^>]*>(\r?\n)?", "\n", text))).replace("\u00a0", " "))
+            else:
+                plain += notes_in(text)
+    return plain or rich or notes_in(data.decode("utf-8", "replace"))
 
 
 # -- Files ------------------------------------------------------------------------------------------------------------
@@ -315,7 +344,7 @@ def read_bundle(path):
 
 # -- Entries ----------------------------------------------------------------------------------------------------------
 
-ENTRY = re.compile(rb'\{"event":(.*),"log":"([^"\\]*)","prev":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,18}),"v":([01])\}', re.S)
+ENTRY = re.compile(rb'\{"event":(.*),"log":"([^"\\]*)","prev":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,18}),"v":(1)\}', re.S)
 
 
 def _refuse(_):
@@ -373,6 +402,14 @@ def moment(text):
     except ValueError:
         return None
     return (at.days * 86400 + at.seconds) * 1000000 + int((match.group(7) or "").ljust(6, "0"))
+
+
+def key_in(data, name):
+    """The public key that an event names; None when it names none."""
+    try:
+        return Key(data[name]) if isinstance(data.get(name), str) else None
+    except (Malformed, ValueError):
+        return None
 
 
 def kind_of(document):
@@ -637,22 +674,88 @@ def csv_line(index, document, data):
     return ",".join(out) + "\r\n"
 
 
+OCSF_ACTIVITIES = {
+    "access.granted": (3005, 1), "access.ended": (3005, 2), "request.refused": (6003, 1), "decision.refused": (6003, 3),
+    "request.submitted": (3004, 1), "token.added": (3004, 1), "notice.sent": (3004, 1), "token.revoked": (3004, 4),
+    "access.orphan_removed": (3004, 4), "texts.erased": (3004, 4), "passkey.added": (3004, 6), "passkey.removed": (3004, 7),
+    "access.opened": (3004, 10), "access.closed": (3004, 11),
+}
+OCSF_METHODS = {
+    "POST": 1, "PUT": 1, "COPY": 1, "MKCOL": 1, "GET": 2, "HEAD": 2, "OPTIONS": 2, "PROPFIND": 2, "REPORT": 2, "SEARCH": 2,
+    "PATCH": 3, "PROPPATCH": 3, "MOVE": 3, "LOCK": 3, "UNLOCK": 3, "DELETE": 4,
+}
+OCSF_MAPPED = {"actor", "allowed", "code", "count", "error", "first_at", "last_at", "message", "method", "requester", "service", "source"}
+
+
+def is_address(text):
+    if "%" in text or (":" in text and "." in text):
+        return False
+    try:
+        return str(ipaddress.ip_address(text)) == text
+    except ValueError:
+        return False
+
+
+def is_whole(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def ocsf_line(origin, index, raw, document, data):
+    def first(*names):
+        return next((data[name] for name in names if isinstance(data.get(name), str)), None)
+
+    def but_none(**members):
+        return {name: value for name, value in members.items() if value is not None}
+
     kind = kind_of(document)
-    class_uid, activity = {"access.granted": (3005, 1), "access.ended": (3005, 2), "request.submitted": (3004, 1)}.get(kind, (3004, 3))
-    refused = kind.endswith(".refused") or kind.endswith(".failed") or kind == "message.parked"
     actor = data.get("actor") if isinstance(data.get("actor"), dict) else {}
-    request = document.get("correlationid")
-    return canonical({
-        "activity_id": activity, "category_uid": 3, "class_uid": class_uid, "message": kind,
-        "actor": {"user": {"name": who_of(data) if who_of(data) is not None else "unknown", "uid": actor.get("id")}},
-        "entity": {"name": data.get("resource"), "type": data.get("service"), "uid": request if isinstance(request, str) else None},
-        "metadata": {"log_name": origin, "product": {"name": "Lockbox", "vendor_name": "Lockbox"}, "sequence": index,
-                     "uid": document["id"], "version": "1.3.0"},
-        "privileges": [data.get("service")], "raw_data": raw, "severity_id": 2 if refused else 1,
-        "status_id": 2 if refused else 1, "time": moment(document["time"]) // 1000,
-        "type_uid": class_uid * 100 + activity, "user": {"name": data.get("requester")},
-    }) + "\n"
+    string = lambda value: value if isinstance(value, str) else None
+    request, uid = string(document.get("correlationid")), document["id"]
+    class_uid, activity = OCSF_ACTIVITIES.get(kind, (3004, 3))
+    if kind == "access.used":
+        class_uid, activity = 6003, OCSF_METHODS.get(string(data.get("method")), 99)
+    failed = kind.endswith(".failed") or kind == "message.parked"
+    refused = failed or kind.endswith(".refused") or (kind == "access.used" and data.get("allowed") is False)
+    who = who_of(data)
+    user = but_none(full_name=string(actor.get("display_name")), name=who if isinstance(who, str) else "unknown", uid=string(actor.get("id")))
+    rest = {name: value for name, value in data.items() if name not in OCSF_MAPPED and value is not None}
+    detail = first("message")
+    made = but_none(
+        activity_id=activity, actor={"app_name": "Lockbox"} if actor.get("kind") == "lockbox" else {"user": user},
+        category_uid=class_uid // 1000, class_uid=class_uid, message=kind, raw_data=raw,
+        metadata=but_none(
+            correlation_uid=request, event_code=kind, log_name=origin, product={"name": "Lockbox", "vendor_name": "Lockbox"},
+            profiles=["host"] if class_uid // 1000 == 3 else None, sequence=index,
+            tenant_uid=string(document.get("tenant")), uid=uid, version="1.3.0"),
+        severity_id=3 if failed or kind == "access.orphan_removed" else 2 if refused else 1,
+        status_code=first("code"), status_detail=detail if detail is not None else first("error"),
+        status_id=2 if refused else 1, time=moment(document["time"]) // 1000, type_uid=class_uid * 100 + activity,
+        unmapped=rest or None)
+    if class_uid == 3005:
+        made["privileges"] = [data["service"] if first("service") is not None else "access"]
+        made["resource"] = but_none(name=first("resource"), type=first("service"), uid=request if request is not None else uid)
+        made["user"] = {"name": data["requester"] if first("requester") is not None else "unknown"}
+    elif class_uid == 6003:
+        operation = first("method", "command")
+        operation = "unknown" if operation is None else operation
+        auth = actor.get("auth") if isinstance(actor.get("auth"), dict) else {}
+        source, method = first("source"), string(auth.get("method"))
+        if source:
+            made["src_endpoint"] = {"ip": source} if is_address(source) else {"name": source}
+        else:
+            made["src_endpoint"] = {"svc_name": "unknown" if method is None else method}
+        millis = lambda name: None if moment(data.get(name)) is None else moment(data.get(name)) // 1000
+        made["api"] = {"operation": operation, "service": {"name": "gate" if kind == "access.used" else "commands"}}
+        made.update(but_none(
+            activity_name=operation if activity == 99 else None, count=data.get("count") if is_whole(data.get("count")) else None,
+            end_time=millis("last_at"), resources=None if first("resource") is None else [{"name": first("resource")}],
+            start_time=millis("first_at")))
+    else:
+        entity_uid = first("request", "parked", "notice", "credential", "grant")
+        made["entity"] = but_none(
+            name=first("service_request", "recipient", "log", "person", "note"), type=kind.split(".")[0],
+            uid=uid if entity_uid is None else entity_uid)
+    return canonical(made) + "\n"
 
 
 # -- The examination --------------------------------------------------------------------------------------------------
@@ -825,11 +928,11 @@ class Examination:
         self.newest = at if self.newest is None else max(self.newest, at)
         data = document.get("data") if isinstance(document.get("data"), dict) else {}
         if kind == "log.key_changed":
-            try:
-                previous = Key(data["previous"]) if isinstance(data.get("previous"), str) else None
-                self.key_changes.append((index, Key(data["key"]), previous))
-            except (Malformed, KeyError, TypeError, AttributeError):
+            key, previous = key_in(data, "key"), key_in(data, "previous")
+            if key is None:
                 self.find(RULE, "a change of the log's key names no key", index, document)
+            else:
+                self.key_changes.append((index, key, previous))
         name = document.get("correlationid") if isinstance(document.get("correlationid"), str) else ""
         version = document.get("subjectversion")
         version = version if isinstance(version, int) and not isinstance(version, bool) else None
@@ -1064,8 +1167,7 @@ def batch(path):
             bundle, key, *held = line.rstrip("\n").split("\t")
             notes = []
             for name in held:
-                with open(name, encoding="utf-8") as mail:
-                    notes += [(name, note) for note in notes_in(mail.read())]
+                notes += [(name, note) for note in notes_of(name)]
             print("%s\t%d" % (bundle, verify(bundle, [Key(key)], notes).code()))
 
 
@@ -1088,8 +1190,7 @@ def main():
     except Malformed:
         parser.error("a key has the form name+id+base64")
     for name in given.checkpoint:
-        with open(name, encoding="utf-8", errors="replace") as mail:
-            notes = notes_in(mail.read())
+        notes = notes_of(name)
         if not notes:
             parser.error("no checkpoint is in %s" % name)
         held += [(name, note) for note in notes]

@@ -6,11 +6,12 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← runtime ← operations ←
-/// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside.
+/// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside. The store asks evidence, which
+/// is pure, whether a verifier would accept an entry.
 const EDGES: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contracts", &["domain"]),
-    ("store", &["contracts", "domain", "tlog"]),
+    ("store", &["contracts", "domain", "evidence", "tlog"]),
     ("broker", &[]),
     ("connectors", &[]),
     ("servers", &[]),

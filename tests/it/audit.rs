@@ -3,6 +3,8 @@
 use std::process::Command;
 
 use contracts::Kind;
+use contracts::envelope::{About, message};
+use contracts::events::{Actor, NoticeResult};
 use domain::Verdict::Approve;
 use store::audit::AuditFilter;
 
@@ -184,6 +186,30 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     let (code, _, err) = run(&bad);
     assert_eq!(code, 4);
     assert!(err.contains("reason.text"), "{err}");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_for_mail_that_failed_names_the_address_and_the_reason() {
+    let lockbox = Lockbox::without_roles().await;
+    let data = NoticeResult {
+        request: None,
+        service_request: None,
+        notice: uuid::Uuid::now_v7(),
+        template: "ended".into(),
+        recipient: "kim@contoso.example".into(),
+        mail_message_id: "<1@fabrikam.example>".into(),
+        attempts: 9,
+        error: Some("550 5.1.1 user unknown".into()),
+        actor: Actor::lockbox(),
+    };
+    let now = lockbox.store.clock().await.unwrap();
+    let body = message(Kind::NoticeFailed, now, About::default(), &data).body;
+    let events = [(contracts::events::index(&body).unwrap(), body.as_slice())];
+    lockbox.store.append(&events, Vec::new(), store::Changes::default()).await.unwrap();
+    let (code, out, err) = lockbox_command(&lockbox, &["audit", "search", "--type", "notice.failed"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("kim@contoso.example") && out.contains("user unknown"), "{out}");
     lockbox.finish().await;
 }
 

@@ -281,7 +281,7 @@ fn door_events(content: &Content, at: DateTime<Utc>) -> Vec<Message> {
         actor: Actor::lockbox(),
     };
     vec![
-        events::door(content, "webhook", &door, &DoorEvent::Opened, at),
+        events::door(content, "webhook", &door, &DoorEvent::Opened { extra_rights: vec!["read hr.pay".into()] }, at),
         events::door(content, "webhook", &door, &failed, at),
         events::door(content, "webhook", &closed, &DoorEvent::Closed, at),
         events::orphan_removed(&orphan, None, at),

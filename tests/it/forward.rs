@@ -1,5 +1,6 @@
 //! The record goes on to other systems: in order, at least once whatever the other end does, and only to whom it should.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ use crate::harness::{Lockbox, eventually};
 use crate::log::record;
 
 /// A certificate for `localhost` with its key, and the file that makes it trusted.
-fn certificate(folder: &Path) -> (Arc<ServerConfig>, PathBuf) {
+pub fn certificate(folder: &Path) -> (Arc<ServerConfig>, PathBuf) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let path = folder.join("ca.pem");
     std::fs::write(&path, own.cert.pem()).unwrap();
@@ -39,8 +40,8 @@ fn certificate(folder: &Path) -> (Arc<ServerConfig>, PathBuf) {
 
 /// A receiver of syslog over TLS, and what it has read.
 #[derive(Clone, Default)]
-struct Receiver {
-    messages: Arc<Mutex<Vec<String>>>,
+pub struct Receiver {
+    pub messages: Arc<Mutex<Vec<String>>>,
     /// Connections that end after so many messages, without a word.
     drops: Arc<AtomicUsize>,
 }
@@ -49,7 +50,7 @@ struct Receiver {
 const READ_BEFORE_DROP: usize = 4;
 
 impl Receiver {
-    async fn open(config: Arc<ServerConfig>) -> (Self, String) {
+    pub async fn open(config: Arc<ServerConfig>) -> (Self, String) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let to = format!("syslog+tls://localhost:{}", listener.local_addr().unwrap().port());
         let (receiver, acceptor) = (Self::default(), TlsAcceptor::from(config));
@@ -101,11 +102,11 @@ async fn frame(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
     Some(String::from_utf8(message).unwrap())
 }
 
-fn parameter<'a>(message: &'a str, name: &str) -> &'a str {
+pub fn parameter<'a>(message: &'a str, name: &str) -> &'a str {
     message.split_once(&format!(" {name}=\"")).unwrap().1.split_once('"').unwrap().0
 }
 
-async fn forward(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
+pub async fn forward(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
     let done = tokio::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
         .args(["audit", "forward", "--once"])
         .args(arguments)
@@ -125,7 +126,7 @@ async fn recorded(count: usize) -> Lockbox {
 }
 
 /// Waits until everything has its place; answers with Contoso's entries.
-async fn placed(lockbox: &Lockbox) -> u64 {
+pub async fn placed(lockbox: &Lockbox) -> u64 {
     eventually("everything has its place", async || {
         let log = lockbox.store.completeness(Some("contoso")).await.unwrap();
         (log.waiting == 0).then(|| u64::try_from(log.entries).unwrap())
@@ -212,9 +213,11 @@ async fn nothing_is_sent_to_an_end_with_a_certificate_that_nobody_trusts_and_one
 
 /// A collector: what it answers next, and what it took.
 #[derive(Clone, Default)]
-struct Collector {
+pub struct Collector {
+    /// Logs it refuses, and how.
+    pub refuses: Arc<Mutex<HashMap<String, StatusCode>>>,
     answers: Arc<Mutex<Vec<StatusCode>>>,
-    taken: Arc<Mutex<Vec<Value>>>,
+    pub taken: Arc<Mutex<Vec<Value>>>,
 }
 
 async fn collect(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
@@ -225,6 +228,10 @@ async fn collect(State(collector): State<Collector>, headers: HeaderMap, body: B
         return (answer, "");
     }
     let documents: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    let log = documents[0]["metadata"]["log_name"].as_str().unwrap();
+    if let Some(answer) = collector.refuses.lock().unwrap().get(log) {
+        return (*answer, "");
+    }
     if documents.len() > 20 {
         return (StatusCode::PAYLOAD_TOO_LARGE, "");
     }
@@ -233,7 +240,7 @@ async fn collect(State(collector): State<Collector>, headers: HeaderMap, body: B
 }
 
 /// Serves the collector over TLS.
-async fn serve(collector: &Collector, config: Arc<ServerConfig>) -> String {
+pub async fn serve(collector: &Collector, config: Arc<ServerConfig>) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = format!("https://localhost:{}/ocsf", listener.local_addr().unwrap().port());
     let acceptor = TlsAcceptor::from(config);

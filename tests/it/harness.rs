@@ -241,6 +241,11 @@ impl Lockbox {
         self.health.parts().into_iter().filter_map(|(part, state)| Some((part, state.err()?))).collect()
     }
 
+    /// What a part that does its work says somebody must look at.
+    pub fn warnings(&self) -> std::collections::BTreeMap<&'static str, String> {
+        self.health.warnings()
+    }
+
     /// Ends the work and takes everything away.
     pub async fn finish(self) {
         self.stop.cancel();

@@ -128,7 +128,9 @@ async fn sequencers_that_all_believe_to_be_alone_and_die_in_the_middle_neither_f
             for turn in 0_u64.. {
                 // Cut off at any await, as a killed process is, again and again.
                 let cut = Duration::from_micros((number * 7919 + turn * 15_431) % 150_000);
-                if let Ok(Ok(Turn::Done { placed: 0, held: 0 })) = tokio::time::timeout(cut, sequencer.turn(40)).await {
+                if let Ok(Ok(Turn::Done { placed: 0, held: 0, quarantined: 0 })) =
+                    tokio::time::timeout(cut, sequencer.turn(40)).await
+                {
                     return;
                 }
             }
@@ -172,7 +174,7 @@ async fn a_step_waits_for_the_one_before_and_two_events_never_claim_the_same() {
     };
     let mut sequencer = Sequencer::new(lockbox.store.clone(), AUTHORITY);
     append(&step(2)).await.unwrap();
-    assert_eq!(sequencer.turn(100).await.unwrap(), Turn::Done { placed: 0, held: 1 });
+    assert_eq!(sequencer.turn(100).await.unwrap(), Turn::Done { placed: 0, held: 1, quarantined: 0 });
     append(&step(1)).await.unwrap();
     eventually("both are placed", async || {
         sequencer.turn(100).await.unwrap();
@@ -283,7 +285,7 @@ async fn each_group_of_rights_does_its_own_work_and_no_other() {
     let mut placing = Sequencer::new(sequencer.clone(), AUTHORITY);
     placing.beat(0.0).await.unwrap();
     eventually("all is placed", async || {
-        (placing.turn(100).await.unwrap() == Turn::Done { placed: 0, held: 0 }).then_some(())
+        (placing.turn(100).await.unwrap() == Turn::Done { placed: 0, held: 0, quarantined: 0 }).then_some(())
     })
     .await;
     check(&lockbox, Some("contoso")).await;

@@ -1,7 +1,9 @@
 //! Integration tests: roles in this process, real Postgres and RabbitMQ, a database and a name prefix per test.
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
 
+mod admission;
 mod alarms;
+mod any_event;
 mod api;
 mod architecture;
 mod audit;
@@ -28,6 +30,7 @@ mod exports;
 mod forms;
 mod forms_kept;
 mod forward;
+mod forward_logs;
 mod gate;
 mod gate_proxies;
 mod gate_tokens;
@@ -41,9 +44,11 @@ mod journeys;
 mod live;
 mod live_browser;
 mod log;
+mod mail_checkpoints;
 mod mail_links;
 mod mail_server;
 mod narrow;
+mod ocsf;
 mod pages;
 mod pages_rights;
 mod passkeys;
@@ -52,6 +57,7 @@ mod person;
 mod proof;
 mod race;
 mod receipts;
+mod receivers;
 mod redelivery;
 mod remote;
 mod retention;
@@ -64,6 +70,7 @@ mod target_files;
 mod target_links;
 mod target_mailbox;
 mod target_postgres;
+mod target_postgres_login;
 mod target_servers;
 mod target_webdav;
 mod time;

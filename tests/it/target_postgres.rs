@@ -11,7 +11,7 @@ use crate::harness::eventually;
 use crate::target_servers::database;
 
 /// Robin's access to Contoso's sales for this long.
-fn order(seconds: i64) -> Order {
+pub fn order(seconds: i64) -> Order {
     Order {
         grant: Uuid::now_v7(),
         tenant: "contoso".into(),
@@ -23,7 +23,7 @@ fn order(seconds: i64) -> Order {
     }
 }
 
-async fn enter(url: &str, order: &Order, password: &str) -> Result<PgConnection, sqlx::Error> {
+pub async fn enter(url: &str, order: &Order, password: &str) -> Result<PgConnection, sqlx::Error> {
     let base: PgConnectOptions = url.parse().unwrap();
     base.username(&connectors::login(order.grant)).password(password).connect().await
 }

@@ -254,7 +254,13 @@ pub async fn database(name: &str) -> (Servers, PgPool) {
     })
     .await
     .unwrap();
-    let admin = PgPoolOptions::new().max_connections(2).connect(servers.database_url()).await.unwrap();
+    let admin = prepare(servers.database_url()).await;
+    (servers, admin)
+}
+
+/// Makes the schemas and the rules of such a Postgres; answers with its owner's connections.
+pub async fn prepare(url: &str) -> PgPool {
+    let admin = PgPoolOptions::new().max_connections(2).connect(url).await.unwrap();
     sqlx::raw_sql(
         "create schema sales; create table sales.orders as select 1 as id; create schema hr; create table hr.pay as select 2 as id; \
          create table rules (line text)",
@@ -266,5 +272,5 @@ pub async fn database(name: &str) -> (Servers, PgPool) {
     let passwords = "host all lockbox 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
     std::fs::write(&rules, passwords).unwrap();
     sqlx::query("select pg_reload_conf()").execute(&admin).await.unwrap();
-    (servers, admin)
+    admin
 }

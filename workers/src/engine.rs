@@ -233,7 +233,7 @@ impl<R: Role> Engine<R> {
             return;
         }
         if let Some(at) = received.envelope.time {
-            let lag = (snapshot.now - at).to_std().unwrap_or_default();
+            let lag = (snapshot.now - *at).to_std().unwrap_or_default();
             metrics::histogram!("lockbox_queue_lag_seconds", "role" => self.role.name().as_str())
                 .record(lag.as_secs_f64());
         }

@@ -7,12 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    warnings: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 impl Health {
     /// Notes how a part is.
     pub fn set(&self, part: &'static str, state: Result<(), String>) {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
+    }
+
+    /// Notes what somebody must look at although the part does its work; `None` when there is nothing any more.
+    pub fn warn(&self, part: &'static str, warning: Option<String>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        match warning {
+            Some(warning) => drop(warnings.insert(part, warning)),
+            None => drop(warnings.remove(part)),
+        }
+    }
+
+    /// What somebody must look at.
+    pub fn warnings(&self) -> BTreeMap<&'static str, String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All parts.

@@ -51,7 +51,7 @@ impl Role for Notification {
         let snapshot = &*world.snapshot;
         let Some(request) = snapshot.requests.get(&step.request) else { return };
         let Some(tenant) = snapshot.tenants.get(&request.content.tenant_name) else { return };
-        let happened_at = received.envelope.time.unwrap_or(snapshot.now);
+        let happened_at = received.envelope.time.map_or(snapshot.now, DateTime::from);
         // An address gets one mail about one event: the first that it is named for.
         let mut told: Vec<String> = Vec::new();
         let mut mails: Vec<Mail> = Vec::new();
@@ -272,9 +272,9 @@ fn mail(
             .person(content.requester)
             .map_or_else(|| content.requester_name.clone(), |person| person.display_name.clone()),
         duration_seconds: content.duration_seconds,
-        decide_by: particulars.decide_by.or(particulars.review_by).or(particulars.deadline),
-        access_from: particulars.access_from,
-        access_until: particulars.access_until,
+        decide_by: particulars.decide_by.or(particulars.review_by).or(particulars.deadline).map(DateTime::from),
+        access_from: particulars.access_from.map(DateTime::from),
+        access_until: particulars.access_until.map(DateTime::from),
         cause: particulars.cause.clone().or_else(|| particulars.stage.clone()),
         also_open: Some(received.kind)
             .filter(|kind| *kind == Kind::AccessEnded)

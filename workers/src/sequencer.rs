@@ -40,9 +40,12 @@ async fn session(around: &Surroundings, authority: &str) -> Result<(), SessionEr
             upkeep = Some(Instant::now());
         }
         let pause = match sequencer.turn(BATCH_LIMIT).await {
-            Ok(Turn::Done { placed, held }) => {
+            Ok(Turn::Done { placed, held, quarantined }) => {
                 metrics::counter!("lockbox_audit_placed_total").increment(u64::try_from(placed).unwrap_or_default());
-                match placed + held {
+                if quarantined > 0 {
+                    watch_quarantine(around).await?;
+                }
+                match placed + held + quarantined {
                     0 => IDLE_PAUSE,
                     full if i64::try_from(full).unwrap_or(i64::MAX) >= BATCH_LIMIT => continue,
                     _ => PAUSE,
@@ -69,11 +72,22 @@ async fn look_after(around: &Surroundings, sequencer: &Sequencer) -> Result<(), 
     if resent > 0 {
         tracing::warn!(events = resent, "events that the audit log never received are sent again");
     }
+    watch_quarantine(around).await?;
     let oldest = around.store.staged_seconds().await?;
     metrics::gauge!("lockbox_audit_staged_oldest_seconds").set(oldest);
     if oldest > ALARM_SECONDS {
         let error = format!("an event waits for its place for {oldest:.0} s; a step before it may be missing");
         tracing::error!("{error}");
     }
+    Ok(())
+}
+
+/// Tells metrics and readiness how many events are quarantined. The role goes on: its other events are as good as ever.
+async fn watch_quarantine(around: &Surroundings) -> Result<(), SessionError> {
+    let count = around.store.quarantined_count().await?;
+    #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+    metrics::gauge!("lockbox_audit_quarantined").set(count as f64);
+    let warning = format!("{count} events are quarantined and in no log; `lockbox audit complete` lists them");
+    around.health.warn(NAME, (count > 0).then_some(warning));
     Ok(())
 }

@@ -135,6 +135,5 @@ fn index(event: &Message, now: chrono::DateTime<chrono::Utc>) -> Indexed {
         person: None,
         cause: Some(event.id.to_string()),
         text: None,
-        canonical: true,
     }
 }

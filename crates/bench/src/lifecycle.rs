@@ -119,7 +119,7 @@ async fn people(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consu
         for delivery in &batch.deliveries {
             // What a run before left behind may be sent again.
             let Ok((event, kind)) = Envelope::read(delivery.body()) else { continue };
-            if event.time.is_none_or(|at| at < since) {
+            if event.time.is_none_or(|at| *at < since) {
                 continue;
             }
             if kind == Kind::AccessEnded {

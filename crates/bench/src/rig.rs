@@ -75,7 +75,7 @@ impl Rig {
     pub async fn begin_logs(&self) -> Result<(), Failure> {
         let mut sequencer = Sequencer::new(self.store.clone(), &self.settings.audit.authority);
         sequencer.beat(0.0).await?;
-        while sequencer.turn(1000).await? != (Turn::Done { placed: 0, held: 0 }) {}
+        while sequencer.turn(1000).await? != (Turn::Done { placed: 0, held: 0, quarantined: 0 }) {}
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use runtime::output::{Format, tell, time};
 use runtime::serve::open_store;
 
 mod export;
+mod kept;
 mod retain;
 mod verify;
 
@@ -20,7 +21,7 @@ mod verify;
 pub enum Audit {
     /// Search events, newest first. Everything given must match.
     Search(Search),
-    /// Look whether every step of every request is in the log; exit code 1 when one is missing.
+    /// Check that every step of every request is in the log and no event is quarantined; exit code 1 when not.
     Complete,
     /// Write a tenant's log of a period as evidence that proves itself.
     Export(export::Export),
@@ -102,18 +103,41 @@ impl Audit {
             Self::Complete => {
                 let (steps, recorded) = store.steps().await?;
                 let gaps = store.audit_gaps(20).await?;
-                if gaps.is_empty() {
+                let quarantined = store.quarantined(20).await?;
+                if gaps.is_empty() && quarantined.is_empty() {
                     return runtime::output::line(&format!("{recorded} steps on record, none of {steps} missing"));
                 }
-                let ids: Vec<_> = gaps.iter().map(Uuid::to_string).collect();
-                Err(Failure::Failed(format!(
-                    "{recorded} of {steps} steps are on record; not complete: {}. Is the audit role running? Its \
-                     backlog is in `lockbox topology depths`",
-                    ids.join(", ")
-                )))
+                let all = store.quarantined_count().await?;
+                Err(Failure::Failed(incomplete((recorded, steps), &gaps, &quarantined, all)))
             }
         }
     }
+}
+
+/// What is missing in the logs, and why.
+fn incomplete(
+    (recorded, steps): (i64, i64),
+    gaps: &[Uuid],
+    quarantined: &[store::log::quarantine::Quarantined],
+    all: i64,
+) -> String {
+    let mut words = format!("{recorded} of {steps} steps are on record");
+    if !gaps.is_empty() {
+        let ids: Vec<_> = gaps.iter().map(Uuid::to_string).collect();
+        words += &format!(
+            "; not complete: {}. Is the audit role running? Its backlog is in `lockbox topology depths`",
+            ids.join(", ")
+        );
+    }
+    if !quarantined.is_empty() {
+        words += &format!("; {all} events are quarantined, because no verifier would accept them:");
+    }
+    for one in quarantined {
+        let log = one.tenant.as_deref().unwrap_or("the operator's log");
+        let request = one.request.map(|request| format!(", request {request}")).unwrap_or_default();
+        words += &format!("\n  {} {} {} in {log}{request}: {}", time(one.at), one.type_name, one.event, one.reason);
+    }
+    words
 }
 
 impl Search {

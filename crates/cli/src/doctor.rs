@@ -95,6 +95,12 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     findings.add("mail", !is_unavailable, seen);
     let parked = store.parked_count().await?;
     findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
+    let quarantined = store.quarantined_count().await?;
+    let seen = match quarantined {
+        0 => "no event is quarantined".to_owned(),
+        count => format!("{count} events are quarantined and in no log; `lockbox audit complete` lists them"),
+    };
+    findings.add("audit log", quarantined == 0, seen);
     let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
     for command in ["manager.decide", "customer.decide", "access.end", "report.answer"] {
         if !store.may_send(&login, command).await? {

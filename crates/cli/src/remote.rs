@@ -12,7 +12,7 @@ use operations::documents::{envelope_text, short_type};
 use super::show::{print, state_text};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Format, Listing, line};
+use runtime::output::{Format, Listing, line, said};
 
 /// Longer than the portal waits for what became of a command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -171,7 +171,6 @@ impl Remote {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let rows = found.iter().map(|event| {
             let data = &event["data"];
-            let said = ["comment", "reason", "message", "cause"].iter().filter_map(|name| data[*name].as_str());
             let who = data["actor"]["name"].as_str().or_else(|| data["actor"]["kind"].as_str()).unwrap_or("-");
             vec![
                 text(&event["time"]),
@@ -179,7 +178,7 @@ impl Remote {
                 text(&event["tenant"]),
                 text(&data["service_request"]),
                 who.to_owned(),
-                said.collect::<Vec<_>>().join("; "),
+                said(data),
                 text(&event["correlationid"]),
             ]
         });

@@ -91,6 +91,15 @@ pub trait Connector: Send + Sync {
     /// [`Fault`] when it cannot be known; unknown is not closed.
     async fn probe(&self, order: &Order) -> Result<Found, Fault>;
 
+    /// What an engineer who was let in can do beyond the order, a phrase each that follows "the engineer can": rights that
+    /// the target gives to everybody, and that this connector cannot take away.
+    ///
+    /// # Errors
+    /// [`Fault`] when the target cannot be asked.
+    async fn extra_rights(&self, _order: &Order) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
     /// Grants that have something in the target carrying our mark, whether or not they should.
     ///
     /// # Errors

@@ -3,35 +3,55 @@
 //! `VALID UNTIL` refuses passwords after the end and cuts no session, so opening leaves a guard in the target: a session
 //! of the target's own that cuts what goes on beyond its end, with every process of ours dead ([`guard`]). The server
 //! must ask these roles for a password (`scram-sha-256` in `pg_hba.conf`, never `trust`).
+//!
+//! The connector's login needs no superuser: `CREATEROLE`, and the right to grant on the schema. It makes itself a member
+//! of every role that it makes, since only members may cut a role's sessions and drop what it owns.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::SecondsFormat;
 use sha2::{Digest as _, Sha256};
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgDatabaseError, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _};
 use uuid::Uuid;
 
-use crate::order::{Connector, Fault, Found, Mode, Order};
+use crate::order::{Connector, Fault, Found, Order};
 
 mod guard;
+mod rights;
+mod roles;
+mod scram;
 
 /// Our mark: roles of this name are ours.
 const MARK: &str = "lockbox_";
-/// Connections that one engineer may hold.
-const CONNECTIONS: u32 = 5;
+/// The names of our roles, as a regular expression.
+const ROLES: &str = "^lockbox_[0-9a-f]{32}$";
+/// How the comment on a role begins; the name of its database follows.
+const DATABASE: &str = "Lockbox: access to the database ";
+/// How long cut sessions are waited for: twenty looks with this pause.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: PgPool,
     secret: Vec<u8>,
+    /// Roles of which it was said that they cannot be dropped.
+    told: Arc<Mutex<BTreeSet<String>>>,
 }
 
 fn fault(error: sqlx::Error) -> Fault {
-    let is_ours =
-        matches!(&error, sqlx::Error::Database(said) if said.code().is_some_and(|code| code.starts_with("42")));
-    let said = format!("the target database: {error}");
-    if is_ours { Fault::Permanent(said) } else { Fault::Transient(said) }
+    let sqlx::Error::Database(said) = &error else { return Fault::Transient(format!("the target database: {error}")) };
+    let code = said.code().unwrap_or_default();
+    let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
+    let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let problem = format!("the target database: {}{detail}", said.message());
+    // 28 wrong login, 3D no such database, 3F no such schema, 42 no right or no such thing. Two that open at once: 42710.
+    let is_ours = ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) && code != "42710";
+    if is_ours { Fault::Permanent(problem) } else { Fault::Transient(problem) }
 }
 
 /// The role of a grant.
@@ -39,15 +59,47 @@ pub fn login(grant: Uuid) -> String {
     format!("{MARK}{}", grant.simple())
 }
 
-/// The schema that a resource names: its last part, plain.
+/// The schema that a resource names: its last part, plain, and none of Postgres' own.
 fn schema(resource: &str) -> Result<&str, Fault> {
     let name = resource.rsplit('/').next().unwrap_or_default();
     let is_plain = name.len() <= 63 && name.starts_with(|c: char| c.is_ascii_lowercase());
-    if is_plain && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
-        Ok(name)
-    } else {
-        Err(Fault::Permanent(format!("{resource:?} names no schema: lower case letters, digits and _")))
+    if !is_plain || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+        return Err(Fault::Permanent(format!("{resource:?} names no schema: use lower-case letters, digits and _")));
     }
+    if name.starts_with("pg_") || name == "information_schema" {
+        return Err(Fault::Permanent(format!("{name} is a schema of Postgres itself; access to it is never given")));
+    }
+    Ok(name)
+}
+
+async fn cut(connection: &mut PgConnection, role: &str) -> Result<u64, Fault> {
+    let cut: i64 = sqlx::query_scalar(
+        "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where usename = $1",
+    )
+    .bind(role)
+    .fetch_one(connection)
+    .await
+    .map_err(fault)?;
+    Ok(u64::try_from(cut).unwrap_or_default())
+}
+
+/// Waits a second for sessions that were cut; whoever reads back sees what is left.
+async fn wait_for_end(connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
+    for _ in 0..20 {
+        let asking = sqlx::query_scalar("select exists (select from pg_stat_activity where usename = $1)").bind(role);
+        let goes_on: bool = asking.fetch_one(&mut *connection).await.map_err(fault)?;
+        if !goes_on {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Every word in such a statement is ours: hexadecimal digits, plain names and times, or quoted by the server.
+async fn run(connection: &mut PgConnection, statements: String) -> Result<(), Fault> {
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map_err(fault)?;
+    Ok(())
 }
 
 impl Postgres {
@@ -57,9 +109,9 @@ impl Postgres {
     /// # Errors
     /// When the URL cannot be read.
     pub fn new(url: &str, secret: &[u8]) -> Result<Self, Fault> {
-        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(std::time::Duration::from_secs(5));
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(5));
         let pool = pool.connect_lazy(url).map_err(fault)?;
-        Ok(Self { pool, secret: secret.to_vec() })
+        Ok(Self { pool, secret: secret.to_vec(), told: Arc::default() })
     }
 
     /// The password of a grant's role. The secret's length stands before it, so that no other secret and grant look the
@@ -72,26 +124,12 @@ impl Postgres {
         hex::encode(Sha256::digest(hash.finalize()))
     }
 
-    /// Every word in such a statement is ours: hexadecimal digits, plain names and times.
-    async fn run(&self, statements: String) -> Result<(), Fault> {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&self.pool).await.map_err(fault)?;
-        Ok(())
-    }
-
-    async fn is_there(&self, role: &str) -> Result<bool, Fault> {
-        let asking = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)").bind(role);
-        asking.fetch_one(&self.pool).await.map_err(fault)
-    }
-
-    async fn cut(&self, role: &str) -> Result<u64, Fault> {
-        let cut: i64 = sqlx::query_scalar(
-            "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where usename = $1",
-        )
-        .bind(role)
-        .fetch_one(&self.pool)
-        .await
-        .map_err(fault)?;
-        Ok(u64::try_from(cut).unwrap_or_default())
+    /// Says once that a role stays behind: it lets nobody in any more, and somebody in the target has to look at it.
+    fn tell(&self, role: &str, problem: &str) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned()) {
+            let advice = "it can no longer log in and has no session; drop what depends on it, and it is dropped within a minute";
+            tracing::warn!(role, problem, "the target database does not drop a role: {advice}");
+        }
     }
 }
 
@@ -100,41 +138,39 @@ impl Connector for Postgres {
     async fn open(&self, order: &Order) -> Result<(), Fault> {
         let (role, schema) = (login(order.grant), schema(&order.resource)?);
         let until = order.until.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let asking = sqlx::query_scalar("select clock_timestamp() >= $1").bind(order.until);
-        let is_over: bool = asking.fetch_one(&self.pool).await.map_err(fault)?;
-        if is_over {
-            return Err(Fault::Permanent("the end has passed by the target's clock".to_owned()));
-        }
-        let verb = if self.is_there(&role).await? { "alter" } else { "create" };
-        let (tables, sequences, read_only) = match order.mode {
-            Mode::ReadOnly => ("select", "select", "on"),
-            Mode::ReadWrite => ("select, insert, update, delete", "usage, select", "off"),
-        };
-        self.run(format!(
-            "begin; {verb} role {role} login nosuperuser nocreatedb nocreaterole noreplication connection limit {CONNECTIONS} \
-             password '{}' valid until '{until}'; alter role {role} set default_transaction_read_only = {read_only}; \
-             grant usage on schema {schema} to {role}; grant {tables} on all tables in schema {schema} to {role}; \
-             grant {sequences} on all sequences in schema {schema} to {role}; commit",
-            self.password(order.grant)
-        ))
-        .await?;
+        let random = |_| Fault::Transient("the system gave no random numbers".to_owned());
+        let verifier = scram::verifier(&self.password(order.grant)).map_err(random)?;
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        let mut tx = connection.begin().await.map_err(fault)?;
+        roles::check(&mut tx, &role, schema, order.until).await?;
+        roles::make(&mut tx, &role, &verifier, &until).await?;
+        roles::join(&mut tx, &role).await?;
+        roles::grant(&mut tx, &role, schema, order.mode).await?;
+        tx.commit().await.map_err(fault)?;
+        std::mem::drop(connection);
         // Nobody is told of an access whose end the target does not keep by itself.
-        guard::set(&self.pool).await.map_err(fault)
+        guard::set(&self.pool).await
     }
 
     async fn close(&self, order: &Order) -> Result<(), Fault> {
         let role = login(order.grant);
-        if self.is_there(&role).await? {
-            // First nobody new, then nobody at all.
-            self.run(format!("alter role {role} nologin")).await?;
-            self.cut(&role).await?;
-            self.run(format!("begin; drop owned by {role}; drop role {role}; commit")).await?;
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        if roles::is_there(&mut connection, &role).await? {
+            // First nobody new, then nobody at all. What the role owns or may does not keep it open.
+            run(&mut connection, format!("alter role {role} nologin password null")).await?;
+            roles::join(&mut connection, &role).await?;
+            cut(&mut connection, &role).await?;
+            wait_for_end(&mut connection, &role).await?;
+            if let Err(fault) = roles::drop(&mut connection, &role).await {
+                self.tell(&role, &fault.to_string());
+            }
         }
-        self.cut(&role).await.map(drop)
+        Ok(())
     }
 
     async fn terminate_sessions(&self, order: &Order) -> Result<u64, Fault> {
-        self.cut(&login(order.grant)).await
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        cut(&mut connection, &login(order.grant)).await
     }
 
     async fn probe(&self, order: &Order) -> Result<Found, Fault> {
@@ -150,16 +186,44 @@ impl Connector for Postgres {
         Ok(if is_open { Found::Open } else { Found::Closed })
     }
 
+    async fn extra_rights(&self, order: &Order) -> Result<Vec<String>, Fault> {
+        let schema = schema(&order.resource)?;
+        rights::extra(&self.pool, &login(order.grant), schema, order.mode).await.map_err(fault)
+    }
+
     async fn marked(&self) -> Result<Vec<Uuid>, Fault> {
-        let names: Vec<String> = sqlx::query_scalar("select rolname from pg_roles where starts_with(rolname, $1)")
-            .bind(MARK)
+        let names: Vec<String> = sqlx::query_scalar("select rolname::text from pg_roles where rolname ~ $1")
+            .bind(ROLES)
             .fetch_all(&self.pool)
             .await
             .map_err(fault)?;
         if !names.is_empty() {
             // A server that was started anew has none.
-            guard::set(&self.pool).await.map_err(fault)?;
+            guard::set(&self.pool).await?;
         }
         Ok(names.iter().filter_map(|name| Uuid::parse_str(name.strip_prefix(MARK)?).ok()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_names_a_plain_schema_that_is_none_of_postgres_own() {
+        assert_eq!(schema("crm/sales_2026").unwrap(), "sales_2026");
+        assert_eq!(schema("public").unwrap(), "public");
+        for (resource, why) in [
+            ("crm/Sales", "names no schema"),
+            ("crm/a;b", "names no schema"),
+            ("crm/", "names no schema"),
+            ("x\"y", "names no schema"),
+            ("crm/pg_catalog", "Postgres itself"),
+            ("pg_toast", "Postgres itself"),
+            ("crm/information_schema", "Postgres itself"),
+        ] {
+            let Err(Fault::Permanent(said)) = schema(resource) else { panic!("{resource}") };
+            assert!(said.contains(why), "{said}");
+        }
     }
 }

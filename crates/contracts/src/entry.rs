@@ -12,7 +12,7 @@ pub struct Entry<'a> {
     pub prev: [u8; 32],
     /// Place in the stream, from 1.
     pub seq: i64,
-    /// 1; 0 when the event was recorded before the log existed.
+    /// Version of the entry's form: 1.
     pub v: i16,
 }
 
@@ -51,7 +51,7 @@ mod tests {
         let entry = Entry { event, log: &log, prev: [7; 32], seq: 12, v: 1 }.bytes();
         assert!(is_canonical(&entry), "{}", String::from_utf8_lossy(&entry));
         assert!(entry.windows(event.len()).any(|part| part == event));
-        let loose = Entry { event: br#"{ "b": 1, "a": 2 }"#, log: &log, prev: [0; 32], seq: 1, v: 0 };
+        let loose = Entry { event: br#"{ "b": 1, "a": 2 }"#, log: &log, prev: [0; 32], seq: 1, v: 1 };
         assert!(!is_canonical(&loose.bytes()));
     }
 }

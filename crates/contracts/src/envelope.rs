@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::kinds::Kind;
+use crate::fit;
+use crate::kinds::{Kind, Road};
 use crate::malformed::Malformed;
+use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
 use crate::words::Text;
 
@@ -17,6 +19,8 @@ use crate::words::Text;
 pub const SIZE_LIMIT_BYTES: usize = 64 * 1024;
 /// Largest event, in bytes: with what the audit log puts around it, it stays under the 65,535 that C2SP allows an entry.
 pub const EVENT_LIMIT_BYTES: usize = 65_000;
+/// Longest id of the message that another follows from, in characters; the ids that are read have at most 256.
+const CAUSE_LIMIT: usize = 512;
 /// `source` of every message Lockbox writes.
 pub const SOURCE: &str = "/lockbox";
 
@@ -37,7 +41,7 @@ pub struct Envelope {
     pub subject: Option<String>,
     /// When it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time: Option<DateTime<Utc>>,
+    pub time: Option<Timestamp>,
     /// `application/json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacontenttype: Option<String>,
@@ -97,7 +101,7 @@ pub struct Message {
     pub texts: Vec<Text>,
 }
 
-/// Writes a message, in the canonical form of RFC 8785.
+/// Writes a message, in the canonical form of RFC 8785. An event is one that the audit log accepts, whatever its values are.
 pub fn message(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize) -> Message {
     message_with(kind, at, about, data, Vec::new())
 }
@@ -114,17 +118,24 @@ pub fn message_with(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Ser
         source: SOURCE.to_owned(),
         type_name: kind.type_name(),
         subject: about.request.map(|request| format!("request/{request}")),
-        time: Some(at),
+        time: Some(at.into()),
         datacontenttype: Some("application/json".to_owned()),
         tenant: about.tenant,
         subjectversion: about.version,
         correlationid: about.request.map(|request| request.to_string()),
-        causationid: about.cause,
+        causationid: about.cause.map(|cause| fit::brief(&cause, CAUSE_LIMIT)),
         channel: about.channel.map(str::to_owned),
         traceparent: traceparent.clone(),
         data,
     };
-    let body = serde_json::to_value(&envelope).map(|envelope| canonical(&envelope)).unwrap_or_default();
+    let mut document = serde_json::to_value(&envelope).unwrap_or_default();
+    let body = match kind.road() {
+        Road::Events => {
+            fit::make_whole(&mut document);
+            fit::event_bytes(document)
+        }
+        Road::Requests | Road::Commands | Road::Notices => canonical(&document),
+    };
     Message { id, kind, request: about.request, traceparent, body, texts }
 }
 
@@ -208,5 +219,6 @@ impl Envelope {
 /// The machine's own clock: for clients and for noticing that it differs. It decides nothing.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn wall_clock() -> DateTime<Utc> {
-    Utc::now()
+    // As fine as the database's clock, so that the two can stand in for one another.
+    Timestamp::from(Utc::now()).into()
 }

@@ -100,6 +100,14 @@ impl Actor {
         Self { kind: "claimed".to_owned(), name: Some(name.to_owned()), ..Self::lockbox() }
     }
 
+    /// The same, with no more of its names than so many characters.
+    pub(crate) fn brief(mut self, limit: usize) -> Self {
+        for name in [&mut self.name, &mut self.display_name] {
+            *name = name.take().map(|name| crate::fit::brief(&name, limit));
+        }
+        self
+    }
+
     /// The same, with how it is known.
     #[must_use]
     pub fn known_by(self, auth: Option<Auth>) -> Self {

@@ -7,9 +7,11 @@ pub mod directory;
 pub mod entry;
 pub mod envelope;
 pub mod events;
+mod fit;
 pub mod kinds;
 pub mod malformed;
 pub mod notices;
+pub mod timestamp;
 pub mod trace;
 pub mod words;
 
@@ -17,4 +19,5 @@ pub use commands::Command;
 pub use envelope::Envelope;
 pub use kinds::Kind;
 pub use malformed::Malformed;
+pub use timestamp::Timestamp;
 pub use trace::Traceparent;

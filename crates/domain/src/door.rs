@@ -65,6 +65,8 @@ pub struct Door {
 pub enum DoorFact {
     /// It was opened and read back as open.
     Opened {
+        /// What the engineer can do there beyond the order.
+        extra_rights: Vec<String>,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -112,7 +114,10 @@ pub enum DoorFact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DoorEvent {
     /// It stands open.
-    Opened,
+    Opened {
+        /// What the engineer can do there beyond the order.
+        extra_rights: Vec<String>,
+    },
     /// It is closed for certain; the row holds the receipt.
     Closed,
     /// A first try failed, or the alarm is raised.
@@ -129,9 +134,9 @@ pub enum DoorEvent {
 pub fn step(door: &Door, fact: &DoorFact) -> (Door, Vec<DoorEvent>) {
     let same = || (door.clone(), Vec::new());
     match (door.state, fact) {
-        (DoorState::Opening, DoorFact::Opened { at }) => {
+        (DoorState::Opening, DoorFact::Opened { extra_rights, at }) => {
             let next = Door { opened_at: Some(*at), next_try_at: Some(door.until), ..calm(door, DoorState::Open) };
-            (next, vec![DoorEvent::Opened])
+            (next, vec![DoorEvent::Opened { extra_rights: extra_rights.clone() }])
         }
         (DoorState::Opening, DoorFact::NotOpened { problem, at }) => fails(door, problem, *at),
         (DoorState::Open, DoorFact::FoundClosed { at }) => {

@@ -18,7 +18,7 @@ pub struct Entry<'a> {
     pub prev: Hash,
     /// Place in its stream, from 1.
     pub seq: u64,
-    /// 1; 0 for events from before there was a log.
+    /// Version of the entry's form: 1.
     pub v: u8,
 }
 
@@ -33,12 +33,10 @@ impl<'a> Entry<'a> {
         let (seq, rest) = rest.split_once(r#","v":"#)?;
         let mut hash = [0; 32];
         hex::decode_to_slice(prev, &mut hash).ok()?;
-        let v = match rest {
-            "1}" => 1,
-            "0}" => 0,
-            _ => return None,
-        };
-        let entry = Self { event, log, prev: Hash(hash), seq: seq.parse().ok()?, v };
+        if rest != "1}" {
+            return None;
+        }
+        let entry = Self { event, log, prev: Hash(hash), seq: seq.parse().ok()?, v: 1 };
         // Capital digits, leading zeros and the like read the same and are not the same.
         (entry.to_bytes() == bytes && !log.contains(['"', '\\'])).then_some(entry)
     }
@@ -72,6 +70,7 @@ mod tests {
             text.replace(":7,", ":07,"),
             text.replace(",\"v\":1", ", \"v\":1"),
             text.replace("\"v\":1", "\"v\":2"),
+            text.replace("\"v\":1", "\"v\":0"),
         ] {
             assert_eq!(Entry::read(other.as_bytes()), None, "{other}");
         }

@@ -4,6 +4,7 @@
 //! Deliberately absent: the database, the network, the file system and the wall clock. Entries, rows, files and the
 //! time are handed in, so the same examination serves a live log, a bundle and a test.
 
+pub mod admission;
 pub mod bundle;
 pub mod canonical;
 pub mod entry;

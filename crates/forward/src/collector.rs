@@ -9,8 +9,8 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
-use super::Sent;
 use super::destination::{Fault, Token, unconnected};
+use super::items::Item;
 
 /// Time for one batch, all in all.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -38,8 +38,8 @@ impl Collector {
         Ok(Self { to, token, client })
     }
 
-    pub(super) async fn take(&self, batch: &[Sent]) -> Result<(), Fault> {
-        let documents: Vec<Value> = batch.iter().map(Sent::ocsf).collect();
+    pub(super) async fn take(&self, batch: &[Item]) -> Result<(), Fault> {
+        let documents: Vec<Value> = batch.iter().map(Item::ocsf).collect();
         let body = Value::from(documents).to_string();
         let mut sending = self.client.post(self.to.clone()).header(CONTENT_TYPE, "application/json").body(body);
         if let Some(token) = self.token.read()? {

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use super::Sent;
 use super::collector::Collector;
+use super::items::Item;
 use super::syslog::Syslog;
 use runtime::outcome::Failure;
 
 /// Why the other end did not take a batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fault {
     /// It is away or busy: again later, after this long if it said so.
     Away(String, Option<Duration>),
@@ -26,9 +26,57 @@ pub(super) enum Fault {
     Refused(String),
 }
 
+impl Fault {
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::Away(words, _) | Self::TooLarge(words) | Self::Refused(words) => words,
+        }
+    }
+
+    /// How long to wait before the next try; `None` when trying again does not help by itself.
+    pub(super) fn pause(&self, attempt: u32) -> Option<Duration> {
+        match self {
+            Self::Away(_, Some(pause)) => Some(*pause),
+            Self::Away(_, None) => Some(broker::backoff(attempt)),
+            Self::TooLarge(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// The same, with the name of the log whose batch it was.
+    pub(super) fn about(self, log: &str) -> Self {
+        let about = |words: String| format!("{log}: {words}");
+        match self {
+            Self::Away(words, pause) => Self::Away(about(words), pause),
+            Self::TooLarge(words) => Self::TooLarge(about(words)),
+            Self::Refused(words) => Self::Refused(about(words)),
+        }
+    }
+
+    pub(super) fn failure(self) -> Failure {
+        match self {
+            Self::Away(words, _) => Failure::Unreachable(words),
+            Self::TooLarge(message) | Self::Refused(message) => {
+                Failure::Refused { code: "not_taken".to_owned(), message }
+            }
+        }
+    }
+}
+
+/// What counts as a batch that a syslog receiver has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Confirm {
+    /// It acknowledged every byte and closed the connection in order (TCP). rsyslog's GnuTLS driver gives no more.
+    Tcp,
+    /// It answered TLS's closing alert as well (RFC 5425, section 4.4): nobody on the way can pretend it either.
+    Tls,
+}
+
 /// What is trusted at the other end, and what it may know us by.
 #[derive(Args, Clone, Debug)]
 pub struct Trusted {
+    /// What counts as a batch that a syslog receiver has taken.
+    #[arg(long, env = "LOCKBOX_FORWARD_CONFIRM", value_enum, default_value_t = Confirm::Tcp, value_name = "HOW")]
+    confirm: Confirm,
     /// Certificates (PEM) of the authorities that may have signed the other end's certificate [default: the system's].
     #[arg(long, env = "LOCKBOX_FORWARD_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -73,7 +121,8 @@ impl Destination {
             }
             "syslog+tls" => {
                 let config = trusted.client_config()?;
-                Syslog::new(host, to.port().unwrap_or(super::syslog::PORT), config).map(Self::Syslog).map_err(usage)
+                let port = to.port().unwrap_or(super::syslog::PORT);
+                Syslog::new(host, port, config, trusted.confirm).map(Self::Syslog).map_err(usage)
             }
             "http" if !is_here(host) => {
                 Err(usage("what leaves this machine goes over https; http is for collectors on it".to_owned()))
@@ -91,7 +140,7 @@ impl Destination {
     }
 
     /// Sends a batch; when it returns, the other end has taken all of it.
-    pub(super) async fn take(&self, batch: &[Sent]) -> Result<(), Fault> {
+    pub(super) async fn take(&self, batch: &[Item]) -> Result<(), Fault> {
         match self {
             Self::Syslog(syslog) => syslog.take(batch).await,
             Self::Collector(collector) => collector.take(batch).await,
@@ -170,8 +219,14 @@ pub(super) fn unconnected(host: &str, fault: &(dyn std::error::Error + 'static))
         Some(why) => Fault::Refused(format!(
             "the certificate of {host} is not to be trusted ({why}); name its authority with --ca-file"
         )),
-        None => Fault::Away(workers::engine::chain(fault), None),
+        None => Fault::Away(plain(&workers::engine::chain(fault)), None),
     }
+}
+
+/// A library's words without the address of its manual.
+pub(super) fn plain(words: &str) -> String {
+    let words: Vec<&str> = words.split(": ").filter(|part| !part.starts_with("https://docs.rs/")).collect();
+    words.join(": ")
 }
 
 /// What is wrong with the other end's certificate, where that is the cause.

@@ -205,8 +205,8 @@ fn event(key: &Use, tally: &Tally) -> Message {
         allowed: key.code == Code::Ok,
         code: key.code.as_str().to_owned(),
         count: tally.count,
-        first_at: tally.first,
-        last_at: tally.last,
+        first_at: tally.first.into(),
+        last_at: tally.last.into(),
         actor: tally.actor.clone(),
     };
     let about = About {

@@ -1,6 +1,6 @@
 //! Audit events as a table, and whole for programs.
 
-use runtime::output::{Listing, data, time};
+use runtime::output::{Listing, data, said, time};
 use serde_json::json;
 use store::audit::AuditRow;
 
@@ -10,8 +10,6 @@ pub fn listing(found: &[AuditRow]) -> Listing {
     let mut documents = Vec::with_capacity(found.len());
     for event in found {
         let data = data(&event.body);
-        let said: Vec<&str> =
-            ["comment", "reason", "message", "cause"].iter().filter_map(|name| data[*name].as_str()).collect();
         let actor = data["actor"]["name"].as_str().or_else(|| data["actor"]["kind"].as_str()).unwrap_or("-");
         rows.push(vec![
             time(event.at),
@@ -19,7 +17,7 @@ pub fn listing(found: &[AuditRow]) -> Listing {
             event.tenant.clone().unwrap_or_default(),
             event.service_request.clone().unwrap_or_default(),
             actor.to_owned(),
-            said.join("; "),
+            said(&data),
             event.request.map(|request| request.to_string()).unwrap_or_default(),
         ]);
         documents.push(json!({

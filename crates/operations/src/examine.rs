@@ -52,6 +52,12 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
             log.cut
         ));
     }
+    if log.quarantined > 0 {
+        examination.remark(format!(
+            "{} recorded events are quarantined and not in this log; `lockbox audit complete` lists them",
+            log.quarantined
+        ));
+    }
     entries(still, log, &mut examination).await?;
     if let Some(tenant) = &log.tenant {
         let (mut after, mut seen) = (Uuid::nil(), HashSet::new());

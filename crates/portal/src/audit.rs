@@ -184,8 +184,6 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
         let data = runtime::output::data(&event.body);
         let actor = &data["actor"];
         let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
-        let said =
-            ["comment", "reason", "message", "cause", "recipient"].iter().filter_map(|name| data[*name].as_str());
         Found {
             id: event.id.to_string(),
             at: event.at.into(),
@@ -194,7 +192,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
             who: who.to_owned(),
             service_request: event.service_request.clone().unwrap_or_default(),
             request: event.request.map(|request| request.to_string()),
-            text: said.collect::<Vec<_>>().join("; "),
+            text: runtime::output::said(&data),
         }
     });
     let searches = app.store.searches(viewer.person.id.0).await?;

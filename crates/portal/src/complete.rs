@@ -81,10 +81,16 @@ pub(super) async fn sentence(app: &App, tenant: Option<&str>) -> Result<String, 
     };
     let missing = match (incomplete, state.waiting) {
         (None, _) => "what is missing is being counted".to_owned(),
-        (Some(0), 0) => "none missing".to_owned(),
+        (Some(0), 0) if state.quarantined == 0 => "none missing".to_owned(),
+        (Some(0), 0) => String::new(),
         (Some(0), waiting) => format!("{waiting}{} more on their way", if waiting < 1000 { "" } else { " or" }),
         (Some(requests), _) => format!("steps of {requests} requests are not in it yet"),
     };
+    let quarantined = match state.quarantined {
+        0 => String::new(),
+        count => format!("{count} quarantined: no verifier would accept them, so they are not in it"),
+    };
+    let missing = [missing, quarantined].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
     let signed = state.checkpoint.map_or_else(
         || "not signed yet".to_owned(),
         |latest| {

@@ -104,7 +104,8 @@ async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
         .map(|(part, state)| (part.to_owned(), state.map_or_else(|why| json!(why), |()| json!("ready"))))
         .collect();
     let status = if admin.health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": admin.health.is_ready(), "parts": parts })))
+    let warnings = admin.health.warnings();
+    (status, Json(json!({ "ready": admin.health.is_ready(), "parts": parts, "warnings": warnings })))
 }
 
 /// Looks at what the database knows and processes do not: the outbox and what is parked.

@@ -139,6 +139,12 @@ pub fn data(body: &[u8]) -> Value {
     serde_json::from_slice::<Value>(body).map(|mut event| event["data"].take()).unwrap_or_default()
 }
 
+/// What an event says in words: what somebody wrote, whom a mail was for, and what went wrong.
+pub fn said(data: &Value) -> String {
+    let names = ["comment", "reason", "message", "cause", "recipient", "error"];
+    names.iter().filter_map(|name| data[*name].as_str()).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod debian;
 mod docker;
 pub mod dovecot;
 mod error;
+mod folders;
 pub mod nginx;
 mod ports;
 pub mod postgres;

@@ -118,17 +118,6 @@ impl Servers {
     }
 }
 
-/// A folder that the servers' user gets to.
-fn reachable(folder: &Path, run_as: RunAs, progress: &Progress) -> PathBuf {
-    if run_as.reaches(folder) {
-        return folder.to_owned();
-    }
-    let name = folder.to_string_lossy().replace(['/', ' '], "-");
-    let other = std::env::temp_dir().join(format!("lockbox{name}"));
-    progress(&format!("{} is closed to the servers' user; using {}", folder.display(), other.display()));
-    other
-}
-
 fn start(options: &Options) -> Result<Servers, Error> {
     let progress = &options.progress;
     let (mut database_url, mut amqp_url) = (options.database_url.clone(), options.amqp_url.clone());

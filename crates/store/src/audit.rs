@@ -104,9 +104,9 @@ pub struct AuditFilter {
 
 // What was there before is not staged again: every event gets one place in a log.
 const APPEND: &str = "with added as (insert into audit_events (id, at, type, tenant, request, version, service_request, \
-                      person, text, body, cause, canonical) \
+                      person, text, body, cause) \
                       select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
-                      $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[], $12::bool[]) \
+                      $7::text[], $8::text[], $9::text[], $10::bytea[], $11::text[]) \
                       on conflict (id, at) do nothing returning id, at, request, version) \
                       insert into audit_staged (id, at, request, version) select id, at, request, version from added";
 const CLAIMED: &str = "select u.request from unnest($1::uuid[], $2::uuid[], $3::int[]) as u(id, request, version) \
@@ -154,7 +154,6 @@ pub(crate) async fn record(
         .bind(index().map(|index| index.text.as_deref()).collect::<Vec<_>>())
         .bind(events.iter().map(|(_, body)| *body).collect::<Vec<_>>())
         .bind(index().map(|index| index.cause.as_deref()).collect::<Vec<_>>())
-        .bind(index().map(|index| index.canonical).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
         .map_err(Error::at(doing))?;

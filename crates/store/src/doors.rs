@@ -114,7 +114,7 @@ impl Store {
                 row.claim = None;
             } else if connector == GATE {
                 let facts = [
-                    DoorFact::Opened { at: now },
+                    DoorFact::Opened { extra_rights: Vec::new(), at: now },
                     DoorFact::Cut { sessions: 0, at: door.refused_from.unwrap_or(now) },
                     DoorFact::ReadClosed { at: now },
                 ];

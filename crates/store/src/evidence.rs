@@ -24,6 +24,8 @@ pub struct LogRow {
     pub root: Vec<u8>,
     /// Events of entries before this one may be in the archive alone.
     pub cut: i64,
+    /// Recorded events that no verifier would accept, and that are therefore not in it.
+    pub quarantined: i64,
 }
 
 /// An entry: what it is made of, and the leaf hash that is recorded.
@@ -83,7 +85,8 @@ pub struct Still {
 }
 
 const LOGS: &str = "select l.id, l.tenant, l.origin, l.size, l.root, \
-                    coalesce((select max(cut) from audit_archives a where a.log = l.id), 0) as cut \
+                    coalesce((select max(cut) from audit_archives a where a.log = l.id), 0) as cut, \
+                    (select count(*) from audit_quarantine q where q.tenant is not distinct from l.tenant) as quarantined \
                     from audit_logs l order by l.id";
 // By index, so that a page costs the same wherever it is.
 const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, a.body, a.type as type_name, a.tenant, \

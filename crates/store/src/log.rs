@@ -1,6 +1,7 @@
 //! The Merkle logs: their heads, the hashes of their trees, their entries and their checkpoints, as readers see them.
 //!
-//! Who writes: `audit` records events, [`sequence`] gives them their places, [`seal`] keeps signatures.
+//! Who writes: `audit` records events, [`sequence`] gives them their places or puts them into [`quarantine`], [`seal`] keeps
+//! signatures.
 
 use chrono::{DateTime, Utc};
 use contracts::entry::Entry;
@@ -11,6 +12,7 @@ use crate::error::Error;
 use crate::pool::Store;
 
 pub mod forward;
+pub mod quarantine;
 pub mod retain;
 pub mod seal;
 pub mod sequence;
@@ -65,6 +67,7 @@ const NODES: &str =
 const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, e.indexed_at, a.body \
                        from audit_entries e left join audit_events a on a.id = e.event and a.at = e.at \
                        where e.log = $1 and e.index >= $2 and e.index < $3 order by e.index";
+const CUT: &str = "select coalesce(max(cut), 0)::bigint from audit_archives where log = $1";
 const PLACE: &str =
     "select l.tenant, e.index from audit_entries e join audit_logs l on l.id = e.log where e.event = $1";
 
@@ -125,6 +128,15 @@ impl Store {
             EntryRow { index: row.index, event: row.event, bytes, leaf: row.leaf, indexed_at: row.indexed_at }
         };
         Ok(rows.into_iter().map(whole).collect())
+    }
+
+    /// Entries of a log before this one may have their events in the archive alone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn log_cut(&self, log: i32) -> Result<i64, Error> {
+        let reading = sqlx::query_scalar(CUT).bind(log).fetch_one(&self.pool);
+        reading.await.map_err(Error::at("reading what of a log is in the archive"))
     }
 
     /// In which log an event is, and at which index.

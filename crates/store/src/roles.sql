@@ -30,7 +30,7 @@ end $$;
 grant insert on audit_events, audit_staged, texts to lockbox_worker;
 
 -- Gives places.
-grant insert on audit_events, audit_staged, audit_logs, audit_entries, audit_nodes, audit_streams to lockbox_sequencer;
+grant insert on audit_events, audit_staged, audit_logs, audit_entries, audit_nodes, audit_streams, audit_quarantine to lockbox_sequencer;
 grant update (size, root, heartbeat_at) on audit_logs to lockbox_sequencer;
 grant update (seq, version, leaf) on audit_streams to lockbox_sequencer;
 grant update (look_after), delete on audit_staged to lockbox_sequencer;

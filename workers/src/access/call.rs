@@ -73,16 +73,34 @@ async fn open(
         }
         limited("open", connector.open(order)).await?;
         match limited("probe", connector.probe(order)).await? {
-            Found::Open => Ok(()),
+            Found::Open => Ok(extra_rights(connector, order).await),
             Found::Closed => Err("the target said that it opened and was read back as closed".to_owned()),
         }
     };
     let opened = opened.await;
     let at = store.clock().await?;
     Ok(vec![match opened {
-        Ok(()) => DoorFact::Opened { at },
+        Ok(extra_rights) => DoorFact::Opened { extra_rights, at },
         Err(problem) => DoorFact::NotOpened { problem, at },
     }])
+}
+
+/// What the engineer can do beyond the order. It is reported and does not keep the door shut: everybody who has a login at
+/// the target can do it.
+async fn extra_rights(connector: &dyn Connector, order: &Order) -> Vec<String> {
+    match limited("extra rights", connector.extra_rights(order)).await {
+        Ok(rights) => {
+            if !rights.is_empty() {
+                let rights = rights.join("; ");
+                tracing::warn!(request = %order.grant, service = order.service, rights, "the engineer can do more than the request says");
+            }
+            rights
+        }
+        Err(problem) => {
+            tracing::warn!(request = %order.grant, service = order.service, problem, "extra rights could not be read");
+            Vec::new()
+        }
+    }
 }
 
 /// Every step is tried although the one before failed: cutting helps also where closing hangs, and what counts in the

@@ -103,7 +103,7 @@ fn tell(message: &contracts::envelope::Message, claimed: &Claimed) {
         (_, None) => tracing::info!(%request, service_request, connector, "{}", message.kind.key()),
     }
     if let Some(receipt) = step.receipt {
-        let took = (receipt.closed_at - receipt.ordered_at).to_std().unwrap_or_default();
+        let took = (*receipt.closed_at - *receipt.ordered_at).to_std().unwrap_or_default();
         metrics::histogram!("lockbox_door_close_seconds").record(took.as_secs_f64());
     }
 }

@@ -27,7 +27,7 @@ pub struct Verify {
     /// A public key that you trust (name+id+base64); may be given several times.
     #[arg(long, value_name = "KEY")]
     key: Vec<Verifier>,
-    /// A file with a checkpoint that you kept, such as a mail; may be given several times.
+    /// A file with a checkpoint that you kept, such as a saved mail (.eml or text); may be given several times.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
     /// How old the newest entry may be, in seconds.
@@ -41,7 +41,7 @@ impl Verify {
         for path in &self.checkpoint {
             let text = std::fs::read(path)
                 .map_err(|fault| Failure::Usage(format!("{} cannot be read: {fault}", path.display())))?;
-            let notes = evidence::held::find(&String::from_utf8_lossy(&text));
+            let notes = super::kept::notes(&text);
             if notes.is_empty() {
                 return Err(Failure::Usage(format!("no checkpoint is in {}", path.display())));
             }

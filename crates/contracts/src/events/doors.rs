@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Actor;
 use crate::envelope::{About, Message, message};
 use crate::kinds::Kind;
+use crate::timestamp::Timestamp;
 
 /// Data of `access.opened`, `access.closed` and `access.failed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,16 +33,20 @@ pub struct DoorStep {
     /// Tries in this state that came to nothing.
     pub failures: i32,
     /// Access is over at this moment.
-    pub access_until: DateTime<Utc>,
+    pub access_until: Timestamp,
     /// `access.failed`: since when tries come to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<DateTime<Utc>>,
+    pub failing_since: Option<Timestamp>,
     /// `access.failed`: what the target said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// `access.failed`: whether the end is unconfirmed for more than a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,
+    /// `access.opened`: what the engineer can do at the target beyond the request, through rights that the target gives to
+    /// everybody; a phrase each that follows "the engineer can".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_rights: Vec<String>,
     /// `access.closed`: how access ended, moment by moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -53,15 +58,15 @@ pub struct DoorStep {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Receipt {
     /// The door was ordered closed.
-    pub ordered_at: DateTime<Utc>,
+    pub ordered_at: Timestamp,
     /// From this moment the gate refuses.
-    pub refused_from: DateTime<Utc>,
+    pub refused_from: Timestamp,
     /// Running sessions were cut.
-    pub cut_at: DateTime<Utc>,
+    pub cut_at: Timestamp,
     /// How many there were.
     pub sessions_cut: i64,
     /// The target was read back as closed.
-    pub closed_at: DateTime<Utc>,
+    pub closed_at: Timestamp,
 }
 
 impl Receipt {
@@ -70,11 +75,11 @@ impl Receipt {
         let closed_at = door.closed_at.filter(|_| door.state == DoorState::Closed)?;
         let ordered_at = door.ordered_at?;
         Some(Self {
-            ordered_at,
-            refused_from: door.refused_from.unwrap_or(ordered_at),
-            cut_at: door.cut_at.unwrap_or(closed_at),
+            ordered_at: ordered_at.into(),
+            refused_from: door.refused_from.unwrap_or(ordered_at).into(),
+            cut_at: door.cut_at.unwrap_or(closed_at).into(),
             sessions_cut: door.sessions_cut,
-            closed_at,
+            closed_at: closed_at.into(),
         })
     }
 }
@@ -82,9 +87,13 @@ impl Receipt {
 /// Writes the event of a door's step; `door` is where it stands after it.
 pub fn door(content: &Content, connector: &str, door: &Door, event: &DoorEvent, at: DateTime<Utc>) -> Message {
     let (kind, error, alarm) = match event {
-        DoorEvent::Opened => (Kind::AccessOpened, None, None),
+        DoorEvent::Opened { .. } => (Kind::AccessOpened, None, None),
         DoorEvent::Closed => (Kind::AccessClosed, None, None),
         DoorEvent::Failed { problem, alarm } => (Kind::AccessFailed, Some(problem.clone()), Some(*alarm)),
+    };
+    let extra_rights = match event {
+        DoorEvent::Opened { extra_rights } => extra_rights.clone(),
+        DoorEvent::Closed | DoorEvent::Failed { .. } => Vec::new(),
     };
     let request = content.request.0;
     let data = DoorStep {
@@ -97,11 +106,12 @@ pub fn door(content: &Content, connector: &str, door: &Door, event: &DoorEvent, 
         connector: connector.to_owned(),
         state: door.state.as_str().to_owned(),
         failures: door.failures,
-        access_until: door.until,
-        failing_since: door.first_failed_at.filter(|_| kind == Kind::AccessFailed),
+        access_until: door.until.into(),
+        failing_since: door.first_failed_at.filter(|_| kind == Kind::AccessFailed).map(Timestamp::from),
         error,
         alarm,
         receipt: Receipt::of(door),
+        extra_rights,
         actor: Actor::lockbox(),
     };
     let about = About { tenant: Some(content.tenant_name.clone()), request: Some(request), ..About::default() };

@@ -31,8 +31,6 @@ pub struct Indexed {
     pub cause: Option<String>,
     /// Words in it, to be searched; what people wrote is beside the event and not among them.
     pub text: Option<String>,
-    /// Whether its bytes are in the form of RFC 8785.
-    pub canonical: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +62,7 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
     let id = envelope
         .own_id()
         .ok_or_else(|| Malformed::new("schema.invalid", "an event must have a UUID as id and come from /lockbox"))?;
-    let at = envelope.time.ok_or_else(|| Malformed::new("schema.invalid", "an event must have a time"))?;
+    let at = envelope.time.ok_or_else(|| Malformed::new("schema.invalid", "an event must have a time"))?.into();
     let data: Tolerant = envelope.data()?;
     // A commitment is no text; only labels and words of older events are.
     let words =
@@ -79,10 +77,14 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
         tenant: envelope.tenant,
         request: envelope.correlationid.as_deref().and_then(|id| id.parse().ok()),
         version: envelope.subjectversion,
-        service_request: data.service_request,
-        cause: envelope.causationid,
-        person: actor.filter(|actor| actor.kind == "person").and_then(|actor| actor.name),
-        text: if text.is_empty() { None } else { Some(text.join(" ")) },
-        canonical: crate::envelope::is_canonical(body),
+        service_request: data.service_request.map(searchable),
+        cause: envelope.causationid.map(searchable),
+        person: actor.filter(|actor| actor.kind == "person").and_then(|actor| actor.name).map(searchable),
+        text: if text.is_empty() { None } else { Some(searchable(text.join(" "))) },
     })
+}
+
+/// Postgres keeps no zero character; an event that holds one is found by everything else in it.
+fn searchable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

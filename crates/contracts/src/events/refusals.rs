@@ -7,8 +7,14 @@ use uuid::Uuid;
 
 use super::Actor;
 use crate::envelope::{About, Message, message};
+use crate::fit::brief;
 use crate::kinds::Kind;
 use crate::trace::Traceparent;
+
+/// Longest name or number that a refusal repeats, in characters.
+const NAME: usize = 256;
+/// Longest sentence in a refusal, in characters.
+const SENTENCE: usize = 1000;
 
 /// Data of `request.refused` and `decision.refused`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,7 +73,7 @@ pub fn refused(command: RefusedCommand<'_>, refusal: &Refusal, at: DateTime<Utc>
     let faults = match refusal {
         Refusal::Invalid(faults) => faults
             .iter()
-            .map(|fault| FieldFault { field: fault.field.to_owned(), problem: fault.problem.clone() })
+            .map(|fault| FieldFault { field: fault.field.to_owned(), problem: brief(&fault.problem, SENTENCE) })
             .collect(),
         _ => Vec::new(),
     };
@@ -75,11 +81,11 @@ pub fn refused(command: RefusedCommand<'_>, refusal: &Refusal, at: DateTime<Utc>
         command: command.kind.type_name(),
         command_id: command.id.to_owned(),
         request: command.request,
-        service_request: command.service_request,
+        service_request: command.service_request.map(|number| brief(&number, NAME)),
         code: refusal.code().to_owned(),
-        message: refusal.to_string(),
+        message: brief(&refusal.to_string(), SENTENCE),
         faults,
-        actor: command.actor,
+        actor: command.actor.brief(NAME),
     };
     let kind = match command.kind {
         Kind::RequestSubmit => Kind::RequestRefused,
@@ -94,4 +100,29 @@ pub fn refused(command: RefusedCommand<'_>, refusal: &Refusal, at: DateTime<Utc>
         trace: Some(command.trace),
     };
     message(kind, at, about, &data)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::Fault;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_repeats_little_of_what_was_refused_however_large_it_was() {
+        let long = "ä".repeat(20_000);
+        let refusal = Refusal::Invalid(vec![Fault { field: "resource", problem: long.clone() }]);
+        let command = RefusedCommand {
+            kind: Kind::RequestSubmit,
+            id: "1",
+            tenant: None,
+            request: None,
+            service_request: Some(long.clone()),
+            actor: Actor::claimed(&long),
+            trace: Traceparent::start(),
+        };
+        let event = refused(command, &refusal, DateTime::UNIX_EPOCH);
+        assert!(event.body.len() < 10_000, "{} bytes", event.body.len());
+    }
 }

@@ -1,6 +1,5 @@
 //! Steps of requests.
 
-use chrono::{DateTime, Utc};
 use domain::{EventKind, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::{Actor, Auth};
 use crate::envelope::{About, Message, message_with};
 use crate::kinds::Kind;
+use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
 use crate::words::{Committed, commit};
 
@@ -61,7 +61,7 @@ pub struct Particulars {
     pub duration_seconds: Option<i64>,
     /// `request.submitted`: earliest start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts_at: Option<DateTime<Utc>>,
+    pub starts_at: Option<Timestamp>,
     /// `request.submitted`: the request whose access is to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<Uuid>,
@@ -73,10 +73,10 @@ pub struct Particulars {
     pub emergency_digest: Option<String>,
     /// `request.submitted`: the manager must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub review_by: Option<DateTime<Utc>>,
+    pub review_by: Option<Timestamp>,
     /// `request.manager_approved`, `request.reminded`: the customer must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decide_by: Option<Timestamp>,
     /// `request.customer_approved`: yeses so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<i32>,
@@ -85,10 +85,10 @@ pub struct Particulars {
     pub required_approvals: Option<i32>,
     /// `access.granted`: access opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_from: Option<DateTime<Utc>>,
+    pub access_from: Option<Timestamp>,
     /// `access.granted`, `access.ended`: the end that was fixed when access was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_until: Option<DateTime<Utc>>,
+    pub access_until: Option<Timestamp>,
     /// `access.ended`, `request.withdrawn`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -100,7 +100,7 @@ pub struct Particulars {
     pub stage: Option<String>,
     /// `request.expired`: the deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<DateTime<Utc>>,
+    pub deadline: Option<Timestamp>,
 }
 
 fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
@@ -119,15 +119,15 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
                 reason_code: Some(content.reason_code.as_str().to_owned()),
                 severity: Some(content.severity.as_str().to_owned()),
                 duration_seconds: Some(content.duration_seconds),
-                starts_at: content.starts_at,
+                starts_at: content.starts_at.map(Timestamp::from),
                 extends: content.extends.map(|request| request.0),
-                review_by: Some(*review_by),
+                review_by: Some((*review_by).into()),
                 required_approvals,
                 ..none
             },
         ),
         EventKind::ManagerApproved { decide_by } => {
-            (Kind::RequestManagerApproved, Particulars { decide_by: Some(*decide_by), ..none })
+            (Kind::RequestManagerApproved, Particulars { decide_by: Some((*decide_by).into()), ..none })
         }
         EventKind::ManagerRejected => (Kind::RequestManagerRejected, none),
         EventKind::CustomerApproved { approvals, duration_seconds } => (
@@ -142,18 +142,22 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
         EventKind::CustomerRejected => (Kind::RequestCustomerRejected, none),
         EventKind::AccessGranted { access_from, access_until } => (
             Kind::AccessGranted,
-            Particulars { access_from: Some(*access_from), access_until: Some(*access_until), ..none },
+            Particulars {
+                access_from: Some((*access_from).into()),
+                access_until: Some((*access_until).into()),
+                ..none
+            },
         ),
         EventKind::AccessEnded { cause, access_until } => (
             Kind::AccessEnded,
-            Particulars { cause: Some(cause.as_str().to_owned()), access_until: Some(*access_until), ..none },
+            Particulars { cause: Some(cause.as_str().to_owned()), access_until: Some((*access_until).into()), ..none },
         ),
         EventKind::Expired { stage, deadline } => (
             Kind::RequestExpired,
-            Particulars { stage: Some(stage.as_str().to_owned()), deadline: Some(*deadline), ..none },
+            Particulars { stage: Some(stage.as_str().to_owned()), deadline: Some((*deadline).into()), ..none },
         ),
         EventKind::Reminded { decide_by } => {
-            (Kind::RequestReminded, Particulars { decide_by: Some(*decide_by), ..none })
+            (Kind::RequestReminded, Particulars { decide_by: Some((*decide_by).into()), ..none })
         }
         EventKind::EmergencySupported => (Kind::RequestEmergencySupported, none),
         EventKind::EmergencyApproved => (Kind::RequestEmergencyApproved, none),

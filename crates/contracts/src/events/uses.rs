@@ -1,10 +1,10 @@
 //! Getting in at the gate.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Actor;
+use crate::timestamp::Timestamp;
 
 /// Data of `access.handle_issued`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub struct AccessUsed {
     /// How often.
     pub count: u32,
     /// The first time.
-    pub first_at: DateTime<Utc>,
+    pub first_at: Timestamp,
     /// The last time.
-    pub last_at: DateTime<Utc>,
+    pub last_at: Timestamp,
     /// Who.
     pub actor: Actor,
 }

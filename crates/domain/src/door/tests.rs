@@ -44,13 +44,13 @@ const END: DoorFact = DoorFact::Ordered { refused_from: DateTime::UNIX_EPOCH, at
 fn the_usual_way_is_opened_ordered_cut_and_read_back() {
     let ordered = DoorFact::Ordered { refused_from: at(9), at: at(10) };
     let facts = [
-        DoorFact::Opened { at: at(1) },
+        DoorFact::Opened { extra_rights: Vec::new(), at: at(1) },
         ordered,
         DoorFact::Cut { sessions: 2, at: at(11) },
         DoorFact::ReadClosed { at: at(12) },
     ];
     let (closed, events) = after(&facts);
-    assert_eq!(events, [DoorEvent::Opened, DoorEvent::Closed]);
+    assert_eq!(events, [DoorEvent::Opened { extra_rights: Vec::new() }, DoorEvent::Closed]);
     assert_eq!((closed.opened_at, closed.ordered_at, closed.refused_from), (Some(at(1)), Some(at(10)), Some(at(9))));
     assert_eq!((closed.cut_at, closed.sessions_cut, closed.closed_at), (Some(at(11)), 2, Some(at(12))));
     assert_eq!(closed.next_try_at, None);
@@ -70,7 +70,7 @@ fn a_door_that_does_not_close_is_tried_again_for_ever_and_alarms_once_after_a_mi
                     alarms += 1;
                 }
                 DoorEvent::Failed { alarm: false, .. } => failures += 1,
-                other @ (DoorEvent::Opened | DoorEvent::Closed) => panic!("{other:?}"),
+                other @ (DoorEvent::Opened { .. } | DoorEvent::Closed) => panic!("{other:?}"),
             }
         }
         assert!(next.next_try_at.unwrap() - now <= TimeDelta::seconds(15));
@@ -92,7 +92,7 @@ fn opening_is_tried_again_until_the_end_and_no_longer() {
 
 fn fact() -> impl Strategy<Value = DoorFact> {
     (0..7, 0_i64..900).prop_map(|(which, seconds)| match which {
-        0 => DoorFact::Opened { at: at(seconds) },
+        0 => DoorFact::Opened { extra_rights: Vec::new(), at: at(seconds) },
         1 => DoorFact::NotOpened { problem: "x".into(), at: at(seconds) },
         2 => DoorFact::Ordered { refused_from: at(seconds), at: at(seconds) },
         3 => DoorFact::Cut { sessions: 1, at: at(seconds) },
@@ -129,7 +129,7 @@ proptest! {
         for fact in &facts {
             let (next, _) = step(&door, fact);
             let again = step(&next, fact).1;
-            let repeats = again.iter().any(|event| matches!(event, DoorEvent::Opened | DoorEvent::Closed));
+            let repeats = again.iter().any(|event| matches!(event, DoorEvent::Opened { .. } | DoorEvent::Closed));
             prop_assert!(!repeats);
             door = next;
         }

@@ -4,13 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::replay::{Consents, Replayed};
-use serde_json::Value;
 use tlog::{Hash, Verifier};
 use uuid::Uuid;
 
 use super::emergencies;
 use crate::finding::{Fault, Finding};
-use crate::{Entry, Event, canonical};
+use crate::{Event, admission};
 
 /// A stream so far.
 struct Stream {
@@ -78,43 +77,22 @@ impl Streams {
         self.requests().count() as u64
     }
 
-    /// Whether the event is one of this log's tenant, or of none in the operator's.
-    fn is_at_home(&self, event: &Event) -> bool {
-        let tenant = event.document["tenant"].as_str();
-        self.origin.rsplit_once("/t/").map(|(_, name)| name) == tenant
-    }
-
     /// Takes the next entry; answers with what is wrong, and with its event if it is in its format.
     pub fn take(&mut self, index: u64, bytes: &[u8], leaf: Hash) -> (Vec<Finding>, Option<Event>) {
-        let fault = |fault: Fault, words: &str| (vec![Finding::new(fault, words).at(index, None)], None);
-        let Some(entry) = Entry::read(bytes) else {
-            return fault(Fault::Rule, "the entry is not in its format");
-        };
-        let document: Option<Value> = match entry.v {
-            1 => canonical::read(entry.event),
-            _ => serde_json::from_slice(entry.event).ok(),
-        };
-        let Some(event) = document.and_then(Event::read) else {
-            return fault(Fault::Rule, "the event in the entry is not in its format");
+        let (entry, event) = match admission::read(bytes) {
+            Ok(read) => read,
+            Err(words) => return (vec![Finding::new(Fault::Rule, words).at(index, None)], None),
         };
         let mut found = Vec::new();
         let mut find = |fault: Fault, words: String| found.push(Finding::new(fault, words).at(index, Some(&event)));
-        if entry.log != self.origin {
-            find(Fault::Rule, format!("the entry belongs to another log, {}", entry.log));
-        }
-        if !self.is_at_home(&event) {
-            find(Fault::Rule, "the event belongs to another tenant's log".to_owned());
-        }
+        admission::faults(&self.origin, &entry, &event).into_iter().for_each(|words| find(Fault::Rule, words));
         if !self.ids.insert(event.id) {
             find(Fault::Rule, "the same event is recorded twice".to_owned());
         }
         self.newest = self.newest.max(Some(event.at));
         if event.kind == "log.key_changed" {
-            let key = |name: &str| event.data()[name].as_str().and_then(|key| key.parse::<Verifier>().ok());
-            match key("key") {
-                Some(new) => self.keys.push(KeyChange { index, key: new, previous: key("previous") }),
-                None => find(Fault::Rule, "a change of the log's key names no key".to_owned()),
-            }
+            let previous = admission::key(&event, "previous");
+            self.keys.extend(admission::key(&event, "key").map(|key| KeyChange { index, key, previous }));
         }
         let name = event.request.clone().unwrap_or_default();
         let is_whole = self.first == 0 || entry.seq == 1;
@@ -149,9 +127,6 @@ impl Streams {
 fn step(event: &Event, stream: &mut Stream, find: &mut impl FnMut(Fault, String)) {
     let is_about_one = event.request.as_ref().is_some_and(|request| !request.is_empty());
     let Some(version) = event.version.filter(|_| is_about_one) else {
-        if domain::replay::is_step(&event.kind) {
-            find(Fault::Rule, format!("{} is a step, and does not say of which request or which one", event.kind));
-        }
         return;
     };
     if let Some(expected) = stream.version.map(|before| before + 1).filter(|expected| *expected != version) {

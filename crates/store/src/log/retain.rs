@@ -64,7 +64,8 @@ const MONTHS: &str = "select c.relname::text as name, m.month, m.month::timestam
                       and m.month < $1 order by m.month";
 const NEWEST: &str = "select (date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '1 month')::date";
 const OBSTACLES: &str = "select (select count(*) from audit_events a left join audit_entries e on e.event = a.id \
-                         where a.at >= $1 and a.at < $2 and not exists (select from audit_checkpoints c \
+                         where a.at >= $1 and a.at < $2 and not exists (select from audit_quarantine q where q.event = a.id) \
+                         and not exists (select from audit_checkpoints c \
                          where c.log = e.log and c.size > e.index)) as unsigned, \
                          (select count(*) from requests r where r.over_at is null and r.submitted_at < $2) as open, \
                          (select count(*) from webhook_deliveries d join audit_events a on a.id = d.event \

@@ -60,6 +60,8 @@ pub struct Completeness {
     pub entries: i64,
     /// Recorded events that have no place yet, counted among the first thousand of all logs.
     pub waiting: i64,
+    /// Recorded events that no verifier would accept: they have no place and get none.
+    pub quarantined: i64,
     /// The latest checkpoint.
     pub checkpoint: Option<CheckpointRow>,
     /// Its root in base64.
@@ -250,9 +252,10 @@ impl Store {
         let doing = "looking whether a log is complete";
         let entries = self.log_head(tenant).await?.map_or(0, |head| head.size);
         let waiting = sqlx::query_scalar(WAITING).bind(tenant).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
+        let quarantined = self.quarantined_in(tenant).await?;
         let checkpoint = self.latest_checkpoint(tenant).await?;
         let root = checkpoint.as_ref().and_then(|latest| latest.note.lines().nth(2)).map(str::to_owned);
-        Ok(Completeness { entries, waiting, checkpoint, root })
+        Ok(Completeness { entries, waiting, quarantined, checkpoint, root })
     }
 
     /// Requests of a tenant whose steps are not all in its log. Walks all of them.

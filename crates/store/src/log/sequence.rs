@@ -12,7 +12,7 @@ use sqlx::{Postgres, Transaction};
 use tlog::{Frontier, Hash, TileId, tiles_for_root};
 use uuid::Uuid;
 
-use super::Head;
+use super::{Head, quarantine};
 use crate::error::Error;
 use crate::pool::Store;
 
@@ -34,6 +34,8 @@ pub enum Turn {
         placed: usize,
         /// Events that wait for a step before them.
         held: usize,
+        /// Events that a verifier would not accept; they get no place.
+        quarantined: usize,
     },
 }
 
@@ -46,20 +48,22 @@ pub struct Sequencer {
     locks: bool,
 }
 
-#[derive(sqlx::FromRow)]
-struct Staged {
+/// A recorded event that has no place yet.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Staged {
     n: i64,
-    id: Uuid,
-    at: DateTime<Utc>,
-    request: Option<Uuid>,
-    version: Option<i32>,
-    tenant: Option<String>,
-    canonical: bool,
-    body: Vec<u8>,
+    pub(super) id: Uuid,
+    pub(super) at: DateTime<Utc>,
+    pub(super) request: Option<Uuid>,
+    pub(super) version: Option<i32>,
+    pub(super) tenant: Option<String>,
+    #[sqlx(rename = "type")]
+    pub(super) type_name: String,
+    pub(super) body: Vec<u8>,
 }
 
 const TRY: &str = "select pg_try_advisory_xact_lock($1)";
-const TAKE: &str = "select s.n, s.id, s.at, s.request, s.version, a.tenant, a.canonical, a.body \
+const TAKE: &str = "select s.n, s.id, s.at, s.request, s.version, a.tenant, a.type, a.body \
                     from (select * from audit_staged where look_after <= clock_timestamp() order by look_after, n limit $1) s \
                     join audit_events a on a.id = s.id and a.at = s.at order by s.look_after, s.n";
 const BEGIN: &str =
@@ -110,7 +114,7 @@ impl Sequencer {
         let staged: Vec<Staged> =
             sqlx::query_as(TAKE).bind(limit).fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
         if staged.is_empty() {
-            return Ok(Turn::Done { placed: 0, held: 0 });
+            return Ok(Turn::Done { placed: 0, held: 0, quarantined: 0 });
         }
         let heads = self.heads(&mut tx, &staged).await?;
         let ids: Vec<Uuid> = staged.iter().map(|staged| staged.id).collect();
@@ -129,12 +133,14 @@ impl Sequencer {
             placed.place(event, head, edge, stream);
         }
         placed.write(&mut tx, &heads, &self.edges, &streams).await?;
+        quarantine::write(&mut tx, &placed.refused).await?;
         sqlx::query(UNSTAGE).bind(&placed.taken).execute(&mut *tx).await.map_err(Error::at(doing))?;
         if !placed.held.is_empty() {
             sqlx::query(PUT_OFF).bind(&placed.held).execute(&mut *tx).await.map_err(Error::at(doing))?;
         }
         tx.commit().await.map_err(Error::at(doing))?;
-        Ok(Turn::Done { placed: placed.len(), held: placed.held.len() })
+        quarantine::report(&placed.refused);
+        Ok(Turn::Done { placed: placed.len(), held: placed.held.len(), quarantined: placed.refused.len() })
     }
 
     /// The logs of these events, begun if need be, each with its right edge at hand.

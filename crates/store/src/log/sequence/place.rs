@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Head, Staged, Streams, node};
 use crate::error::Error;
+use crate::log::quarantine::Refused;
 
 /// Where a stream stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +33,6 @@ struct Row {
     seq: i64,
     prev: [u8; 32],
     leaf: [u8; 32],
-    v: i16,
 }
 
 /// What a batch comes to.
@@ -44,6 +44,8 @@ pub(super) struct Placed {
     pub taken: Vec<i64>,
     /// Staged rows that wait for a step before theirs.
     pub held: Vec<i64>,
+    /// Events that a verifier would not accept, with the reason.
+    pub refused: Vec<Refused>,
 }
 
 const MOVE: &str = "update audit_logs l set size = m.size, root = m.root \
@@ -51,13 +53,27 @@ const MOVE: &str = "update audit_logs l set size = m.size, root = m.root \
                     as m(id, old_size, old_root, size, root) \
                     where l.id = m.id and l.size = m.old_size and l.root = m.old_root";
 const ENTRIES: &str = "insert into audit_entries (log, index, event, at, request, version, seq, prev, leaf, v) \
-                       select * from unnest($1::int[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::int[], \
-                       $7::bigint[], $8::bytea[], $9::bytea[], $10::smallint[])";
+                       select *, 1 from unnest($1::int[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::int[], \
+                       $7::bigint[], $8::bytea[], $9::bytea[])";
 const NODES: &str = "insert into audit_nodes (log, level, index, hash) \
                      select * from unnest($1::int[], $2::smallint[], $3::bigint[], $4::bytea[])";
 const STREAMS: &str = "insert into audit_streams (log, stream, seq, version, leaf) \
                        select * from unnest($1::int[], $2::uuid[], $3::bigint[], $4::int[], $5::bytea[]) \
                        on conflict (log, stream) do update set seq = excluded.seq, version = excluded.version, leaf = excluded.leaf";
+
+/// Whether the entry is one that a verifier accepts, and tells of the event what the columns do.
+fn admit(event: &Staged, head: &Head, stream: &Stream, entry: &[u8]) -> Result<(), String> {
+    if event.version.is_some_and(|version| version <= stream.version) {
+        return Err("another event has this step of the request".to_owned());
+    }
+    let told = evidence::admission::accept(&head.origin, entry)?;
+    let is_same = told.id == event.id
+        && told.at == event.at
+        && told.kind == event.type_name
+        && told.request == event.request.map(|request| request.to_string())
+        && told.version == event.version.map(i64::from);
+    if is_same { Ok(()) } else { Err("the columns of the event say something else than the event".to_owned()) }
+}
 
 impl Placed {
     /// How many events got their place.
@@ -65,17 +81,20 @@ impl Placed {
         self.rows.len()
     }
 
-    /// Gives an event the next place, unless a step before it is missing.
+    /// Gives an event the next place, unless a step before it is missing or a verifier would not accept it there.
     pub fn place(&mut self, event: Staged, head: &Head, edge: &mut Frontier, stream: &mut Stream) {
-        if event.version.is_some_and(|version| version != stream.version + 1) {
-            if event.version <= Some(stream.version) {
-                tracing::error!(event = %event.id, request = ?event.request, "two events claim the same step");
-            }
+        if event.version.is_some_and(|version| version > stream.version + 1) {
             self.held.push(event.n);
             return;
         }
-        let (seq, prev, v) = (stream.seq + 1, stream.leaf, i16::from(event.canonical));
-        let leaf = leaf_hash(&Entry { event: &event.body, log: &head.origin, prev, seq, v }.bytes());
+        let (seq, prev) = (stream.seq + 1, stream.leaf);
+        let entry = Entry { event: &event.body, log: &head.origin, prev, seq, v: 1 }.bytes();
+        if let Err(reason) = admit(&event, head, stream, &entry) {
+            self.taken.push(event.n);
+            self.refused.push(Refused::new(event, reason));
+            return;
+        }
+        let leaf = leaf_hash(&entry);
         let index = i64::try_from(edge.size()).unwrap_or(i64::MAX);
         for (tile, hashes) in edge.push(leaf) {
             let (level, number, hash) = node(&tile, &hashes);
@@ -85,7 +104,7 @@ impl Placed {
         *stream = Stream { seq, version: event.version.unwrap_or(stream.version), leaf: leaf.0, is_new: true };
         self.taken.push(event.n);
         let Staged { id, at, request, version, .. } = event;
-        self.rows.push(Row { log: head.id, index, event: id, at, request, version, seq, prev, leaf: leaf.0, v });
+        self.rows.push(Row { log: head.id, index, event: id, at, request, version, seq, prev, leaf: leaf.0 });
     }
 
     /// Moves the heads first: whoever comes second waits there, and then fails.
@@ -145,7 +164,6 @@ impl Placed {
             .bind(self.rows.iter().map(|row| row.seq).collect::<Vec<_>>())
             .bind(self.rows.iter().map(|row| row.prev.to_vec()).collect::<Vec<_>>())
             .bind(self.rows.iter().map(|row| row.leaf.to_vec()).collect::<Vec<_>>())
-            .bind(self.rows.iter().map(|row| row.v).collect::<Vec<_>>())
             .execute(&mut **tx)
             .await
             .map_err(Error::at(doing))?;

@@ -1,0 +1,51 @@
+//! What Postgres keeps of a password (RFC 5803). The server gets this in place of the password: statements that make
+//! roles end up in server logs, with `log_statement` and whenever they fail.
+
+use std::num::NonZeroU32;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac, pbkdf2};
+
+/// Postgres' own number of rounds. The passwords are random, so that more of them would protect nothing more.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
+/// Postgres' own length of a salt, in bytes.
+const SALT_SIZE_BYTES: usize = 16;
+
+/// The verifier of a password of ASCII characters, with a new salt.
+pub(super) fn verifier(password: &str) -> Result<String, ring::error::Unspecified> {
+    let mut salt = [0; SALT_SIZE_BYTES];
+    SystemRandom::new().fill(&mut salt)?;
+    Ok(salted(password, &salt))
+}
+
+fn salted(password: &str, salt: &[u8]) -> String {
+    let mut key = [0; digest::SHA256_OUTPUT_LEN];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt, password.as_bytes(), &mut key);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let stored = digest::digest(&digest::SHA256, hmac::sign(&key, b"Client Key").as_ref());
+    let server = hmac::sign(&key, b"Server Key");
+    let [salt, stored, server] = [salt, stored.as_ref(), server.as_ref()].map(|bytes| STANDARD.encode(bytes));
+    format!("SCRAM-SHA-256${ROUNDS}:{salt}${stored}:{server}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_is_what_postgres_keeps_of_the_password() {
+        let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
+        assert_eq!(
+            salted("pencil", &salt),
+            "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+        );
+    }
+
+    #[test]
+    fn two_verifiers_of_one_password_differ_and_hold_nothing_of_it() {
+        let (one, other) = (verifier("a password").unwrap(), verifier("a password").unwrap());
+        assert!(one != other && !one.contains("a password") && one.len() == other.len());
+    }
+}
