@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use contracts::Kind;
 use contracts::commands::{AnswerReport, EndAccess};
+use domain::FreeText;
 use serde_json::{Value, json};
 use store::Store;
 use store::doors::AccessView;
@@ -232,9 +233,14 @@ async fn fetch(settings: &Settings, store: &Store, asked: &Handle, format: Forma
     Ok(())
 }
 
+/// What somebody wrote, if they wrote anything.
+fn words(said: Option<&str>) -> Option<FreeText> {
+    said.and_then(FreeText::given)
+}
+
 async fn answer(settings: &Settings, store: &Store, word: Word, accepts: bool, format: Format) -> Result<(), Failure> {
     store.show_request(word.id).await?;
-    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: word.comment };
+    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: words(word.comment.as_deref()) };
     click(settings, store, Kind::ReportAnswer, Some(word.id), &data).await?;
     report(store, word.id, format).await
 }

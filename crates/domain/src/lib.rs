@@ -16,6 +16,7 @@ mod request;
 mod rules;
 pub mod scope;
 mod standing;
+pub mod text;
 pub mod titles;
 
 pub use consent::{Proof, challenge};
@@ -28,3 +29,4 @@ pub use refusal::{Fault, Refusal};
 pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Verdict, Withdrawal};
 pub use rules::Rules;
 pub use standing::{Standing, StandingConsent};
+pub use text::FreeText;
