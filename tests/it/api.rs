@@ -33,7 +33,13 @@ pub(crate) async fn caller<'a>(lockbox: &Lockbox, site: &'a Site, person: Option
 }
 
 impl Caller<'_> {
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> (StatusCode, Value) {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> (StatusCode, Value) {
         let mut request = self.client.request(method, format!("{}/api/v1{path}", self.site.origin));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -51,11 +57,18 @@ impl Caller<'_> {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    /// Posts bytes as they are.
+    pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> (StatusCode, Value) {
+        let request = self.client.post(format!("{}/api/v1{path}", self.site.origin)).bearer_auth(&self.token);
+        let answer = request.header("content-type", content_type).body(body).send().await.unwrap();
+        (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, None, None).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         self.call(Method::POST, path, Some(body), None).await
     }
 }
