@@ -5,6 +5,7 @@ mod admission;
 mod alarms;
 mod any_event;
 mod api;
+mod api_input;
 mod architecture;
 mod audit;
 mod authenticator;

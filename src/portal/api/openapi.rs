@@ -96,6 +96,17 @@ fn schema(text: &str) -> Value {
     schema
 }
 
+/// Says of every free text of a body that it holds no U+0000.
+fn forbid_zero_characters(schema: &mut Value) {
+    let is_said = ["enum", "const", "pattern", "format"].iter().any(|word| schema.get(word).is_some());
+    if schema["type"] == "string" && !is_said {
+        schema["pattern"] = "^[^\\u0000]*$".into();
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(forbid_zero_characters);
+    }
+}
+
 fn parameters(operation: &Operation) -> Vec<Value> {
     let query = operation.query.iter().map(|parameter| {
         let (name, means) = (parameter.name, parameter.means);
@@ -172,7 +183,8 @@ fn describe(operation: &Operation) -> Value {
         None => described["security"] = json!([]),
     }
     if let Some(body) = operation.body {
-        let schema = schema(body);
+        let mut schema = schema(body);
+        forbid_zero_characters(&mut schema);
         // What needs no more than a word needs no body at all.
         let required = schema["required"].is_array();
         described["requestBody"] = json!({"required": required, "content": {"application/json": {"schema": schema}}});
