@@ -157,7 +157,7 @@ async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> 
     // With --all, one that has ended already is only where the others are found.
     let own = Some(id).filter(|_| !all || request.state == "granted");
     for request in others.chain(own) {
-        let data = EndAccess { request, by: by.clone(), comment: comment.clone() };
+        let data = EndAccess { request, by: by.clone(), comment: words(comment.as_deref()) };
         match click(settings, store, Kind::AccessEnd, Some(request), &data).await {
             // Another one that ended meanwhile.
             Err(Failure::Refused { .. }) if request != id => {}
