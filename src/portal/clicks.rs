@@ -266,6 +266,7 @@ pub(crate) async fn report(
         return Err(Fault::Unreadable("the answer is neither accept nor dispute".to_owned()));
     }
     let words_of = Words { form_token: form.form_token, comment: form.comment };
-    let answer = |request, by, comment: String| AnswerReport { request, by, accepts, comment: FreeText::given(&comment) };
+    let answer =
+        |request, by, comment: String| AnswerReport { request, by, accepts, comment: FreeText::given(&comment) };
     say(&app, viewer, (Kind::ReportAnswer, "report", &id), words_of, answer).await
 }
