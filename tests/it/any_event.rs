@@ -244,7 +244,10 @@ impl Draw {
                 };
                 self.plain(kind, Some(request), &data)
             }
-            Kind::AccessOpened => self.door(&DoorEvent::Opened),
+            Kind::AccessOpened => {
+                let extra_rights = self.perhaps(Self::text).into_iter().collect();
+                self.door(&DoorEvent::Opened { extra_rights })
+            }
             Kind::AccessClosed => self.door(&DoorEvent::Closed),
             Kind::AccessFailed => {
                 let (problem, alarm) = (self.text(), self.random.bool());

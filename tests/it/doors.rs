@@ -248,7 +248,7 @@ async fn the_closing_report_says_what_was_asked_granted_used_and_given_back_and_
     target.will("probe", Manner::Fails);
     end(&lockbox, request).await;
     let answer = async |by: &str, accepts: bool, comment: Option<&str>| {
-        let data = AnswerReport { request, by: by.into(), accepts, comment: comment.map(str::to_owned) };
+        let data = AnswerReport { request, by: by.into(), accepts, comment: comment.map(Into::into) };
         lockbox.outcome(Kind::ReportAnswer, &data).await
     };
     assert_eq!(answer("alex", true, None).await, "end_not_confirmed");

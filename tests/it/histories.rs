@@ -96,7 +96,12 @@ async fn end(lockbox: &Lockbox, request: Uuid, by: &str) {
 
 async fn answer_report(lockbox: &Lockbox, request: Uuid, accepts: bool) -> String {
     let comment = (!accepts).then(|| "more was read than was asked".to_owned());
-    lockbox.outcome(Kind::ReportAnswer, &AnswerReport { request, by: "alex".into(), accepts, comment }).await
+    lockbox
+        .outcome(
+            Kind::ReportAnswer,
+            &AnswerReport { request, by: "alex".into(), accepts, comment: comment.map(Into::into) },
+        )
+        .await
 }
 
 /// Everybody at work, with a scripted target behind Exchange Online.

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::batches::Batches;
 use crate::engine::{park, park_into};
-use crate::role::RoleName;
+use crate::role::{RoleName, Source};
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 mod call;
@@ -73,9 +73,12 @@ async fn hints(around: &Surroundings, wake: &Notify) -> Result<(), SessionError>
         let mut changes = Changes::default();
         let mut odd = Vec::new();
         for delivery in &batch.deliveries {
+            let source = Source::of(delivery, &around.login);
             match read(delivery.body()) {
-                Ok(id) => changes.taken.extend(id),
-                Err(fault) => odd.push(park(delivery, role, &fault)),
+                Ok(id) if source.is_own => changes.taken.extend(id),
+                // Who sent it gets no more than a look at the table.
+                Ok(_) => {}
+                Err(fault) => odd.push(park(delivery, role, source, &fault)),
             }
         }
         wake.notify_one();

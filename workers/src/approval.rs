@@ -63,10 +63,10 @@ impl Role for Approval {
 
 fn end_access(received: &Received<Command>, end: &EndAccess, world: &mut World<'_>) {
     let at = world.now();
-    match world.person(&end.by).and_then(|by| check_comment(end.comment.as_deref()).map(|()| by)) {
+    match world.person(&end.by).and_then(|by| check_comment(end.comment.as_ref()).map(|()| by)) {
         Ok(by) => world.step(received, end.request, Some(&end.by), |_| Fact::EndAsked {
             by,
-            comment: end.comment.clone(),
+            comment: end.comment.clone().map(String::from),
             at,
         }),
         Err(refusal) => world.refuse(received, &refusal, Actor::claimed(&end.by), None),
@@ -76,9 +76,9 @@ fn end_access(received: &Received<Command>, end: &EndAccess, world: &mut World<'
 fn answer_report(received: &Received<Command>, answer: &AnswerReport, world: &mut World<'_>) {
     let at = world.now();
     let confirmed = !world.snapshot.unconfirmed.contains(&answer.request);
-    match world.person(&answer.by).and_then(|by| check_comment(answer.comment.as_deref()).map(|()| by)) {
+    match world.person(&answer.by).and_then(|by| check_comment(answer.comment.as_ref()).map(|()| by)) {
         Ok(by) => world.step(received, answer.request, Some(&answer.by), |_| {
-            let (accepts, comment) = (answer.accepts, answer.comment.clone());
+            let (accepts, comment) = (answer.accepts, answer.comment.clone().map(String::from));
             Fact::ReportAnswered(ReportAnswered { by, accepts, comment, confirmed, at })
         }),
         Err(refusal) => world.refuse(received, &refusal, Actor::claimed(&answer.by), None),

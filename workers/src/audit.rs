@@ -10,7 +10,7 @@ use store::{Changes, Parked};
 
 use crate::batches::Batches;
 use crate::engine::{chain, park, park_into};
-use crate::role::RoleName;
+use crate::role::{RoleName, Source};
 use crate::supervisor::{SessionError, Surroundings, keep};
 
 /// Most events in one transaction.
@@ -55,7 +55,9 @@ async fn append(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), Se
                 match append_all(around, one, None).await {
                     Err(error) if error.is_outage() || error.is_transient() => return Err(error.into()),
                     Err(error) => {
-                        let fault = Malformed { code: "store.refused", detail: chain(&error) };
+                        tracing::error!(error = chain(&error), "the database refused an event");
+                        let detail = "the database refused this event; the log of the worker says why".to_owned();
+                        let fault = Malformed { code: "store.refused", detail };
                         append_all(around, one, Some(&fault)).await?;
                     }
                     Ok(()) => {}
@@ -70,12 +72,10 @@ async fn append(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), Se
 /// Whether an event may be trusted to be Lockbox' own: sent by our own login through the exchange of events.
 fn read(delivery: &Delivery, around: &Surroundings) -> Result<Indexed, Malformed> {
     let indexed = events::index(delivery.body())?;
-    let sent_by = delivery.user_id();
-    if sent_by != Some(around.login.as_str()) {
-        return Err(Malformed {
-            code: "auth.forged",
-            detail: format!("an event that claims to be Lockbox' own was sent by the login {sent_by:?}"),
-        });
+    let source = Source::of(delivery, &around.login);
+    if !source.is_own {
+        let detail = format!("an event that claims to be Lockbox' own was sent by the login {:?}", source.login);
+        return Err(Malformed { code: "auth.forged", detail });
     }
     Ok(indexed)
 }
@@ -100,9 +100,11 @@ async fn append_all(
                     Some(now) => now,
                     None => *clock.insert(around.store.clock().await?),
                 };
-                let own = Envelope::read(delivery.body()).ok().and_then(|(envelope, _)| envelope.own_id());
-                changes.taken.extend(own);
-                park_into(&mut changes, park(delivery, RoleName::Audit.as_str(), &fault), now);
+                // Forged, it takes nothing: the real event is still to come.
+                let source = Source::of(delivery, &around.login);
+                let read = Envelope::read(delivery.body()).ok().filter(|_| source.is_own);
+                changes.taken.extend(read.and_then(|(envelope, _)| envelope.own_id()));
+                park_into(&mut changes, park(delivery, RoleName::Audit.as_str(), source, &fault), now);
             }
         }
     }
@@ -115,9 +117,11 @@ async fn append_all(
 }
 
 /// Why the broker gave a message up.
-fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String) {
+fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String, Source) {
+    let mut source = Source::of(delivery, &around.login);
     match delivery.first_death() {
         Some(death) => {
+            source.exchange.clone_from(&death.exchange);
             let queue = death.queue.strip_prefix(around.names.prefix()).unwrap_or(&death.queue);
             let detail = match death.reason.as_str() {
                 "delivery_limit" => "it was delivered too often without being taken; a worker may be crashing on it",
@@ -129,7 +133,7 @@ fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String) {
                 "rejected" => "broker.rejected",
                 _ => "broker.dead_letter",
             };
-            (Malformed { code, detail: detail.to_owned() }, queue.trim_start_matches('.').to_owned())
+            (Malformed { code, detail: detail.to_owned() }, queue.trim_start_matches('.').to_owned(), source)
         }
         None => {
             let detail = format!(
@@ -137,7 +141,7 @@ fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String) {
                 delivery.routing_key(),
                 delivery.exchange()
             );
-            (Malformed { code: "broker.unroutable", detail }, PARKING.to_owned())
+            (Malformed { code: "broker.unroutable", detail }, PARKING.to_owned(), source)
         }
     }
 }
@@ -148,8 +152,8 @@ async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
         let now = around.store.clock().await?;
         let mut changes = Changes::default();
         for delivery in &batch.deliveries {
-            let (fault, queue) = cause(delivery, around);
-            park_into(&mut changes, park(delivery, &queue, &fault), now);
+            let (fault, queue, source) = cause(delivery, around);
+            park_into(&mut changes, park(delivery, &queue, source, &fault), now);
         }
         let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
         let messages = changes.messages.clone();

@@ -4,6 +4,7 @@
 //! batch that the database refuses is run again one by one, so that one poison message costs only itself. A database
 //! that is away is a pause, not an attempt. Nothing here acknowledges: that follows when everything is committed.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -11,10 +12,11 @@ use std::time::{Duration, Instant};
 use broker::Delivery;
 use contracts::events::{self, Actor};
 use contracts::{Malformed, envelope};
-use domain::Refusal;
+use domain::{Fault, Refusal};
 use store::{Changes, Hint, Parked, Store, Wanted};
 use uuid::Uuid;
 
+use crate::arrival;
 use crate::relay::Relay;
 use crate::role::{Received, Role, Source};
 use crate::world::World;
@@ -40,11 +42,15 @@ pub struct Engine<R> {
     pub store: Store,
     /// Where committed messages go.
     pub relay: Relay,
+    /// Our own login at the broker: the only one whose events are believed.
+    pub login: String,
 }
 
 /// Describes a delivery that is given up on.
-pub fn park(delivery: &Delivery, queue: &str, fault: &Malformed) -> Parked {
-    let kept = &delivery.body()[..delivery.body().len().min(envelope::SIZE_LIMIT_BYTES)];
+pub fn park(delivery: &Delivery, queue: &str, source: Source, fault: &Malformed) -> Parked {
+    // With its attributes, which in binary mode are in the headers.
+    let whole = arrival::document(delivery).unwrap_or(Cow::Borrowed(delivery.body()));
+    let kept = &whole[..whole.len().min(envelope::SIZE_LIMIT_BYTES)];
     // The database keeps no NUL in text.
     let text = |text: &str| text.replace('\0', "\u{FFFD}").chars().take(512).collect::<String>();
     Parked {
@@ -52,13 +58,13 @@ pub fn park(delivery: &Delivery, queue: &str, fault: &Malformed) -> Parked {
         reason: fault.code.to_owned(),
         detail: text(&fault.detail),
         queue: queue.to_owned(),
-        exchange: text(delivery.exchange()),
-        routing_key: text(delivery.routing_key()),
+        exchange: text(&source.exchange),
+        routing_key: text(&source.routing_key),
         message_id: delivery.message_id().map(text),
         message_type: delivery.message_type().map(text),
-        login: delivery.user_id().map(text),
+        login: source.login.as_deref().map(text),
         body: kept.to_vec(),
-        size_bytes: i64::try_from(delivery.body().len()).unwrap_or(i64::MAX),
+        size_bytes: i64::try_from(whole.len()).unwrap_or(i64::MAX),
     }
 }
 
@@ -82,10 +88,14 @@ pub fn park_into(changes: &mut Changes, parked: Parked, now: chrono::DateTime<ch
 impl<R: Role> Engine<R> {
     /// Reads a delivery.
     pub fn item(&self, delivery: &Delivery) -> Item<R::Message> {
-        let source = Source { login: delivery.user_id().map(str::to_owned) };
-        match Received::read(delivery.body(), source, |kind, envelope| self.role.read(kind, envelope)) {
+        let source = Source::of(delivery, &self.login);
+        let read = arrival::document(delivery).and_then(|body| {
+            let received = Received::read(&body, source.clone(), |kind, envelope| self.role.read(kind, envelope))?;
+            forged(&received).map_or(Ok(received), Err)
+        });
+        match read {
             Ok(received) => Item::Good(Box::new(received)),
-            Err(fault) => Item::Bad(Box::new(park(delivery, self.role.name().as_str(), &fault))),
+            Err(fault) => Item::Bad(Box::new(park(delivery, self.role.name().as_str(), source, &fault))),
         }
     }
 
@@ -171,7 +181,9 @@ impl<R: Role> Engine<R> {
             return Err(error);
         }
         let Some(Item::Good(received)) = one.first() else { return Err(error) };
-        let parked = self.park_read(received, "store.refused", &chain(&error));
+        let detail = "the database refused to store what follows from this message; the log of the worker says why";
+        let parked = self.park_read(received, "store.refused", detail);
+        tracing::error!(parked = %parked.id, error = chain(&error), "the database refused a message");
         self.once(&[Item::Bad(Box::new(parked))], &mut Vec::new()).await
     }
 
@@ -183,8 +195,8 @@ impl<R: Role> Engine<R> {
             reason: reason.to_owned(),
             detail: detail.replace('\0', "\u{FFFD}"),
             queue: self.role.name().as_str().to_owned(),
-            exchange: String::new(),
-            routing_key: String::new(),
+            exchange: received.source.exchange.clone(),
+            routing_key: received.source.routing_key.clone(),
             message_id: Some(received.envelope.id.clone()),
             message_type: Some(received.envelope.type_name.clone()),
             login: received.source.login.clone(),
@@ -198,7 +210,9 @@ impl<R: Role> Engine<R> {
         let mut wanted = Wanted { consumer: self.role.name().as_str(), lock: self.role.lock(), ..Wanted::default() };
         for item in wave {
             if let Item::Good(received) = item {
-                self.role.want(received, &mut wanted);
+                if unfit(received).is_none() {
+                    self.role.want(received, &mut wanted);
+                }
                 if !is_hint(received) {
                     wanted.keys.push(received.key);
                 }
@@ -227,7 +241,7 @@ impl<R: Role> Engine<R> {
         changes: &mut Changes,
         later: &mut Vec<Hint>,
     ) {
-        changes.taken.extend(received.envelope.own_id());
+        changes.taken.extend(received.own_id());
         if !is_hint(received) && !snapshot.fresh.contains(&received.key) {
             metrics::counter!("lockbox_duplicates_total", "role" => self.role.name().as_str()).increment(1);
             return;
@@ -239,7 +253,7 @@ impl<R: Role> Engine<R> {
         }
         let before = (changes.moved.len(), changes.messages.len());
         let mut world = World { snapshot, changes, later };
-        if let Some(refusal) = wrong_producer(received, &world) {
+        if let Some(refusal) = wrong_producer(received, &world).or_else(|| unfit(received)) {
             world.refuse(received, &refusal, Actor::producer(received.source.login.as_deref()), None);
             return;
         }
@@ -249,6 +263,8 @@ impl<R: Role> Engine<R> {
             let now = world.now();
             world.changes.moved.truncate(before.0);
             world.changes.messages.truncate(before.1);
+            // Sent again by an operator, it is handled again.
+            world.changes.freed.push(received.key);
             let detail = "the program failed on this message; please report it with the message";
             let parked = self.park_read(received, "handler.panicked", detail);
             park_into(world.changes, parked, now);
@@ -259,6 +275,26 @@ impl<R: Role> Engine<R> {
 /// Hints are checked against their timer's row, which does what the inbox does for other messages.
 fn is_hint<T>(received: &Received<T>) -> bool {
     received.kind == contracts::Kind::TimerDue
+}
+
+/// Events and orders for mail are believed from our own login alone: every role that acts on them asks here.
+pub fn forged<T>(received: &Received<T>) -> Option<Malformed> {
+    if received.kind.is_command() || received.source.is_own {
+        return None;
+    }
+    let login = received.source.login.as_deref();
+    let detail = format!("a message that only Lockbox itself sends was sent by the login {login:?}");
+    Some(Malformed { code: "auth.forged", detail })
+}
+
+/// A command with a character that no text in the database may hold: refused before the database is asked.
+fn unfit<T>(received: &Received<T>) -> Option<Refusal> {
+    if !received.kind.is_command() {
+        return None;
+    }
+    let place = contracts::reading::zero_character(received.envelope.data.get().as_bytes())?;
+    let problem = format!("must not contain the character U+0000, which is in {place:?}");
+    Some(Refusal::Invalid(vec![Fault { field: "data", problem }]))
 }
 
 /// Commands count only from a broker login that is listed for them. Hints and events claim nothing.

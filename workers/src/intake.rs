@@ -120,12 +120,12 @@ fn submit(received: &Received<Command>, asked: &SubmitRequest, world: &mut World
 }
 
 fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, world: &mut World<'_>) {
-    let by = world.person(&asked.by).and_then(|by| check_comment(asked.comment.as_deref()).map(|()| by));
+    let by = world.person(&asked.by).and_then(|by| check_comment(asked.comment.as_ref()).map(|()| by));
     let at = world.now();
     match by {
         Ok(by) => world.step(received, asked.request, Some(&asked.by), |_| Fact::WithdrawAsked {
             by,
-            comment: asked.comment.clone(),
+            comment: asked.comment.clone().map(String::from),
             at,
         }),
         Err(refusal) => world.refuse(received, &refusal, Actor::claimed(&asked.by), None),
@@ -133,13 +133,11 @@ fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, world: &mut W
 }
 
 fn comment(received: &Received<Command>, asked: &CommentRequest, world: &mut World<'_>) {
-    let text = asked.comment.trim().to_owned();
-    let empty = || Refusal::Invalid(vec![domain::Fault { field: "comment", problem: "says nothing".to_owned() }]);
-    let checked = if text.is_empty() { Err(empty()) } else { check_comment(Some(&text)) };
+    let checked = check_comment(Some(&asked.comment));
     let at = world.now();
     match world.person(&asked.by).and_then(|by| checked.map(|()| by)) {
         Ok(by) => {
-            let said = lifecycle::Comment { by, text, at };
+            let said = lifecycle::Comment { by, text: asked.comment.clone().into(), at };
             world.step(received, asked.request, Some(&asked.by), |_| Fact::Commented(said));
         }
         Err(refusal) => world.refuse(received, &refusal, world.actor(Some(&asked.by)), None),

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod approval;
+mod arrival;
 pub mod audit;
 mod batches;
 pub mod engine;
@@ -28,6 +29,6 @@ mod world;
 
 pub use health::Health;
 pub use relay::Relay;
-pub use role::{Received, Role, RoleName, Source};
+pub use role::{REPLAY_HEADER, REPLAY_LOGIN_HEADER, Received, Role, RoleName, Source};
 pub use signatures::Signatures;
 pub use world::World;

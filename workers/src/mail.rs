@@ -15,7 +15,7 @@ use contracts::events::{Actor, NoticeResult};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use store::Changes;
 
-use crate::engine::{park, park_into};
+use crate::engine::{forged, park, park_into};
 use crate::role::{Received, RoleName, Source};
 use crate::settle::{Outcome, Settlement, settle};
 use crate::supervisor::{SessionError, Surroundings, keep};
@@ -71,14 +71,15 @@ async fn session(around: &Surroundings, mailer: &Mailer) -> Result<(), SessionEr
 
 async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
-    let source = Source { login: delivery.user_id().map(str::to_owned) };
-    let read = Received::read(delivery.body(), source, Letter::read);
+    let source = Source::of(&delivery, &around.login);
+    let read = Received::read(delivery.body(), source.clone(), Letter::read)
+        .and_then(|received| forged(&received).map_or(Ok(received), Err));
     match read {
         Ok(received) => send(around, mailer, &received).await?,
         Err(fault) => {
             let now = around.store.clock().await?;
             let mut changes = Changes::default();
-            park_into(&mut changes, park(&delivery, role, &fault), now);
+            park_into(&mut changes, park(&delivery, role, source, &fault), now);
             let parked = std::mem::take(&mut changes.parked);
             let messages = changes.messages.clone();
             around.store.append(&[], parked, changes).await?;

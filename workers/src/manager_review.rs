@@ -54,7 +54,7 @@ pub(crate) fn decides(
     fact: impl FnOnce(Decided) -> Fact,
 ) {
     let known = world.person(&decide.by).and_then(|by| {
-        check_comment(decide.comment.as_deref())?;
+        check_comment(decide.comment.as_ref())?;
         let proof = signatures.check(decide, &by, world)?;
         Ok((by, proof))
     });
@@ -66,7 +66,7 @@ pub(crate) fn decides(
                 by,
                 verdict: decide.verdict,
                 digest: decide.digest,
-                comment: decide.comment.clone(),
+                comment: decide.comment.clone().map(String::from),
                 channel: decide.channel.chars().filter(|c| !c.is_control()).take(32).collect(),
                 duration_seconds: decide.duration_seconds,
                 proof,

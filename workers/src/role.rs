@@ -1,5 +1,6 @@
 //! What a role is to the engine: which queue, which rows a message needs, and what it makes of the message.
 
+use broker::Delivery;
 use contracts::{Command, Envelope, Kind, Malformed, Traceparent};
 use store::{Lock, Wanted};
 use uuid::Uuid;
@@ -72,8 +73,36 @@ impl RoleName {
 /// Where a message came from.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The broker login that sent it, checked by the broker.
+    /// The broker login that sent it, checked by the broker. For a dead-letter message that an operator sent again, the
+    /// login that sent it first.
     pub login: Option<String>,
+    /// Whether that is Lockbox' own login.
+    pub is_own: bool,
+    /// Exchange it came through.
+    pub exchange: String,
+    /// Its routing key.
+    pub routing_key: String,
+}
+
+/// On a dead-letter message that is sent again: its id in the list.
+pub const REPLAY_HEADER: &str = "lockbox-replay";
+/// On a dead-letter message that is sent again: the login that sent it first.
+pub const REPLAY_LOGIN_HEADER: &str = "lockbox-replay-login";
+
+impl Source {
+    /// Where a delivery came from. Only Lockbox' own login is believed when it says for whom it sends again; in the
+    /// headers of every other login these words mean nothing.
+    pub fn of(delivery: &Delivery, own: &str) -> Self {
+        let sent_by = delivery.user_id();
+        let is_replay = sent_by == Some(own) && delivery.text_header(REPLAY_HEADER).is_some();
+        let login = if is_replay { delivery.text_header(REPLAY_LOGIN_HEADER) } else { sent_by.map(str::to_owned) };
+        Self {
+            is_own: login.as_deref() == Some(own),
+            login,
+            exchange: delivery.exchange().to_owned(),
+            routing_key: delivery.routing_key().to_owned(),
+        }
+    }
 }
 
 /// A message that could be read.
@@ -105,8 +134,15 @@ impl<T> Received<T> {
     ) -> Result<Self, Malformed> {
         let (envelope, kind) = Envelope::read(body)?;
         let body = read(kind, &envelope)?;
-        let (key, trace) = (envelope.key(), envelope.trace());
+        let (key, trace) = (envelope.key(source.login.as_deref()), envelope.trace());
         Ok(Self { body, kind, envelope, key, source, trace })
+    }
+}
+
+impl<T> Received<T> {
+    /// The id of a message that Lockbox itself wrote and sent.
+    pub fn own_id(&self) -> Option<Uuid> {
+        if self.source.is_own { self.envelope.own_id() } else { None }
     }
 }
 

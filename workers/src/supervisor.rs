@@ -117,7 +117,7 @@ struct Alarm<'a> {
 async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alarm<'_>>) -> Result<(), SessionError> {
     let part = role.name().as_str();
     let mut batches = Batches::open(around, part, BATCH_LIMIT).await?;
-    let engine = Engine { role, store: around.store.clone(), relay: around.relay.clone() };
+    let engine = Engine { role, store: around.store.clone(), relay: around.relay.clone(), login: around.login.clone() };
     loop {
         let rung = async {
             match &mut alarm {
@@ -192,7 +192,12 @@ fn item_of<R: Role>(engine: &Engine<R>, hint: Hint) -> Option<Item<R::Message>> 
 
 /// Brings overdue timers from the table, broker up or down.
 async fn sweep(around: Surroundings) {
-    let engine = Engine { role: Expiry { sweeping: true }, store: around.store.clone(), relay: around.relay.clone() };
+    let engine = Engine {
+        role: Expiry { sweeping: true },
+        store: around.store.clone(),
+        relay: around.relay.clone(),
+        login: around.login.clone(),
+    };
     loop {
         tokio::select! {
             () = around.stop.cancelled() => return,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::events::{self, Actor, Auth, RefusedCommand};
-use domain::{Fact, Person, Refusal, Request, Transition};
+use domain::{Fact, FreeText, Person, Refusal, Request, Transition};
 use store::{Changes, Hint, Moved, Snapshot};
 use uuid::Uuid;
 
@@ -107,8 +107,8 @@ impl World<'_> {
 fn auth<T>(received: &Received<T>) -> Option<Auth> {
     let envelope = &received.envelope;
     let auth = match &envelope.channel {
-        Some(channel) if envelope.own_id().is_some() => Auth::of_channel(channel),
-        None if envelope.own_id().is_some() => Auth::of_channel("lockbox"),
+        Some(channel) if received.own_id().is_some() => Auth::of_channel(channel),
+        None if received.own_id().is_some() => Auth::of_channel("lockbox"),
         _ => Auth::of_channel("broker"),
     };
     Some(Auth { login: received.source.login.clone(), ..auth })
@@ -120,9 +120,8 @@ pub(crate) fn remaining(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
 }
 
 /// Comments are shown to people: they obey the rule for texts.
-pub(crate) fn check_comment(comment: Option<&str>) -> Result<(), Refusal> {
-    let problem = comment.and_then(|comment| domain::policy::text_problem(comment, 2000, true));
-    match problem {
+pub(crate) fn check_comment(comment: Option<&FreeText>) -> Result<(), Refusal> {
+    match comment.and_then(FreeText::problem) {
         None => Ok(()),
         Some(problem) => Err(Refusal::Invalid(vec![domain::Fault { field: "comment", problem }])),
     }

@@ -28,6 +28,8 @@ pub enum Verdict {
 pub struct FirstDeath {
     /// Queue.
     pub queue: String,
+    /// Exchange that the message had come through.
+    pub exchange: String,
     /// `rejected`, `delivery_limit`, `expired`.
     pub reason: String,
 }
@@ -57,6 +59,16 @@ impl Delivery {
     /// The login that sent it, checked by the broker.
     pub fn user_id(&self) -> Option<&str> {
         self.inner.properties.user_id().as_ref().map(ShortString::as_str)
+    }
+
+    /// `content_type`, as its sender gave it.
+    pub fn content_type(&self) -> Option<&str> {
+        self.inner.properties.content_type().as_ref().map(ShortString::as_str)
+    }
+
+    /// `content_encoding`, as its sender gave it.
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.inner.properties.content_encoding().as_ref().map(ShortString::as_str)
     }
 
     /// Exchange it came through.
@@ -93,10 +105,19 @@ impl Delivery {
         }
     }
 
+    /// Every header with text, whose name begins with one of `prefixes`, without that prefix.
+    pub fn headers_under(&self, prefixes: &[&str]) -> Vec<(String, String)> {
+        let Some(headers) = self.inner.properties.headers() else { return Vec::new() };
+        let names = headers.inner().keys().map(ShortString::as_str);
+        let below = |name: &str| prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).map(str::to_owned);
+        names.filter_map(|name| Some((below(name)?, self.text_header(name)?))).collect()
+    }
+
     /// Where it was given up on first, if it was.
     pub fn first_death(&self) -> Option<FirstDeath> {
         let queue = self.text_header("x-first-death-queue")?;
-        Some(FirstDeath { queue, reason: self.text_header("x-first-death-reason").unwrap_or_default() })
+        let text = |name: &str| self.text_header(name).unwrap_or_default();
+        Some(FirstDeath { queue, exchange: text("x-first-death-exchange"), reason: text("x-first-death-reason") })
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {

@@ -26,6 +26,11 @@ impl Exchange {
     pub const ALL: [Self; 7] =
         [Self::Requests, Self::Commands, Self::Events, Self::Notices, Self::Delay, Self::Unroutable, Self::Refused];
 
+    /// Whether it only collects what was given up on: nothing is sent there.
+    pub fn is_last_stop(self) -> bool {
+        matches!(self, Self::Unroutable | Self::Refused)
+    }
+
     /// Name behind the prefix.
     pub fn as_str(self) -> &'static str {
         match self {

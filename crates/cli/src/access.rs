@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use contracts::Kind;
 use contracts::commands::{AnswerReport, EndAccess};
+use domain::FreeText;
 use serde_json::{Value, json};
 use store::Store;
 use store::doors::AccessView;
@@ -157,7 +158,7 @@ async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> 
     // With --all, one that has ended already is only where the others are found.
     let own = Some(id).filter(|_| !all || request.state == "granted");
     for request in others.chain(own) {
-        let data = EndAccess { request, by: by.clone(), comment: comment.clone() };
+        let data = EndAccess { request, by: by.clone(), comment: words(comment.as_deref()) };
         match click(settings, store, Kind::AccessEnd, Some(request), &data).await {
             // Another one that ended meanwhile.
             Err(Failure::Refused { .. }) if request != id => {}
@@ -233,9 +234,14 @@ async fn fetch(settings: &Settings, store: &Store, asked: &Handle, format: Forma
     Ok(())
 }
 
+/// What somebody wrote, if they wrote anything.
+fn words(said: Option<&str>) -> Option<FreeText> {
+    said.and_then(FreeText::given)
+}
+
 async fn answer(settings: &Settings, store: &Store, word: Word, accepts: bool, format: Format) -> Result<(), Failure> {
     store.show_request(word.id).await?;
-    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: word.comment };
+    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: words(word.comment.as_deref()) };
     click(settings, store, Kind::ReportAnswer, Some(word.id), &data).await?;
     report(store, word.id, format).await
 }

@@ -92,7 +92,7 @@ impl Common {
             by: named(self.by)?,
             verdict,
             digest: self.digest.unwrap_or_else(|| request.digest()),
-            comment: self.comment,
+            comment: self.comment.as_deref().and_then(domain::FreeText::given),
             channel: "cli".to_owned(),
             duration_seconds: duration,
             assertion: None,

@@ -6,6 +6,7 @@ use serde_json::json;
 use store::Store;
 use store::parked::{ParkedFilter, ParkedRow};
 use uuid::Uuid;
+use workers::{REPLAY_HEADER, REPLAY_LOGIN_HEADER};
 
 use runtime::configuration::Settings;
 use runtime::connect::open_link;
@@ -33,7 +34,7 @@ pub enum ParkedCommand {
         /// Id from the list.
         id: Uuid,
     },
-    /// Send messages again as they were.
+    /// Send messages again as they were, to the exchange they came through and for the login that sent them.
     Replay(Resolve),
     /// Mark messages as done with.
     Discard(Resolve),
@@ -133,6 +134,7 @@ impl Resolve {
             let row = store.parked_one(*id).await?;
             let outgoing = outgoing(settings, &row)?;
             if row.status != "parked" {
+                // Resolved before: this says so.
                 return self.mark(store, *id, "replayed").await;
             }
             let published = publisher.publish(std::slice::from_ref(&outgoing)).await?;
@@ -146,35 +148,39 @@ impl Resolve {
     }
 }
 
-/// The message as it was, back on the exchange it belongs to.
+/// The message as it was, back on the exchange that it came through, for the login that sent it: the roles ask again
+/// whether that login may send it. What was refused for its sender stays refused.
 fn outgoing(settings: &Settings, row: &ParkedRow) -> Result<Outgoing, Failure> {
-    if usize::try_from(row.size_bytes).ok() != Some(row.body.len()) {
-        return Err(Failure::Usage(format!("{} was too large to be kept whole and cannot be sent again", row.id)));
+    if row.reason.starts_with("auth.") {
+        let message = format!(
+            "{} was refused because of its sender ({}); discard it, and let the right login send it",
+            row.id, row.reason
+        );
+        return Err(Failure::Refused { code: "replay.sender".to_owned(), message });
     }
-    let by_name = |exchange: &Exchange| settings.names.exchange(*exchange) == row.exchange;
-    let exchange = Exchange::ALL.into_iter().find(by_name);
-    // What the program parked itself names no exchange: its type says where it belongs.
-    let kind = row.message_type.as_deref().and_then(contracts::Kind::parse);
-    let (exchange, key) = match (exchange, kind) {
-        (_, Some(kind)) => {
-            let exchange = match kind.road() {
-                contracts::kinds::Road::Requests => Exchange::Requests,
-                contracts::kinds::Road::Commands => Exchange::Commands,
-                contracts::kinds::Road::Events => Exchange::Events,
-                contracts::kinds::Road::Notices => Exchange::Notices,
-            };
-            (exchange, kind.routing_key().to_owned())
-        }
-        (Some(exchange), None) => (exchange, row.routing_key.clone()),
-        (None, None) => return Err(Failure::Usage(format!("nothing says where {} belongs", row.id))),
-    };
+    if usize::try_from(row.size_bytes).ok() != Some(row.body.len()) {
+        return Err(Failure::Usage(format!(
+            "{} is too large: only its beginning is stored, so it cannot be sent again",
+            row.id
+        )));
+    }
+    let is_original = |exchange: &Exchange| settings.names.exchange(*exchange) == row.exchange;
+    let exchange = Exchange::ALL.into_iter().filter(|exchange| !exchange.is_last_stop()).find(is_original);
+    let exchange = exchange.ok_or_else(|| {
+        Failure::Usage(format!(
+            "{} came through {:?}, which is not an exchange of this deployment",
+            row.id, row.exchange
+        ))
+    })?;
+    let mut headers = vec![(REPLAY_HEADER, row.id.to_string())];
+    headers.extend(row.login.iter().map(|login| (REPLAY_LOGIN_HEADER, login.clone())));
     Ok(Outgoing {
         exchange,
-        routing_key: key,
+        routing_key: row.routing_key.clone(),
         message_id: row.message_id.clone().unwrap_or_else(|| row.id.to_string()),
         message_type: row.message_type.clone().unwrap_or_default(),
         correlation_id: None,
-        headers: vec![("lockbox-replay", row.id.to_string())],
+        headers,
         body: row.body.clone().into(),
     })
 }

@@ -8,11 +8,13 @@ use clap::{Args, Subcommand};
 use contracts::Kind;
 use contracts::commands::{CommentRequest, Reason, SubmitRequest, WithdrawRequest};
 use contracts::directory::parse_seconds;
+use domain::FreeText;
 use serde_json::json;
 use store::Store;
 use store::views::RequestFilter;
 use uuid::Uuid;
 
+use operations::directory_file::read_text;
 use super::clicks::click;
 use super::remote::{Remote, requests};
 use operations::documents::{event_text, request_json};
@@ -158,13 +160,17 @@ impl Request {
             Self::Withdraw(withdraw) => {
                 store.show_request(withdraw.id).await?;
                 let by = named(withdraw.by)?;
-                let data = WithdrawRequest { request: withdraw.id, by, comment: withdraw.comment };
+                let data = WithdrawRequest {
+                    request: withdraw.id,
+                    by,
+                    comment: withdraw.comment.as_deref().and_then(FreeText::given),
+                };
                 click(settings, &store, Kind::RequestWithdraw, Some(withdraw.id), &data).await?;
                 show(&store, withdraw.id, format).await
             }
             Self::Comment(said) => {
                 store.show_request(said.id).await?;
-                let data = CommentRequest { request: said.id, by: named(said.by)?, comment: said.comment };
+                let data = CommentRequest { request: said.id, by: named(said.by)?, comment: said.comment.into() };
                 click(settings, &store, Kind::RequestComment, Some(said.id), &data).await?;
                 show(&store, said.id, format).await
             }
@@ -214,8 +220,7 @@ pub(super) fn named(by: Option<String>) -> Result<String, Failure> {
 impl Submit {
     fn into_data(self) -> Result<SubmitRequest, Failure> {
         if let Some(path) = self.file {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
+            let text = read_text(&path)?;
             return serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
         }
         Ok(SubmitRequest {
@@ -223,7 +228,7 @@ impl Submit {
             service_request: self.service_request.unwrap_or_default(),
             service: self.service.unwrap_or_default(),
             resource: self.resource.unwrap_or_default(),
-            reason: Reason { code: self.reason_code, text: self.reason.unwrap_or_default() },
+            reason: Reason { code: self.reason_code, text: self.reason.unwrap_or_default().into() },
             severity: self.severity,
             requester: self.by.unwrap_or_default(),
             duration_seconds: self.duration,

@@ -1,13 +1,14 @@
 //! Commands: instructions with one owner. Read strictly: an unknown field is an error, not a guess.
 
 use chrono::{DateTime, Utc};
-use domain::{Digest, Verdict};
+use domain::{Digest, FreeText, Verdict};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::envelope::Envelope;
 use crate::kinds::Kind;
 use crate::malformed::Malformed;
+use crate::reading;
 
 /// Ask for access to a tenant's content (`request.submit`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,10 +17,12 @@ pub struct SubmitRequest {
     /// Short name of the tenant.
     pub tenant: String,
     /// Number in the ticketing system.
+    #[serde(deserialize_with = "reading::line")]
     pub service_request: String,
     /// Service whose content is asked for.
     pub service: String,
     /// Mailbox address, site or folder URL.
+    #[serde(deserialize_with = "reading::line")]
     pub resource: String,
     /// Why.
     pub reason: Reason,
@@ -28,7 +31,7 @@ pub struct SubmitRequest {
     /// Short name of the engineer.
     pub requester: String,
     /// How long, in seconds; the tenant's default when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "reading::whole", skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// `read_only`, which is the default, or `read_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +54,7 @@ pub struct Reason {
     /// Typed reason.
     pub code: String,
     /// In the engineer's words.
-    pub text: String,
+    pub text: FreeText,
 }
 
 /// Take a request back (`request.withdraw`).
@@ -63,8 +66,8 @@ pub struct WithdrawRequest {
     /// Short name of the engineer who asked.
     pub by: String,
     /// In their words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<FreeText>,
 }
 
 /// Ask or answer something in a request's thread (`request.comment`).
@@ -76,7 +79,7 @@ pub struct CommentRequest {
     /// Short name of the person who asks or answers.
     pub by: String,
     /// In their words.
-    pub comment: String,
+    pub comment: FreeText,
 }
 
 /// Report what became of a notice (`notice.report`), by a consumer that sends them instead of Lockbox' own mailer.
@@ -109,6 +112,7 @@ pub struct TicketClosed {
     /// Short name of the tenant.
     pub tenant: String,
     /// Number in the ticketing system.
+    #[serde(deserialize_with = "reading::line")]
     pub service_request: String,
 }
 
@@ -127,12 +131,12 @@ pub struct Decide {
     #[serde(with = "digest")]
     pub digest: Digest,
     /// In their words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<FreeText>,
     /// Where they decided: `cli`, `portal`, `api`.
     pub channel: String,
     /// With a customer's yes: allow this many seconds instead of what was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "reading::whole", skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// The person's passkey signs request, verdict and time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,8 +166,8 @@ pub struct EndAccess {
     /// Short name of the person who ends it.
     pub by: String,
     /// In their words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<FreeText>,
 }
 
 /// Accept or dispute a closing report (`report.answer`).
@@ -177,8 +181,8 @@ pub struct AnswerReport {
     /// Accepts, or disputes.
     pub accepts: bool,
     /// In their words; a dispute needs some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<FreeText>,
 }
 
 /// A timer may be due (`timer.due`): a hint, checked against the row.

@@ -160,6 +160,7 @@ impl Envelope {
             let detail = format!("the message has {} bytes; at most {SIZE_LIMIT_BYTES} are read", body.len());
             return Err(Malformed::new("schema.too_large", detail));
         }
+        let body = crate::reading::unmarked(body).map_err(|fault| Malformed::new("schema.unparseable", fault))?;
         let envelope: Self = serde_json::from_slice(body).map_err(|fault| {
             if fault.is_data() {
                 Malformed::new("schema.invalid", format_args!("not a CloudEvents envelope: {fault}"))
@@ -184,9 +185,12 @@ impl Envelope {
         Ok((envelope, kind))
     }
 
-    /// The identity of the message (`source` and `id`) as a key of fixed length: a resend has the same.
-    pub fn key(&self) -> Uuid {
+    /// The identity of the message (`source` and `id`, of one broker login) as a key of fixed length: a resend has the
+    /// same. The login is part of it, so that nobody takes the place of another's message by guessing its id.
+    pub fn key(&self, login: Option<&str>) -> Uuid {
         let mut hash = Sha256::new();
+        hash.update(login.unwrap_or_default().as_bytes());
+        hash.update([0]);
         hash.update(self.source.as_bytes());
         hash.update([0]);
         hash.update(self.id.as_bytes());

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the database, the broker and any decision.
 
+pub mod binding;
 pub mod commands;
 pub mod directory;
 pub mod entry;
@@ -11,6 +12,7 @@ mod fit;
 pub mod kinds;
 pub mod malformed;
 pub mod notices;
+pub mod reading;
 pub mod timestamp;
 pub mod trace;
 pub mod words;

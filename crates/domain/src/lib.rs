@@ -16,6 +16,7 @@ mod request;
 mod rules;
 pub mod scope;
 mod standing;
+pub mod text;
 pub mod titles;
 mod verdict;
 
@@ -29,4 +30,5 @@ pub use refusal::{Fault, Refusal};
 pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 pub use rules::Rules;
 pub use standing::{Standing, StandingConsent};
+pub use text::FreeText;
 pub use verdict::Verdict;

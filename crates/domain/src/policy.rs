@@ -9,6 +9,7 @@ use crate::refusal::{Fault, Refusal};
 use crate::request::{Request, State};
 use crate::scope;
 use crate::standing::Standing;
+use crate::text::{self, FreeText};
 
 /// Services every deployment knows. More are added in configuration.
 pub const SERVICES: [&str; 3] = ["exchange_online", "onedrive", "sharepoint"];
@@ -27,7 +28,7 @@ pub struct Submission {
     /// Typed reason.
     pub reason_code: String,
     /// Reason in words.
-    pub reason: String,
+    pub reason: FreeText,
     /// Urgency.
     pub severity: String,
     /// How much the engineer may do; only to look when absent.
@@ -67,10 +68,13 @@ pub struct Surroundings<'a> {
 /// [`Refusal::Invalid`] with every fault of the fields, or the one reason why nobody could decide it.
 pub fn admit(
     request: RequestId,
-    asked: Submission,
+    mut asked: Submission,
     around: Surroundings<'_>,
     now: DateTime<Utc>,
 ) -> Result<Content, Refusal> {
+    // The preview and the role get the same form from whatever was typed or pasted.
+    asked.service_request = text::one_line(&asked.service_request);
+    asked.resource = text::one_line(&asked.resource);
     let tenant = around.tenant.filter(|tenant| tenant.enabled).ok_or(Refusal::UnknownTenant)?;
     let requester = around.requester.ok_or(Refusal::UnknownPerson)?;
     if !requester.enabled {
@@ -102,7 +106,7 @@ pub fn admit(
         service: asked.service,
         resource: asked.resource,
         reason_code,
-        reason: asked.reason,
+        reason: asked.reason.into(),
         severity,
         mode,
         requester: requester.id,
@@ -183,16 +187,15 @@ fn read(
     let mut faults = Vec::new();
     let mut fault = |field, problem: String| faults.push(Fault { field, problem });
 
-    for (field, text, limit) in [
-        ("service_request", &asked.service_request, 64),
-        ("resource", &asked.resource, 512),
-        ("reason.text", &asked.reason, 2000),
-    ] {
-        if let Some(problem) = text_problem(text, limit, field == "reason.text") {
+    for (field, text, limit) in [("service_request", &asked.service_request, 64), ("resource", &asked.resource, 512)] {
+        if let Some(problem) = text::problem(text, limit, false) {
             fault(field, problem);
         }
     }
-    let is_text = text_problem(&asked.resource, 512, false).is_none();
+    if let Some(problem) = asked.reason.problem() {
+        fault("reason.text", problem);
+    }
+    let is_text = text::problem(&asked.resource, 512, false).is_none();
     if let Some(problem) = scope::resource_problem(&asked.service, &asked.resource).filter(|_| is_text) {
         fault("resource", problem);
     }
@@ -244,23 +247,4 @@ fn read(
 
 fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!("unknown; one of {}", names.collect::<Vec<_>>().join(", "))
-}
-
-/// What makes a text unfit to be shown to a decider: emptiness, length, control characters, and the marks that let
-/// text read differently than it is (Unicode bidirectional controls and zero-width characters).
-pub fn text_problem(text: &str, limit_chars: usize, lines: bool) -> Option<String> {
-    if text.trim().is_empty() {
-        return Some("must not be empty".to_owned());
-    }
-    let length = text.chars().count();
-    if length > limit_chars {
-        return Some(format!("must be at most {limit_chars} characters, not {length}"));
-    }
-    let deceives = |c: char| {
-        matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-            || (c.is_control() && !(lines && matches!(c, '\n' | '\t')))
-    };
-    text.chars()
-        .find(|&c| deceives(c))
-        .map(|c| format!("must not hold the control or invisible character U+{:04X}", u32::from(c)))
 }

@@ -69,7 +69,7 @@ impl StandingConsent {
     /// Every part of a rule that cannot stand, as sentences.
     pub fn faults(&self, known_services: &[String], now: DateTime<Utc>) -> Vec<String> {
         let mut faults = Vec::new();
-        if let Some(problem) = crate::policy::text_problem(&self.name, 64, false) {
+        if let Some(problem) = crate::text::problem(&self.name, 64, false) {
             faults.push(format!("name: {problem}"));
         }
         if self.services.is_empty() {

@@ -1,8 +1,8 @@
 //! Answers: a rendered page, or a page that says what went wrong and what to do next.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawForm, Request};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     },
     /// Something of ours does not answer.
     Away(String),
+    /// The same after something was sent: it may be stored already.
+    Unsure(String),
 }
 
 #[derive(Template)]
@@ -65,12 +67,36 @@ impl<T: DeserializeOwned> FromRequest<App> for Filled<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
-        match Form::<T>::from_request(request, app).await {
-            Ok(Form(form)) => Ok(Self(form)),
+        match RawForm::from_request(request, app).await {
+            Ok(RawForm(form)) => read(&form).map(Self),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::TooLong),
-            Err(rejection) => Err(Fault::Unreadable(rejection.body_text())),
+            Err(_) => Err(Fault::Unreadable("This is not a form. Open the page again and send its form.".to_owned())),
         }
     }
+}
+
+/// What stands behind the `?` of an address. One that cannot be read is answered with a page, too.
+pub(crate) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Fault> {
+        read(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
+    }
+}
+
+/// Reads pairs of names and values.
+fn read<T: DeserializeOwned>(pairs: &[u8]) -> Result<T, Fault> {
+    if has_zero_character(pairs) {
+        return Err(Fault::zero_character());
+    }
+    serde_urlencoded::from_bytes(pairs).map_err(|fault| Fault::Unreadable(format!("This cannot be read: {fault}.")))
+}
+
+/// Whether there is a U+0000, as it is or percent-encoded: no text of ours holds one, and the database refuses it.
+pub(super) fn has_zero_character(encoded: &[u8]) -> bool {
+    encoded.contains(&0) || encoded.windows(3).any(|three| three == b"%00")
 }
 
 /// A rendered page.
@@ -108,6 +134,11 @@ pub(crate) fn sentence(words: &str) -> String {
 }
 
 impl Fault {
+    /// What was sent holds a character that no text may hold.
+    pub fn zero_character() -> Self {
+        Self::Unreadable("The character U+0000 is not allowed in an address or a text; leave it out.".to_owned())
+    }
+
     /// What became of a click that failed.
     pub fn of_click(failure: Failure, back: &str) -> Self {
         match failure {
@@ -117,7 +148,7 @@ impl Fault {
             Failure::Unreachable(why)
             | Failure::TimedOut(why)
             | Failure::Failed(why)
-            | Failure::Untrue { words: why, .. } => Self::Away(why),
+            | Failure::Untrue { words: why, .. } => Self::Unsure(why),
         }
     }
 }
@@ -175,10 +206,14 @@ impl IntoResponse for Fault {
             Self::Refused { code, message, back } => (StatusCode::CONFLICT, "Not done", sentence(&message), code, back),
             Self::Away(why) => {
                 tracing::error!(why, "a page could not be made");
-                let message =
-                    "Lockbox cannot answer now, because a part of it is not available. If you sent a form, check \
-                               the request before you send it again: it may still be carried out."
-                        .to_owned();
+                let message = "Lockbox cannot show this page now. Try again in a moment.".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "Not available now", message, "away".to_owned(), "/".to_owned())
+            }
+            Self::Unsure(why) => {
+                tracing::error!(why, "the outcome of a form is not known");
+                let message = "Lockbox could not finish this now. What you sent may be stored and take effect later. \
+                               Look at the request before you send it again."
+                    .to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, "Not available now", message, "away".to_owned(), "/".to_owned())
             }
         };

@@ -15,12 +15,14 @@ use super::App;
 
 mod actions;
 mod caller;
+mod input;
 mod openapi;
 mod problem;
 mod read;
 mod submit;
 
 pub use openapi::document;
+pub(super) use problem::Problem;
 
 /// Calls a second that a token may make, with bursts of twice as many.
 const CALLS_PER_SECOND: u32 = 50;
@@ -38,20 +40,47 @@ pub struct Operation {
     pub scope: Option<&'static str>,
     /// The body's schema, as JSON.
     pub body: Option<&'static str>,
-    /// Query parameters with what they mean.
-    pub query: &'static [(&'static str, &'static str)],
+    /// Name in the description, for generated clients.
+    pub id: &'static str,
+    /// Query parameters.
+    pub query: &'static [Parameter],
+    /// Schema of the answer, in the description.
+    pub answer: &'static str,
 }
+
+/// A query parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Name.
+    pub name: &'static str,
+    /// What it means.
+    pub means: &'static str,
+    /// Its schema, as JSON.
+    pub schema: &'static str,
+}
+
+const fn parameter(name: &'static str, means: &'static str, schema: &'static str) -> Parameter {
+    Parameter { name, means, schema }
+}
+
+const TEXT: &str = r#"{"type": "string", "pattern": "^[^\\u0000]*$"}"#;
+const TIME: &str = r#"{"type": "string", "format": "date-time"}"#;
 
 pub use operations::scopes::SCOPES;
 
-const PAGE: [(&str, &str); 2] =
-    [("limit", "At most this many, 1 to 200; 50 when absent."), ("cursor", "`next` of the page before.")];
+const LIMIT: Parameter = parameter(
+    "limit",
+    "At most this many on a page.",
+    r#"{"type": "integer", "minimum": 1, "maximum": 200, "default": 50}"#,
+);
 
 /// Everything that can be called.
 pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/openapi.json",
+        id: "getDescription",
+        answer: "object",
         summary: "This description.",
         scope: None,
         body: None,
@@ -60,6 +89,8 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/me",
+        id: "getMe",
+        answer: "me",
         summary: "Whose token this is, and what it may be used for.",
         scope: Some("requests:read"),
         body: None,
@@ -68,7 +99,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests",
-        summary: "Ask for access. Answers with the request, or says everything that is wrong with it.",
+        id: "submitRequest",
+        answer: "request",
+        summary: "Request access. Answers with the request, or says everything that is wrong with it.",
         scope: Some("requests:write"),
         body: Some(include_str!("../../../schemas/commands/request.submit.v1.schema.json")),
         query: &[],
@@ -76,22 +109,30 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/requests",
+        id: "listRequests",
+        answer: "requests",
         summary: "Requests that the caller may see, newest first.",
         scope: Some("requests:read"),
         body: None,
         query: &[
-            PAGE[0],
-            PAGE[1],
-            ("state", "Only this state."),
-            ("tenant", "Only this tenant."),
-            ("service_request", "Only this number of the ticketing system."),
-            ("requester", "Only this engineer's."),
-            ("open", "`true`: only those that are not over."),
+            LIMIT,
+            parameter(
+                "cursor",
+                "`next` of the page before.",
+                r#"{"type": "string", "pattern": "^[0-9]{1,16}\\.[0-9a-f]{32}$"}"#,
+            ),
+            parameter("state", "Only this state.", r##"{"$ref": "#/components/schemas/state"}"##),
+            parameter("tenant", "Only this tenant, by its short name.", TEXT),
+            parameter("service_request", "Only this number of the ticketing system.", TEXT),
+            parameter("requester", "Only this engineer's, by their short name.", TEXT),
+            parameter("open", "`true`: only those that are not over.", r#"{"type": "boolean", "default": false}"#),
         ],
     },
     Operation {
         method: "GET",
         path: "/requests/{id}",
+        id: "getRequest",
+        answer: "request",
         summary: "One request.",
         scope: Some("requests:read"),
         body: None,
@@ -100,6 +141,8 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/requests/{id}/events",
+        id: "listRequestEvents",
+        answer: "events",
         summary: "The events of a request, oldest first.",
         scope: Some("requests:read"),
         body: None,
@@ -108,7 +151,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/decision",
-        summary: "Say yes or no, as the token's owner: for the vendor or for the customer, by who they are.",
+        id: "decideRequest",
+        answer: "request",
+        summary: "Approve or deny, as the token's owner: for the vendor or for the customer, by who they are.",
         scope: Some("decisions:write"),
         body: Some(actions::DECISION),
         query: &[],
@@ -116,6 +161,8 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/end",
+        id: "endAccess",
+        answer: "request",
         summary: "End open access.",
         scope: Some("requests:write"),
         body: Some(actions::WORDS),
@@ -124,7 +171,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/withdrawal",
-        summary: "Take a request back before access is open.",
+        id: "withdrawRequest",
+        answer: "request",
+        summary: "Withdraw a request before access is open.",
         scope: Some("requests:write"),
         body: Some(actions::WORDS),
         query: &[],
@@ -132,7 +181,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/comments",
-        summary: "Ask or answer something in the request's thread.",
+        id: "commentOnRequest",
+        answer: "request",
+        summary: "Comment on a request.",
         scope: Some("requests:write"),
         body: Some(actions::COMMENT),
         query: &[],
@@ -140,6 +191,8 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/accesses",
+        id: "listAccesses",
+        answer: "accesses",
         summary: "Accesses that are open, about to open, or whose end is not confirmed.",
         scope: Some("requests:read"),
         body: None,
@@ -148,7 +201,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/requests/{id}/report",
-        summary: "The closing report of an access that is over: asked, granted, used, given back, and the receipt of its end.",
+        id: "getReport",
+        answer: "report",
+        summary: "The access report of an access that is over: requested, approved, used, and the receipt of its end.",
         scope: Some("requests:read"),
         body: None,
         query: &[],
@@ -156,7 +211,9 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/report",
-        summary: "Accept or dispute the closing report, as the token's owner.",
+        id: "answerReport",
+        answer: "request",
+        summary: "Acknowledge or dispute the access report, as the token's owner.",
         scope: Some("decisions:write"),
         body: Some(actions::REPORT),
         query: &[],
@@ -164,31 +221,44 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "GET",
         path: "/audit",
-        summary: "Events that match, newest first. A page may be short, even empty, while `next` is there: a search that takes long goes on with it.",
+        id: "searchAudit",
+        answer: "found",
+        summary: "Search the audit log, newest first. A page may be short, even empty, while `next` is there: a search that takes long goes on with it.",
         scope: Some("audit:read"),
         body: None,
         query: &[
-            PAGE[0],
-            PAGE[1],
-            ("request", "Id of a request."),
-            ("service_request", "Number in the ticketing system."),
-            ("person", "Short name of who did it."),
-            ("tenant", "Short name of the tenant."),
-            ("type", "Type of the event, or its beginning."),
-            ("text", "Words in reasons and comments."),
-            ("since", "Not before (RFC 3339)."),
-            ("until", "Before (RFC 3339)."),
+            LIMIT,
+            parameter(
+                "cursor",
+                "`next` of the page before.",
+                r#"{"type": "string", "pattern": "^[0-9]{1,16}\\.(-2147483648|-?[0-9]{1,9})\\.[0-9a-f]{32}$"}"#,
+            ),
+            parameter("request", "Id of a request.", r#"{"type": "string", "format": "uuid"}"#),
+            parameter("service_request", "Number in the ticketing system.", TEXT),
+            parameter("person", "Short name of who did it.", TEXT),
+            parameter("tenant", "Short name of the tenant.", TEXT),
+            parameter("type", "Type of the event, or its beginning.", TEXT),
+            parameter("text", "Words in justifications and comments.", TEXT),
+            parameter("since", "Not before (RFC 3339; without a zone it is UTC).", TIME),
+            parameter("until", "Before (RFC 3339; without a zone it is UTC).", TIME),
         ],
     },
     Operation {
         method: "POST",
         path: "/requests/{id}/handle",
-        summary: "Fetch what the engineer shows at the gate, once; an earlier one opens nothing from then on.",
+        id: "createHandle",
+        answer: "handle",
+        summary: "Create what the engineer shows at the gate; an earlier one opens nothing from then on.",
         scope: Some("requests:write"),
         body: None,
         query: &[],
     },
 ];
+
+/// The operation behind a path of the router.
+fn operation(method: &str, path: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.method == method && path.ends_with(operation.path))
+}
 
 /// Keeps callers within their rate.
 #[derive(Clone)]
@@ -227,5 +297,8 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
 /// The operations and nothing else: what is not in the list, and so in the description, cannot be called.
 pub(super) fn router() -> Router<App> {
     let routes = OPERATIONS.iter().filter_map(|operation| Some((operation.path, handler(operation)?)));
-    routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).fallback(problem::nothing_here)
+    routes
+        .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+        .fallback(problem::nothing_here)
+        .method_not_allowed_fallback(problem::other_method)
 }

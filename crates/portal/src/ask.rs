@@ -2,7 +2,7 @@
 //! checks with the very rules that intake checks with; only what intake finds counts.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Kind;
 use contracts::commands::{Reason, SubmitRequest};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, Filled, go, page};
+use super::answer::{Answer, Fault, Filled, Query, go, page};
 use super::clicks::click;
 use super::look::{Moment, duration};
 use super::refused::{Problem, at, of_field, problems};
@@ -134,7 +134,7 @@ fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<P
         service: asked.service.clone(),
         resource: typed(&asked.resource),
         reason_code: asked.reason_code.clone(),
-        reason: typed(&asked.reason),
+        reason: typed(&asked.reason).into(),
         severity: asked.severity.clone(),
         mode: Some(asked.mode.clone()).filter(|mode| !mode.is_empty()),
         duration_seconds,
@@ -284,7 +284,7 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
         service_request: asked.service_request.trim().to_owned(),
         service: asked.service.clone(),
         resource: asked.resource.trim().to_owned(),
-        reason: Reason { code: asked.reason_code.clone(), text: asked.reason.trim().to_owned() },
+        reason: Reason { code: asked.reason_code.clone(), text: asked.reason.as_str().into() },
         severity: asked.severity.clone(),
         requester: viewer.person.name.clone(),
         duration_seconds,

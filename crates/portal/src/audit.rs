@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -14,7 +14,7 @@ use store::searches::SavedSearch;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, Filled, go, page};
+use super::answer::{Answer, Fault, Filled, Query, go, page};
 use super::look::Moment;
 use super::session::Viewer;
 
@@ -90,9 +90,14 @@ pub(super) fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let parsed = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
-    let parsed = parsed.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").map(|at| at.and_utc()));
-    parsed.map(Some).map_err(|_| format!("{text:?} is no time; write 2026-11-24T10:00 (UTC)"))
+    // In a query an unescaped `+` of a zone arrives as a space.
+    let zoned = text.replace(' ', "+");
+    let day =
+        || Some(chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(chrono::NaiveTime::MIN).and_utc());
+    let utc = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|at| at.and_utc());
+    let parsed = DateTime::parse_from_rfc3339(&zoned).ok().map(|at| at.to_utc());
+    let parsed = parsed.or_else(|| utc("%Y-%m-%dT%H:%M")).or_else(|| utc("%Y-%m-%dT%H:%M:%S%.f")).or_else(day);
+    parsed.map(Some).ok_or_else(|| format!("{text:?} is not a time; write 2026-11-24T10:00:00Z"))
 }
 
 impl Asked {
@@ -100,7 +105,7 @@ impl Asked {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let request = match self.request.trim() {
             "" => None,
-            text => Some(text.parse::<Uuid>().map_err(|_| format!("{text:?} is no request id"))?),
+            text => Some(text.parse::<Uuid>().map_err(|_| format!("request: {text:?} is not the id of a request"))?),
         };
         Ok(AuditFilter {
             request,
@@ -110,8 +115,8 @@ impl Asked {
             type_name: given(&self.type_name),
             cause: None,
             text: given(&self.text),
-            since: moment(&self.since)?,
-            until: moment(&self.until)?,
+            since: moment(&self.since).map_err(|fault| format!("since: {fault}"))?,
+            until: moment(&self.until).map_err(|fault| format!("until: {fault}"))?,
             after: match self.cursor.as_str() {
                 "" => None,
                 text => Some(text.parse().map_err(|()| "cursor: take `next` of the page before as it is".to_owned())?),
@@ -225,14 +230,14 @@ pub(crate) struct Named {
 pub(crate) async fn keep(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
     viewer.check(&named.form_token)?;
     own_tenant(&app, &viewer).await?;
-    let name = named.name.trim();
-    if let Some(problem) = domain::policy::text_problem(name, 64, false) {
+    let name = domain::text::one_line(&named.name);
+    if let Some(problem) = domain::text::problem(&name, 64, false) {
         return Err(Fault::Unreadable(format!("the name of the search {problem}")));
     }
     // Read and written again: only what the form knows is kept.
     let asked: Asked =
         serde_urlencoded::from_str(&named.query).map_err(|fault| Fault::Unreadable(fault.to_string()))?;
-    app.store.keep_search(viewer.person.id.0, name, &asked.address()).await?;
+    app.store.keep_search(viewer.person.id.0, &name, &asked.address()).await?;
     go(&format!("/audit?{}", asked.address()))
 }
 

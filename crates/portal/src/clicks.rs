@@ -8,7 +8,7 @@ use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAc
 use contracts::directory::parse_seconds;
 use contracts::envelope::{About, message};
 use contracts::{Kind, Traceparent};
-use domain::Verdict;
+use domain::{FreeText, Verdict};
 use serde::{Deserialize, Serialize};
 use store::audit::AuditRow;
 use uuid::Uuid;
@@ -40,10 +40,6 @@ pub(crate) async fn click(
     app.store.enqueue(std::slice::from_ref(&sent)).await?;
     app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
     outcome_of(&app.store, &sent, PATIENCE).await
-}
-
-fn words(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -106,7 +102,7 @@ impl Decision {
             verdict: Verdict::parse(&self.verdict)
                 .ok_or_else(|| unreadable("the form does not say whether to approve"))?,
             digest: self.digest.parse().map_err(|_| unreadable("the form does not say what it showed"))?,
-            comment: words(&self.comment),
+            comment: FreeText::given(&self.comment),
             channel: "portal".to_owned(),
             duration_seconds: None,
             assertion: assertion(&self.assertion).map_err(|_| unreadable("the passkey's answer cannot be read"))?,
@@ -219,7 +215,7 @@ pub(crate) async fn end(
         to_end.push(request.id);
     }
     for id in to_end {
-        let data = EndAccess { request: id, by: viewer.person.name.clone(), comment: words(&form.comment) };
+        let data = EndAccess { request: id, by: viewer.person.name.clone(), comment: FreeText::given(&form.comment) };
         match click(&app, &viewer, Kind::AccessEnd, Some(id), &data).await {
             // Another one ended meanwhile; a comment that cannot be taken is told.
             Err(Failure::Refused { code, .. }) if id != request.id && code != "invalid" => {}
@@ -236,7 +232,7 @@ pub(crate) async fn withdraw(
     Path(id): Path<String>,
     Filled(form): Filled<Words>,
 ) -> Answer {
-    let withdraw = |request, by, comment: String| WithdrawRequest { request, by, comment: words(&comment) };
+    let withdraw = |request, by, comment: String| WithdrawRequest { request, by, comment: FreeText::given(&comment) };
     say(&app, viewer, (Kind::RequestWithdraw, "withdrawal", &id), form, withdraw).await
 }
 
@@ -246,7 +242,7 @@ pub(crate) async fn comment(
     Path(id): Path<String>,
     Filled(form): Filled<Words>,
 ) -> Answer {
-    let comment = |request, by, comment| CommentRequest { request, by, comment };
+    let comment = |request, by, comment: String| CommentRequest { request, by, comment: comment.into() };
     say(&app, viewer, (Kind::RequestComment, "comments", &id), form, comment).await
 }
 
@@ -271,6 +267,7 @@ pub(crate) async fn report(
         return Err(Fault::Unreadable("the answer is neither accept nor dispute".to_owned()));
     }
     let words_of = Words { form_token: form.form_token, comment: form.comment };
-    let answer = |request, by, comment: String| AnswerReport { request, by, accepts, comment: words(&comment) };
+    let answer =
+        |request, by, comment: String| AnswerReport { request, by, accepts, comment: FreeText::given(&comment) };
     say(&app, viewer, (Kind::ReportAnswer, "report", &id), words_of, answer).await
 }

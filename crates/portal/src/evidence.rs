@@ -2,14 +2,14 @@
 //! tenant's only.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::io::AsyncReadExt;
 
 use super::App;
-use super::answer::{Answer, Fault};
+use super::answer::{Answer, Fault, Query};
 use super::audit::{Asked, moment, own_tenant};
 use super::session::Viewer;
 use operations::export::{bundle as export_bundle, prove as prove_event};

@@ -9,7 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::answer::Fault;
+use super::answer::{Fault, has_zero_character};
+use super::api;
 use super::developer;
 
 // No inline script, no inline style, nobody else's anything (https://www.w3.org/TR/CSP3/).
@@ -29,6 +30,11 @@ const HEADERS: [(&str, &str); 7] = [
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    if has_zero_character(request.uri().to_string().as_bytes()) {
+        let is_api = request.uri().path().starts_with("/api/");
+        let fault = Fault::zero_character();
+        return if is_api { api::Problem::from(fault).into_response() } else { fault.into_response() };
+    }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     // The style of the page that says so may be loaded from anywhere.
     let is_asset = request.uri().path().starts_with("/assets/");

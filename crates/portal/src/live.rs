@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderName;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use super::App;
-use super::answer::Fault;
+use super::answer::{Fault, Query};
 use super::pages::scope;
 use super::request::find;
 use super::session::Watcher;

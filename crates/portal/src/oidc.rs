@@ -2,7 +2,7 @@
 //! (<https://openid.net/specs/openid-connect-core-1_0.html>). The provider says who; the directory says what they may.
 //! A tenant may have a provider of its own: then its people sign in there, and nobody else does.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use openidconnect::PkceCodeChallenge;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use store::identities::{Known, SignIn};
 use subtle::ConstantTimeEq;
 
 use super::App;
-use super::answer::{Answer, Fault, go};
+use super::answer::{Answer, Fault, Query, go};
 use super::session::{self, Begun};
 use client::{Client, Tokens, Trouble};
 use runtime::configuration::Settings;

@@ -1,7 +1,7 @@
 //! The first page, with what waits for this person, and the history.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use store::audit::AuditFilter;
@@ -9,7 +9,7 @@ use store::views::{RequestFilter, RequestView};
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, page};
+use super::answer::{Answer, Fault, Query, page};
 use super::live::pulse;
 use super::look::Row;
 use super::session::Viewer;
@@ -116,7 +116,8 @@ pub(crate) struct HistoryQuery {
 impl HistoryQuery {
     fn after(&self) -> Option<(DateTime<Utc>, Uuid)> {
         let (micros, id) = self.cursor.split_once('.')?;
-        Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+        let micros = micros.parse().ok().filter(|micros| store::audit::MICROSECONDS.contains(micros))?;
+        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
     }
 
     /// The address of the page behind this one.

@@ -88,15 +88,15 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(form): Fi
     viewer.check(&form.form_token)?;
     fresh(&viewer)?;
     let passkeys = app.passkeys.as_ref().map_err(|fault| refused("passkeys.address", fault.to_string()))?;
-    let name = form.name.trim();
-    if let Some(problem) = domain::policy::text_problem(name, 64, false) {
+    let name = domain::text::one_line(&form.name);
+    if let Some(problem) = domain::text::problem(&name, 64, false) {
         return Err(Fault::Unreadable(format!("the name of the passkey {problem}")));
     }
     let state = app.store.take_passkey_registration(viewer.person.id.0).await?;
     let state = state.ok_or_else(|| Fault::Unreadable("begin again: this was begun too long ago".to_owned()))?;
     let kept = passkeys.finish(&state, &form.answer).map_err(|fault| refused("passkey.invalid", fault.to_string()))?;
-    let event = event(&app, &viewer, Kind::PasskeyAdded, &kept.credential, name).await?;
-    let added = app.store.add_passkey(viewer.by(), name, (&kept.credential, &kept.record), event).await?;
+    let event = event(&app, &viewer, Kind::PasskeyAdded, &kept.credential, &name).await?;
+    let added = app.store.add_passkey(viewer.by(), &name, (&kept.credential, &kept.record), event).await?;
     let known = || refused("passkey.known", "This passkey is registered already.".to_owned());
     app.relay.hand_over(added.ok_or_else(known)?, Vec::new(), app.store.clock().await?).await;
     go("/passkeys")

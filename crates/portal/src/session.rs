@@ -1,7 +1,7 @@
 //! Who is looking: the cookie, the session behind it, and signing in and out.
 
 use askama::Template;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Fault, Filled, go, page as render};
+use super::answer::{Answer, Fault, Filled, Query, go, page as render};
 use super::oidc::Way;
 
 /// Name of the cookie. `__Host-`: sent over TLS (or to this very machine), for this host only

@@ -62,7 +62,7 @@ pub(crate) struct Asked {
 
 /// The address that was typed, or the first thing that is wrong.
 fn read(asked: &Asked, app: &App) -> Result<String, Problem> {
-    if let Some(problem) = domain::policy::text_problem(asked.name.trim(), 64, false) {
+    if let Some(problem) = domain::text::problem(&domain::text::one_line(&asked.name), 64, false) {
         return Err(Problem::new("name", format!("Name: {problem}")));
     }
     if !asked.types.trim().chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.') {
@@ -83,12 +83,12 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(asked): F
             return settings_page(&app, viewer, Typed { webhook: asked, ..typed }).await;
         }
     };
-    let (name, types) = (asked.name.trim(), asked.types.trim());
+    let (name, types) = (domain::text::one_line(&asked.name), asked.types.trim());
     let secret = secret().ok_or_else(|| Fault::Away("the system has no random numbers".to_owned()))?;
-    let new = NewWebhook { tenant: Some(tenant.id.0), name, url: &url, types, secret: &secret };
+    let new = NewWebhook { tenant: Some(tenant.id.0), name: &name, url: &url, types, secret: &secret };
     let (_, messages) = app.store.add_webhook(new, &viewer.person.display_name, viewer.by().actor()).await?;
     publish(&app, messages).await?;
-    page(&WebhookPage { name: name.to_owned(), url, secret, rotated: None, viewer })
+    page(&WebhookPage { name, url, secret, rotated: None, viewer })
 }
 
 /// A webhook to remove.

@@ -27,7 +27,25 @@ const CONFIGURATION: &str = "listeners.tcp.1 = 127.0.0.1:PORT\n\
                              disk_free_limit.absolute = 50MB\n\
                              raft.wal_max_size_bytes = 64000000\n\
                              log.file.level = warning\n\
-                             log.console = false\n";
+                             log.console = false\n\
+                             load_definitions = DEFINITIONS\n";
+
+/// `guest`, as every new broker has it, and beside it `ticketing` (its password is its name): a program outside. The broker
+/// lets it publish everywhere, so that what Lockbox refuses is refused by Lockbox.
+const DEFINITIONS: &str = r#"{
+  "vhosts": [{"name": "/"}],
+  "users": [
+    {"name": "guest", "tags": "administrator", "hashing_algorithm": "rabbit_password_hashing_sha256",
+     "password_hash": "hJg8YBx2QZlgys6vYsl0XHHc3KcW1vhEOg3P28l02UUSO1Uf"},
+    {"name": "ticketing", "tags": "", "hashing_algorithm": "rabbit_password_hashing_sha256",
+     "password_hash": "l7WTfkEQZK8SOAgwRqW+5Jd3y2/R0rnbzR6fs0r+E9qi63PD"}
+  ],
+  "permissions": [
+    {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
+    {"user": "ticketing", "vhost": "/", "configure": "^amq\\.gen", "write": ".*", "read": ".*"}
+  ]
+}
+"#;
 
 /// The installed server script: not the wrapper in `/usr/sbin`, which insists on a user of its own.
 pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
@@ -67,7 +85,11 @@ impl Private {
             self.run_as.own(&self.folder.join(folder))?;
         }
         let configuration = self.folder.join("rabbitmq.conf");
-        let text = CONFIGURATION.replace("PORT", &self.port.to_string());
+        let definitions = self.folder.join("definitions.json");
+        std::fs::write(&definitions, DEFINITIONS).map_err(Error::file("writing", &definitions))?;
+        let text = CONFIGURATION
+            .replace("PORT", &self.port.to_string())
+            .replace("DEFINITIONS", &definitions.display().to_string());
         std::fs::write(&configuration, text).map_err(Error::file("writing", &configuration))?;
         let plugins = self.folder.join("enabled_plugins");
         std::fs::write(&plugins, "[].\n").map_err(Error::file("writing", &plugins))?;

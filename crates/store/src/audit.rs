@@ -57,6 +57,9 @@ impl AuditRow {
     }
 }
 
+/// Times that a cursor may name, in microseconds: 1970 to 2286. The database knows no time far beyond.
+pub const MICROSECONDS: std::ops::Range<i64> = 0..10_000_000_000_000_000;
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.at.timestamp_micros(), self.version, self.id.simple())
@@ -70,6 +73,9 @@ impl std::str::FromStr for Place {
         let mut parts = text.split('.');
         let mut next = || parts.next().ok_or(());
         let micros = next()?.parse().map_err(drop)?;
+        if !MICROSECONDS.contains(&micros) {
+            return Err(());
+        }
         let (version, id) = (next()?.parse().map_err(drop)?, next()?.parse().map_err(drop)?);
         Ok(Self { at: DateTime::from_timestamp_micros(micros).ok_or(())?, version, id })
     }

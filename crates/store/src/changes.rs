@@ -65,6 +65,8 @@ pub struct Changes {
     pub parked: Vec<Parked>,
     /// Notices that another consumer than our mailer has dealt with: their outbox rows go.
     pub reported: Vec<Uuid>,
+    /// Keys of messages that were taken and not acted on: the inbox forgets them.
+    pub freed: Vec<Uuid>,
     /// Own messages this batch has taken: their outbox rows go.
     pub taken: Vec<Uuid>,
 }
@@ -82,6 +84,7 @@ impl Unit {
         write::passkeys(&mut self.tx, &changes.passkeys).await?;
         write::outbox(&mut self.tx, &changes.messages).await?;
         write::parked(&mut self.tx, &changes.parked).await?;
+        write::freed(&mut self.tx, self.consumer, &changes.freed).await?;
         write::taken(&mut self.tx, "mail", &changes.reported).await?;
         write::taken(&mut self.tx, self.consumer, &changes.taken).await?;
         self.tx.commit().await.map_err(Error::at("committing"))?;

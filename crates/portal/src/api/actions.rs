@@ -1,11 +1,10 @@
 //! Deciding, ending, taking back, talking and fetching handles over HTTP: by people, each with a token of their own.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use contracts::Kind;
 use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAccess, WithdrawRequest};
-use domain::Verdict;
+use contracts::{Kind, reading};
+use domain::{FreeText, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,20 +12,31 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::caller::Caller;
+use super::input::Body;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
-use super::submit::{Outcome, read, send};
+use super::submit::{Outcome, send};
 use runtime::outcome::Failure;
 
 /// Schema of a decision.
 pub(super) const DECISION: &str = r#"{
   "type": "object", "additionalProperties": false, "required": ["verdict", "digest"],
   "properties": {
-    "verdict": {"type": "string", "enum": ["approve", "reject"], "description": "Yes or no."},
+    "verdict": {"type": "string", "enum": ["approve", "reject"], "description": "Approve or deny."},
     "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Digest of the request as it was shown."},
     "comment": {"type": "string", "maxLength": 2000, "description": "In the person's own words."},
-    "duration_seconds": {"type": "integer", "minimum": 1, "description": "Allow less time than was asked for."},
-    "assertion": {"type": "object", "description": "The passkey's signature, as in the message customer.decide.v1."}
+    "duration_seconds": {"type": "integer", "minimum": 1, "maximum": 604800, "description": "Approve for less time than was requested."},
+    "assertion": {
+      "type": "object", "additionalProperties": false,
+      "required": ["credential", "authenticator_data", "client_data", "signature"],
+      "description": "The passkey's signature, each field as the browser gave it (base64url without padding).",
+      "properties": {
+        "credential": {"type": "string", "description": "Id of the passkey."},
+        "authenticator_data": {"type": "string", "description": "What the authenticator says of itself."},
+        "client_data": {"type": "string", "description": "What the browser says of the page."},
+        "signature": {"type": "string", "description": "Signature over both."}
+      }
+    }
   }
 }"#;
 /// Schema of what needs no more than a word.
@@ -37,7 +47,7 @@ pub(super) const WORDS: &str = r#"{
 /// Schema of a comment.
 pub(super) const COMMENT: &str = r#"{
   "type": "object", "additionalProperties": false, "required": ["comment"],
-  "properties": {"comment": {"type": "string", "maxLength": 2000, "description": "The question or the answer."}}
+  "properties": {"comment": {"type": "string", "minLength": 1, "maxLength": 2000, "description": "The question or the answer."}}
 }"#;
 
 /// Schema of an answer to a closing report.
@@ -76,13 +86,13 @@ pub(super) async fn act<A: Action>(
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     caller.may(A::SCOPE)?;
     let name = caller.person()?;
     let (request, _) = caller.find(&app, &id).await?;
     let for_vendor = caller.token.person.as_ref().is_some_and(|person| person.side == domain::Side::Vendor);
-    let (kind, command) = read::<A>(&body)?.command(By { request: request.id, name, for_vendor })?;
+    let (kind, command) = body.read::<A>()?.command(By { request: request.id, name, for_vendor })?;
     match send(&app, &caller, &headers, (kind, Some(request.id)), &command).await? {
         Outcome::Done(_) => answer(StatusCode::OK, request_json(&app.store.show_request(request.id).await?)),
         Outcome::Kept(command) => Outcome::kept(command),
@@ -95,9 +105,9 @@ pub(super) async fn act<A: Action>(
 pub(super) struct Decision {
     verdict: String,
     digest: String,
-    #[serde(default)]
-    comment: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reading::words")]
+    comment: Option<FreeText>,
+    #[serde(default, deserialize_with = "reading::whole")]
     duration_seconds: Option<i64>,
     #[serde(default)]
     assertion: Option<Assertion>,
@@ -125,8 +135,8 @@ impl Action for Decision {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
-    #[serde(default)]
-    comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words")]
+    comment: Option<FreeText>,
 }
 
 /// Ends open access.
@@ -161,7 +171,7 @@ impl Action for Withdrawal {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Comment {
-    comment: String,
+    comment: FreeText,
 }
 
 impl Action for Comment {
@@ -178,8 +188,8 @@ impl Action for Comment {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportAnswer {
     accepts: bool,
-    #[serde(default)]
-    comment: Option<String>,
+    #[serde(default, deserialize_with = "reading::words")]
+    comment: Option<FreeText>,
 }
 
 impl Action for ReportAnswer {

@@ -23,8 +23,10 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let said = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = match said.and_then(|said| said.strip_prefix("Bearer ")) {
-            Some(token) => app.store.token(&hash(token.trim())).await?,
+        // The scheme's name has no case (RFC 9110, section 11.1).
+        let said = said.and_then(|said| said.trim().split_once(' '));
+        let token = match said.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+            Some((_, token)) => app.store.token(&hash(token.trim())).await?,
             None => None,
         };
         let token = token.ok_or_else(|| {

@@ -1,14 +1,10 @@
 //! What went wrong, for programs: problem details (RFC 9457).
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Query};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::App;
 use super::super::answer::Fault;
 use runtime::outcome::Failure;
 
@@ -37,24 +33,42 @@ impl Problem {
     pub fn unreadable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "unreadable", detail)
     }
+
+    /// A write whose outcome is not known: the command may be stored already.
+    pub fn unsure(failure: Failure) -> Self {
+        let mut problem = Self::from(failure);
+        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+            "Lockbox cannot answer now; the command may be stored and take effect later. Look at the request, or send \
+             the same again with the same Idempotency-Key"
+                .clone_into(&mut problem.detail);
+        }
+        problem
+    }
 }
 
-/// Query parameters.
-pub(super) struct Params<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match Query::<T>::from_request_parts(parts, app).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(Problem::unreadable(rejection.body_text())),
+/// The status that says whose turn it is: to send something else (422), to be somebody else (403), or to look again (409).
+fn status(code: &str) -> StatusCode {
+    match code {
+        "invalid" | "unknown_tenant" | "unknown_person" | "comment_required" | "passkey_required"
+        | "passkey_invalid" | "duration_longer" => StatusCode::UNPROCESSABLE_ENTITY,
+        "not_engineer" | "not_manager" | "not_approver" | "wrong_tenant" | "own_request" | "both_sides"
+        | "not_requester" | "may_not_end" | "may_not_comment" | "person_disabled" | "wrong_producer" => {
+            StatusCode::FORBIDDEN
         }
+        "not_found" => StatusCode::NOT_FOUND,
+        code if code.starts_with("schema.") => StatusCode::BAD_REQUEST,
+        code if code.starts_with("store.") || code.starts_with("handler.") => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::CONFLICT,
     }
 }
 
 pub(super) async fn nothing_here() -> Problem {
     Problem::missing()
+}
+
+pub(super) async fn other_method(method: Method) -> Problem {
+    let detail = format!("this path is not called with {method}; the header Allow names the methods");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// JSON.
@@ -66,14 +80,14 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Unreadable(detail) => Self::unreadable(detail),
-            Fault::Away(why) => {
+            Fault::Away(why) | Fault::Unsure(why) => {
                 tracing::error!(why, "a call could not be answered");
-                let detail = "not now; what you sent may be kept and take effect as soon as everything runs again";
+                let detail = "Lockbox cannot answer now; try again in a moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "away", detail)
             }
-            Fault::Refused { code, message, .. } => Self::new(StatusCode::CONFLICT, &code, message),
+            Fault::Refused { code, message, .. } => Self::new(status(&code), &code, message),
             Fault::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "this took too long"),
-            Fault::TooLong => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too long"),
+            Fault::TooLong => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 64 KiB"),
             Fault::SignIn(_) | Fault::Missing | Fault::Forged | Fault::Foreign(_) | Fault::NotSignedIn { .. } => {
                 Self::missing()
             }
@@ -90,10 +104,7 @@ impl From<store::Error> for Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused { code, message } if code == "invalid" => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message)
-            }
-            Failure::Refused { code, message } => Self::new(StatusCode::CONFLICT, &code, message),
+            Failure::Refused { code, message } => Self::new(status(&code), &code, message),
             Failure::NotFound(_) => Self::missing(),
             Failure::Usage(detail) => Self::unreadable(detail),
             Failure::Unreachable(why)

@@ -11,7 +11,8 @@ use store::views::{RequestFilter, RequestView};
 use super::super::App;
 use super::super::audit;
 use super::caller::Caller;
-use super::problem::{Answer, Params, Problem, answer};
+use super::input::Params;
+use super::problem::{Answer, Problem, answer};
 
 use operations::access_report::Closing;
 use operations::documents::access_json;
@@ -19,25 +20,50 @@ pub(super) use operations::documents::request_json;
 
 /// Most entries on one page.
 const PAGE_LIMIT: i64 = 200;
+/// States of a request, as the description lists them.
+const STATES: [&str; 8] = [
+    "awaiting_manager",
+    "awaiting_customer",
+    "granted",
+    "ended",
+    "manager_rejected",
+    "customer_rejected",
+    "expired",
+    "withdrawn",
+];
 
 #[derive(Deserialize)]
 pub(super) struct Page {
-    limit: Option<i64>,
+    limit: Option<String>,
     cursor: Option<String>,
     state: Option<String>,
     tenant: Option<String>,
     service_request: Option<String>,
     requester: Option<String>,
-    #[serde(default)]
-    open: bool,
+    open: Option<String>,
 }
 
-fn limit(asked: Option<i64>) -> Result<i64, Problem> {
-    let limit = asked.unwrap_or(50);
-    if (1..=PAGE_LIMIT).contains(&limit) {
-        return Ok(limit);
+fn limit(asked: Option<&str>) -> Result<i64, Problem> {
+    let Some(text) = asked else { return Ok(50) };
+    let wrong = || Problem::unreadable(format!("limit must be a whole number from 1 to {PAGE_LIMIT}, not {text:?}"));
+    text.parse().ok().filter(|limit| (1..=PAGE_LIMIT).contains(limit)).ok_or_else(wrong)
+}
+
+fn is_open(asked: Option<&str>) -> Result<bool, Problem> {
+    match asked {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(text) => Err(Problem::unreadable(format!("open must be true or false, not {text:?}"))),
     }
-    Err(Problem::unreadable(format!("limit must be between 1 and {PAGE_LIMIT}, not {limit}")))
+}
+
+fn state(asked: Option<String>) -> Result<Option<String>, Problem> {
+    match asked {
+        Some(name) if !STATES.contains(&name.as_str()) => {
+            Err(Problem::unreadable(format!("state must be one of {}, not {name:?}", STATES.join(", "))))
+        }
+        asked => Ok(asked),
+    }
 }
 
 /// Where a page ended: time and id of its last request.
@@ -48,7 +74,8 @@ fn cursor(request: &RequestView) -> String {
 fn after(cursor: &str) -> Result<(DateTime<chrono::Utc>, uuid::Uuid), Problem> {
     let read = || {
         let (micros, id) = cursor.split_once('.')?;
-        Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+        let micros = micros.parse().ok().filter(|micros| store::audit::MICROSECONDS.contains(micros))?;
+        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
     };
     read().ok_or_else(|| Problem::unreadable("cursor: take `next` of the page before as it is"))
 }
@@ -56,16 +83,16 @@ fn after(cursor: &str) -> Result<(DateTime<chrono::Utc>, uuid::Uuid), Problem> {
 pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): Params<Page>) -> Answer {
     caller.may("requests:read")?;
     let scope = caller.scope(&app).await?;
-    let limit = limit(page.limit)?;
+    let limit = limit(page.limit.as_deref())?;
     let own = scope.tenant.clone();
     if own.is_some() && page.tenant.is_some() && own != page.tenant {
         return answer(StatusCode::OK, json!({"requests": [], "next": null}));
     }
     let filter = RequestFilter {
-        state: page.state,
+        state: state(page.state)?,
         tenant: own.or(page.tenant),
         service_request: page.service_request,
-        open: page.open,
+        open: is_open(page.open.as_deref())?,
         requester: scope.requester.or(page.requester),
         after: page.cursor.as_deref().map(after).transpose()?,
         owed: false,
@@ -130,7 +157,7 @@ pub(super) async fn report(State(app): State<App>, caller: Caller, Path(id): Pat
 
 #[derive(Deserialize)]
 pub(super) struct Limit {
-    limit: Option<i64>,
+    limit: Option<String>,
 }
 
 pub(super) async fn audit(
@@ -140,7 +167,7 @@ pub(super) async fn audit(
     Params(asked): Params<audit::Asked>,
 ) -> Answer {
     caller.may("audit:read")?;
-    let limit = limit(page.limit)?;
+    let limit = limit(page.limit.as_deref())?;
     // One more, to know whether there is a next page.
     let filter = asked.filter(limit + 1).map_err(Problem::unreadable)?;
     let viewer = caller.viewer().ok_or_else(Problem::missing)?;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::caller::Caller;
+use super::input::Body;
 use super::problem::{Answer, Problem, answer};
 use super::read::request_json;
 use runtime::answer::outcome_of;
@@ -37,25 +37,24 @@ pub(super) enum Outcome {
 impl Outcome {
     /// The answer when nothing followed yet.
     pub fn kept(command: Uuid) -> Answer {
-        let note = "kept; it takes effect as soon as the roles run. The events that follow name it as their cause.";
+        let note = "stored; it takes effect as soon as the roles run. The events that follow name it as their cause";
         answer(StatusCode::ACCEPTED, json!({"command": command, "note": note}))
     }
-}
-
-/// Reads a body, or says what is wrong and where.
-pub(super) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let body = if body.is_empty() { b"{}".as_slice() } else { body };
-    serde_json::from_slice(body).map_err(|fault| Problem::unreadable(format!("the body does not fit: {fault}")))
 }
 
 /// The caller's name for this call, if they gave one.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let text = key.to_str().unwrap_or_default();
-    if text.is_empty() || text.len() > 128 {
-        return Err(Problem::unreadable("Idempotency-Key must have 1 to 128 plain characters"));
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let detail = "Idempotency-Key must have 1 to 128 visible ASCII characters, without spaces";
+        return Err(Problem::unreadable(detail));
     }
     Ok(Some(text.to_owned()))
+}
+
+fn unsure(error: store::Error) -> Problem {
+    Problem::unsure(error.into())
 }
 
 /// Keeps a command, once under its key, publishes it and waits for what became of it.
@@ -71,7 +70,7 @@ pub(super) async fn send(
     let sent = message(kind, now, about, data);
     let sent = match key(headers)? {
         None => {
-            app.store.enqueue(std::slice::from_ref(&sent)).await?;
+            app.store.enqueue(std::slice::from_ref(&sent)).await.map_err(unsure)?;
             app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
             sent
         }
@@ -79,7 +78,7 @@ pub(super) async fn send(
             let mut hash = Sha256::new();
             hash.update(kind.key());
             hash.update(serde_json::to_vec(data).unwrap_or_default());
-            match app.store.enqueue_once(caller.token.id, &key, &hash.finalize(), &sent).await? {
+            match app.store.enqueue_once(caller.token.id, &key, &hash.finalize(), &sent).await.map_err(unsure)? {
                 Sent::Fresh => {
                     app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
                     sent
@@ -95,13 +94,13 @@ pub(super) async fn send(
     match outcome_of(&app.store, &sent, PATIENCE).await {
         Ok(events) => Ok(Outcome::Done(events)),
         Err(Failure::TimedOut(_)) => Ok(Outcome::Kept(sent.id)),
-        Err(failure) => Err(failure.into()),
+        Err(failure) => Err(Problem::unsure(failure)),
     }
 }
 
-pub(super) async fn submit(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Bytes) -> Answer {
+pub(super) async fn submit(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Body) -> Answer {
     caller.may("requests:write")?;
-    let asked: SubmitRequest = read(&body)?;
+    let asked: SubmitRequest = body.read()?;
     // A person asks for themselves; the ticketing system asks for whoever holds the ticket.
     if caller.token.person.as_ref().is_some_and(|person| person.name != asked.requester) {
         let detail = "requester must be the token's owner; a program's token may name any engineer";

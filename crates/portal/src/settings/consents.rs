@@ -67,7 +67,7 @@ impl Rule {
         let consent = StandingConsent {
             id: Uuid::now_v7(),
             tenant: tenant.id,
-            name: self.name.trim().to_owned(),
+            name: domain::text::one_line(&self.name),
             services,
             ceiling_seconds: parse_seconds(&self.ceiling).unwrap_or_default(),
             quota: self.quota.trim().parse().unwrap_or_default(),

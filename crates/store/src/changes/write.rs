@@ -265,3 +265,13 @@ pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(
     sqlx::query(TAKEN).bind(consumer).bind(ids).execute(&mut **tx).await.map_err(Error::at("clearing the outbox"))?;
     Ok(())
 }
+
+const FREED: &str = "delete from inbox where consumer = $1 and key = any($2)";
+
+pub(crate) async fn freed(tx: &mut Tx, consumer: &str, keys: &[Uuid]) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(FREED).bind(consumer).bind(keys).execute(&mut **tx).await.map_err(Error::at("clearing the inbox"))?;
+    Ok(())
+}
