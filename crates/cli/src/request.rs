@@ -14,9 +14,9 @@ use store::Store;
 use store::views::RequestFilter;
 use uuid::Uuid;
 
-use operations::directory_file::read_text;
 use super::clicks::click;
 use super::remote::{Remote, requests};
+use operations::directory_file::read_text;
 use operations::documents::{event_text, request_json};
 
 use super::show::{show, timeline};

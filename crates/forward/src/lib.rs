@@ -14,11 +14,11 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use workers::Health;
 
+use destination::{Destination, Trusted};
+use rounds::{REFUSED_PAUSE, Round, Rounds, Stop};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{line, tell};
-use destination::{Destination, Trusted};
-use rounds::{REFUSED_PAUSE, Round, Rounds, Stop};
 
 mod collector;
 mod destination;

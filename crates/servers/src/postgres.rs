@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::error::Error;
-use crate::process::{RunAs, Running, command, find, kill_leftovers, run};
 use crate::folders::reachable;
+use crate::process::{RunAs, Running, command, find, kill_leftovers, run};
 use crate::programs::node_with;
 use crate::progress::Progress;
 use crate::{ports, ready};

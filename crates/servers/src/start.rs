@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::error::Error;
+use crate::folders::reachable;
 use crate::process::RunAs;
 use crate::progress::Progress;
 use crate::{debian, docker, postgres, rabbitmq, unpack};

@@ -10,7 +10,7 @@ use super::{OPERATIONS, Operation, SCOPES};
 /// Schemas of the answers.
 const COMPONENTS: &str = include_str!("components.json");
 /// Schema of events, which are messages as they travel.
-const ENVELOPE: &str = include_str!("../../../schemas/envelope.schema.json");
+const ENVELOPE: &str = include_str!("../../../../schemas/envelope.schema.json");
 
 /// What every operation may answer when it goes wrong: status, name in the description, and what it means.
 const PROBLEMS: [(&str, &str, &str); 12] = [
