@@ -48,6 +48,10 @@ create index requests_requester_open on requests (requester) where over_at is nu
 -- The gate reads this for every check.
 create index requests_live on requests (requester, tenant, service) where state = 'granted';
 
+-- When access ends, everybody is told whether other access to the same content stays open. This is asked at each end, among
+-- all grants of a tenant: addresses are compared without regard to case and to one slash at the end.
+create index requests_same_content on requests (tenant, service, lower(rtrim(resource, '/'))) where state = 'granted';
+
 -- Every legal move. Anything else is refused, whoever asks.
 create table legal_moves (
     from_state text not null,

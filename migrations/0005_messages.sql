@@ -24,6 +24,9 @@ create table outbox (
     publish_after timestamptz not null default clock_timestamp() + interval '2 seconds',
     created_at    timestamptz not null default clock_timestamp(),
     last_error    text,
+    -- The consumer asked for another try at this time, such as for a mail that the mail server did not accept. Null: the
+    -- message waits for its consumer.
+    retry_at      timestamptz,
     primary key (message_id, consumer)
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
 create index outbox_due on outbox (publish_after);

@@ -10,7 +10,11 @@ create table sessions (
     method       text not null,
     created_at   timestamptz not null default clock_timestamp(),
     last_seen_at timestamptz not null default clock_timestamp(),
-    expires_at   timestamptz not null
+    expires_at   timestamptz not null,
+    -- The identity provider, so that signing out can end its session too.
+    issuer       text,
+    -- Shown to the provider at sign-out (id_token_hint). It lets nobody in: its nonce is used up.
+    id_token     text
 );
 create index sessions_person on sessions (person);
 
@@ -42,7 +46,8 @@ create table sign_ins (
     nonce      text not null,
     verifier   text not null,
     next       text not null,
-    begun_at   timestamptz not null default clock_timestamp()
+    begun_at   timestamptz not null default clock_timestamp(),
+    issuer     text not null
 );
 
 create table passkeys (

@@ -14,7 +14,18 @@ create table webhooks (
     failing_since timestamptz,
     -- Switched off: nothing is sent, and what comes meanwhile is kept.
     off_at        timestamptz,
-    off_why       text
+    off_why       text,
+    -- The endpoint failed: nothing is sent until then, and after that one event at a time until one is accepted.
+    paused_until  timestamptz,
+    -- Failures since an event was last accepted.
+    failures      integer not null default 0,
+    -- Requests that may be open at once; grows while the receiver answers quickly.
+    slots         smallint not null default 2,
+    -- Signs beside the new secret until the overlap ends.
+    secret_before text,
+    secret_before_until timestamptz,
+    constraint webhooks_overlap check ((secret_before is null) = (secret_before_until is null)),
+    constraint webhooks_slots check (slots between 1 and 8)
 );
 
 create table webhook_deliveries (
@@ -23,10 +34,36 @@ create table webhook_deliveries (
     event      uuid not null,
     due_at     timestamptz not null default clock_timestamp(),
     attempt    integer not null default 0,
-    last_error text,
+    -- All attempts; the column attempt counts those that lead to giving the event up.
+    tries      integer not null default 0,
+    -- A process is sending it; when that process dies, others may send it from this time on.
+    claimed_until timestamptz,
+    -- Every attempt failed; it stays for a while so that somebody can send it again.
+    failed_at  timestamptz,
     primary key (webhook, event)
 );
-create index webhook_deliveries_due on webhook_deliveries (due_at);
+-- The queue of one webhook.
+create index webhook_deliveries_queue on webhook_deliveries (webhook, due_at, event) where failed_at is null;
+create index webhook_deliveries_claimed on webhook_deliveries (webhook) where claimed_until is not null;
+create index webhook_deliveries_failed on webhook_deliveries (failed_at) where failed_at is not null;
+
+-- Every attempt is logged.
+create table webhook_attempts (
+    id          bigint generated always as identity primary key,
+    webhook     uuid not null,
+    event       uuid not null,
+    type        text not null,
+    -- The first is 1.
+    attempt     integer not null,
+    at          timestamptz not null,
+    duration_ms integer not null,
+    -- Null when no answer came.
+    status      smallint,
+    error       text
+);
+create index webhook_attempts_of on webhook_attempts (webhook, id);
+create index webhook_attempts_event on webhook_attempts (webhook, event);
+create index webhook_attempts_at on webhook_attempts (at);
 
 -- Whoever appends events needs no right of its own on webhooks.
 -- In the transaction that puts an event on record, and once: a copy of an event adds no row and so no delivery.
