@@ -10,7 +10,6 @@ use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
 use super::rig::{Rig, figure, quantile};
-use portal;
 use runtime::outcome::Failure;
 use runtime::output::tell;
 
