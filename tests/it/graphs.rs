@@ -36,8 +36,9 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 /// Metrics that the code records, with the names under which a histogram is read.
 fn recorded() -> BTreeSet<String> {
     let mut files = Vec::new();
-    sources(&project("workers/src"), &mut files);
-    sources(&project("src"), &mut files);
+    for folder in ["workers/src", "src", "crates"] {
+        sources(&project(folder), &mut files);
+    }
     let mut names = BTreeSet::new();
     for file in files {
         for (kind, parts) in [("counter", &[""][..]), ("gauge", &[""]), ("histogram", &["_bucket", "_sum", "_count"])] {
@@ -144,7 +145,7 @@ fn the_values_of_labels_that_the_list_names_are_those_that_the_code_has() {
     for reason in parked.iter().filter(of_messages) {
         assert!(PARKED.contains(&reason.as_str()), "the list lacks {reason}");
     }
-    let code = text("src/gate/code.rs");
+    let code = text("crates/gate/src/code.rs");
     let body = code.split("fn as_str(self)").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
     let codes: Vec<&str> = body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(codes, GATE);

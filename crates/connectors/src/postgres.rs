@@ -14,8 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::SecondsFormat;
 use sha2::{Digest as _, Sha256};
-use sqlx::postgres::{PgConnection, PgDatabaseError, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::order::{Connector, Fault, Found, Order};
@@ -24,13 +24,12 @@ mod guard;
 mod rights;
 mod roles;
 mod scram;
+mod statements;
+
+use statements::{ROLES, fault, run};
 
 /// Our mark: roles of this name are ours.
 const MARK: &str = "lockbox_";
-/// The names of our roles, as a regular expression.
-const ROLES: &str = "^lockbox_[0-9a-f]{32}$";
-/// How the comment on a role begins; the name of its database follows.
-const DATABASE: &str = "Lockbox: access to the database ";
 /// How long cut sessions are waited for: twenty looks with this pause.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,17 +40,6 @@ pub struct Postgres {
     secret: Vec<u8>,
     /// Roles of which it was said that they cannot be dropped.
     told: Arc<Mutex<BTreeSet<String>>>,
-}
-
-fn fault(error: sqlx::Error) -> Fault {
-    let sqlx::Error::Database(said) = &error else { return Fault::Transient(format!("the target database: {error}")) };
-    let code = said.code().unwrap_or_default();
-    let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-    let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-    let problem = format!("the target database: {}{detail}", said.message());
-    // 28 wrong login, 3D no such database, 3F no such schema, 42 no right or no such thing. Two that open at once: 42710.
-    let is_ours = ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) && code != "42710";
-    if is_ours { Fault::Permanent(problem) } else { Fault::Transient(problem) }
 }
 
 /// The role of a grant.
@@ -93,12 +81,6 @@ async fn wait_for_end(connection: &mut PgConnection, role: &str) -> Result<(), F
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(())
-}
-
-/// Every word in such a statement is ours: hexadecimal digits, plain names and times, or quoted by the server.
-async fn run(connection: &mut PgConnection, statements: String) -> Result<(), Fault> {
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map_err(fault)?;
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+pub use crate::canonical::{EVENT_LIMIT_BYTES, canonical, is_canonical};
 use crate::fit;
 use crate::kinds::{Kind, Road};
 use crate::malformed::Malformed;
@@ -17,8 +17,6 @@ use crate::words::Text;
 
 /// Largest message read or written, in bytes: what CloudEvents asks everybody to pass on.
 pub const SIZE_LIMIT_BYTES: usize = 64 * 1024;
-/// Largest event, in bytes: with what the audit log puts around it, it stays under the 65,535 that C2SP allows an entry.
-pub const EVENT_LIMIT_BYTES: usize = 65_000;
 /// Longest id of the message that another follows from, in characters; the ids that are read have at most 256.
 const CAUSE_LIMIT: usize = 512;
 /// `source` of every message Lockbox writes.
@@ -137,17 +135,6 @@ pub fn message_with(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Ser
         Road::Requests | Road::Commands | Road::Notices => canonical(&document),
     };
     Message { id, kind, request: about.request, traceparent, body, texts }
-}
-
-/// JSON in the form of RFC 8785, so that the same content always has the same bytes.
-pub fn canonical(value: &Value) -> Vec<u8> {
-    // Fails only for numbers that are not finite, which no JSON value holds.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
-}
-
-/// Whether bytes are one JSON value in the form of RFC 8785.
-pub fn is_canonical(bytes: &[u8]) -> bool {
-    serde_json::from_slice(bytes).is_ok_and(|value: Value| canonical(&value) == bytes)
 }
 
 impl Envelope {

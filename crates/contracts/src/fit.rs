@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::envelope::{EVENT_LIMIT_BYTES, canonical};
+use crate::canonical::{EVENT_LIMIT_BYTES, canonical};
 
 /// The largest whole number that every reader of JSON reads exactly.
 const NUMBER_LIMIT: i64 = (1 << 53) - 1;

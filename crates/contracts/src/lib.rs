@@ -3,6 +3,7 @@
 //! Deliberately absent: the database, the broker and any decision.
 
 pub mod binding;
+mod canonical;
 pub mod commands;
 pub mod directory;
 pub mod entry;

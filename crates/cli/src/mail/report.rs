@@ -1,12 +1,14 @@
 //! Reads what comes to the sender's address: reports of failed deliveries (RFC 3464, RFC 6533, and the texts of servers
 //! that write none), and for whom they failed; everything else is told apart.
 
+mod parts;
 mod status;
 mod text;
 
-use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Message, MessageParser, PartType};
 use uuid::Uuid;
 
+use parts::is;
 use status::Status;
 
 /// Most mails of ours that one report is compared with.
@@ -71,13 +73,6 @@ impl Incoming {
     }
 }
 
-fn is(part: &mail_parser::MessagePart<'_>, kind: &str, subtype: &str) -> bool {
-    part.content_type().is_some_and(|content| {
-        content.ctype().eq_ignore_ascii_case(kind)
-            && content.subtype().is_some_and(|found| found.eq_ignore_ascii_case(subtype))
-    })
-}
-
 /// Whether it says that somebody opened a mail (RFC 8098).
 fn is_receipt(mail: &Message<'_>) -> bool {
     mail.parts.iter().any(|part| is(part, "message", "disposition-notification"))
@@ -135,11 +130,6 @@ fn identity(word: &str, is_own: bool) -> Option<Identity> {
         None if is_own => Some(Identity { notice: uuid(word)?, request: None }),
         None => None,
     }
-}
-
-/// One line of at most 400 characters.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(400).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::ROLES;
+use super::statements::{DATABASE, ROLES, fault};
 use crate::order::Fault;
 
 /// How long a guard may take to be at its post.
@@ -61,12 +61,12 @@ end $guard$";
 /// Whether a guard stands. A session of an engineer that holds its lock is cut; that of anybody else is a fault.
 async fn stands(pool: &PgPool) -> Result<bool, Fault> {
     let asking = sqlx::query_as(HOLDERS).bind(ROLES).fetch_all(pool);
-    let holders: Vec<(i32, String, bool, bool)> = asking.await.map_err(super::fault)?;
+    let holders: Vec<(i32, String, bool, bool)> = asking.await.map_err(fault)?;
     for (pid, login, is_guard, is_engineer) in &holders {
         if *is_engineer {
             tracing::warn!(login, "an engineer's session held the lock of the guard; it is cut");
             let cut = sqlx::query("select pg_terminate_backend($1)").bind(pid).execute(pool);
-            cut.await.map_err(super::fault)?;
+            cut.await.map_err(fault)?;
         } else if !is_guard {
             return Err(Fault::Permanent(format!("the lock of the guard is held by a session of {login}; end it")));
         }
@@ -76,17 +76,17 @@ async fn stands(pool: &PgPool) -> Result<bool, Fault> {
 
 /// Sets a guard where none stands.
 pub(super) async fn set(pool: &PgPool) -> Result<(), Fault> {
-    let statement = GUARD.replace("ROLES", ROLES).replace("DATABASE", super::DATABASE);
+    let statement = GUARD.replace("ROLES", ROLES).replace("DATABASE", DATABASE);
     let setting = async {
         while !stands(pool).await? {
             let options = pool.connect_options().as_ref().clone().application_name("lockbox guard");
             // Nothing of the target's may end it early: neither a limit nor that nobody listens.
             let options = options.options([("statement_timeout", "0"), ("client_connection_check_interval", "0")]);
-            let mut connection = PgConnection::connect_with(&options).await.map_err(super::fault)?;
+            let mut connection = PgConnection::connect_with(&options).await.map_err(fault)?;
             // It does not answer while it stands; whoever else was first makes it answer at once.
             let guarding = sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&mut connection);
             if let Ok(answered) = tokio::time::timeout(GLANCE, guarding).await {
-                answered.map_err(super::fault)?;
+                answered.map_err(fault)?;
                 tokio::time::sleep(GLANCE).await;
             }
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
-use super::{DATABASE, fault, run};
+use super::statements::{DATABASE, fault, run};
 use crate::order::{Fault, Mode};
 
 /// Connections that one engineer may hold.

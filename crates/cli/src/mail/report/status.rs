@@ -2,7 +2,8 @@
 
 use mail_parser::{Message, PartType};
 
-use super::{is, one_line, text};
+use super::parts::{is, one_line};
+use super::text;
 
 /// What the status part says.
 pub(super) struct Status {

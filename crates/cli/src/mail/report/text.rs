@@ -2,7 +2,7 @@
 
 use mail_parser::Message;
 
-use super::one_line;
+use super::parts::one_line;
 
 /// What the subjects of reports begin with or hold, in small letters.
 const SUBJECTS: [&str; 16] = [
