@@ -9,8 +9,9 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
-use super::destination::{Fault, Token, unconnected};
+use super::fault::{Fault, unconnected};
 use super::items::Item;
+use super::token::Token;
 
 /// Time for one batch, all in all.
 const LIMIT: Duration = Duration::from_secs(30);

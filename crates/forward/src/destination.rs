@@ -2,74 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::collector::Collector;
+use super::fault::Fault;
 use super::items::Item;
 use super::syslog::Syslog;
+use super::token::{Confirm, Token, unreadable};
 use runtime::outcome::Failure;
-
-/// Why the other end did not take a batch.
-#[derive(Clone, Debug)]
-pub(super) enum Fault {
-    /// It is away or busy: again later, after this long if it said so.
-    Away(String, Option<Duration>),
-    /// It takes batches, but none as large as this.
-    TooLarge(String),
-    /// It will not take it before somebody mends something.
-    Refused(String),
-}
-
-impl Fault {
-    pub(super) fn words(&self) -> &str {
-        match self {
-            Self::Away(words, _) | Self::TooLarge(words) | Self::Refused(words) => words,
-        }
-    }
-
-    /// How long to wait before the next try; `None` when trying again does not help by itself.
-    pub(super) fn pause(&self, attempt: u32) -> Option<Duration> {
-        match self {
-            Self::Away(_, Some(pause)) => Some(*pause),
-            Self::Away(_, None) => Some(broker::backoff(attempt)),
-            Self::TooLarge(_) | Self::Refused(_) => None,
-        }
-    }
-
-    /// The same, with the name of the log whose batch it was.
-    pub(super) fn about(self, log: &str) -> Self {
-        let about = |words: String| format!("{log}: {words}");
-        match self {
-            Self::Away(words, pause) => Self::Away(about(words), pause),
-            Self::TooLarge(words) => Self::TooLarge(about(words)),
-            Self::Refused(words) => Self::Refused(about(words)),
-        }
-    }
-
-    pub(super) fn failure(self) -> Failure {
-        match self {
-            Self::Away(words, _) => Failure::Unreachable(words),
-            Self::TooLarge(message) | Self::Refused(message) => {
-                Failure::Refused { code: "not_taken".to_owned(), message }
-            }
-        }
-    }
-}
-
-/// What counts as a batch that a syslog receiver has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Confirm {
-    /// It acknowledged every byte and closed the connection in order (TCP). rsyslog's GnuTLS driver gives no more.
-    Tcp,
-    /// It answered TLS's closing alert as well (RFC 5425, section 4.4): nobody on the way can pretend it either.
-    Tls,
-}
 
 /// What is trusted at the other end, and what it may know us by.
 #[derive(Args, Clone, Debug)]
@@ -152,27 +97,6 @@ fn is_here(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Where the token is.
-#[derive(Clone, Debug)]
-pub(super) enum Token {
-    None,
-    Given(String),
-    File(PathBuf),
-}
-
-impl Token {
-    /// Reads it, again each time: a token that was exchanged needs no restart.
-    pub(super) fn read(&self) -> Result<Option<String>, Fault> {
-        match self {
-            Self::None => Ok(None),
-            Self::Given(token) => Ok(Some(token.trim().to_owned())),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map(|text| Some(text.trim().to_owned()))
-                .map_err(|fault| Fault::Refused(unreadable(path, &fault))),
-        }
-    }
-}
-
 impl Trusted {
     fn client_config(&self) -> Result<ClientConfig, Failure> {
         let mut roots = RootCertStore::empty();
@@ -207,41 +131,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(usage)?.collect();
     let found = found.map_err(usage)?;
     if found.is_empty() { Err(Failure::Usage(format!("{} holds no certificate", path.display()))) } else { Ok(found) }
-}
-
-fn unreadable(path: &Path, fault: &dyn std::error::Error) -> String {
-    format!("{} cannot be read: {fault}", path.display())
-}
-
-/// What went wrong while connecting. An end that is not who it should be is not asked again and again.
-pub(super) fn unconnected(host: &str, fault: &(dyn std::error::Error + 'static)) -> Fault {
-    match distrust(fault) {
-        Some(why) => Fault::Refused(format!(
-            "the certificate of {host} is not to be trusted ({why}); name its authority with --ca-file"
-        )),
-        None => Fault::Away(plain(&workers::engine::chain(fault)), None),
-    }
-}
-
-/// A library's words without the address of its manual.
-pub(super) fn plain(words: &str) -> String {
-    let words: Vec<&str> = words.split(": ").filter(|part| !part.starts_with("https://docs.rs/")).collect();
-    words.join(": ")
-}
-
-/// What is wrong with the other end's certificate, where that is the cause.
-fn distrust(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let mut next = Some(fault);
-    while let Some(fault) = next {
-        // An input and output error hides what it carries from its chain of sources.
-        let carried = fault.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(found) = carried.and_then(|carried| distrust(carried)) {
-            return Some(found);
-        }
-        if let Some(rustls::Error::InvalidCertificate(why)) = fault.downcast_ref() {
-            return Some(why.to_string());
-        }
-        next = fault.source();
-    }
-    None
 }

@@ -22,9 +22,11 @@ use runtime::output::{line, tell};
 
 mod collector;
 mod destination;
+mod fault;
 mod items;
 mod rounds;
 mod syslog;
+mod token;
 
 /// Name in health.
 const PART: &str = "forward";

@@ -7,7 +7,8 @@ use store::Store;
 use store::log::Head;
 use store::log::forward::Forwarding;
 
-use super::destination::{Destination, Fault};
+use super::destination::Destination;
+use super::fault::Fault;
 use super::items::{self, Item};
 use runtime::outcome::Failure;
 

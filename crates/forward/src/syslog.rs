@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::destination::{Confirm, Fault, plain, unconnected};
+use super::fault::{Fault, plain, unconnected};
 use super::items::{Item, Sent};
+use super::token::Confirm;
 
 /// The port that RFC 5425 gives it.
 pub(super) const PORT: u16 = 6514;

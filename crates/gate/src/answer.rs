@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::app::App;
 use super::ask::Ask;
 use super::code::Code;
-use super::decide::{Decision, decide};
-use super::{App, DATABASE_LIMIT, LIMIT};
+use super::decide::decide;
+use super::decision::{Decision, mode};
+use super::limits::{DATABASE_LIMIT, LIMIT};
 
 type Peer = ConnectInfo<SocketAddr>;
 
@@ -78,10 +80,6 @@ fn said(decision: &Decision, yes: StatusCode) -> Response {
     response
 }
 
-pub(super) fn mode(grant: &store::gate::Grant) -> &'static str {
-    if grant.may_write { "read_write" } else { "read_only" }
-}
-
 pub(super) async fn to_proxy(
     State(app): State<App>,
     ConnectInfo(peer): Peer,
@@ -132,5 +130,5 @@ pub(super) async fn token(State(app): State<App>, ConnectInfo(peer): Peer, body:
 
 /// The keys that tokens are verified with (RFC 7517).
 pub(super) async fn keys(State(app): State<App>) -> Response {
-    Json(json!({"keys": app.signer.iter().map(super::Signer::public_key).collect::<Vec<_>>()})).into_response()
+    Json(json!({"keys": app.signer.iter().map(super::token::Signer::public_key).collect::<Vec<_>>()})).into_response()
 }

@@ -1,33 +1,13 @@
 //! Yes or no, from the row of the token's own grant and the database's clock.
 
-use chrono::{DateTime, Utc};
 use domain::scope;
 use sha2::{Digest as _, Sha256};
 use store::gate::{Grant, Standing};
 
-use super::App;
+use super::app::App;
 use super::ask::Ask;
 use super::code::Code;
-
-/// An answer with what it rests on.
-#[derive(Clone, Debug)]
-pub(super) struct Decision {
-    pub code: Code,
-    /// The database's clock, when it was read.
-    pub now: Option<DateTime<Utc>>,
-    /// The grant of the token that was shown.
-    pub grant: Option<Grant>,
-}
-
-impl Decision {
-    fn no(code: Code) -> Self {
-        Self { code, now: None, grant: None }
-    }
-
-    pub fn is_yes(&self) -> bool {
-        self.code == Code::Ok
-    }
-}
+use super::decision::Decision;
 
 /// Decides, and records what was decided. What cannot be recorded is not allowed.
 pub(super) async fn decide(app: &App, ask: &Ask) -> Decision {

@@ -25,18 +25,20 @@ use runtime::outcome::Failure;
 pub use token::Signer;
 
 mod answer;
+mod app;
 mod ask;
 mod code;
 mod decide;
+mod decision;
+mod limits;
 mod questions;
 mod refused;
 mod token;
 mod uses;
 
-/// An answer that takes longer is no.
-const LIMIT: Duration = Duration::from_millis(500);
-/// The database gives up before, so that the no is ours and is recorded.
-const DATABASE_LIMIT: Duration = Duration::from_millis(450);
+use app::{App, Inner};
+use limits::DATABASE_LIMIT;
+
 /// Longest body of a question, in bytes.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
 
@@ -50,26 +52,6 @@ pub struct Gate {
     /// Every gate of a deployment needs the same. None: no tokens.
     #[arg(long, env = "LOCKBOX_GATE_TOKEN_KEY_FILE", value_name = "FILE")]
     token_key_file: Option<PathBuf>,
-}
-
-/// What every question shares.
-#[derive(Clone)]
-struct App(Arc<Inner>);
-
-struct Inner {
-    /// Read only, and short of patience.
-    store: Store,
-    questions: questions::Questions,
-    uses: uses::Uses,
-    signer: Option<Signer>,
-}
-
-impl std::ops::Deref for App {
-    type Target = Inner;
-
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
 }
 
 fn router(app: App) -> Router {

@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::DATABASE_LIMIT;
 use super::code::Code;
+use super::limits::DATABASE_LIMIT;
 
 /// Most questions in one statement: more would make the first of them wait for the last.
 const TOGETHER: usize = 256;

@@ -19,7 +19,7 @@ use workers::Relay;
 
 use super::ask::Ask;
 use super::code::Code;
-use super::decide::Decision;
+use super::decision::Decision;
 use super::refused::{Budget, Group};
 
 /// How often uses are recorded.

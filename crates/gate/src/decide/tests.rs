@@ -1,3 +1,4 @@
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::*;
