@@ -103,12 +103,12 @@ impl<R: Role> Engine<R> {
     ///
     /// # Errors
     /// When the database stayed away; whatever was not committed must be delivered again.
-    pub async fn process(&self, items: Vec<Item<R::Message>>) -> Result<Vec<Hint>, store::Error> {
+    pub async fn process(&self, items: &[Item<R::Message>]) -> Result<Vec<Hint>, store::Error> {
         let started = Instant::now();
         let role = self.role.name().as_str();
         metrics::histogram!("lockbox_batch_size", "role" => role).record(size(items.len()));
         let mut later = Vec::new();
-        let mut rest = items.as_slice();
+        let mut rest = items;
         while !rest.is_empty() {
             let (wave, after) = rest.split_at(self.wave(rest));
             rest = after;
