@@ -50,6 +50,7 @@ mod mail_links;
 mod mail_server;
 mod narrow;
 mod ocsf;
+mod outages;
 mod pages;
 mod pages_rights;
 mod passkeys;

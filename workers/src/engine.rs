@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use broker::Delivery;
 use contracts::events::{self, Actor};
@@ -21,8 +21,6 @@ use crate::relay::Relay;
 use crate::role::{Received, Role, Source};
 use crate::world::World;
 
-/// How long a batch waits for a database that is away before its deliveries go back to the broker.
-const OUTAGE_PATIENCE: Duration = Duration::from_secs(60);
 /// Tries of a batch that got in another's way.
 const CONFLICT_TRIES: u32 = 4;
 
@@ -102,7 +100,7 @@ impl<R: Role> Engine<R> {
     /// Acts on all items and commits. Answers with timers to look at again.
     ///
     /// # Errors
-    /// When the database stayed away; whatever was not committed must be delivered again.
+    /// When the database is away; whatever was not committed must be processed again.
     pub async fn process(&self, items: &[Item<R::Message>]) -> Result<Vec<Hint>, store::Error> {
         let started = Instant::now();
         let role = self.role.name().as_str();
@@ -153,24 +151,18 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Tries again while the database is away or others are in the way.
+    /// Tries again while others are in the way. That the database is away is for the caller to wait for.
     async fn patiently(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
-        let started = Instant::now();
         let mut tries = 0;
         loop {
             let error = match self.once(wave, later).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let again = if error.is_outage() {
-                started.elapsed() < OUTAGE_PATIENCE
-            } else {
-                error.is_transient() && tries < CONFLICT_TRIES
-            };
-            if !again {
+            if error.is_outage() || !error.is_transient() || tries >= CONFLICT_TRIES {
                 return Err(error);
             }
-            tracing::warn!(error = chain(&error), "waiting for the database");
+            tracing::warn!(error = chain(&error), "another transaction was in the way");
             tokio::time::sleep(broker::backoff(tries.min(4))).await;
             tries += 1;
         }

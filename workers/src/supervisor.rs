@@ -86,7 +86,10 @@ impl<'a> Outage<'a> {
     pub async fn wait(&mut self, mut error: store::Error) -> Result<(), store::Error> {
         let Self { around, part, .. } = *self;
         while error.is_outage() && !around.stop.is_cancelled() {
-            around.health.set(part, Err(chain(&error)));
+            // One connection that broke is no reason to be taken out of service.
+            if self.tries > 0 {
+                around.health.set(part, Err(chain(&error)));
+            }
             tracing::warn!(role = part, error = chain(&error), "waiting for the database");
             tokio::select! {
                 () = around.stop.cancelled() => return Err(error),

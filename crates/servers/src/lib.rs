@@ -12,6 +12,7 @@ mod docker;
 pub mod dovecot;
 mod error;
 pub mod nginx;
+pub mod pgbouncer;
 mod ports;
 pub mod postgres;
 mod process;

@@ -63,8 +63,17 @@ impl Store {
     /// When nobody answers, or when the server would lose committed work on a crash.
     pub async fn connect(options: &StoreOptions, patience: Duration) -> Result<Self, Error> {
         let (pool, connect) = pool(options, &PATIENT)?;
-        let pool = pool.min_connections(0).acquire_timeout(patience).connect_with(connect).await;
-        let store = Self::of(pool.map_err(Error::at("connecting to the database"))?);
+        let doing = "connecting to the database";
+        let pool = match pool.min_connections(0).acquire_timeout(patience).connect_with(connect.clone()).await {
+            // The pool tries again until its time is up and does not say why: one more try does.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let asking = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect_with(&connect)).await;
+                let refused = asking.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut);
+                return Err(Error::at(doing)(refused));
+            }
+            made => made.map_err(Error::at(doing))?,
+        };
+        let store = Self::of(pool);
         let value = store.setting("synchronous_commit").await?;
         if value == "off" {
             return Err(Error::Unsafe { setting: "synchronous_commit", value, wanted: "on" });
