@@ -29,6 +29,7 @@ mod emergencies;
 mod erasure;
 mod exports;
 mod forms;
+mod forms_browser;
 mod forms_kept;
 mod forward;
 mod forward_logs;
