@@ -5,7 +5,6 @@
 //! that is away is a pause, not an attempt. Nothing here acknowledges: that follows when everything is committed.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -13,12 +12,13 @@ use broker::Delivery;
 use contracts::events::{self, Actor};
 use contracts::{Malformed, envelope};
 use domain::{Fault, Refusal};
-use store::{Changes, Hint, Lock, Parked, Store, Wanted};
+use store::{Changes, Hint, Parked, Store, Wanted};
 use uuid::Uuid;
 
 use crate::arrival;
 use crate::relay::Relay;
 use crate::role::{Received, Role, Source};
+use crate::waves;
 use crate::world::World;
 
 /// Tries of a batch that got in another's way.
@@ -108,7 +108,7 @@ impl<R: Role> Engine<R> {
         let mut later = Vec::new();
         let mut rest = items;
         while !rest.is_empty() {
-            let (wave, after) = rest.split_at(wave(&self.role, rest));
+            let (wave, after) = rest.split_at(waves::first(&self.role, rest));
             rest = after;
             self.commit(wave, &mut later).await?;
         }
@@ -247,27 +247,6 @@ impl<R: Role> Engine<R> {
     }
 }
 
-/// How many items from the front can share a transaction. What one message changes, the next about the same request must
-/// see, so each request is there at most once; a role that only reads takes any number. An approval and the access that
-/// follows from it come one after the other, request by request: apart, they would cost a transaction each.
-fn wave<R: Role>(role: &R, items: &[Item<R::Message>]) -> usize {
-    let is_reading = role.lock() == Lock::Read;
-    let mut seen = HashSet::new();
-    for (index, item) in items.iter().enumerate() {
-        let Item::Good(received) = item else { continue };
-        if role.is_alone(received) {
-            return index.max(1);
-        }
-        let mut wanted = Wanted::default();
-        role.want(received, &mut wanted);
-        let is_free = is_reading || wanted.requests.iter().all(|request| seen.insert(*request));
-        if !is_free || !seen.insert(received.key) {
-            return index;
-        }
-    }
-    items.len()
-}
-
 /// Hints are checked against their timer's row, which does what the inbox does for other messages.
 fn is_hint<T>(received: &Received<T>) -> bool {
     received.kind == contracts::Kind::TimerDue
@@ -320,67 +299,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 fn size(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::Utc;
-    use contracts::Kind;
-    use contracts::commands::TimerDue;
-    use contracts::envelope::{About, message};
-    use contracts::events::{Particulars, Step};
-
-    use super::*;
-    use crate::expiry::Expiry;
-    use crate::notification::Notification;
-
-    fn read<R: Role>(role: &R, kind: Kind, request: Uuid, data: &impl serde::Serialize) -> Item<R::Message> {
-        let about = About { request: Some(request), ..About::default() };
-        let body = message(kind, Utc::now(), about, data).body;
-        let received = Received::read(&body, Source::default(), |kind, envelope| role.read(kind, envelope));
-        Item::Good(Box::new(received.unwrap()))
-    }
-
-    fn told(kind: Kind, request: Uuid) -> Item<Step> {
-        let step = Step {
-            request,
-            service_request: "SR-1".to_owned(),
-            service: "exchange_online".to_owned(),
-            requester: "robin".to_owned(),
-            from: None,
-            to: "granted".to_owned(),
-            digest: String::new(),
-            actor: Actor::lockbox(),
-            comment: None,
-            particulars: Particulars::default(),
-        };
-        read(&Notification, kind, request, &step)
-    }
-
-    #[test]
-    fn a_role_that_only_reads_takes_every_event_of_a_request_in_one_transaction() {
-        let requests = [Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3)];
-        let kinds = [Kind::RequestCustomerApproved, Kind::AccessGranted];
-        let pairs = requests.iter().flat_map(|request| kinds.map(|kind| told(kind, *request)));
-        let items: Vec<_> = pairs.collect();
-        assert_eq!(wave(&Notification, &items), items.len());
-    }
-
-    #[test]
-    fn a_message_that_was_delivered_twice_is_not_in_one_transaction_with_itself() {
-        let Item::Good(once) = told(Kind::AccessGranted, Uuid::from_u128(1)) else { unreachable!() };
-        let items = [Item::Good(once.clone()), told(Kind::AccessEnded, Uuid::from_u128(1)), Item::Good(once)];
-        assert_eq!(wave(&Notification, &items), 2);
-    }
-
-    #[test]
-    fn a_role_that_moves_requests_takes_each_at_most_once() {
-        let role = Expiry { sweeping: false };
-        let due = |request| {
-            let data = TimerDue { request, timer: "deadline".to_owned(), generation: 1, due_at: Utc::now() };
-            read(&role, Kind::TimerDue, request, &data)
-        };
-        let items = [1, 2, 1].map(|number| due(Uuid::from_u128(number)));
-        assert_eq!(wave(&role, &items), 2);
-    }
 }

@@ -66,12 +66,7 @@ impl Private {
     ///
     /// # Errors
     /// When it cannot be had or does not become ready.
-    pub fn with_users(
-        folder: &Path,
-        cache: &Path,
-        users: &str,
-        progress: &Progress,
-    ) -> Result<Self, Error> {
+    pub fn with_users(folder: &Path, cache: &Path, users: &str, progress: &Progress) -> Result<Self, Error> {
         let run_as = RunAs::choose();
         let folder = reachable(folder, run_as, progress).join("rabbitmq");
         let (server, unpacked) = match installed(Path::new("/")) {
@@ -123,18 +118,7 @@ impl Private {
         let (port, distribution_port) = (choosing("port")?, choosing("distribution-port")?);
         let (folder, users) = (folder.to_owned(), USERS.to_owned());
         let running = None;
-        Ok(Self {
-            server,
-            erlang,
-            libraries,
-            folder,
-            port,
-            distribution_port,
-            users,
-            run_as,
-            progress,
-            running,
-        })
+        Ok(Self { server, erlang, libraries, folder, port, distribution_port, users, run_as, progress, running })
     }
 
     fn launch(&mut self) -> Result<(), Error> {
