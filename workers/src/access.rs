@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::batches::Batches;
 use crate::engine::{park, park_into};
 use crate::role::{RoleName, Source};
-use crate::supervisor::{SessionError, Surroundings, keep};
+use crate::supervisor::{Outage, SessionError, Surroundings, keep};
 
 mod call;
 mod keeper;
@@ -70,30 +70,40 @@ async fn hints(around: &Surroundings, wake: &Notify) -> Result<(), SessionError>
     let role = RoleName::Access.as_str();
     let mut batches = Batches::open(around, role, BATCH_LIMIT).await?;
     while let Some(batch) = batches.next().await? {
-        let mut changes = Changes::default();
-        let mut odd = Vec::new();
-        for delivery in &batch.deliveries {
-            let source = Source::of(delivery, &around.login);
-            match read(delivery.body()) {
-                Ok(id) if source.is_own => changes.taken.extend(id),
-                // Who sent it gets no more than a look at the table.
-                Ok(_) => {}
-                Err(fault) => odd.push(park(delivery, role, source, &fault)),
-            }
+        let mut outage = Outage::new(around, role);
+        while let Err(error) = take(around, wake, &batch.deliveries).await {
+            outage.wait(error).await?;
         }
-        wake.notify_one();
-        let now = around.store.clock().await?;
-        for parked in odd {
-            park_into(&mut changes, parked, now);
-        }
-        let messages = changes.messages.clone();
-        around.store.take_hints(role, changes).await?;
-        around.relay.hand_over(messages, Vec::new(), now).await;
+        outage.over(());
         metrics::counter!("lockbox_messages_total", "role" => role)
             .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
         batch.done().await?;
     }
     batches.close().await;
+    Ok(())
+}
+
+async fn take(around: &Surroundings, wake: &Notify, deliveries: &[broker::Delivery]) -> Result<(), store::Error> {
+    let role = RoleName::Access.as_str();
+    let mut changes = Changes::default();
+    let mut odd = Vec::new();
+    for delivery in deliveries {
+        let source = Source::of(delivery, &around.login);
+        match read(delivery.body()) {
+            Ok(id) if source.is_own => changes.taken.extend(id),
+            // Who sent it gets no more than a look at the table.
+            Ok(_) => {}
+            Err(fault) => odd.push(park(delivery, role, source, &fault)),
+        }
+    }
+    wake.notify_one();
+    let now = around.store.clock().await?;
+    for parked in odd {
+        park_into(&mut changes, parked, now);
+    }
+    let messages = changes.messages.clone();
+    around.store.take_hints(role, changes).await?;
+    around.relay.hand_over(messages, Vec::new(), now).await;
     Ok(())
 }
 

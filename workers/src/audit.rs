@@ -11,7 +11,7 @@ use store::{Changes, Parked};
 use crate::batches::Batches;
 use crate::engine::{chain, park, park_into};
 use crate::role::{RoleName, Source};
-use crate::supervisor::{SessionError, Surroundings, keep};
+use crate::supervisor::{Outage, SessionError, Surroundings, keep};
 
 /// Most events in one transaction.
 const BATCH_LIMIT: usize = 500;
@@ -34,7 +34,11 @@ async fn session(around: &Surroundings) -> Result<(), SessionError> {
         let started = Instant::now();
         metrics::histogram!("lockbox_batch_size", "role" => role)
             .record(f64::from(u32::try_from(batch.deliveries.len()).unwrap_or(u32::MAX)));
-        append(around, &batch.deliveries).await?;
+        let mut outage = Outage::new(around, role);
+        while let Err(error) = append(around, &batch.deliveries).await {
+            outage.wait(error).await?;
+        }
+        outage.over(());
         metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
         metrics::counter!("lockbox_messages_total", "role" => role)
             .increment(u64::try_from(batch.deliveries.len()).unwrap_or_default());
@@ -45,15 +49,15 @@ async fn session(around: &Surroundings) -> Result<(), SessionError> {
 }
 
 /// Appends a batch; one that the database refuses is appended one by one, and the culprit parked.
-async fn append(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), SessionError> {
+async fn append(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), store::Error> {
     match append_all(around, deliveries, None).await {
-        Err(error) if error.is_outage() || error.is_transient() => Err(error.into()),
+        Err(error) if error.is_transient() => Err(error),
         Err(error) => {
             tracing::warn!(error = chain(&error), "a batch of events was refused; appending one by one");
             for delivery in deliveries {
                 let one = std::slice::from_ref(delivery);
                 match append_all(around, one, None).await {
-                    Err(error) if error.is_outage() || error.is_transient() => return Err(error.into()),
+                    Err(error) if error.is_transient() => return Err(error),
                     Err(error) => {
                         tracing::error!(error = chain(&error), "the database refused an event");
                         let detail = "the database refused this event; the log of the worker says why".to_owned();
@@ -149,18 +153,27 @@ fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String, Sour
 async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
     let mut batches = Batches::open(around, PARKING, PARKING_LIMIT).await?;
     while let Some(batch) = batches.next().await? {
-        let now = around.store.clock().await?;
-        let mut changes = Changes::default();
-        for delivery in &batch.deliveries {
-            let (fault, queue, source) = cause(delivery, around);
-            park_into(&mut changes, park(delivery, &queue, source, &fault), now);
+        let mut outage = Outage::new(around, PARKING);
+        while let Err(error) = park_all(around, &batch.deliveries).await {
+            outage.wait(error).await?;
         }
-        let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
-        let messages = changes.messages.clone();
-        around.store.append(&[], parked, changes).await?;
-        around.relay.hand_over(messages, Vec::new(), now).await;
+        outage.over(());
         batch.done().await?;
     }
     batches.close().await;
+    Ok(())
+}
+
+async fn park_all(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), store::Error> {
+    let now = around.store.clock().await?;
+    let mut changes = Changes::default();
+    for delivery in deliveries {
+        let (fault, queue, source) = cause(delivery, around);
+        park_into(&mut changes, park(delivery, &queue, source, &fault), now);
+    }
+    let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
+    let messages = changes.messages.clone();
+    around.store.append(&[], parked, changes).await?;
+    around.relay.hand_over(messages, Vec::new(), now).await;
     Ok(())
 }

@@ -34,9 +34,12 @@ impl<'a> Batches<'a> {
     /// is done.
     ///
     /// # Errors
-    /// When the database has another schema, or the broker does not answer or has no such queue.
+    /// When the database has another schema or takes no writes, or the broker does not answer or has no such queue.
     pub async fn open(around: &'a Surroundings, part: &'static str, limit: usize) -> Result<Self, SessionError> {
+        around.store.check_sessions().await?;
         around.store.check_schema().await?;
+        // Whoever takes messages without being able to keep anything only wears out their deliveries.
+        around.store.check_writable().await?;
         let link = Link::open(&around.broker).await?;
         let prefetch = u16::try_from(2 * limit).unwrap_or(u16::MAX);
         let consumer = Consumer::open(&link, &around.names, part, prefetch, &around.broker.name).await?;

@@ -5,9 +5,8 @@
 //! that is away is a pause, not an attempt. Nothing here acknowledges: that follows when everything is committed.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use broker::Delivery;
 use contracts::events::{self, Actor};
@@ -19,10 +18,9 @@ use uuid::Uuid;
 use crate::arrival;
 use crate::relay::Relay;
 use crate::role::{Received, Role, Source};
+use crate::waves;
 use crate::world::World;
 
-/// How long a batch waits for a database that is away before its deliveries go back to the broker.
-const OUTAGE_PATIENCE: Duration = Duration::from_secs(60);
 /// Tries of a batch that got in another's way.
 const CONFLICT_TRIES: u32 = 4;
 
@@ -102,38 +100,21 @@ impl<R: Role> Engine<R> {
     /// Acts on all items and commits. Answers with timers to look at again.
     ///
     /// # Errors
-    /// When the database stayed away; whatever was not committed must be delivered again.
-    pub async fn process(&self, items: Vec<Item<R::Message>>) -> Result<Vec<Hint>, store::Error> {
+    /// When the database is away; whatever was not committed must be processed again.
+    pub async fn process(&self, items: &[Item<R::Message>]) -> Result<Vec<Hint>, store::Error> {
         let started = Instant::now();
         let role = self.role.name().as_str();
         metrics::histogram!("lockbox_batch_size", "role" => role).record(size(items.len()));
         let mut later = Vec::new();
-        let mut rest = items.as_slice();
+        let mut rest = items;
         while !rest.is_empty() {
-            let (wave, after) = rest.split_at(self.wave(rest));
+            let (wave, after) = rest.split_at(waves::first(&self.role, rest));
             rest = after;
             self.commit(wave, &mut later).await?;
         }
         metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
         metrics::counter!("lockbox_messages_total", "role" => role).increment(u64::try_from(items.len()).unwrap_or(0));
         Ok(later)
-    }
-
-    /// How many items from the front can share a transaction: each request at most once.
-    fn wave(&self, items: &[Item<R::Message>]) -> usize {
-        let mut seen = HashSet::new();
-        for (index, item) in items.iter().enumerate() {
-            let Item::Good(received) = item else { continue };
-            if self.role.is_alone(received) {
-                return index.max(1);
-            }
-            let mut wanted = Wanted::default();
-            self.role.want(received, &mut wanted);
-            if !wanted.requests.iter().all(|request| seen.insert(*request)) || !seen.insert(received.key) {
-                return index;
-            }
-        }
-        items.len()
     }
 
     async fn commit(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
@@ -153,24 +134,18 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Tries again while the database is away or others are in the way.
+    /// Tries again while others are in the way. That the database is away is for the caller to wait for.
     async fn patiently(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
-        let started = Instant::now();
         let mut tries = 0;
         loop {
             let error = match self.once(wave, later).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let again = if error.is_outage() {
-                started.elapsed() < OUTAGE_PATIENCE
-            } else {
-                error.is_transient() && tries < CONFLICT_TRIES
-            };
-            if !again {
+            if error.is_outage() || !error.is_transient() || tries >= CONFLICT_TRIES {
                 return Err(error);
             }
-            tracing::warn!(error = chain(&error), "waiting for the database");
+            tracing::warn!(error = chain(&error), "another transaction was in the way");
             tokio::time::sleep(broker::backoff(tries.min(4))).await;
             tries += 1;
         }

@@ -23,6 +23,7 @@ pub mod settle;
 mod signatures;
 pub mod signer;
 pub mod supervisor;
+mod waves;
 pub mod webhooks;
 pub mod witness;
 mod world;

@@ -43,7 +43,9 @@ pub async fn run(around: Surroundings, mailer: Arc<Mailer>) {
 
 async fn session(around: &Surroundings, mailer: &Mailer) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
+    around.store.check_sessions().await?;
     around.store.check_schema().await?;
+    around.store.check_writable().await?;
     let link = Link::open(&around.broker).await?;
     let prefetch = u16::try_from(CONCURRENT * 2).unwrap_or(32);
     let mut consumer = Consumer::open(&link, &around.names, role, prefetch, &around.broker.name).await?;
@@ -173,6 +175,8 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
     if around.store.was_taken(role, received.key).await? {
         return Ok(());
     }
+    // A mail of which nobody can note that it was sent would be sent again.
+    around.store.check_writable().await?;
     // A mail without it is better than no mail.
     let latest = around.store.latest_checkpoint(letter.tenant()).await.unwrap_or_default();
     let checkpoint = latest.map(|latest| latest.note);

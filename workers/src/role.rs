@@ -160,7 +160,7 @@ pub trait Role: Send + Sync + 'static {
     /// [`Malformed`] for a kind that is not its business, or data that does not fit.
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Self::Message, Malformed>;
 
-    /// Says which rows a message needs. One batch holds at most one message a request.
+    /// Says which rows a message needs. One batch holds at most one message a request, unless the role only reads.
     fn want(&self, received: &Received<Self::Message>, wanted: &mut Wanted);
 
     /// Whether the message may touch requests it does not name, and so needs a batch of its own.

@@ -66,6 +66,69 @@ where
     }
 }
 
+/// Work with the database that is tried until it is done or refused, however long the database is away: deliveries in hand
+/// are kept meanwhile, since each time that one is given back counts as an attempt. A stop ends the wait.
+pub(crate) struct Outage<'a> {
+    around: &'a Surroundings,
+    part: &'static str,
+    tries: u32,
+}
+
+impl<'a> Outage<'a> {
+    pub fn new(around: &'a Surroundings, part: &'static str) -> Self {
+        Self { around, part, tries: 0 }
+    }
+
+    /// Waits until the database takes writes again.
+    ///
+    /// # Errors
+    /// The error itself when it is no outage, or when the process stops.
+    pub async fn wait(&mut self, mut error: store::Error) -> Result<(), store::Error> {
+        let Self { around, part, .. } = *self;
+        while error.is_outage() && !around.stop.is_cancelled() {
+            // One connection that broke is no reason to be taken out of service.
+            if self.tries > 0 {
+                around.health.set(part, Err(chain(&error)));
+            }
+            tracing::warn!(role = part, error = chain(&error), "waiting for the database");
+            tokio::select! {
+                () = around.stop.cancelled() => return Err(error),
+                () = tokio::time::sleep(broker::backoff(self.tries)) => {}
+            }
+            self.tries += 1;
+            match around.store.check_writable().await {
+                Ok(()) => return Ok(()),
+                Err(still) => error = still,
+            }
+        }
+        Err(error)
+    }
+
+    /// The work is done.
+    pub fn over<T>(&self, done: T) -> T {
+        if self.tries > 0 {
+            self.around.health.set(self.part, Ok(()));
+            tracing::info!(role = self.part, "the database takes work again");
+        }
+        done
+    }
+}
+
+/// [`Engine::process`], through every outage.
+async fn process<R: Role>(
+    around: &Surroundings,
+    engine: &Engine<R>,
+    items: &[Item<R::Message>],
+) -> Result<Vec<Hint>, store::Error> {
+    let mut outage = Outage::new(around, engine.role.name().as_str());
+    loop {
+        match engine.process(items).await {
+            Ok(later) => return Ok(outage.over(later)),
+            Err(error) => outage.wait(error).await?,
+        }
+    }
+}
+
 /// A failure of a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -133,13 +196,13 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
                 while hints.len() < BATCH_LIMIT && let Some(Ok(more)) = alarm.as_mut().map(|alarm| alarm.receiver.try_recv()) {
                     hints.push(more);
                 }
-                let items = hints.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
-                engine.process(items).await?
+                let items: Vec<_> = hints.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+                process(around, &engine, &items).await?
             }
             batch = batches.next() => {
                 let Some(batch) = batch? else { break };
-                let items = batch.deliveries.iter().map(|delivery| engine.item(delivery)).collect();
-                let later = engine.process(items).await?;
+                let items: Vec<_> = batch.deliveries.iter().map(|delivery| engine.item(delivery)).collect();
+                let later = process(around, &engine, &items).await?;
                 batch.done().await?;
                 later
             }
@@ -213,8 +276,8 @@ async fn sweep(around: Surroundings) {
         if overdue.is_empty() {
             continue;
         }
-        let items = overdue.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
-        if let Err(error) = engine.process(items).await {
+        let items: Vec<_> = overdue.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+        if let Err(error) = engine.process(&items).await {
             tracing::warn!(error = chain(&error), "overdue timers could not be fired");
         }
     }

@@ -13,6 +13,6 @@ pub mod topology;
 
 pub use consume::{Batch, Consumer, Delivery, FirstDeath, Verdict};
 pub use error::Error;
-pub use link::{Config, Link, backoff};
+pub use link::{Config, Link, backoff, login};
 pub use names::{Exchange, Names};
 pub use publish::{Outgoing, Published, Publisher};

@@ -44,7 +44,7 @@ impl Link {
         if !url.query_pairs().any(|(key, _)| key == "frame_max") {
             url.query_pairs_mut().append_pair("frame_max", "32768");
         }
-        let login = if url.username().is_empty() { "guest" } else { url.username() }.to_owned();
+        let login = login(&config.url);
         let properties = ConnectionProperties::default().with_connection_name(config.name.as_str().into());
         let doing = "connecting to the broker";
         let connection = within(OPEN_LIMIT_SECONDS, doing, Connection::connect(url.as_str(), properties)).await?;
@@ -73,6 +73,15 @@ impl Link {
     }
 }
 
+/// The login that a broker's URL names, as the broker knows it: reserved characters such as `@` stand in a URL as `%40`.
+/// A URL without one means `guest`.
+pub fn login(url: &str) -> String {
+    let url = url::Url::parse(url);
+    let name = url.as_ref().map(url::Url::username).unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    if name.is_empty() { "guest".to_owned() } else { name }
+}
+
 pub(crate) async fn within<T>(
     limit_seconds: u64,
     doing: &str,
@@ -89,4 +98,23 @@ pub(crate) async fn within<T>(
 pub fn backoff(attempt: u32) -> Duration {
     let ceiling_ms = 200u64.saturating_mul(1 << attempt.min(10)).min(15_000);
     Duration::from_millis(fastrand::u64(100..=ceiling_ms.max(200)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_read_as_the_broker_knows_it() {
+        for (url, name) in [
+            ("amqp://lockbox:pw@localhost/%2f", "lockbox"),
+            ("amqp://svc%40lockbox:p%40ss@localhost", "svc@lockbox"),
+            ("amqp://svc%2Flockbox%3Aone:pw@localhost", "svc/lockbox:one"),
+            ("amqps://%C3%A9quipe@localhost", "équipe"),
+            ("amqp://a+b:pw@localhost", "a+b"),
+            ("amqp://localhost", "guest"),
+        ] {
+            assert_eq!(login(url), name, "{url}");
+        }
+    }
 }

@@ -69,6 +69,12 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
 
 async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
     findings.add("database", true, format!("version {}", store.setting("server_version").await?));
+    if let Err(error) = store.check_sessions().await {
+        findings.add("sessions", false, error.to_string());
+    }
+    if let Err(error) = store.check_writable().await {
+        findings.add("writes", false, error.to_string());
+    }
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
         let value = store.setting(setting).await?;
         let is_well = value != "off";
@@ -101,7 +107,7 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
         count => format!("{count} events are quarantined and in no log; `lockbox audit complete` lists them"),
     };
     findings.add("audit log", quarantined == 0, seen);
-    let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
+    let login = broker::login(&settings.amqp_url);
     for command in ["manager.decide", "customer.decide", "access.end", "report.answer"] {
         if !store.may_send(&login, command).await? {
             let seen = format!(

@@ -57,7 +57,7 @@ fn surroundings(
     let (relay, relay_task) = Relay::new(broker.clone(), settings.names.clone(), store.clone(), health.clone());
     tasks.spawn(relay_task.run(stop.clone()));
     Ok(Surroundings {
-        login: broker_login(&broker.url),
+        login: broker::login(&broker.url),
         broker,
         names: settings.names.clone(),
         store,
@@ -165,11 +165,6 @@ pub fn start_access(
     let around = surroundings(settings, RoleName::Access, health, stop, tasks)?;
     tasks.spawn(workers::access::run(around, doors));
     Ok(())
-}
-
-fn broker_login(url: &str) -> String {
-    let login = url::Url::parse(url).map(|url| url.username().to_owned()).unwrap_or_default();
-    if login.is_empty() { "guest".to_owned() } else { login }
 }
 
 async fn tidy(around: Surroundings) {

@@ -13,6 +13,7 @@ pub mod dovecot;
 mod error;
 mod folders;
 pub mod nginx;
+pub mod pgbouncer;
 mod ports;
 pub mod postgres;
 mod process;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::debian::Set;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command, find, kill_leftovers};
+use crate::folders::reachable;
 use crate::progress::Progress;
+use crate::unpack::unpack;
 use crate::{ports, ready};
 
 /// A RabbitMQ of ours.
@@ -18,6 +21,8 @@ pub struct Private {
     folder: PathBuf,
     port: u16,
     distribution_port: u16,
+    /// Lines of its configuration that make its users.
+    users: String,
     run_as: RunAs,
     progress: Progress,
     running: Option<Running>,
@@ -27,8 +32,9 @@ const CONFIGURATION: &str = "listeners.tcp.1 = 127.0.0.1:PORT\n\
                              disk_free_limit.absolute = 50MB\n\
                              raft.wal_max_size_bytes = 64000000\n\
                              log.file.level = warning\n\
-                             log.console = false\n\
-                             load_definitions = DEFINITIONS\n";
+                             log.console = false\n";
+/// Imports [`DEFINITIONS`].
+const USERS: &str = "load_definitions = DEFINITIONS\n";
 
 /// `guest`, as every new broker has it, and beside it `ticketing` (its password is its name): a program outside. The broker
 /// lets it publish everywhere, so that what Lockbox refuses is refused by Lockbox.
@@ -57,6 +63,31 @@ pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
 }
 
 impl Private {
+    /// Starts a broker in `folder` whose users these lines of its configuration make: installed, or unpacked into `cache`.
+    ///
+    /// # Errors
+    /// When it cannot be had or does not become ready.
+    pub fn with_users(folder: &Path, cache: &Path, users: &str, progress: &Progress) -> Result<Self, Error> {
+        let run_as = RunAs::choose();
+        let folder = reachable(folder, run_as, progress).join("rabbitmq");
+        let (server, unpacked) = match installed(Path::new("/")) {
+            Some(server) => (Some(server), None),
+            None => {
+                let unpacked = unpack(Set::Servers, &reachable(cache, run_as, progress), progress)?;
+                (installed(&unpacked.root), Some(unpacked))
+            }
+        };
+        let server = server.ok_or_else(|| {
+            let said = "it is not in the packages".to_owned();
+            Error::Program { program: "rabbitmq-server".to_owned(), said }
+        })?;
+        let (erlang, libraries) = unpacked.map(|unpacked| (unpacked.erlang(), unpacked.libraries())).unzip();
+        let mut broker = Self::prepare(&folder, server, erlang, libraries, run_as, progress.clone())?;
+        users.clone_into(&mut broker.users);
+        broker.launch()?;
+        Ok(broker)
+    }
+
     /// Starts a broker in `folder`.
     ///
     /// # Errors
@@ -69,15 +100,26 @@ impl Private {
         run_as: RunAs,
         progress: Progress,
     ) -> Result<Self, Error> {
+        let mut broker = Self::prepare(folder, server, erlang, libraries, run_as, progress)?;
+        broker.launch()?;
+        Ok(broker)
+    }
+
+    fn prepare(
+        folder: &Path,
+        server: PathBuf,
+        erlang: Option<PathBuf>,
+        libraries: Option<PathBuf>,
+        run_as: RunAs,
+        progress: Progress,
+    ) -> Result<Self, Error> {
         kill_leftovers(folder);
         run_as.own(folder)?;
         let choosing = |file| ports::choose(&folder.join(file)).map_err(Error::file("choosing a port in", folder));
         let (port, distribution_port) = (choosing("port")?, choosing("distribution-port")?);
-        let folder = folder.to_owned();
-        let mut broker =
-            Self { server, erlang, libraries, folder, port, distribution_port, run_as, progress, running: None };
-        broker.launch()?;
-        Ok(broker)
+        let (folder, users) = (folder.to_owned(), USERS.to_owned());
+        let running = None;
+        Ok(Self { server, erlang, libraries, folder, port, distribution_port, users, run_as, progress, running })
     }
 
     fn launch(&mut self) -> Result<(), Error> {
@@ -87,7 +129,7 @@ impl Private {
         let configuration = self.folder.join("rabbitmq.conf");
         let definitions = self.folder.join("definitions.json");
         std::fs::write(&definitions, DEFINITIONS).map_err(Error::file("writing", &definitions))?;
-        let text = CONFIGURATION
+        let text = (CONFIGURATION.to_owned() + &self.users)
             .replace("PORT", &self.port.to_string())
             .replace("DEFINITIONS", &definitions.display().to_string());
         std::fs::write(&configuration, text).map_err(Error::file("writing", &configuration))?;
@@ -129,6 +171,11 @@ impl Private {
         ready::wait("RabbitMQ", &mut running, Duration::from_secs(90), &log, &self.progress, || ready::rabbitmq(port))?;
         self.running = Some(running);
         Ok(())
+    }
+
+    /// The port on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// URL of the broker.

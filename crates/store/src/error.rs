@@ -33,6 +33,15 @@ pub enum Error {
         /// What it must be.
         wanted: &'static str,
     },
+    /// The database takes no writes: it is a standby, or its administrator made it read-only.
+    #[error("the database is read-only")]
+    ReadOnly,
+    /// Connections share sessions of the server, so that what holds for a session holds for nobody.
+    #[error(
+        "the database URL leads to a connection pooler in transaction mode; use its session mode, or connect to the \
+         server itself"
+    )]
+    Pooled,
     /// A row cannot be read as what it should be; somebody changed it past the program.
     #[error("request {request} cannot be read: {problem}")]
     Corrupt {
@@ -75,13 +84,18 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database { source, .. } => self.is_outage() || is_conflict(source),
-            _ => false,
+            _ => self.is_outage(),
         }
     }
 
-    /// Whether the database itself is away, so that nobody's work can be done: a reason to pause, not an attempt.
+    /// Whether the database itself is away or takes no writes, so that nobody's work can be done: a reason to pause, not an
+    /// attempt.
     pub fn is_outage(&self) -> bool {
-        let Self::Database { source, .. } = self else { return false };
+        let source = match self {
+            Self::Database { source, .. } => source,
+            Self::ReadOnly => return true,
+            _ => return false,
+        };
         match source {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -89,10 +103,7 @@ impl Error {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => true,
-            // 08 connection, 53 resources, 57P going down or starting up, 58 system.
-            sqlx::Error::Database(fault) => {
-                fault.code().is_some_and(|code| ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)))
-            }
+            sqlx::Error::Database(fault) => fault.code().is_some_and(|code| is_away(&code)),
             _ => false,
         }
     }
@@ -112,9 +123,32 @@ impl Error {
     }
 }
 
+/// Whether a SQLSTATE says that the server cannot work: 08 connection, 53 resources (a full disk is 53100), 57P going
+/// down or starting up, 58 system, 25006 read-only (a standby after a failover).
+fn is_away(code: &str) -> bool {
+    ["08", "53", "57P", "58", "25006"].iter().any(|class| code.starts_with(class))
+}
+
 /// Serialization failure, deadlock, lock not available, and a guard that saw the deadline pass between our clock and
 /// its own: all are right on a second look.
 fn is_conflict(source: &sqlx::Error) -> bool {
     let sqlx::Error::Database(fault) = source else { return false };
     fault.code().is_some_and(|code| ["40001", "40P01", "55P03", "LB002"].contains(&&*code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_database_and_a_full_disk_are_outages_and_a_refused_row_is_not() {
+        for code in ["25006", "53100", "53200", "53300", "57P01", "57P03", "58030", "08006"] {
+            assert!(is_away(code), "{code}");
+        }
+        for code in ["23505", "25001", "25P02", "42501", "40001", "57014", "22P05"] {
+            assert!(!is_away(code), "{code}");
+        }
+        assert!(Error::ReadOnly.is_outage() && Error::ReadOnly.is_transient());
+        assert!(!Error::Pooled.is_outage() && !Error::Pooled.is_transient());
+    }
 }

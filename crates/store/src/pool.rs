@@ -1,10 +1,13 @@
 //! Connecting, checking and migrating.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Row as _};
 
 use crate::error::Error;
 
@@ -25,6 +28,32 @@ pub struct StoreOptions {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: PgPool,
+    /// Whether connections were seen to be sessions of their own.
+    has_sessions: Arc<AtomicBool>,
+}
+
+/// A lock is held for one short transaction; whoever waits longer tries again later.
+const PATIENT: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+
+/// How to connect, and what holds for every session.
+///
+/// Settings are made after connecting and not by start-up parameters: poolers such as PgBouncer refuse connections with
+/// parameters that they do not know.
+fn pool(options: &StoreOptions, settings: &[(&str, &str)]) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
+    const SET: &str = "select set_config(name, value, false) from unnest($1::text[], $2::text[]) as s(name, value)";
+    let connect = PgConnectOptions::from_str(&options.url)
+        .map_err(Error::at("reading the database URL"))?
+        .application_name(&options.name)
+        .extra_float_digits(None);
+    let (names, values): (Vec<String>, Vec<String>) =
+        settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).unzip();
+    let pool = PgPoolOptions::new().max_connections(options.connections).after_connect(move |connection, _| {
+        let (names, values) = (names.clone(), values.clone());
+        Box::pin(async move {
+            sqlx::query(SET).bind(names).bind(values).persistent(false).execute(connection).await.map(drop)
+        })
+    });
+    Ok((pool, connect))
 }
 
 impl Store {
@@ -33,24 +62,27 @@ impl Store {
     /// # Errors
     /// When nobody answers, or when the server would lose committed work on a crash.
     pub async fn connect(options: &StoreOptions, patience: Duration) -> Result<Self, Error> {
-        let connect = PgConnectOptions::from_str(&options.url)
-            .map_err(Error::at("reading the database URL"))?
-            .application_name(&options.name)
-            // A lock is held for one short transaction; whoever waits longer tries again later.
-            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
-        let pool = PgPoolOptions::new()
-            .min_connections(0)
-            .max_connections(options.connections)
-            .acquire_timeout(patience)
-            .connect_with(connect)
-            .await
-            .map_err(Error::at("connecting to the database"))?;
-        let store = Self { pool };
+        let (pool, connect) = pool(options, &PATIENT)?;
+        let doing = "connecting to the database";
+        let pool = match pool.min_connections(0).acquire_timeout(patience).connect_with(connect.clone()).await {
+            // The pool tries again until its time is up and does not say why: one more try does.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let asking = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect_with(&connect)).await;
+                let refused = asking.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut);
+                return Err(Error::at(doing)(refused));
+            }
+            made => made.map_err(Error::at(doing))?,
+        };
+        let store = Self::of(pool);
         let value = store.setting("synchronous_commit").await?;
         if value == "off" {
             return Err(Error::Unsafe { setting: "synchronous_commit", value, wanted: "on" });
         }
         Ok(store)
+    }
+
+    fn of(pool: PgPool) -> Self {
+        Self { pool, has_sessions: Arc::default() }
     }
 
     /// Connects without waiting for the server: the first query will.
@@ -90,16 +122,8 @@ impl Store {
     }
 
     fn lazily(options: &StoreOptions, settings: &[(&str, &str)]) -> Result<Self, Error> {
-        let connect = PgConnectOptions::from_str(&options.url)
-            .map_err(Error::at("reading the database URL"))?
-            .application_name(&options.name)
-            .options([("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")])
-            .options(settings.iter().copied());
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(connect);
-        Ok(Self { pool })
+        let (pool, connect) = pool(options, &[&PATIENT, settings].concat())?;
+        Ok(Self::of(pool.acquire_timeout(Duration::from_secs(5)).connect_lazy_with(connect)))
     }
 
     /// Connects for questions that are worth nothing when the answer is late: the server gives up on them too.
@@ -108,20 +132,67 @@ impl Store {
     /// When the URL cannot be read.
     pub fn connect_briefly(options: &StoreOptions, limit: Duration) -> Result<Self, Error> {
         let milliseconds = limit.as_millis().to_string();
-        let connect = PgConnectOptions::from_str(&options.url)
-            .map_err(Error::at("reading the database URL"))?
-            .application_name(&options.name)
-            .options([("statement_timeout", milliseconds.as_str()), ("lock_timeout", milliseconds.as_str())])
-            .options([("default_transaction_read_only", "on")])
+        let settings = [
+            ("statement_timeout", milliseconds.as_str()),
+            ("lock_timeout", milliseconds.as_str()),
+            ("default_transaction_read_only", "on"),
             // The few statements asked here are planned once, never again while somebody waits.
-            .options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(limit)
-            // Asking whether a connection lives costs as much as the question; one that died fails it.
-            .test_before_acquire(false)
-            .connect_lazy_with(connect);
-        Ok(Self { pool })
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
+        ];
+        let (pool, connect) = pool(options, &settings)?;
+        // Asking whether a connection lives costs as much as the question; one that died fails it.
+        let pool = pool.acquire_timeout(limit).test_before_acquire(false).connect_lazy_with(connect);
+        Ok(Self::of(pool))
+    }
+
+    /// Checks that the database takes writes. A connection on which it does not is closed: after a failover the next one
+    /// may lead to another server.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], or when the database does not answer.
+    pub async fn check_writable(&self) -> Result<(), Error> {
+        let doing = "checking that the database takes writes";
+        let mut connection = self.pool.acquire().await.map_err(Error::at(doing))?;
+        let asking = sqlx::query_scalar("select current_setting('transaction_read_only')").fetch_one(&mut *connection);
+        let is_read_only: String = asking.await.map_err(Error::at(doing))?;
+        if is_read_only == "on" {
+            connection.close_on_drop();
+            return Err(Error::ReadOnly);
+        }
+        Ok(())
+    }
+
+    /// Checks that a connection is a session of the server of its own. Locks, settings and prepared statements belong to
+    /// sessions; behind a pooler in transaction mode they would be somebody else's.
+    ///
+    /// # Errors
+    /// [`Error::Pooled`], or when the database does not answer.
+    pub async fn check_sessions(&self) -> Result<(), Error> {
+        let doing = "checking that connections are sessions of their own";
+        if self.has_sessions.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Such a pooler gives each statement the session that was used last, so that two connections meet in it.
+        let options = (*self.pool.connect_options()).clone();
+        let mut one = PgConnection::connect_with(&options).await.map_err(Error::at(doing))?;
+        let mut other = PgConnection::connect_with(&options).await.map_err(Error::at(doing))?;
+        let mut sessions = [None; 2];
+        for _ in 0..3 {
+            for (connection, session) in [&mut one, &mut other].into_iter().zip(&mut sessions) {
+                let row =
+                    sqlx::raw_sql("select pg_backend_pid()").fetch_one(connection).await.map_err(Error::at(doing))?;
+                let pid: i32 = row.try_get(0).map_err(Error::at(doing))?;
+                if *session.get_or_insert(pid) != pid {
+                    return Err(Error::Pooled);
+                }
+            }
+        }
+        if sessions[0] == sessions[1] {
+            return Err(Error::Pooled);
+        }
+        self.has_sessions.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A setting of the server.

@@ -285,9 +285,9 @@ pub async fn prepare(settings: &Settings, directory: Option<&Path>) -> Result<()
         None => serde_saphyr::from_str(DIRECTORY).map_err(|fault| Failure::Failed(fault.to_string()))?,
     };
     // The login of this deployment may do what the example lets `guest` do.
-    let login = url::Url::parse(&settings.amqp_url).map(|url| url.username().to_owned()).unwrap_or_default();
+    let login = broker::login(&settings.amqp_url);
     let guest = directory.producers.iter().find(|producer| producer.login == "guest").cloned();
-    if let Some(guest) = guest.filter(|_| !login.is_empty() && login != "guest") {
+    if let Some(guest) = guest.filter(|_| login != "guest") {
         directory.producers.push(contracts::directory::Producer { login, ..guest });
     }
     store.apply(&directory, "development").await?;

@@ -27,6 +27,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn forward_to(&self, destination: &str) -> Result<Option<Forwarding>, Error> {
         let doing = "taking the lock of a destination";
+        self.check_sessions().await?;
         let mut held = self.pool.acquire().await.map_err(Error::at(doing))?.detach();
         let holding = sqlx::query_scalar(HOLD).bind(destination).bind(LOCK_SEED).fetch_one(&mut held);
         let is_ours: bool = holding.await.map_err(Error::at(doing))?;

@@ -127,6 +127,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn signer_lock(&self) -> Result<Option<SignerLock>, Error> {
         let doing = "taking the signer's lock";
+        self.check_sessions().await?;
         let mut held = self.pool.acquire().await.map_err(Error::at(doing))?.detach();
         let is_ours: bool =
             sqlx::query_scalar(HOLD).bind(LOCK_KEY).fetch_one(&mut held).await.map_err(Error::at(doing))?;
