@@ -288,6 +288,22 @@ async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_see_a_request_is_told_that_it_has_no_report_yet() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let path = format!("/requests/{}/report", lockbox.submit(&submission()).await);
+    let program = caller(&lockbox, &site, None, &ALL).await;
+    let (status, said) = program.get(&path).await;
+    assert_eq!((status, &said["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    assert_eq!(said["detail"], "there is no report yet: no access is over");
+    let missing = program.get(&format!("/requests/{}/report", uuid::Uuid::nil())).await;
+    assert_eq!(missing.0, StatusCode::NOT_FOUND);
+    assert_ne!(missing.1["detail"], said["detail"]);
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_over_given_up_or_of_a_disabled_person_opens_nothing() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;

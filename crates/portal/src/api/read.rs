@@ -151,7 +151,8 @@ pub(super) async fn accesses(State(app): State<App>, caller: Caller) -> Answer {
 pub(super) async fn report(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
     caller.may("requests:read")?;
     let (request, _) = caller.find(&app, &id).await?;
-    let closing = Closing::of(&app.store, &request).await?.ok_or_else(Problem::missing)?;
+    let early = || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no report yet: no access is over");
+    let closing = Closing::of(&app.store, &request).await?.ok_or_else(early)?;
     answer(StatusCode::OK, closing.json(&request))
 }
 
