@@ -30,10 +30,9 @@ pub(crate) fn first<R: Role>(role: &R, items: &[Item<R::Message>]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
     use contracts::Kind;
     use contracts::commands::TimerDue;
-    use contracts::envelope::{About, Message, message};
+    use contracts::envelope::{About, Message, message, wall_clock};
     use contracts::events::{Actor, Particulars, Step};
     use uuid::Uuid;
 
@@ -64,7 +63,7 @@ mod tests {
             comment: None,
             particulars: Particulars::default(),
         };
-        read(&Notification, &message(kind, Utc::now(), about(request), &step))
+        read(&Notification, &message(kind, wall_clock(), about(request), &step))
     }
 
     #[test]
@@ -87,8 +86,8 @@ mod tests {
     fn a_role_that_moves_requests_takes_each_at_most_once() {
         let role = Expiry { sweeping: false };
         let due = |request| {
-            let data = TimerDue { request, timer: "deadline".to_owned(), generation: 1, due_at: Utc::now() };
-            read(&role, &message(Kind::TimerDue, Utc::now(), about(request), &data))
+            let data = TimerDue { request, timer: "deadline".to_owned(), generation: 1, due_at: wall_clock() };
+            read(&role, &message(Kind::TimerDue, wall_clock(), about(request), &data))
         };
         let items = [1, 2, 1].map(|number| due(Uuid::from_u128(number)));
         assert_eq!(first(&role, &items), 2);

@@ -68,10 +68,12 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
 }
 
 async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
-    findings.add("database", true, format!("version {}", store.setting("server_version").await?));
+    // Asked first and without prepared statements, which such a pooler gives to somebody else's session.
     if let Err(error) = store.check_sessions().await {
-        findings.add("sessions", false, error.to_string());
+        findings.add("sessions", false, workers::engine::chain(&error));
+        return Ok(());
     }
+    findings.add("database", true, format!("version {}", store.setting("server_version").await?));
     if let Err(error) = store.check_writable().await {
         findings.add("writes", false, error.to_string());
     }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::folders::reachable;
 use crate::process::{RunAs, Running, command};
 use crate::programs::debian;
-use crate::start::{Progress, reachable};
+use crate::progress::Progress;
 use crate::{ports, ready};
 
 /// A running PgBouncer.

@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 
 use crate::debian::Set;
 use crate::error::Error;
-use crate::process::{RunAs, Running, command, find, kill_leftovers};
 use crate::folders::reachable;
+use crate::process::{RunAs, Running, command, find, kill_leftovers};
 use crate::progress::Progress;
 use crate::unpack::unpack;
 use crate::{ports, ready};
