@@ -288,6 +288,19 @@ async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_cannot_be_read_is_refused_though_it_asks_for_another_tenant() {
+    let lockbox = Lockbox::with_roles(&[]).await;
+    let site = Site::open(&lockbox).await;
+    let alex = caller(&lockbox, &site, Some("alex"), &ALL).await;
+    assert_eq!(alex.get("/requests?tenant=fabrikam").await.0, StatusCode::OK);
+    for wrong in ["cursor=Z", "open=perhaps", "state=lost"] {
+        assert_eq!(alex.get(&format!("/requests?tenant=fabrikam&{wrong}")).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_see_a_request_is_told_that_it_has_no_report_yet() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;

@@ -85,9 +85,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): P
     let scope = caller.scope(&app).await?;
     let limit = limit(page.limit.as_deref())?;
     let own = scope.tenant.clone();
-    if own.is_some() && page.tenant.is_some() && own != page.tenant {
-        return answer(StatusCode::OK, json!({"requests": [], "next": null}));
-    }
+    let elsewhere = own.is_some() && page.tenant.is_some() && own != page.tenant;
     let filter = RequestFilter {
         state: state(page.state)?,
         tenant: own.or(page.tenant),
@@ -99,6 +97,9 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): P
         // One more, to know whether there is a next page.
         limit: limit + 1,
     };
+    if elsewhere {
+        return answer(StatusCode::OK, json!({"requests": [], "next": null}));
+    }
     let mut found = app.store.list_requests(&filter).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let next = if found.len() > wanted { found.get(wanted - 1).map(cursor) } else { None };
