@@ -119,7 +119,7 @@ pub const OPERATIONS: [Operation; 15] = [
             parameter(
                 "cursor",
                 "`next` of the page before.",
-                r#"{"type": "string", "pattern": "^[0-9]{1,16}\\.[0-9a-f]{32}$"}"#,
+                r#"{"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})\\.[0-9a-f]{32}$"}"#,
             ),
             parameter("state", "Only this state.", r##"{"$ref": "#/components/schemas/state"}"##),
             parameter("tenant", "Only this tenant, by its short name.", TEXT),
@@ -231,7 +231,7 @@ pub const OPERATIONS: [Operation; 15] = [
             parameter(
                 "cursor",
                 "`next` of the page before.",
-                r#"{"type": "string", "pattern": "^[0-9]{1,16}\\.(-2147483648|-?[0-9]{1,9})\\.[0-9a-f]{32}$"}"#,
+                r#"{"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})\\.(-2147483648|0|-?[1-9][0-9]{0,8})\\.[0-9a-f]{32}$"}"#,
             ),
             parameter("request", "Id of a request.", r#"{"type": "string", "format": "uuid"}"#),
             parameter("service_request", "Number in the ticketing system.", TEXT),

@@ -77,7 +77,9 @@ impl std::str::FromStr for Place {
             return Err(());
         }
         let (version, id) = (next()?.parse().map_err(drop)?, next()?.parse().map_err(drop)?);
-        Ok(Self { at: DateTime::from_timestamp_micros(micros).ok_or(())?, version, id })
+        let place = Self { at: DateTime::from_timestamp_micros(micros).ok_or(())?, version, id };
+        // One way to write each: what reads the same but is written differently is refused.
+        if place.to_string() == text { Ok(place) } else { Err(()) }
     }
 }
 

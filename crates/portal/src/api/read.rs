@@ -75,7 +75,10 @@ fn after(cursor: &str) -> Result<(DateTime<chrono::Utc>, uuid::Uuid), Problem> {
     let read = || {
         let (micros, id) = cursor.split_once('.')?;
         let micros = micros.parse().ok().filter(|micros| store::audit::MICROSECONDS.contains(micros))?;
-        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
+        let id: uuid::Uuid = id.parse().ok()?;
+        // One way to write each: what reads the same but is written differently is refused.
+        let is_written_so = format!("{micros}.{}", id.simple()) == cursor;
+        Some((DateTime::from_timestamp_micros(micros).filter(|_| is_written_so)?, id))
     };
     read().ok_or_else(|| Problem::unreadable("cursor: take `next` of the page before as it is"))
 }
