@@ -43,7 +43,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     assert!(after.contains("This access has ended. Access to the same content is still open"), "{after}");
     let told = eventually("a mail that says so", async || {
         let mails = lockbox.mailbox.mails();
-        mails.into_iter().find(|mail| mail.text.contains("Access to the content has ended"))
+        mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still open"))
     })
     .await;
     assert!(told.text.contains("still open under 1 other request"), "{}", told.text);
@@ -59,7 +59,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
             .mailbox
             .mails()
             .into_iter()
-            .filter(|mail| mail.text.contains(&link) && mail.text.contains("has ended"))
+            .filter(|mail| mail.text.contains(&link) && mail.text.contains("ccess has ended"))
             .collect::<Vec<_>>()
     };
     eventually("the end of the last one is mailed", async || (!mails(second).await.is_empty()).then_some(())).await;

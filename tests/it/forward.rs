@@ -125,11 +125,12 @@ async fn recorded(count: usize) -> Lockbox {
     lockbox
 }
 
-/// Waits until everything has its place; answers with Contoso's entries.
+/// Waits until everything of both tenants has its place; answers with Contoso's entries.
 pub async fn placed(lockbox: &Lockbox) -> u64 {
     eventually("everything has its place", async || {
+        let other = lockbox.store.completeness(Some("adatum")).await.unwrap();
         let log = lockbox.store.completeness(Some("contoso")).await.unwrap();
-        (log.waiting == 0).then(|| u64::try_from(log.entries).unwrap())
+        (log.waiting == 0 && other.waiting == 0).then(|| u64::try_from(log.entries).unwrap())
     })
     .await
 }

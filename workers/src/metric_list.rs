@@ -158,6 +158,7 @@ pub const PARKED: &[&str] = &[
     "broker.delivery_limit",
     "broker.rejected",
     "broker.unroutable",
+    "schema.encoded",
     "schema.invalid",
     "schema.too_large",
     "schema.unexpected_type",

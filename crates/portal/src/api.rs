@@ -260,6 +260,11 @@ fn operation(method: &str, path: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.method == method && path.ends_with(operation.path))
 }
 
+/// Whether a query parameter may be empty: those that are text, and nothing else.
+fn may_be_empty(operation: Option<&&'static Operation>, name: &str) -> bool {
+    operation.into_iter().flat_map(|operation| operation.query).any(|one| one.name == name && one.schema == TEXT)
+}
+
 /// Keeps callers within their rate.
 #[derive(Clone)]
 pub(super) struct Limits(Arc<DefaultKeyedRateLimiter<Uuid>>);

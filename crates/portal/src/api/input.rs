@@ -24,13 +24,17 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
         let known: Vec<&str> =
             operation.iter().flat_map(|operation| operation.query).map(|parameter| parameter.name).collect();
         let mut seen: Vec<String> = Vec::new();
-        for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&&*name) {
                 let known = known.join(", ");
                 return Err(Problem::unreadable(format!("query parameter {name:?} is not known; there are {known}")));
             }
             if seen.iter().any(|before| *before == name) {
                 return Err(Problem::unreadable(format!("query parameter {name:?} is there twice; send it once")));
+            }
+            // Empty text is text; an empty time, number or cursor is a mistake of the caller.
+            if value.is_empty() && !super::may_be_empty(operation.as_ref(), &name) {
+                return Err(Problem::unreadable(format!("query parameter {name:?} is empty; leave it out")));
             }
             seen.push(name.into_owned());
         }
