@@ -48,10 +48,12 @@ async fn a_read_only_database_is_waited_for_with_the_message_in_hand_and_costs_n
         lockbox.unready().into_iter().find(|(part, why)| *part == "intake" && why.contains("read-only"))
     })
     .await;
-    // Giving the message back would count as an attempt: it stays in hand, and the consumer stays.
+    // Giving the message back would count as an attempt: it stays in hand with the consumer, or, where the role had to
+    // connect to the broker anew, in a queue that nobody consumes until the database takes writes.
     for _ in 0..40 {
         let depth = depth().await;
-        assert_eq!((depth.ready, depth.consumers), (0, 1), "the delivery is kept");
+        let state = (depth.ready, depth.consumers);
+        assert!(state == (0, 1) || state == (1, 0), "the delivery is neither in hand nor in its queue: {state:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     set_read_only(&lockbox, &mut admin, false).await;
