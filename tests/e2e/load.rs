@@ -3,14 +3,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "the load is no part of a worker that drains")]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::{Exchange, Link, Outgoing, Publisher};
 use contracts::Kind;
-use contracts::envelope::{About, message};
+use contracts::envelope::{About, Message, message};
 use domain::{Digest, Verdict};
 use runtime::configuration::Settings;
 use serde_json::json;
@@ -111,9 +111,11 @@ async fn send(
     messages
 }
 
-/// People answer whatever waits for them; a click that was kept is never repeated.
+/// People decide on whatever is pending. A decision whose outcome is unknown, because the database died while it was
+/// committed, is sent again as the same message: a second message would be a second decision, which is refused.
 async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
     let mut clicked: HashSet<(Uuid, &'static str)> = HashSet::new();
+    let mut unknown: HashMap<(Uuid, &'static str), Message> = HashMap::new();
     let waiting = "select id, digest, state from requests where state in ('awaiting_manager', 'awaiting_customer') \
                    order by submitted_at limit 500";
     while !stop.load(Ordering::Relaxed) {
@@ -127,28 +129,37 @@ async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
             if clicked.contains(&(request, by)) {
                 continue;
             }
-            let decision = contracts::commands::Decide {
-                request,
-                by: by.into(),
-                // Every fourth is left to expire, every ninth is rejected.
-                verdict: if request.as_u128() % 9 == 0 { Verdict::Reject } else { Verdict::Approve },
-                digest: Digest(digest.try_into().unwrap()),
-                comment: None,
-                channel: "load".into(),
-                duration_seconds: None,
-                assertion: None,
-            };
+            // Every fourth is left to expire.
             if by == "dana" && request.as_u128() % 4 == 0 {
                 clicked.insert((request, by));
                 continue;
             }
-            let Ok(now) = store.clock().await else { break };
-            let click = message(kind, now, About::default(), &decision);
-            // Told "kept" only when it is; an unknown outcome is asked for, not repeated blindly.
+            let click = if let Some(before) = unknown.remove(&(request, by)) {
+                before
+            } else {
+                let Ok(now) = store.clock().await else { break };
+                message(kind, now, About::default(), &decision(request, by, digest))
+            };
             if store.enqueue(std::slice::from_ref(&click)).await.is_ok() {
                 clicked.insert((request, by));
+            } else {
+                unknown.insert((request, by), click);
             }
         }
+    }
+}
+
+/// Approves, but for every ninth request.
+fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::Decide {
+    contracts::commands::Decide {
+        request,
+        by: by.into(),
+        verdict: if request.as_u128() % 9 == 0 { Verdict::Reject } else { Verdict::Approve },
+        digest: Digest(digest.try_into().unwrap()),
+        comment: None,
+        channel: "load".into(),
+        duration_seconds: None,
+        assertion: None,
     }
 }
 
