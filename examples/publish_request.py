@@ -15,7 +15,7 @@ message = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/ticketing/
            "type": "lockbox.request.submit.v1", "datacontenttype": "application/json", "data": {
                "tenant": "adatum", "service_request": "SR-2026-004716", "service": "exchange_online",
                "resource": "finance@adatum.example", "severity": "normal", "requester": "robin",
-               "reason": {"code": "customer_reported", "text": "Outgoing mail is stuck."}, "duration_seconds": 30}}
+               "justification": {"category": "customer_reported", "text": "Outgoing mail is stuck."}, "duration_seconds": 30}}
 channel.basic_publish("lockbox.requests", "request.submit.v1", json.dumps(message), pika.BasicProperties(
     content_type="application/cloudevents+json", delivery_mode=2, message_id=message["id"],
     user_id=urlparse(url).username), mandatory=True)
@@ -26,5 +26,5 @@ for _, _, body in iter(lambda: next(events) if time.time() < until else None, No
     if event.get("causationid") == message["id"] or (request and event.get("correlationid") == request):
         request = request or event.get("correlationid")
         print(event["time"], event["type"], json.dumps(event["data"]), flush=True)
-        if event["type"].split(".")[2] in ("refused", "parked", "ended", "expired", "withdrawn") or "rejected" in event["type"]:
+        if event["type"].split(".")[2] in ("refused", "dead_lettered", "ended", "expired", "withdrawn") or event["type"].split(".")[2].endswith("denied"):
             break

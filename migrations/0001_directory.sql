@@ -6,8 +6,8 @@ create table tenants (
     name             text not null constraint tenants_name_key unique,
     display_name     text not null,
     enabled          boolean not null default true,
-    notice_addresses text[] not null default '{}',
-    -- Rules are columns with checks, so that a missing or empty rule cannot exist: it would open the door.
+    notification_recipients text[] not null default '{}',
+    -- Rules are columns with checks, so that a missing or empty rule cannot exist: it would open the provisioning.
     review_deadline_seconds   bigint  not null constraint tenants_review_deadline_check   check (review_deadline_seconds between 1 and 1209600),
     decision_deadline_seconds bigint  not null constraint tenants_decision_deadline_check check (decision_deadline_seconds between 1 and 1209600),
     access_default_seconds    bigint  not null constraint tenants_access_default_check    check (access_default_seconds between 1 and 604800),
@@ -17,12 +17,12 @@ create table tenants (
     reminders_seconds         bigint[] not null default '{}',
     passkey_required          boolean not null default false,
     -- From the first change in the portal on, `lockbox apply` leaves a tenant's own rules alone.
-    settings_by               text not null default 'operator' constraint tenants_settings_by_check check (settings_by in ('operator', 'customer')),
+    settings_owner               text not null default 'operator' constraint tenants_settings_owner_check check (settings_owner in ('operator', 'customer')),
     -- Groups, and people or groups per service, as the tenant's approvers set them in the portal. `assignments` is made
     -- from this.
-    deciders                  jsonb,
+    approver_rules                  jsonb,
     -- From the first change in the portal on, `lockbox apply` leaves a tenant's approvers alone.
-    deciders_by               text not null default 'operator' constraint tenants_deciders_by_check check (deciders_by in ('operator', 'customer')),
+    approver_rules_owner               text not null default 'operator' constraint tenants_approver_rules_owner_check check (approver_rules_owner in ('operator', 'customer')),
     -- Null: access needs no proof in the log. 0: the log's own signature is enough. More: so many witnesses must have signed.
     witnesses_required        integer constraint tenants_witnesses_required_check check (witnesses_required between 0 and 10)
 );

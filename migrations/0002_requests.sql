@@ -3,9 +3,9 @@
 
 create table requests (
     id              uuid primary key,
-    -- The exact bytes that deciders are shown, and their SHA-256.
+    -- The exact bytes that approver_rules are shown, and their SHA-256.
     content         bytea not null,
-    digest          bytea not null constraint requests_digest_check check (content_erased_at is not null or digest = sha256(content)),
+    digest          bytea not null constraint requests_digest_check check (content_redacted_at is not null or digest = sha256(content)),
     -- Copies from the content, for lists and searches.
     tenant          uuid not null references tenants (id),
     service_request text not null,
@@ -18,39 +18,39 @@ create table requests (
     -- Number of events so far.
     version         integer not null,
     submitted_at    timestamptz not null,
-    review_by       timestamptz not null,
+    review_deadline       timestamptz not null,
     manager         uuid references people (id),
-    decide_by       timestamptz,
+    decision_deadline       timestamptz,
     access_from     timestamptz,
     -- Fixed when access is granted; only ever moves earlier.
     access_until    timestamptz,
     -- Why it ended, was withdrawn, or at which stage it expired.
     cause           text,
-    over_at         timestamptz,
-    content_erased_at timestamptz,
+    finished_at         timestamptz,
+    content_redacted_at timestamptz,
     constraint requests_state_check check (
-        (state = 'awaiting_manager' and manager is null and decide_by is null and access_until is null and over_at is null)
-        or (state = 'awaiting_customer' and manager is not null and decide_by is not null and access_until is null and over_at is null)
-        or (state = 'granted' and manager is not null and access_until > access_from and over_at is null)
-        or (state = 'ended' and access_until is not null and cause is not null and over_at is not null)
-        or (state in ('manager_rejected', 'customer_rejected') and access_until is null and over_at is not null)
-        or (state in ('expired', 'withdrawn') and access_until is null and cause is not null and over_at is not null)
+        (state = 'pending_vendor' and manager is null and decision_deadline is null and access_until is null and finished_at is null)
+        or (state = 'pending_customer' and manager is not null and decision_deadline is not null and access_until is null and finished_at is null)
+        or (state = 'active' and manager is not null and access_until > access_from and finished_at is null)
+        or (state = 'ended' and access_until is not null and cause is not null and finished_at is not null)
+        or (state in ('vendor_denied', 'customer_denied') and access_until is null and finished_at is not null)
+        or (state in ('expired', 'withdrawn') and access_until is null and cause is not null and finished_at is not null)
     )
 );
 
-create index requests_open on requests (tenant, service_request) where over_at is null;
+create index requests_open on requests (tenant, service_request) where finished_at is null;
 create index requests_submitted on requests (submitted_at desc, id);
 create index requests_ticket on requests (service_request);
 create index requests_requester on requests (requester, submitted_at desc);
 create index requests_tenant on requests (tenant, submitted_at desc, id desc);
-create index requests_waiting on requests (state, submitted_at desc, id desc) where over_at is null;
-create index requests_requester_open on requests (requester) where over_at is null;
+create index requests_waiting on requests (state, submitted_at desc, id desc) where finished_at is null;
+create index requests_requester_open on requests (requester) where finished_at is null;
 -- The gate reads this for every check.
-create index requests_live on requests (requester, tenant, service) where state = 'granted';
+create index requests_live on requests (requester, tenant, service) where state = 'active';
 
 -- When access ends, everybody is told whether other access to the same content stays open. This is asked at each end, among
 -- all grants of a tenant: addresses are compared without regard to case and to one slash at the end.
-create index requests_same_content on requests (tenant, service, lower(rtrim(resource, '/'))) where state = 'granted';
+create index requests_same_content on requests (tenant, service, lower(rtrim(resource, '/'))) where state = 'active';
 
 -- Every legal move. Anything else is refused, whoever asks.
 create table legal_moves (
@@ -59,28 +59,28 @@ create table legal_moves (
     primary key (from_state, to_state)
 );
 insert into legal_moves values
-    ('awaiting_manager', 'awaiting_customer'),
-    ('awaiting_manager', 'manager_rejected'),
-    ('awaiting_manager', 'expired'),
-    ('awaiting_manager', 'withdrawn'),
-    ('awaiting_customer', 'awaiting_customer'), -- one of several yeses
-    ('awaiting_customer', 'granted'),
-    ('awaiting_customer', 'customer_rejected'),
-    ('awaiting_customer', 'expired'),
-    ('awaiting_customer', 'withdrawn'),
-    ('granted', 'ended'),
-    ('awaiting_manager', 'awaiting_manager'), -- a comment
-    ('granted', 'granted'),
+    ('pending_vendor', 'pending_customer'),
+    ('pending_vendor', 'vendor_denied'),
+    ('pending_vendor', 'expired'),
+    ('pending_vendor', 'withdrawn'),
+    ('pending_customer', 'pending_customer'), -- one of several yeses
+    ('pending_customer', 'active'),
+    ('pending_customer', 'customer_denied'),
+    ('pending_customer', 'expired'),
+    ('pending_customer', 'withdrawn'),
+    ('active', 'ended'),
+    ('pending_vendor', 'pending_vendor'), -- a comment
+    ('active', 'active'),
     ('ended', 'ended'), -- the customer's word on the access report
-    ('awaiting_manager', 'granted'); -- break-glass access, with a second manager's approval
+    ('pending_vendor', 'active'); -- break-glass access, with a second manager's approval
 
 create table decisions (
     request    uuid not null references requests (id),
-    stage      text not null constraint decisions_stage_check check (stage in ('manager', 'customer')),
+    stage      text not null constraint decisions_stage_check check (stage in ('vendor', 'customer')),
     person     uuid not null references people (id),
     side       text not null,
     role       text not null,
-    verdict    text not null constraint decisions_verdict_check check (verdict in ('approve', 'reject')),
+    verdict    text not null constraint decisions_verdict_check check (verdict in ('approve', 'deny')),
     comment    text,
     digest     bytea not null,
     channel    text not null,
@@ -88,14 +88,14 @@ create table decisions (
     decided_at timestamptz not null,
     -- The signature of the passkey that decided.
     passkey    jsonb,
-    comment_erased_at timestamptz,
+    comment_redacted_at timestamptz,
     constraint decisions_key primary key (request, stage, person)
 );
 
 create function requests_guard_insert() returns trigger language plpgsql as $$
 begin
-    if new.state <> 'awaiting_manager' or new.version <> 1 then
-        raise exception 'a request begins in awaiting_manager with version 1' using errcode = 'LB001', constraint = 'requests_legal_move';
+    if new.state <> 'pending_vendor' or new.version <> 1 then
+        raise exception 'a request begins in pending_vendor with version 1' using errcode = 'LB001', constraint = 'requests_legal_move';
     end if;
     return new;
 end $$;
@@ -105,11 +105,11 @@ create function requests_guard_update() returns trigger language plpgsql as $$
 declare
     -- Read here, under the row's lock: a statement that waited for the lock is judged by the time it got it.
     now_is timestamptz := clock_timestamp();
-    yeses  integer;
+    approvals  integer;
 begin
-    if (new.id, new.content, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_by)
+    if (new.id, new.content, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_deadline)
        is distinct from
-       (old.id, old.content, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_by) then
+       (old.id, old.content, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_deadline) then
         raise exception 'the content of a request never changes' using errcode = 'LB001', constraint = 'requests_immutable';
     end if;
     if new.version <= old.version then
@@ -118,51 +118,51 @@ begin
     if not exists (select from legal_moves where from_state = old.state and to_state = new.state) then
         raise exception 'no request moves from % to %', old.state, new.state using errcode = 'LB001', constraint = 'requests_legal_move';
     end if;
-    if old.decide_by is not null and new.decide_by is distinct from old.decide_by then
+    if old.decision_deadline is not null and new.decision_deadline is distinct from old.decision_deadline then
         raise exception 'the deadline never moves' using errcode = 'LB001', constraint = 'requests_deadline';
     end if;
     if new.state = old.state then
-        if (new.manager, new.decide_by, new.access_from, new.access_until, new.cause, new.over_at)
+        if (new.manager, new.decision_deadline, new.access_from, new.access_until, new.cause, new.finished_at)
            is distinct from
-           (old.manager, old.decide_by, old.access_from, old.access_until, old.cause, old.over_at) then
+           (old.manager, old.decision_deadline, old.access_from, old.access_until, old.cause, old.finished_at) then
             raise exception 'a step that stays in a state changes nothing else' using errcode = 'LB001', constraint = 'requests_same_state';
         end if;
         if new.state = 'ended' then
             -- The only step after an end is the customer's word on the closing report.
-            update emergency_uses set reviewed_at = now_is where request = new.id and reviewed_at is null;
+            update break_glass_uses set reviewed_at = now_is where request = new.id and reviewed_at is null;
         end if;
         return new;
     end if;
-    if new.state = 'awaiting_customer' then
-        if now_is >= old.review_by then
+    if new.state = 'pending_customer' then
+        if now_is >= old.review_deadline then
             raise exception 'the deadline of the review has passed' using errcode = 'LB002', constraint = 'requests_deadline';
         end if;
-        select count(*) into yeses from decisions
-        where request = new.id and stage = 'manager' and verdict = 'approve' and digest = new.digest
+        select count(*) into approvals from decisions
+        where request = new.id and stage = 'vendor' and verdict = 'approve' and digest = new.digest
           and person = new.manager and person <> new.requester;
-        if yeses <> 1 then
-            raise exception 'no yes of a manager stands behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+        if approvals <> 1 then
+            raise exception 'no yes of a manager stands behind this' using errcode = 'LB001', constraint = 'requests_approvals';
         end if;
-    elsif new.state = 'granted' then
-        if old.state = 'awaiting_manager' then
-            perform emergency_guard(old, new, now_is);
+    elsif new.state = 'active' then
+        if old.state = 'pending_vendor' then
+            perform break_glass_guard(old, new, now_is);
         else
-            if now_is >= old.decide_by then
+            if now_is >= old.decision_deadline then
                 raise exception 'the deadline of the decision has passed' using errcode = 'LB002', constraint = 'requests_deadline';
             end if;
-            select count(*) into yeses from decisions
+            select count(*) into approvals from decisions
             where request = new.id and stage = 'customer' and verdict = 'approve' and digest = new.digest
               and person not in (new.requester, old.manager);
-            if yeses < new.required_approvals then
-                raise exception 'too few yeses of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_yeses';
+            if approvals < new.required_approvals then
+                raise exception 'too few approvals of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_approvals';
             end if;
         end if;
         if new.access_until - new.access_from > make_interval(secs => new.duration_seconds) then
             raise exception 'access is longer than was asked for' using errcode = 'LB001', constraint = 'requests_duration';
         end if;
-    elsif new.state = 'expired' and now_is < coalesce(old.decide_by, old.review_by) then
+    elsif new.state = 'expired' and now_is < coalesce(old.decision_deadline, old.review_deadline) then
         raise exception 'the deadline has not passed' using errcode = 'LB001', constraint = 'requests_deadline';
-    elsif new.state = 'ended' and (new.access_until > old.access_until or (new.cause = 'time' and now_is < old.access_until)) then
+    elsif new.state = 'ended' and (new.access_until > old.access_until or (new.cause = 'expired' and now_is < old.access_until)) then
         raise exception 'the end of access only moves earlier' using errcode = 'LB001', constraint = 'requests_access_until';
     end if;
     return new;
@@ -173,18 +173,18 @@ end $$;
 -- was decided on.
 create function requests_guard_erasure() returns trigger language plpgsql as $$
 begin
-    if old.content_erased_at is not null or old.over_at is null
-       or to_jsonb(new) - 'content' - 'content_erased_at' <> to_jsonb(old) - 'content' - 'content_erased_at'
-       or convert_from(new.content, 'UTF8')::jsonb - 'reason' <> convert_from(old.content, 'UTF8')::jsonb - 'reason' then
-        raise exception 'only the reason of a request that is over is erased, once' using errcode = 'LB001', constraint = 'requests_only_erased';
+    if old.content_redacted_at is not null or old.finished_at is null
+       or to_jsonb(new) - 'content' - 'content_redacted_at' <> to_jsonb(old) - 'content' - 'content_redacted_at'
+       or convert_from(new.content, 'UTF8')::jsonb - 'justification' <> convert_from(old.content, 'UTF8')::jsonb - 'justification' then
+        raise exception 'only the reason of a request that is over is redacted, once' using errcode = 'LB001', constraint = 'requests_only_redacted';
     end if;
     return new;
 end $$;
 
 create trigger requests_guard_update before update on requests for each row
-    when (new.content_erased_at is not distinct from old.content_erased_at) execute function requests_guard_update();
+    when (new.content_redacted_at is not distinct from old.content_redacted_at) execute function requests_guard_update();
 create trigger requests_guard_erasure before update on requests for each row
-    when (new.content_erased_at is distinct from old.content_erased_at) execute function requests_guard_erasure();
+    when (new.content_redacted_at is distinct from old.content_redacted_at) execute function requests_guard_erasure();
 
 create function history_is_kept() returns trigger language plpgsql as $$
 begin
@@ -195,10 +195,10 @@ create trigger requests_kept_whole before truncate on requests execute function 
 
 create function decisions_guard_erasure() returns trigger language plpgsql as $$
 begin
-    if new.comment is not null or new.comment_erased_at is null or old.comment_erased_at is not null
-       or to_jsonb(new) - 'comment' - 'comment_erased_at' <> to_jsonb(old) - 'comment' - 'comment_erased_at'
-       or not exists (select from requests where id = old.request and over_at is not null) then
-        raise exception 'only the comment of a decision is erased, when its request is over' using errcode = 'LB001', constraint = 'decisions_only_erased';
+    if new.comment is not null or new.comment_redacted_at is null or old.comment_redacted_at is not null
+       or to_jsonb(new) - 'comment' - 'comment_redacted_at' <> to_jsonb(old) - 'comment' - 'comment_redacted_at'
+       or not exists (select from requests where id = old.request and finished_at is not null) then
+        raise exception 'only the comment of a decision is redacted, when its request is over' using errcode = 'LB001', constraint = 'decisions_only_redacted';
     end if;
     return new;
 end $$;
@@ -210,7 +210,7 @@ create trigger decisions_kept_whole before truncate on decisions execute functio
 -- What is due and when. A row is there exactly while the timer is armed.
 create table timers (
     request    uuid not null references requests (id),
-    kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'reminder', 'access_end', 'requester_disabled')),
+    kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'reminder', 'grant_end', 'requester_disabled')),
     generation integer not null default 1,
     due_at     timestamptz not null,
     primary key (request, kind)
@@ -224,7 +224,7 @@ begin
     -- Overdue at once, by as much as the sweep of timers leaves to hints: nobody hints here.
     insert into timers (request, kind, due_at)
         select id, 'requester_disabled', clock_timestamp() - interval '2 seconds'
-        from requests where requester = new.id and over_at is null
+        from requests where requester = new.id and finished_at is null
         on conflict do nothing;
     return null;
 end $$;
@@ -241,4 +241,4 @@ begin
     return null;
 end $$;
 create trigger requests_still_enabled after update on requests for each row
-    when (old.state is distinct from new.state and new.state = 'granted') execute function requests_still_enabled();
+    when (old.state is distinct from new.state and new.state = 'active') execute function requests_still_enabled();

@@ -20,7 +20,7 @@ create table outbox (
     traceparent   text,
     body          bytea not null,
     attempt       integer not null default 0,
-    sweeps        integer not null default 0,
+    recoveries        integer not null default 0,
     publish_after timestamptz not null default clock_timestamp() + interval '2 seconds',
     created_at    timestamptz not null default clock_timestamp(),
     last_error    text,
@@ -31,9 +31,9 @@ create table outbox (
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
 create index outbox_due on outbox (publish_after);
 
-create table parked_messages (
+create table dead_letters (
     id          uuid primary key,
-    parked_at   timestamptz not null default clock_timestamp(),
+    dead_lettered_at   timestamptz not null default clock_timestamp(),
     reason      text not null,
     detail      text not null,
     queue       text not null,
@@ -45,13 +45,13 @@ create table parked_messages (
     -- The exact bytes, for replay; a message over the size limit is kept by its first 64 KiB and cannot be replayed.
     body        bytea not null,
     size_bytes  bigint not null,
-    status      text not null default 'parked' constraint parked_status_check check (status in ('parked', 'replayed', 'discarded')),
+    status      text not null default 'dead_lettered' constraint dead_letter_status_check check (status in ('dead_lettered', 'replayed', 'discarded')),
     resolved_at timestamptz,
     resolved_by text,
     note        text,
-    erased_at   timestamptz
+    redacted_at   timestamptz
 );
-create index parked_open on parked_messages (parked_at) where status = 'parked';
+create index dead_letter_open on dead_letters (dead_lettered_at) where status = 'dead_lettered';
 
 -- A flood of requests or comments must not flood a mailbox: how many mails each address was sent in which hour.
 create table mail_counts (

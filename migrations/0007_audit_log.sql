@@ -204,9 +204,9 @@ create table texts (
     commitment bytea not null,
     salt       bytea,
     text       text,
-    erased_at  timestamptz,
+    redacted_at  timestamptz,
     primary key (event, field),
-    constraint texts_erased_check check ((erased_at is null) = (text is not null) and (text is null) = (salt is null)),
+    constraint texts_redacted_check check ((redacted_at is null) = (text is not null) and (text is null) = (salt is null)),
     constraint texts_commitment_check check (text is null or commitment = sha256(salt || convert_to(text, 'UTF8')))
 );
 create index texts_words on texts using gin (to_tsvector('simple', text)) where text is not null;
@@ -215,14 +215,14 @@ create function texts_guard() returns trigger language plpgsql as $$
 begin
     if tg_op = 'DELETE' or new.event <> old.event or new.field <> old.field or new.commitment <> old.commitment
        or new.text is not null then
-        raise exception 'a text is only ever erased' using errcode = 'LB001', constraint = 'texts_only_erased';
+        raise exception 'a text is only ever redacted' using errcode = 'LB001', constraint = 'texts_only_redacted';
     end if;
     return new;
 end $$;
 create trigger texts_guard before update or delete on texts for each row execute function texts_guard();
 create trigger texts_kept_whole before truncate on texts execute function history_is_kept();
 
--- Steps are in the log in their order: where access.granted is, both yeses stand before it.
+-- Steps are in the log in their order: where grant.activated is, both yeses stand before it.
 create function access_is_proved(asked uuid) returns boolean language sql stable security definer set search_path from current as $$
     select exists (
         select from requests r join tenants t on t.id = r.tenant
@@ -230,7 +230,7 @@ create function access_is_proved(asked uuid) returns boolean language sql stable
             t.witnesses_required is null
             or exists (
                 select from audit_events a join audit_entries e on e.event = a.id
-                where a.request = r.id and a.type = 'access.granted' and (
+                where a.request = r.id and a.type = 'grant.activated' and (
                     (t.witnesses_required = 0
                      and exists (select from audit_checkpoints c where c.log = e.log and c.size > e.index))
                     or (t.witnesses_required > 0 and exists (
@@ -256,7 +256,7 @@ create table audit_forwards (
     primary key (destination, log)
 );
 
--- Months of events move away (`lockbox audit retain`), after they were exported and the export was verified. Their entries,
+-- Months of events move away (`lockbox audit archive`), after they were exported and the export was verified. Their entries,
 -- leaf hashes and tree stay, so that every checkpoint goes on to be provable; the events themselves are in the archive.
 
 create table audit_archives (

@@ -425,33 +425,33 @@ def who_of(data):
 # -- The rules, section 7.6 -------------------------------------------------------------------------------------------
 
 MOVES = {
-    (None, "request.submitted", "awaiting_manager"),
-    ("awaiting_manager", "request.manager_approved", "awaiting_customer"),
-    ("awaiting_manager", "request.manager_rejected", "manager_rejected"),
-    ("awaiting_manager", "request.expired", "expired"),
-    ("awaiting_manager", "request.withdrawn", "withdrawn"),
-    ("awaiting_manager", "request.commented", "awaiting_manager"),
-    ("awaiting_customer", "request.customer_approved", "awaiting_customer"),
-    ("awaiting_customer", "request.customer_rejected", "customer_rejected"),
-    ("awaiting_customer", "request.expired", "expired"),
-    ("awaiting_customer", "request.reminded", "awaiting_customer"),
-    ("awaiting_customer", "request.withdrawn", "withdrawn"),
-    ("awaiting_customer", "request.commented", "awaiting_customer"),
-    ("awaiting_customer", "access.granted", "granted"),
-    ("granted", "access.ended", "ended"),
-    ("granted", "request.commented", "granted"),
-    ("ended", "report.accepted", "ended"),
+    (None, "request.submitted", "pending_vendor"),
+    ("pending_vendor", "request.vendor_approved", "pending_customer"),
+    ("pending_vendor", "request.vendor_denied", "vendor_denied"),
+    ("pending_vendor", "request.expired", "expired"),
+    ("pending_vendor", "request.withdrawn", "withdrawn"),
+    ("pending_vendor", "request.commented", "pending_vendor"),
+    ("pending_customer", "request.customer_approved", "pending_customer"),
+    ("pending_customer", "request.customer_denied", "customer_denied"),
+    ("pending_customer", "request.expired", "expired"),
+    ("pending_customer", "request.reminded", "pending_customer"),
+    ("pending_customer", "request.withdrawn", "withdrawn"),
+    ("pending_customer", "request.commented", "pending_customer"),
+    ("pending_customer", "grant.activated", "active"),
+    ("active", "grant.ended", "ended"),
+    ("active", "request.commented", "active"),
+    ("ended", "report.acknowledged", "ended"),
     ("ended", "report.disputed", "ended"),
 }
 # What only an emergency does.
 EMERGENCIES = {
-    ("awaiting_manager", "request.emergency_supported", "awaiting_manager"),
-    ("awaiting_manager", "request.emergency_approved", "awaiting_manager"),
-    ("awaiting_manager", "access.granted", "granted"),
+    ("pending_vendor", "request.break_glass_supported", "pending_vendor"),
+    ("pending_vendor", "request.break_glass_approved", "pending_vendor"),
+    ("pending_vendor", "grant.activated", "active"),
 }
 KINDS = {kind for _, kind, _ in MOVES | EMERGENCIES}
 SECOND = 1000000
-LONGEST_EMERGENCY = 4 * 3600
+LONGEST_BREAK_GLASS = 4 * 3600
 
 
 class History:
@@ -460,12 +460,12 @@ class History:
     def __init__(self):
         self.version, self.state, self.digest, self.requester, self.manager = 0, None, None, None, None
         self.yeses, self.required, self.asked, self.starts = [], 1, 0, None
-        self.review_by = self.decide_by = self.until = self.last = self.emergency = self.supporter = None
+        self.review_deadline = self.decision_deadline = self.until = self.last = self.emergency = self.supporter = None
 
     def all_yeses(self):
         if self.emergency:
-            return self.state == "awaiting_manager" and None not in (self.supporter, self.manager)
-        return self.state == "awaiting_customer" and len(self.yeses) >= max(self.required, 1)
+            return self.state == "pending_vendor" and None not in (self.supporter, self.manager)
+        return self.state == "pending_customer" and len(self.yeses) >= max(self.required, 1)
 
     def take(self, kind, at, data):
         broken = []
@@ -480,78 +480,78 @@ class History:
         number = lambda name: data[name] if type(data.get(name)) is int else None
         time = lambda name: moment(data.get(name))
         rule(start == self.state, "each step begins where the one before ended")
-        move, emergency = (start, kind, to), emergency_of(data)
+        move, emergency = (start, kind, to), break_glass_of(data)
         legal = move in MOVES or (self.emergency and move in EMERGENCIES) or (kind not in KINDS and start == to)
         rule(legal, "no %s leads from %s to %s" % (kind, start, to))
         rule(self.version == 0 or emergency == self.emergency, "an emergency is one to its end, under one standing consent")
         rule(self.version == 0 or data.get("digest") == self.digest, "the content never changes")
         rule(self.last is None or at >= self.last - 1000000, "a step is not before the one it follows")
-        rule(not self.all_yeses() or kind == "access.granted", "when all yeses are there, access is granted")
-        decided = {"request.customer_approved", "request.customer_rejected"}
+        rule(not self.all_yeses() or kind == "grant.activated", "when all yeses are there, access is granted")
+        decided = {"request.customer_approved", "request.customer_denied"}
         if kind == "request.submitted":
             rule(person and side == "vendor", "a request is made by a person of the vendor")
-            rule(time("review_by") is not None and time("review_by") >= at, "a submission sets the review's deadline")
-        elif kind in ("request.manager_approved", "request.manager_rejected"):
+            rule(time("review_deadline") is not None and time("review_deadline") >= at, "a submission sets the review's deadline")
+        elif kind in ("request.vendor_approved", "request.vendor_denied"):
             rule(person and side == "vendor", "the review is made by a person of the vendor")
             rule(person != self.requester, "nobody reviews their own request")
             rule(person != self.supporter, "one person's yes counts once")
-            rule(self.review_by is not None and at < self.review_by, "a review counts only before its deadline")
-            rule(kind.endswith("rejected") or not self.emergency, "an emergency takes two managers and a standing consent")
-        elif kind in ("request.emergency_supported", "request.emergency_approved"):
+            rule(self.review_deadline is not None and at < self.review_deadline, "a review counts only before its deadline")
+            rule(kind.endswith("denied") or not self.emergency, "an emergency takes two managers and a standing consent")
+        elif kind in ("request.break_glass_supported", "request.break_glass_approved"):
             rule(self.emergency, "only an emergency under a standing consent goes without the customer's decision")
             rule(person and side == "vendor", "the yeses to an emergency are said by persons of the vendor")
             rule(person != self.requester, "nobody reviews their own request")
             rule(person != self.supporter, "an emergency takes two different persons of the vendor")
             rule((self.supporter is None) == kind.endswith("supported"), "an emergency takes two yeses, one after the other")
-            rule(self.review_by is not None and at < self.review_by, "a review counts only before its deadline")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a review counts only before its deadline")
         elif kind in decided:
             rule(person and side == "customer", "the customer's decision is made by the customer")
             rule(person != self.requester, "nobody decides about their own request")
             rule(person != self.manager, "nobody decides for both sides")
             rule(person not in [who for who, _ in self.yeses], "one person's yes counts once")
-            rule(self.decide_by is not None and at < self.decide_by, "a decision counts only before its deadline")
+            rule(self.decision_deadline is not None and at < self.decision_deadline, "a decision counts only before its deadline")
             if kind == "request.customer_approved":
                 allowed = number("duration_seconds")
                 rule(allowed is not None and 1 <= allowed <= self.asked, "no longer access than was asked for")
                 rule(number("approvals") == len(self.yeses) + 1, "the yeses are counted rightly")
-        elif kind == "access.granted":
+        elif kind == "grant.activated":
             if self.emergency:
                 rule(self.all_yeses(), "no emergency without the yeses of two managers")
-                rule(self.asked <= LONGEST_EMERGENCY, "no emergency is longer than any standing consent can allow")
-                deadline, start, shortest = self.review_by, at, self.asked
+                rule(self.asked <= LONGEST_BREAK_GLASS, "no emergency is longer than any standing consent can allow")
+                deadline, start, shortest = self.review_deadline, at, self.asked
             else:
                 rule(self.all_yeses(), "no access without two yeses: the customer's are not there")
                 rule(self.manager is not None, "no access without two yeses: the manager's is not there")
-                deadline, start = self.decide_by, max(at, self.starts or at)
+                deadline, start = self.decision_deadline, max(at, self.starts or at)
                 shortest = min([seconds for _, seconds in self.yeses] or [0])
             rule(deadline is not None and at < deadline, "no access is granted after the deadline")
             opens, closes = time("access_from"), time("access_until")
             rule(opens == start, "access opens with the last yes, or at the start asked for")
             rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as the shortest yes allows")
-        elif kind == "access.ended":
+        elif kind == "grant.ended":
             rule(time("access_until") == self.until, "the end of access is fixed when it is granted")
             rule({
-                "time": self.until is not None and at >= self.until,
-                "customer": person and side == "customer",
-                "vendor": person and side == "vendor" and person != self.requester,
-                "engineer": person and person == self.requester,
+                "expired": self.until is not None and at >= self.until,
+                "revoked_by_customer": person and side == "customer",
+                "revoked_by_vendor": person and side == "vendor" and person != self.requester,
+                "released": person and person == self.requester,
                 "ticket_closed": not person,
-                "person_disabled": not person,
+                "requester_disabled": not person,
             }.get(data.get("cause"), False), "access ends by its time, or by somebody who may end it")
         elif kind == "request.expired":
-            stage, deadline = ("manager", self.review_by) if start == "awaiting_manager" else ("customer", self.decide_by)
+            stage, deadline = ("vendor", self.review_deadline) if start == "pending_vendor" else ("customer", self.decision_deadline)
             rule(data.get("stage") == stage, "a request expires at the stage it is in")
             rule(time("deadline") == deadline, "the deadline never moves")
             rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
         elif kind == "request.withdrawn":
             rule({
-                "engineer": person and person == self.requester,
+                "requester": person and person == self.requester,
                 "ticket_closed": not person,
-                "person_disabled": not person,
+                "requester_disabled": not person,
             }.get(data.get("cause"), False), "taken back by the engineer, when they are disabled, or with its ticket")
         elif kind == "request.reminded":
-            rule(time("decide_by") == self.decide_by, "the deadline never moves")
-        elif kind in ("report.accepted", "report.disputed"):
+            rule(time("decision_deadline") == self.decision_deadline, "the deadline never moves")
+        elif kind in ("report.acknowledged", "report.disputed"):
             rule(person and side == "customer", "the closing report is answered by the customer")
             rule(person != self.requester, "nobody answers the report on their own access")
         self.follow(kind, person, data, number, time)
@@ -560,26 +560,26 @@ class History:
 
     def follow(self, kind, person, data, number, time):
         if kind == "request.submitted":
-            self.digest, self.requester, self.review_by = data.get("digest"), person, time("review_by")
-            self.starts = time("starts_at")
+            self.digest, self.requester, self.review_deadline = data.get("digest"), person, time("review_deadline")
+            self.starts = time("start_time")
             self.required = 1 if number("required_approvals") is None else number("required_approvals")
             self.asked = number("duration_seconds") or 0
-            self.emergency = emergency_of(data)
-        elif kind == "request.emergency_supported":
+            self.emergency = break_glass_of(data)
+        elif kind == "request.break_glass_supported":
             self.supporter = person
-        elif kind == "request.emergency_approved":
+        elif kind == "request.break_glass_approved":
             self.manager = person
-        elif kind == "request.manager_approved":
-            self.manager, self.decide_by = person, time("decide_by")
+        elif kind == "request.vendor_approved":
+            self.manager, self.decision_deadline = person, time("decision_deadline")
         elif kind == "request.customer_approved" and person and number("duration_seconds") is not None:
             self.yeses.append((person, number("duration_seconds")))
-        elif kind == "access.granted":
+        elif kind == "grant.activated":
             self.until = time("access_until")
 
 
-def emergency_of(data):
+def break_glass_of(data):
     """(name, digest) of the standing consent that a step names."""
-    named = (data.get("emergency"), data.get("emergency_digest"))
+    named = (data.get("break_glass"), data.get("break_glass_digest"))
     return named if all(isinstance(one, str) for one in named) else None
 
 
@@ -594,14 +594,14 @@ class Consents:
         by_customer = actor.get("kind") == "person" and is_uuid(actor.get("id")) and actor.get("side") == "customer"
         if kind == "directory.changed":
             broken = []
-            if isinstance(data.get("consent"), dict):
-                broken += self.give(data["consent"], at, by_customer)
-            if isinstance(data.get("consent_ended"), str):
-                broken += self.end(data["consent_ended"], at, by_customer)
+            if isinstance(data.get("break_glass_policy"), dict):
+                broken += self.give(data["break_glass_policy"], at, by_customer)
+            if isinstance(data.get("break_glass_policy_ended"), str):
+                broken += self.end(data["break_glass_policy_ended"], at, by_customer)
             return broken
-        if history is None or history.emergency is None or kind not in ("request.submitted", "access.granted"):
+        if history is None or history.emergency is None or kind not in ("request.submitted", "grant.activated"):
             return []
-        return self.stand(history, at, data.get("service"), kind == "access.granted")
+        return self.stand(history, at, data.get("service"), kind == "grant.activated")
 
     def give(self, document, at, by_customer):
         digest = hashlib.sha256(canonical(document).encode()).hexdigest()
@@ -610,9 +610,9 @@ class Consents:
         services = document["services"] if isinstance(document.get("services"), list) else []
         given = {"at": at, "name": text("name"), "services": [one for one in services if isinstance(one, str)],
                  "ceiling": number("ceiling_seconds"), "quota": number("quota"), "until": moment(text("until")) or 0,
-                 "ended": None, "granted": []}
+                 "ended": None, "active": []}
         window = given["until"] - at
-        narrow = (given["services"] and 1 <= given["ceiling"] <= LONGEST_EMERGENCY and 1 <= given["quota"] <= 100
+        narrow = (given["services"] and 1 <= given["ceiling"] <= LONGEST_BREAK_GLASS and 1 <= given["quota"] <= 100
                   and -SECOND < window <= 366 * 86400 * SECOND + SECOND)
         broken = [] if by_customer else ["a standing consent is given by a person of the customer"]
         broken += [] if narrow else ["a standing consent has services, a ceiling, a quota and an end, each within its bounds"]
@@ -625,7 +625,7 @@ class Consents:
         broken = [] if by_customer else ["a standing consent is taken back by a person of the customer"]
         if given is None:
             return broken + ["a standing consent is given before it is taken back"]
-        if any(granted > at + SECOND for granted in given["granted"]):
+        if any(granted > at + SECOND for granted in given["active"]):
             broken.append("no emergency stands on a consent that was taken back")
         if given["ended"] is None:
             given["ended"] = at
@@ -637,7 +637,7 @@ class Consents:
         if given is None:
             return ["no emergency without a standing consent that the customer gave before it"]
         if granted:
-            given["granted"].append(at)
+            given["active"].append(at)
         rules = [
             (given["name"] == name, "an emergency names the consent that it stands on"),
             (given["at"] <= at + SECOND, "no emergency without a standing consent that the customer gave before it"),
@@ -645,7 +645,7 @@ class Consents:
             (at < given["until"], "no emergency stands on a consent whose time is over"),
             (service in given["services"], "a consent is for its own services only"),
             (history.asked <= given["ceiling"], "no emergency is longer than its consent allows"),
-            (len(given["granted"]) <= given["quota"], "no more emergencies than their consent allows"),
+            (len(given["active"]) <= given["quota"], "no more emergencies than their consent allows"),
         ]
         return [words for holds, words in rules if not holds]
 
@@ -675,10 +675,10 @@ def csv_line(index, document, data):
 
 
 OCSF_ACTIVITIES = {
-    "access.granted": (3005, 1), "access.ended": (3005, 2), "request.refused": (6003, 1), "decision.refused": (6003, 3),
-    "request.submitted": (3004, 1), "token.added": (3004, 1), "notice.sent": (3004, 1), "token.revoked": (3004, 4),
-    "access.orphan_removed": (3004, 4), "texts.erased": (3004, 4), "passkey.added": (3004, 6), "passkey.removed": (3004, 7),
-    "access.opened": (3004, 10), "access.closed": (3004, 11),
+    "grant.activated": (3005, 1), "grant.ended": (3005, 2), "request.refused": (6003, 1), "decision.refused": (6003, 3),
+    "request.submitted": (3004, 1), "token.added": (3004, 1), "notification.sent": (3004, 1), "token.revoked": (3004, 4),
+    "grant.orphan_removed": (3004, 4), "texts.redacted": (3004, 4), "passkey.added": (3004, 6), "passkey.removed": (3004, 7),
+    "grant.provisioned": (3004, 10), "grant.revoked": (3004, 11),
 }
 OCSF_METHODS = {
     "POST": 1, "PUT": 1, "COPY": 1, "MKCOL": 1, "GET": 2, "HEAD": 2, "OPTIONS": 2, "PROPFIND": 2, "REPORT": 2, "SEARCH": 2,
@@ -712,10 +712,10 @@ def ocsf_line(origin, index, raw, document, data):
     string = lambda value: value if isinstance(value, str) else None
     request, uid = string(document.get("correlationid")), document["id"]
     class_uid, activity = OCSF_ACTIVITIES.get(kind, (3004, 3))
-    if kind == "access.used":
+    if kind == "grant.used":
         class_uid, activity = 6003, OCSF_METHODS.get(string(data.get("method")), 99)
-    failed = kind.endswith(".failed") or kind == "message.parked"
-    refused = failed or kind.endswith(".refused") or (kind == "access.used" and data.get("allowed") is False)
+    failed = kind.endswith("failed") or kind == "message.dead_lettered"
+    refused = failed or kind.endswith(".refused") or (kind == "grant.used" and data.get("allowed") is False)
     who = who_of(data)
     user = but_none(full_name=string(actor.get("display_name")), name=who if isinstance(who, str) else "unknown", uid=string(actor.get("id")))
     rest = {name: value for name, value in data.items() if name not in OCSF_MAPPED and value is not None}
@@ -727,7 +727,7 @@ def ocsf_line(origin, index, raw, document, data):
             correlation_uid=request, event_code=kind, log_name=origin, product={"name": "Lockbox", "vendor_name": "Lockbox"},
             profiles=["host"] if class_uid // 1000 == 3 else None, sequence=index,
             tenant_uid=string(document.get("tenant")), uid=uid, version="1.3.0"),
-        severity_id=3 if failed or kind == "access.orphan_removed" else 2 if refused else 1,
+        severity_id=3 if failed or kind == "grant.orphan_removed" else 2 if refused else 1,
         status_code=first("code"), status_detail=detail if detail is not None else first("error"),
         status_id=2 if refused else 1, time=moment(document["time"]) // 1000, type_uid=class_uid * 100 + activity,
         unmapped=rest or None)
@@ -745,13 +745,13 @@ def ocsf_line(origin, index, raw, document, data):
         else:
             made["src_endpoint"] = {"svc_name": "unknown" if method is None else method}
         millis = lambda name: None if moment(data.get(name)) is None else moment(data.get(name)) // 1000
-        made["api"] = {"operation": operation, "service": {"name": "gate" if kind == "access.used" else "commands"}}
+        made["api"] = {"operation": operation, "service": {"name": "gate" if kind == "grant.used" else "commands"}}
         made.update(but_none(
             activity_name=operation if activity == 99 else None, count=data.get("count") if is_whole(data.get("count")) else None,
             end_time=millis("last_at"), resources=None if first("resource") is None else [{"name": first("resource")}],
             start_time=millis("first_at")))
     else:
-        entity_uid = first("request", "parked", "notice", "credential", "grant")
+        entity_uid = first("request", "dead_letter", "notification", "credential", "grant")
         made["entity"] = but_none(
             name=first("service_request", "recipient", "log", "person", "note"), type=kind.split(".")[0],
             uid=uid if entity_uid is None else entity_uid)

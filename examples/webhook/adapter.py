@@ -1,6 +1,6 @@
-"""A door adapter for Lockbox in one file: verifies the signature (Standard Webhooks) and keeps doors in memory.
+"""A provisioning adapter for Lockbox in one file: verifies the signature (Standard Webhooks) and keeps provisionings in memory.
 
-Replace what is done to `doors` by what your provisioning system does. Every call may come twice; the grant is the key.
+Replace what is done to `provisionings` by what your provisioning system does. Every call may come twice; the grant is the key.
 
     LOCKBOX_WEBHOOK_SECRET_FILE=secret python3 adapter.py 8090
 """
@@ -18,7 +18,7 @@ TOLERANCE_SECONDS = 300
 with open(os.environ["LOCKBOX_WEBHOOK_SECRET_FILE"], encoding="ascii") as file:
     SECRET = base64.b64decode(file.read().strip().removeprefix("whsec_"))
 
-doors = {}  # grant -> the order it stands open for
+provisionings = {}  # grant -> the order it stands open for
 
 
 def is_signed(headers, body):
@@ -33,19 +33,19 @@ def is_signed(headers, body):
 
 def act(kind, order):
     """Does one call; the answer is what Lockbox reads back."""
-    if kind == "lockbox.door.marked":  # every grant that has something of ours here, open or not
-        return {"grants": list(doors)}
+    if kind == "lockbox.provisioning.marked":  # every grant that has something of ours here, open or not
+        return {"grants": list(provisionings)}
     grant = order["grant"]
-    if kind == "lockbox.door.open":  # exactly order["resource"], for order["engineer"], in order["mode"]
-        doors[grant] = order
+    if kind == "lockbox.provisioning.open":  # exactly order["resource"], for order["engineer"], in order["access_level"]
+        provisionings[grant] = order
         return {}
-    if kind == "lockbox.door.close":
-        doors.pop(grant, None)
+    if kind == "lockbox.provisioning.close":
+        provisionings.pop(grant, None)
         return {}
-    if kind == "lockbox.door.cut":  # end running sessions, and say how many there were
+    if kind == "lockbox.provisioning.cut":  # end running sessions, and say how many there were
         return {"sessions": 0}
-    if kind == "lockbox.door.probe":  # look, do not remember: what is read back here confirms an end
-        return {"state": "open" if grant in doors else "closed"}
+    if kind == "lockbox.provisioning.probe":  # look, do not remember: what is read back here confirms an end
+        return {"state": "open" if grant in provisionings else "closed"}
     return None
 
 

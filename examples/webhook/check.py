@@ -1,4 +1,4 @@
-"""Checks a door adapter: plays Lockbox against it and says what does not hold.
+"""Checks a provisioning adapter: plays Lockbox against it and says what does not hold.
 
     python3 check.py http://127.0.0.1:8090/ secret-file [RESOURCE]
 
@@ -24,7 +24,7 @@ faults = 0
 
 def call(what, order=None, secret=SECRET, moment=None, spoil=lambda body: body):
     """Sends one signed call; answers with the status and the JSON."""
-    body = json.dumps({"type": f"lockbox.door.{what}", "data": order}).encode()
+    body = json.dumps({"type": f"lockbox.provisioning.{what}", "data": order}).encode()
     name, moment = f"msg_{uuid.uuid4().hex}", str(moment or int(time.time()))
     tag = hmac.new(secret, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
     headers = {
@@ -58,7 +58,7 @@ def marks():
 until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=2)
 order = {
     "grant": str(uuid.uuid4()), "tenant": "contoso", "service": "exchange_online", "resource": RESOURCE,
-    "mode": "read_only", "engineer": "robin", "until": until.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    "access_level": "read_only", "engineer": "robin", "until": until.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
 }
 other = dict(order, grant=str(uuid.uuid4()), engineer="sam")
 

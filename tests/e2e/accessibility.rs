@@ -57,7 +57,7 @@ async fn no_page_has_a_fault_in_any_light_or_width() {
             page("/requests"),
             open.clone(),
             waiting.clone(),
-            page("/accesses"),
+            page("/grants"),
             page("/audit"),
             event.clone(),
             page("/passkeys"),

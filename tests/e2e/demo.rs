@@ -15,8 +15,8 @@ fn the_demo_runs_the_main_job_on_real_servers_and_ends_by_itself() {
     assert!(done.status.success(), "{out}\n{err}");
     for words in [
         "SR-2026-004711 is ended (time)",
-        "SR-2026-004712 is manager_rejected",
-        "SR-2026-004713 is customer_rejected",
+        "SR-2026-004712 is vendor_denied",
+        "SR-2026-004713 is customer_denied",
         "SR-2026-004714 is expired (customer)",
         "malformed.json               refused: data of lockbox.request.submit.v1",
         "to dana@adatum.example",

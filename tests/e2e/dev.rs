@@ -66,7 +66,7 @@ pub async fn ask(robin: &Browser, portal: &str, tenant: &str, duration: &str) ->
     robin.click(&format!("//select[@name='tenant']/option[@value='{tenant}']")).await;
     robin.enter("service_request", "SR-2026-004711").await;
     robin.enter("resource", "finance@contoso.example").await;
-    robin.enter("reason", "Outgoing mail of the finance mailbox is stuck since this morning.").await;
+    robin.enter("justification", "Outgoing mail of the finance mailbox is stuck since this morning.").await;
     robin.enter("duration", duration).await;
     robin.press("Send").await;
     robin.until_it_shows("Waits for the vendor's manager").await;

@@ -15,7 +15,7 @@ use crate::load::{Load, until_answered};
 pub async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap<String, Vec<u8>>) {
     until_answered(&lockbox.settings, &lockbox.pool, messages, PATIENCE).await;
     eventually("every request is over", async || {
-        let open = "select count(*) from requests where over_at is null";
+        let open = "select count(*) from requests where finished_at is null";
         let open: i64 = sqlx::query_scalar(open).fetch_one(&lockbox.pool).await.ok()?;
         (open == 0).then_some(())
     })
@@ -34,9 +34,9 @@ pub async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTre
     assert_eq!(requests, i64::try_from(messages.len()).unwrap(), "one request for each message{logs}");
     assert_eq!(lockbox.store.audit_gaps(5).await.unwrap(), Vec::<Uuid>::new(), "histories are 1…n{logs}");
     assert_eq!(count("select count(*) from timers").await, 0, "no timer is left");
-    let endings = "select count(*) from (select request from audit_events where type in ('access.ended', 'request.expired', 'request.manager_rejected', 'request.customer_rejected', 'request.withdrawn') group by request having count(*) <> 1) x";
+    let endings = "select count(*) from (select request from audit_events where type in ('grant.ended', 'request.expired', 'request.vendor_denied', 'request.customer_denied', 'request.withdrawn') group by request having count(*) <> 1) x";
     assert_eq!(count(endings).await, 0, "one ending each");
-    let late = "select count(*) from decisions d join requests r on r.id = d.request where d.stage = 'customer' and d.decided_at >= r.decide_by";
+    let late = "select count(*) from decisions d join requests r on r.id = d.request where d.stage = 'customer' and d.decided_at >= r.decision_deadline";
     assert_eq!(count(late).await, 0, "no late yes");
     let longer =
         "select count(*) from requests where access_until - access_from > make_interval(secs => duration_seconds)";
@@ -133,7 +133,7 @@ async fn with_every_process_dead_across_the_end_access_is_over_and_is_labelled_a
     let mut lockbox = Lockbox::start("dead", 1).await;
     let load = Load::start(&lockbox.settings, &lockbox.store, &lockbox.pool, 10);
     let granted = eventually("access is open", async || {
-        let open = "select id, access_until from requests where state = 'granted' limit 1";
+        let open = "select id, access_until from requests where state = 'active' limit 1";
         sqlx::query_as::<_, (Uuid, chrono::DateTime<chrono::Utc>)>(open).fetch_optional(&lockbox.pool).await.ok()?
     })
     .await;
@@ -151,7 +151,7 @@ async fn with_every_process_dead_across_the_end_access_is_over_and_is_labelled_a
     .await;
     let view = lockbox.store.show_request(granted.0).await.unwrap();
     assert!(view.access_until.unwrap() <= granted.1, "the end never moves later");
-    assert_eq!(view.cause.as_deref(), Some("time"));
+    assert_eq!(view.cause.as_deref(), Some("expired"));
     nothing_lost_nothing_doubled(&mut lockbox, &messages).await;
     lockbox.finish().await;
 }

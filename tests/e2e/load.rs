@@ -41,7 +41,7 @@ fn submission(id: &str, number: usize) -> Vec<u8> {
         "specversion": "1.0", "id": id, "source": "/ticketing/load", "type": Kind::RequestSubmit.type_name(),
         "data": {
             "tenant": "adatum", "service_request": format!("SR-2026-{number:06}"), "service": "exchange_online",
-            "resource": "finance@adatum.example", "reason": {"code": "customer_reported", "text": "mail is stuck"},
+            "resource": "finance@adatum.example", "justification": {"category": "customer_reported", "text": "mail is stuck"},
             "severity": "normal", "requester": "robin", "duration_seconds": 1,
         },
     });
@@ -116,14 +116,14 @@ async fn send(
 async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
     let mut clicked: HashSet<(Uuid, &'static str)> = HashSet::new();
     let mut unknown: HashMap<(Uuid, &'static str), Message> = HashMap::new();
-    let waiting = "select id, digest, state from requests where state in ('awaiting_manager', 'awaiting_customer') \
+    let waiting = "select id, digest, state from requests where state in ('pending_vendor', 'pending_customer') \
                    order by submitted_at limit 500";
     while !stop.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let Ok(rows) = sqlx::query_as::<_, (Uuid, Vec<u8>, String)>(waiting).fetch_all(&pool).await else { continue };
         for (request, digest, state) in rows {
             let (kind, by) = match state.as_str() {
-                "awaiting_manager" => (Kind::ManagerDecide, "morgan"),
+                "pending_vendor" => (Kind::VendorDecide, "morgan"),
                 _ => (Kind::CustomerDecide, "dana"),
             };
             if clicked.contains(&(request, by)) {
@@ -154,7 +154,7 @@ fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::De
     contracts::commands::Decide {
         request,
         by: by.into(),
-        verdict: if request.as_u128() % 9 == 0 { Verdict::Reject } else { Verdict::Approve },
+        verdict: if request.as_u128() % 9 == 0 { Verdict::Deny } else { Verdict::Approve },
         digest: Digest(digest.try_into().unwrap()),
         comment: None,
         channel: "load".into(),

@@ -8,12 +8,12 @@ mod audit_parts;
 mod browser;
 mod demo;
 mod dev;
-mod doors;
 mod faults;
 mod harness;
 mod load;
 mod logs;
 mod pages;
+mod provisionings;
 mod roads;
 #[path = "../it/target_servers.rs"]
 mod target_servers;

@@ -17,7 +17,7 @@ async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
     review(&morgan, &request).await;
     alex.go(&request).await;
     alex.enter("comment", "please call first").await;
-    alex.press("Reject").await;
+    alex.press("Deny").await;
     alex.until_it_shows("Rejected by the customer").await;
     robin.until_it_shows("please call first").await;
 

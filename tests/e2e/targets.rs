@@ -10,8 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
-use crate::doors::granted_to;
 use crate::harness::{Lockbox, eventually};
+use crate::provisionings::granted_to;
 use crate::target_servers::{FileSite, Imap, database, folder, mail_server};
 
 const CONTOSO: (&str, &str) = ("contoso", "alex");
@@ -33,10 +33,10 @@ fn gate(lockbox: &Lockbox, address: &str, folder: &Path) -> Worker {
     Worker::start(program, &arguments, &environment, &folder.join("gate.log")).unwrap()
 }
 
-async fn door(lockbox: &Lockbox, grant: Uuid, wanted: &str) -> store::doors::DoorView {
-    eventually(&format!("the door of {grant} is {wanted}"), async || {
-        let door = lockbox.store.door(grant).await.ok()??;
-        (door.state == wanted).then_some(door)
+async fn provisioning(lockbox: &Lockbox, grant: Uuid, wanted: &str) -> store::provisionings::ProvisioningView {
+    eventually(&format!("the provisioning of {grant} is {wanted}"), async || {
+        let provisioning = lockbox.store.provisioning(grant).await.ok()??;
+        (provisioning.state == wanted).then_some(provisioning)
     })
     .await
 }
@@ -65,7 +65,7 @@ async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_re
     }
     let [at, canary] = [place.display().to_string(), format!("http://127.0.0.1:{}{SECRET}", files.nginx.port)];
     let text = format!(
-        "doors:\n  exchange_online: {{kind: mailbox, entries: {at}/entries, doveadm: 'http://127.0.0.1:{}', key-file: {at}/key}}\n  \
+        "provisionings:\n  exchange_online: {{kind: mailbox, entries: {at}/entries, doveadm: 'http://127.0.0.1:{}', key-file: {at}/key}}\n  \
          sharepoint: {{kind: files, gate: 'http://{address}', canary: '{canary}'}}\n  \
          onedrive: {{kind: postgres, url-file: {at}/url, secret-file: {at}/secret}}\n",
         mail.doveadm
@@ -76,7 +76,7 @@ async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_re
 
     let grants = [MAILBOX, FILES, SALES].map(|what| granted_to(&lockbox, CONTOSO, what, "60s"));
     for grant in grants {
-        door(&lockbox, grant, "open").await;
+        provisioning(&lockbox, grant, "active").await;
     }
     let [mailbox, site, sales] = grants;
     let (mail_handle, file_handle) = (shown(&lockbox, mailbox), shown(&lockbox, site));
@@ -112,8 +112,8 @@ async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_re
     lockbox.spawn_all();
     let mut asked = gate(&lockbox, &address, &place);
     for grant in grants {
-        let door = door(&lockbox, grant, "closed").await;
-        assert!(door.closed_at > door.ordered_at, "{door:?}");
+        let provisioning = provisioning(&lockbox, grant, "revoked").await;
+        assert!(provisioning.revoked_at > provisioning.revocation_ordered_at, "{provisioning:?}");
     }
     assert!(restarted.elapsed() < Duration::from_secs(60), "{:?}{}", restarted.elapsed(), lockbox.logs());
     let is_there: i64 = sqlx::query_scalar(roles).bind(connectors::login(sales)).fetch_one(&admin).await.unwrap();
@@ -121,13 +121,13 @@ async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_re
 
     // No broker from the moment access opens.
     let site = granted_to(&lockbox, CONTOSO, FILES, "20s");
-    door(&lockbox, site, "open").await;
+    provisioning(&lockbox, site, "active").await;
     let handle = shown(&lockbox, site);
     lockbox.servers.broker.as_mut().unwrap().kill();
     assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::OK);
     until_over(&lockbox, site).await;
     assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::UNAUTHORIZED, "on time");
-    door(&lockbox, site, "closed").await;
+    provisioning(&lockbox, site, "revoked").await;
     lockbox.servers.broker.as_mut().unwrap().restart().unwrap();
     asked.kill();
     files.stop();

@@ -7,10 +7,10 @@ use contracts::Kind;
 use contracts::entry::Entry;
 use contracts::envelope::Message;
 use contracts::events;
-use contracts::kinds::Road;
+use contracts::kinds::Channel;
 use evidence::admission;
 use evidence::bundle::{About, Bundler, Trust};
-use store::Changes;
+use store::WriteSet;
 use tlog::{Checkpoint, Frontier, Hash, Note, Signer};
 use uuid::Uuid;
 
@@ -100,7 +100,7 @@ fn every_event_of_every_type_with_any_values_is_accepted_by_the_verifiers_format
     let mut lines = String::new();
     for seed in 0..60 {
         let messages = events_of_every_type(seed);
-        let expected = Kind::ALL.iter().filter(|kind| kind.road() == Road::Events).count();
+        let expected = Kind::ALL.iter().filter(|kind| kind.channel() == Channel::Events).count();
         assert_eq!(messages.len(), expected, "of each type of event one");
         for (message, entry) in messages.iter().zip(entries(&messages)) {
             let judged = admission::accept(ORIGIN, &entry);
@@ -162,7 +162,7 @@ async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_st
     let lockbox = Lockbox::with_roles(&ROLES).await;
     record(&lockbox, "contoso", 5).await;
     let mut draw = Draw::new(1, "contoso", String::new());
-    let good = draw.event(Kind::AccessHandleIssued).unwrap();
+    let good = draw.event(Kind::GrantTokenIssued).unwrap();
     let good = String::from_utf8(good.body).unwrap();
     let time = serde_json::from_str::<serde_json::Value>(&good).unwrap()["time"].as_str().unwrap().to_owned();
     let request = events::index(good.as_bytes()).unwrap().request.unwrap().to_string();
@@ -174,8 +174,8 @@ async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_st
             &format!("\"correlationid\":\"{request}\""),
             &format!("\"correlationid\":\"{}\"", request.to_uppercase()),
         ),
-        good.replace("access.handle_issued", "request.commented"),
-        good.replace("access.handle_issued", "log.key_changed"),
+        good.replace("grant.token_issued", "request.commented"),
+        good.replace("grant.token_issued", "log.key_changed"),
         good.replace("\"source\"", &format!("\"more\":\"{}\",\"source\"", "x".repeat(65_200 - good.len()))),
     ];
     for (number, body) in hostile.iter().enumerate() {
@@ -185,32 +185,32 @@ async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_st
         let body = body.replace(&index.id.to_string(), &id.to_string());
         index.id = id;
         assert_ne!(body, good, "{number} was changed");
-        lockbox.store.append(&[(index, body.as_bytes())], Vec::new(), Changes::default()).await.unwrap();
+        lockbox.store.append(&[(index, body.as_bytes())], Vec::new(), WriteSet::default()).await.unwrap();
     }
     // An event that the columns put into another tenant's log.
     let astray = good.replace(&events::index(good.as_bytes()).unwrap().id.to_string(), &Uuid::now_v7().to_string());
     let mut index = events::index(astray.as_bytes()).unwrap();
     index.tenant = Some("adatum".into());
-    lockbox.store.append(&[(index, astray.as_bytes())], Vec::new(), Changes::default()).await.unwrap();
+    lockbox.store.append(&[(index, astray.as_bytes())], Vec::new(), WriteSet::default()).await.unwrap();
     record(&lockbox, "contoso", 5).await;
 
     let expected = i64::try_from(hostile.len()).unwrap() + 1;
     let types = all_good(&lockbox).await;
-    assert!(!types.contains(&"access.handle_issued".to_owned()), "{types:?}");
+    assert!(!types.contains(&"grant.token_issued".to_owned()), "{types:?}");
     assert_eq!(lockbox.store.quarantined_count().await.unwrap(), expected);
     assert_eq!(lockbox.store.quarantined_in(Some("adatum")).await.unwrap(), 1);
-    let notices: i64 = sqlx::query_scalar(
-        "select count(*) from audit_entries e join audit_events a on a.id = e.event where a.type = 'notice.sent'",
+    let notifications: i64 = sqlx::query_scalar(
+        "select count(*) from audit_entries e join audit_events a on a.id = e.event where a.type = 'notification.sent'",
     )
     .fetch_one(&lockbox.pool)
     .await
     .unwrap();
-    assert_eq!(notices, 10, "the others have their places");
+    assert_eq!(notifications, 10, "the others have their places");
 
     let (code, text) = run(&lockbox, &["audit", "complete"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("8 events are quarantined") && text.contains("another tenant's log"), "{text}");
-    assert!(text.contains("access.handle_issued") && text.contains("not in its format"), "{text}");
+    assert!(text.contains("grant.token_issued") && text.contains("not in its format"), "{text}");
     assert!(text.contains("more than 65,000 bytes") && text.contains("is a step"), "{text}");
     let (code, text) = run(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
     assert!(code == 0 && text.contains("7 recorded events are quarantined"), "{text}");
@@ -239,7 +239,7 @@ async fn refusals_before_the_gate_asks_the_database_leave_the_operators_log_good
     assert!(odd.header("destination", "https://elsewhere.example/").send().await.unwrap().status().is_client_error());
     gate.close().await;
     eventually("the tries are in the audit log", async || {
-        let count: i64 = sqlx::query_scalar("select count(*) from audit_events where type = 'access.used'")
+        let count: i64 = sqlx::query_scalar("select count(*) from audit_events where type = 'grant.used'")
             .fetch_one(&lockbox.pool)
             .await
             .unwrap();
@@ -247,7 +247,7 @@ async fn refusals_before_the_gate_asks_the_database_leave_the_operators_log_good
     })
     .await;
     let types = all_good(&lockbox).await;
-    assert!(types.contains(&"access.used".to_owned()), "{types:?}");
+    assert!(types.contains(&"grant.used".to_owned()), "{types:?}");
     assert_eq!(lockbox.store.quarantined_count().await.unwrap(), 0);
     lockbox.finish().await;
 }

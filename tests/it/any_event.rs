@@ -3,15 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::envelope::{About, Message, message};
 use contracts::events::{
-    self, AccessUsed, Actor, Auth, ConsentChanged, FieldFault, HandleIssued, IdentityChanged, LogHeartbeat,
-    LogKeyChanged, NoticeResult, OrphanRemoved, Parked, PasskeyChanged, Refused, TextsErased, TokenChanged,
+    self, Actor, Auth, DeadLetter, FieldFault, GrantUsed, IdentityChanged, LogHeartbeat, LogKeyChanged,
+    NotificationResult, OrphanRemoved, PasskeyChanged, PolicyChanged, Refused, TextsRedacted, TokenChanged,
+    TokenIssued,
 };
 use contracts::{Kind, Traceparent};
-use domain::door::{Door, DoorEvent, DoorState};
 use domain::lifecycle::{Decided, submit};
+use domain::provisioning::{Provisioning, ProvisioningEvent, ProvisioningState};
 use domain::{
-    Assignment, Content, Digest, EndCause, Event, EventKind, Fact, Mode, Person, PersonId, Proof, ReasonCode, Request,
-    RequestId, Role, Rules, Severity, Side, Stage, State, TenantId, Verdict, Withdrawal, transition,
+    AccessLevel, Assignment, Category, Content, Digest, EndCause, Event, EventKind, Fact, Person, PersonId, Proof,
+    Request, RequestId, Role, Rules, Severity, Side, Stage, State, TenantId, Verdict, Withdrawal, transition,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -112,16 +113,16 @@ impl Draw {
             service_request: self.text(),
             service: self.text(),
             resource: self.text(),
-            reason_code: ReasonCode::DataRepair,
-            reason: self.text(),
+            category: Category::DataRepair,
+            justification: self.text(),
             severity: Severity::High,
-            mode: Mode::ReadOnly,
+            access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(1)),
             requester_name: self.text(),
             duration_seconds: self.random.i64(1..14_400),
-            starts_at: None,
+            start_time: None,
             extends: self.perhaps(|draw| RequestId(draw.uuid())),
-            emergency: None,
+            break_glass: None,
             rules: Rules::default(),
         }
     }
@@ -147,14 +148,14 @@ impl Draw {
         let request = Request {
             content: self.content(),
             digest: Digest([self.random.u8(..); 32]),
-            state: State::AwaitingManager { review_by: self.time(), first: None },
+            state: State::PendingVendor { review_deadline: self.time(), first: None },
             version: 0,
         };
         let event = Event {
             kind,
             at: self.time(),
-            from: Some("awaiting_manager"),
-            to: "granted",
+            from: Some("pending_vendor"),
+            to: "active",
             actor: self.perhaps(|draw| draw.person(2, Side::Vendor)),
             comment: self.perhaps(Self::text),
             proof: self.perhaps(|draw| Proof {
@@ -175,25 +176,25 @@ impl Draw {
         events::step(&request, &event, version, cause, auth, Traceparent::start())
     }
 
-    fn door(&mut self, event: &DoorEvent) -> Message {
+    fn provisioning(&mut self, event: &ProvisioningEvent) -> Message {
         let closed = self.perhaps(Self::time);
-        let door = Door {
-            state: if closed.is_some() { DoorState::Closed } else { DoorState::Closing },
+        let provisioning = Provisioning {
+            state: if closed.is_some() { ProvisioningState::Revoked } else { ProvisioningState::Revoking },
             until: self.time(),
             next_try_at: None,
             failures: self.random.i32(..),
             first_failed_at: self.perhaps(Self::time),
             last_error: None,
             alarmed: false,
-            opened_at: self.perhaps(Self::time),
-            ordered_at: self.perhaps(Self::time),
+            provisioned_at: self.perhaps(Self::time),
+            revocation_ordered_at: self.perhaps(Self::time),
             refused_from: self.perhaps(Self::time),
             cut_at: self.perhaps(Self::time),
             sessions_cut: self.number(),
-            closed_at: closed,
+            revoked_at: closed,
         };
         let (content, connector, at) = (self.content(), self.text(), self.time());
-        events::door(&content, &connector, &door, event, at)
+        events::provisioning(&content, &connector, &provisioning, event, at)
     }
 
     /// An event of this type; nothing for what is no event. A new type needs a line here.
@@ -205,31 +206,33 @@ impl Draw {
             | Kind::RequestWithdraw
             | Kind::RequestComment
             | Kind::TicketClosed
-            | Kind::NoticeReport
-            | Kind::ManagerDecide
+            | Kind::NotificationReport
+            | Kind::VendorDecide
             | Kind::CustomerDecide
-            | Kind::AccessEnd
-            | Kind::ReportAnswer
+            | Kind::GrantRevoke
+            | Kind::ReportRespond
             | Kind::TimerDue
             | Kind::Mail
             | Kind::SettingsMail => return None,
-            Kind::RequestSubmitted => self.step(EventKind::Submitted { review_by: times.0 }),
-            Kind::RequestEmergencySupported => self.step(EventKind::EmergencySupported),
-            Kind::RequestEmergencyApproved => self.step(EventKind::EmergencyApproved),
-            Kind::RequestManagerApproved => self.step(EventKind::ManagerApproved { decide_by: times.0 }),
-            Kind::RequestManagerRejected => self.step(EventKind::ManagerRejected),
+            Kind::RequestSubmitted => self.step(EventKind::Submitted { review_deadline: times.0 }),
+            Kind::RequestBreakGlassSupported => self.step(EventKind::BreakGlassSupported),
+            Kind::RequestBreakGlassApproved => self.step(EventKind::BreakGlassApproved),
+            Kind::RequestVendorApproved => self.step(EventKind::VendorApproved { decision_deadline: times.0 }),
+            Kind::RequestVendorDenied => self.step(EventKind::VendorDenied),
             Kind::RequestCustomerApproved => {
                 let (approvals, duration_seconds) = (self.random.i32(..), self.number());
                 self.step(EventKind::CustomerApproved { approvals, duration_seconds })
             }
-            Kind::RequestCustomerRejected => self.step(EventKind::CustomerRejected),
-            Kind::RequestReminded => self.step(EventKind::Reminded { decide_by: times.0 }),
+            Kind::RequestCustomerDenied => self.step(EventKind::CustomerDenied),
+            Kind::RequestReminded => self.step(EventKind::Reminded { decision_deadline: times.0 }),
             Kind::RequestCommented => self.step(EventKind::Commented),
             Kind::RequestExpired => self.step(EventKind::Expired { stage: Stage::Customer, deadline: times.0 }),
             Kind::RequestWithdrawn => self.step(EventKind::Withdrawn { cause: Withdrawal::TicketClosed }),
-            Kind::AccessGranted => self.step(EventKind::AccessGranted { access_from: times.0, access_until: times.1 }),
-            Kind::AccessEnded => self.step(EventKind::AccessEnded { cause: EndCause::Time, access_until: times.0 }),
-            Kind::ReportAccepted => self.step(EventKind::ReportAccepted),
+            Kind::GrantActivated => {
+                self.step(EventKind::GrantActivated { access_from: times.0, access_until: times.1 })
+            }
+            Kind::GrantEnded => self.step(EventKind::GrantEnded { cause: EndCause::Expired, access_until: times.0 }),
+            Kind::ReportAcknowledged => self.step(EventKind::ReportAcknowledged),
             Kind::ReportDisputed => self.step(EventKind::ReportDisputed),
             Kind::RequestRefused | Kind::DecisionRefused => {
                 let data = Refused {
@@ -244,16 +247,16 @@ impl Draw {
                 };
                 self.plain(kind, Some(request), &data)
             }
-            Kind::AccessOpened => {
+            Kind::GrantProvisioned => {
                 let extra_rights = self.perhaps(Self::text).into_iter().collect();
-                self.door(&DoorEvent::Opened { extra_rights })
+                self.provisioning(&ProvisioningEvent::Provisioned { extra_rights })
             }
-            Kind::AccessClosed => self.door(&DoorEvent::Closed),
-            Kind::AccessFailed => {
+            Kind::GrantRevoked => self.provisioning(&ProvisioningEvent::Revoked),
+            Kind::GrantProvisioningFailed => {
                 let (problem, alarm) = (self.text(), self.random.bool());
-                self.door(&DoorEvent::Failed { problem, alarm })
+                self.provisioning(&ProvisioningEvent::Failed { problem, alarm })
             }
-            Kind::AccessOrphanRemoved => {
+            Kind::GrantOrphanRemoved => {
                 let found = OrphanRemoved {
                     grant: self.uuid(),
                     request: self.perhaps(Self::uuid),
@@ -264,12 +267,12 @@ impl Draw {
                 };
                 events::orphan_removed(&found, Some(self.tenant.to_owned()), times.0)
             }
-            Kind::AccessHandleIssued => {
-                let data = HandleIssued { request, service_request: self.text(), actor: self.actor() };
+            Kind::GrantTokenIssued => {
+                let data = TokenIssued { request, service_request: self.text(), actor: self.actor() };
                 self.plain(kind, Some(request), &data)
             }
-            Kind::AccessUsed => {
-                let data = AccessUsed {
+            Kind::GrantUsed => {
+                let data = GrantUsed {
                     request: self.perhaps(Self::uuid),
                     service_request: self.perhaps(Self::text),
                     method: if self.random.bool() { "GET".to_owned() } else { self.text() },
@@ -284,9 +287,9 @@ impl Draw {
                 };
                 self.plain(kind, data.request, &data)
             }
-            Kind::MessageParked => {
-                let data = Parked {
-                    parked: self.uuid(),
+            Kind::MessageDeadLettered => {
+                let data = DeadLetter {
+                    dead_letter: self.uuid(),
                     code: self.text(),
                     message: self.text(),
                     queue: self.text(),
@@ -297,14 +300,14 @@ impl Draw {
                 self.plain(kind, None, &data)
             }
             Kind::MessageResolved => {
-                let data = json!({"parked": self.uuid(), "resolution": self.text(), "actor": self.actor()});
+                let data = json!({"dead_letter": self.uuid(), "resolution": self.text(), "actor": self.actor()});
                 self.plain(kind, None, &data)
             }
-            Kind::NoticeSent | Kind::NoticeFailed => {
-                let data = NoticeResult {
+            Kind::NotificationSent | Kind::NotificationFailed => {
+                let data = NotificationResult {
                     request: Some(request),
                     service_request: self.perhaps(Self::text),
-                    notice: self.uuid(),
+                    notification: self.uuid(),
                     template: self.text(),
                     recipient: self.text(),
                     mail_message_id: self.text(),
@@ -317,7 +320,7 @@ impl Draw {
             Kind::DirectoryChanged => {
                 let changes: Vec<String> = (0..20).map(|_| self.text()).collect();
                 let (actor, tenant) = (self.actor(), self.tenant);
-                events::directory_changed(&changes, &ConsentChanged::default(), &actor, Some(tenant), times.0).remove(0)
+                events::directory_changed(&changes, &PolicyChanged::default(), &actor, Some(tenant), times.0).remove(0)
             }
             Kind::PasskeyAdded | Kind::PasskeyRemoved => {
                 let data = PasskeyChanged { credential: self.text(), note: self.text(), actor: self.actor() };
@@ -341,9 +344,9 @@ impl Draw {
                 let data = LogKeyChanged { log: self.text(), key, previous, actor: self.actor() };
                 self.plain(kind, None, &data)
             }
-            Kind::TextsErased => {
+            Kind::TextsRedacted => {
                 let person = self.perhaps(Self::text);
-                let data = TextsErased { request: Some(request), person, texts: self.number(), actor: self.actor() };
+                let data = TextsRedacted { request: Some(request), person, texts: self.number(), actor: self.actor() };
                 self.plain(kind, None, &data)
             }
         };
@@ -374,10 +377,10 @@ impl Draw {
                 channel: "cli".into(),
                 duration_seconds: None,
                 proof: None,
-                standing: None,
+                policy_status: None,
                 at: now,
             };
-            let fact = if number == 2 { Fact::ManagerDecided(decided) } else { Fact::CustomerDecided(decided) };
+            let fact = if number == 2 { Fact::VendorDecided(decided) } else { Fact::CustomerDecided(decided) };
             let step = transition(&request, &fact).unwrap();
             follow(&mut request, &step);
         }

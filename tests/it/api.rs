@@ -89,11 +89,14 @@ async fn a_request_goes_all_the_way_over_http() {
     let alex = caller(&lockbox, &site, Some("alex"), &ALL).await;
     let (status, early) = alex.post(&format!("{path}/decision"), &yes).await;
     assert_eq!((status, &early["code"]), (StatusCode::CONFLICT, &json!("not_reviewed")));
-    assert_eq!(morgan.post(&format!("{path}/decision"), &yes).await.1["state"], "awaiting_customer");
+    assert_eq!(morgan.post(&format!("{path}/decision"), &yes).await.1["state"], "pending_customer");
     alex.post(&format!("{path}/comments"), &json!({"comment": "why?"})).await;
     let (status, granted) = alex.post(&format!("{path}/decision"), &yes).await;
-    assert_eq!((status, &granted["state"]), (StatusCode::OK, &json!("granted")));
-    assert_eq!(alex.post(&format!("{path}/end"), &json!({"comment": "enough"})).await.1["cause"], "customer");
+    assert_eq!((status, &granted["state"]), (StatusCode::OK, &json!("active")));
+    assert_eq!(
+        alex.post(&format!("{path}/end"), &json!({"comment": "enough"})).await.1["cause"],
+        "revoked_by_customer"
+    );
     let events = ticketing.get(&format!("{path}/events")).await.1;
     let types: Vec<_> =
         events["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
@@ -197,7 +200,7 @@ const EXPECTED: [[u16; 7]; 15] = [
     [401, 403, 409, 404, 409, 409, 404], // end: nothing is open
     [401, 403, 200, 404, 403, 403, 404], // withdrawal
     [401, 403, 200, 404, 200, 200, 404], // comments
-    [401, 200, 200, 200, 200, 200, 200], // accesses: each their own
+    [401, 200, 200, 200, 200, 200, 200], // grants: each their own
     [401, 404, 404, 404, 404, 404, 404], // report: nothing is over
     [401, 403, 403, 404, 403, 409, 404], // answer to it
     [401, 404, 404, 404, 200, 200, 200], // audit
@@ -233,13 +236,13 @@ async fn every_operation_gives_each_caller_what_is_written_down() {
                 Some(name) => caller(&lockbox, &site, Some(name), &ALL).await,
             };
             let id = lockbox.submit(&submission()).await;
-            lockbox.decide(Kind::ManagerDecide, id, "morgan", Approve).await;
+            lockbox.decide(Kind::VendorDecide, id, "morgan", Approve).await;
             let path = operation.path.replace("{id}", &id.to_string());
             let body = match operation.path.rsplit('/').next().unwrap() {
                 "requests" => submission(),
                 "decision" => json!({"verdict": "approve", "digest": lockbox.view(id).await.digest().to_string()}),
                 "comments" => json!({"comment": "why?"}),
-                "report" => json!({"accepts": true}),
+                "report" => json!({"acknowledges": true}),
                 _ => json!({}),
             };
             let method = Method::from_bytes(operation.method.as_bytes()).unwrap();
@@ -267,7 +270,7 @@ async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() 
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let id = crate::gate::granted(&lockbox, &submission()).await;
-    let path = format!("/requests/{id}/handle");
+    let path = format!("/requests/{id}/access-token");
     for other in ["sam", "morgan", "alex", "dana"] {
         let other = caller(&lockbox, &site, Some(other), &ALL).await;
         assert_eq!(other.post(&path, &json!({})).await.0, StatusCode::NOT_FOUND);

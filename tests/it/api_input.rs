@@ -44,7 +44,7 @@ async fn every_way_to_call_wrongly_is_answered_with_a_problem_that_says_what_to_
         (post("application/json", good.clone()).header("idempotency-key", "a b"), 400, "Idempotency-Key"),
         (call(Method::GET, "/requests?limit=many"), 400, "limit must be a whole number from 1 to 200"),
         (call(Method::GET, "/requests?open=yes"), 400, "open must be true or false"),
-        (call(Method::GET, "/requests?state=lost"), 400, "state must be one of awaiting_manager"),
+        (call(Method::GET, "/requests?state=lost"), 400, "state must be one of pending_vendor"),
         (call(Method::GET, "/requests?tenat=contoso"), 400, "\"tenat\" is not known"),
         (call(Method::GET, "/requests?tenant=a&tenant=b"), 400, "twice"),
         (call(Method::GET, "/requests?cursor=9999999999999999999.00000000000000000000000000000000"), 400, "cursor"),
@@ -69,7 +69,7 @@ async fn every_way_to_call_wrongly_is_answered_with_a_problem_that_says_what_to_
         assert_eq!(status, expected, "{time}: {said}");
         assert!(status.is_success() || said["detail"].as_str().unwrap().starts_with("since: "), "{said}");
     }
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0);
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0);
     site.close();
     lockbox.finish().await;
 }

@@ -118,7 +118,7 @@ fn the_program_has_one_tls_stack() {
 fn lifecycle_page() -> String {
     let mut page = String::from(
         "# The lifecycle\n\nPrinted from `domain::lifecycle::transition`; a test keeps it true. To print it again: \
-         `LOCKBOX_BLESS=1 cargo test --test it lifecycle_page`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> awaiting_manager: request.submitted\n",
+         `LOCKBOX_BLESS=1 cargo test --test it lifecycle_page`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending_vendor: request.submitted\n",
     );
     let rows = domain::lifecycle::chart();
     for row in &rows {
@@ -127,7 +127,7 @@ fn lifecycle_page() -> String {
         }
     }
     page.push_str(
-        "```\n\nOne of several yeses leaves a request in `awaiting_customer`; the table shows the last one.\n\n",
+        "```\n\nOne of several yeses leaves a request in `pending_customer`; the table shows the last one.\n\n",
     );
     page.push_str("| state | fact | next | events | timers |\n|---|---|---|---|---|\n");
     for row in &rows {

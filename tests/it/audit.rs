@@ -4,7 +4,7 @@ use std::process::Command;
 
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{Actor, NoticeResult};
+use contracts::events::{Actor, NotificationResult};
 use domain::Verdict::Approve;
 use store::audit::AuditFilter;
 
@@ -27,10 +27,10 @@ pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String, S
 async fn events_are_found_by_request_person_tenant_type_words_and_time() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let mut data = submission();
-    data["reason"]["text"] = "a flamingo stands in the outbox".into();
+    data["justification"]["text"] = "a flamingo stands in the outbox".into();
     let request = lockbox.submit(&data).await;
     lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.steps(request).await;
     let found = async |filter: AuditFilter| {
         let filter = AuditFilter { limit: 50, ..filter };
@@ -39,11 +39,11 @@ async fn events_are_found_by_request_person_tenant_type_words_and_time() {
     let nothing = AuditFilter::default;
     assert_eq!(
         found(AuditFilter { person: Some("morgan".into()), ..nothing() }).await,
-        ["request.manager_approved"],
+        ["request.vendor_approved"],
         "the named person, not a service account"
     );
     assert_eq!(found(AuditFilter { text: Some("flamingo".into()), ..nothing() }).await, ["request.submitted"]);
-    assert_eq!(found(AuditFilter { type_name: Some("request.manager".into()), ..nothing() }).await.len(), 1);
+    assert_eq!(found(AuditFilter { type_name: Some("request.vendor".into()), ..nothing() }).await.len(), 1);
     assert_eq!(
         found(AuditFilter { tenant: Some("adatum".into()), type_name: Some("request.".into()), ..nothing() })
             .await
@@ -59,7 +59,7 @@ async fn events_are_found_by_request_person_tenant_type_words_and_time() {
 /// Sixty thousand events of two tenants and three people, some at the same moment, one type and one word among them rare.
 const MANY: &str = "insert into audit_events (id, at, type, tenant, request, version, person, text, body) \
                     select gen_random_uuid(), clock_timestamp() - n / 3 * interval '1 second', \
-                    case when n % 4000 = 7 then 'notice.failed' when n % 2 = 0 then 'access.used' else 'access.opened' end, \
+                    case when n % 4000 = 7 then 'notification.failed' when n % 2 = 0 then 'grant.used' else 'grant.provisioned' end, \
                     case when n % 11 = 0 then 'adatum' else 'contoso' end, gen_random_uuid(), case when n % 5 = 0 then n end, \
                     'person' || n % 3, case when n % 3999 = 1 then 'an ocelot' when n % 2 = 0 then 'a heron' end, '{}' \
                     from generate_series(1, 60000) n";
@@ -76,10 +76,10 @@ async fn a_search_that_stops_on_its_way_goes_on_and_leaves_nothing_out() {
     let text = |text: &str| Some(text.to_owned());
     let nothing = AuditFilter::default;
     let searches = [
-        ("type = 'notice.failed'", AuditFilter { type_name: text("notice.failed"), ..nothing() }),
+        ("type = 'notification.failed'", AuditFilter { type_name: text("notification.failed"), ..nothing() }),
         (
-            "type like 'access.%' and tenant = 'adatum'",
-            AuditFilter { type_name: text("access."), tenant: text("adatum"), ..nothing() },
+            "type like 'grant.%' and tenant = 'adatum'",
+            AuditFilter { type_name: text("grant."), tenant: text("adatum"), ..nothing() },
         ),
         (
             "person = 'person2' and tenant = 'adatum'",
@@ -93,8 +93,8 @@ async fn a_search_that_stops_on_its_way_goes_on_and_leaves_nothing_out() {
         ),
         ("version % 100 = 0", AuditFilter { text: text("wren"), ..nothing() }),
         (
-            "type = 'access.used' and version % 100 = 0",
-            AuditFilter { text: text("wren"), type_name: text("access.used"), ..nothing() },
+            "type = 'grant.used' and version % 100 = 0",
+            AuditFilter { text: text("wren"), type_name: text("grant.used"), ..nothing() },
         ),
     ];
     let mut stops = 0;
@@ -142,7 +142,7 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
         "onedrive",
         "--resource",
         "https://contoso.example/personal/alex",
-        "--reason",
+        "--justification",
         "sync fails",
         "--duration",
         "15m",
@@ -170,7 +170,7 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     assert!(out.contains("ended (customer)"), "{out}");
     let (code, out, _) = run(&["request", "watch", id]);
     assert_eq!(code, 0);
-    assert!(out.contains("access.ended"), "{out}");
+    assert!(out.contains("grant.ended"), "{out}");
     assert_eq!(run(&["request", "show", "00000000-0000-0000-0000-000000000000"]).0, 3);
     assert_eq!(run(&["request", "list", "--limit", "0"]).0, 2);
     let (_, out, _) = run(&["request", "list", "--state", "ended", "-o", "csv"]);
@@ -178,24 +178,24 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     let (code, out, _) = run(&["audit", "search", "--person", "alex", "-o", "csv"]);
     assert_eq!(code, 0);
     assert_eq!(out.lines().count(), 3, "{out}");
-    // The door may still be closing, and its last event be under way.
+    // The provisioning may still be closing, and its last event be under way.
     eventually("nothing is missing", async || (run(&["audit", "complete"]).0 == 0).then_some(())).await;
     assert_eq!(run(&["topology", "verify"]).0, 0);
     let mut bad = submit;
     bad[13] = "";
     let (code, _, err) = run(&bad);
     assert_eq!(code, 4);
-    assert!(err.contains("reason.text"), "{err}");
+    assert!(err.contains("justification.text"), "{err}");
     lockbox.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_for_mail_that_failed_names_the_address_and_the_reason() {
     let lockbox = Lockbox::without_roles().await;
-    let data = NoticeResult {
+    let data = NotificationResult {
         request: None,
         service_request: None,
-        notice: uuid::Uuid::now_v7(),
+        notification: uuid::Uuid::now_v7(),
         template: "ended".into(),
         recipient: "kim@contoso.example".into(),
         mail_message_id: "<1@fabrikam.example>".into(),
@@ -204,10 +204,10 @@ async fn a_search_for_mail_that_failed_names_the_address_and_the_reason() {
         actor: Actor::lockbox(),
     };
     let now = lockbox.store.clock().await.unwrap();
-    let body = message(Kind::NoticeFailed, now, About::default(), &data).body;
+    let body = message(Kind::NotificationFailed, now, About::default(), &data).body;
     let events = [(contracts::events::index(&body).unwrap(), body.as_slice())];
-    lockbox.store.append(&events, Vec::new(), store::Changes::default()).await.unwrap();
-    let (code, out, err) = lockbox_command(&lockbox, &["audit", "search", "--type", "notice.failed"]);
+    lockbox.store.append(&events, Vec::new(), store::WriteSet::default()).await.unwrap();
+    let (code, out, err) = lockbox_command(&lockbox, &["audit", "search", "--type", "notification.failed"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("kim@contoso.example") && out.contains("user unknown"), "{out}");
     lockbox.finish().await;
@@ -220,17 +220,18 @@ async fn parked_messages_are_listed_shown_replayed_and_discarded() {
     lockbox.publish_raw("request.submit.v1", &id, b"{".to_vec()).await;
     lockbox.answer(&id).await;
     let run = |arguments: &[&str]| lockbox_command(&lockbox, arguments);
-    let (_, out, _) = run(&["parked", "list", "-o", "json"]);
+    let (_, out, _) = run(&["dead-letter", "list", "-o", "json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let parked = list[0]["id"].as_str().unwrap();
-    assert!(run(&["parked", "show", parked]).1.contains("schema.unparseable"));
-    assert_eq!(run(&["parked", "replay", parked, "--as", "lee"]).0, 0);
-    assert_eq!(run(&["parked", "replay", parked, "--as", "lee"]).0, 4, "only once");
-    eventually("it is parked again", async || (lockbox.store.parked_count().await.unwrap() == 1).then_some(())).await;
-    let (_, out, _) = run(&["parked", "list", "-o", "json"]);
+    let dead_letter = list[0]["id"].as_str().unwrap();
+    assert!(run(&["dead-letter", "show", dead_letter]).1.contains("schema.unparseable"));
+    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--as", "lee"]).0, 0);
+    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--as", "lee"]).0, 4, "only once");
+    eventually("it is parked again", async || (lockbox.store.dead_letter_count().await.unwrap() == 1).then_some(()))
+        .await;
+    let (_, out, _) = run(&["dead-letter", "list", "-o", "json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     let again = list[0]["id"].as_str().unwrap();
-    assert_eq!(run(&["parked", "discard", again, "--as", "lee", "--note", "sender told"]).0, 0);
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0);
+    assert_eq!(run(&["dead-letter", "discard", again, "--as", "lee", "--note", "sender told"]).0, 0);
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0);
     lockbox.finish().await;
 }

@@ -3,7 +3,7 @@
 
 use contracts::Kind;
 use serde_json::{Value, json};
-use store::parked::ParkedFilter;
+use store::dead_letter::DeadLetterFilter;
 use uuid::Uuid;
 
 use crate::harness::{Lockbox, ROLES, body, envelope, submission};
@@ -31,12 +31,12 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
         (with("service", json!("fax")), "invalid", "service: unknown; one of exchange_online"),
         (with("severity", json!("panic")), "invalid", "severity: unknown"),
         (
-            with("reason", json!({"code": "because", "text": ""})),
+            with("justification", json!({"category": "because", "text": ""})),
             "invalid",
-            "reason.text: must not be empty; reason.code",
+            "justification.text: must not be empty; justification.category",
         ),
         (with("resource", json!("finance\u{202e}@contoso.example")), "invalid", "U+202E"),
-        (with("starts_at", json!("2020-01-01T00:00:00Z")), "invalid", "starts_at: lies in the past"),
+        (with("start_time", json!("2020-01-01T00:00:00Z")), "invalid", "start_time: lies in the past"),
     ];
     for (data, code, words) in cases {
         let id = lockbox.publish(Kind::RequestSubmit, &data).await;
@@ -106,7 +106,7 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
         ("request.submit.v1", format!("{good}{}", " ".repeat(10 * 1024 * 1024)), "schema.too_large", "at most 65536"),
         (
             "request.submit.v1",
-            good.replace("request.submit.v1", "manager.decide.v1"),
+            good.replace("request.submit.v1", "vendor.decide.v1"),
             "schema.unexpected_type",
             "not taken here",
         ),
@@ -117,15 +117,15 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
         lockbox.publish_raw(key, &id, text.into_bytes()).await;
         let answer = lockbox.answer(&id).await;
         let said = body(&answer);
-        assert_eq!((answer.type_name.as_str(), &said["code"]), ("message.parked", &json!(code)), "{said}");
+        assert_eq!((answer.type_name.as_str(), &said["code"]), ("message.dead_lettered", &json!(code)), "{said}");
         assert!(said["message"].as_str().unwrap().contains(words), "{words} is not in {said}");
-        let parked: Uuid = said["parked"].as_str().unwrap().parse().unwrap();
-        let row = lockbox.store.parked_one(parked).await.unwrap();
+        let dead_letter: Uuid = said["dead_letter"].as_str().unwrap().parse().unwrap();
+        let row = lockbox.store.dead_letter_one(dead_letter).await.unwrap();
         assert_eq!(usize::try_from(row.size_bytes).unwrap(), size);
         assert_eq!(row.login.as_deref(), Some("guest"), "who sent it is on record");
     }
-    let filter = ParkedFilter { reason: Some("schema.unknown_type".into()), all: false, limit: 10 };
-    assert_eq!(lockbox.store.parked(&filter).await.unwrap().len(), 2);
+    let filter = DeadLetterFilter { reason: Some("schema.unknown_type".into()), all: false, limit: 10 };
+    assert_eq!(lockbox.store.dead_letter(&filter).await.unwrap().len(), 2);
     lockbox.submit(&submission()).await;
     lockbox.finish().await;
 }
@@ -155,14 +155,14 @@ async fn an_event_that_somebody_else_forged_does_not_enter_the_log() {
     let request = lockbox.submit(&submission()).await;
     let forged = json!({
         "specversion": "1.0", "id": Uuid::now_v7().to_string(), "source": "/elsewhere",
-        "type": "lockbox.access.granted.v1", "time": "2026-01-01T00:00:00Z", "subjectversion": 2, "data": {"request": request},
+        "type": "lockbox.grant.activated.v1", "time": "2026-01-01T00:00:00Z", "subjectversion": 2, "data": {"request": request},
     });
     let id = Uuid::now_v7().to_string();
     let outgoing = broker::Outgoing {
         exchange: broker::Exchange::Events,
-        routing_key: "access.granted.v1".into(),
+        routing_key: "grant.activated.v1".into(),
         message_id: id.clone(),
-        message_type: "lockbox.access.granted.v1".into(),
+        message_type: "lockbox.grant.activated.v1".into(),
         correlation_id: None,
         headers: Vec::new(),
         body: serde_json::to_vec(&forged).unwrap().into(),

@@ -38,7 +38,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     assert!(!alex.get(&page(hr)).await.text.contains("Other access to this content"));
     let ended = alex.fill(&page(first), &format!("{}/end", page(first)), &[]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
-    assert_eq!(lockbox.view(second).await.state, "granted", "the other one stays");
+    assert_eq!(lockbox.view(second).await.state, "active", "the other one stays");
     let after = alex.get(&page(first)).await.text;
     assert!(after.contains("This access has ended. Access to the same content is still open"), "{after}");
     let told = eventually("a mail that says so", async || {
@@ -51,7 +51,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     let all = alex.fill(&page(first), &format!("{}/end", page(first)), &[("all", "yes")]).await;
     assert_eq!(all.status, StatusCode::SEE_OTHER, "{}", all.text);
     assert_eq!(lockbox.view(second).await.state, "ended");
-    assert_eq!(lockbox.view(hr).await.state, "granted", "other content is left alone");
+    assert_eq!(lockbox.view(hr).await.state, "active", "other content is left alone");
     assert!(!alex.get(&page(first)).await.text.contains("Other access to this content"));
     let mails = async |request: Uuid| {
         let link = page(request);
@@ -90,7 +90,7 @@ async fn the_command_line_says_what_stays_open_and_ends_all_when_asked() {
     let (first, second) = two(&lockbox).await;
     let said = run(&["access", "end", &first.to_string()]).await;
     assert!(said.contains(&second.to_string()) && said.contains("SR-2026-004712") && said.contains("--all"), "{said}");
-    assert_eq!(lockbox.view(second).await.state, "granted");
+    assert_eq!(lockbox.view(second).await.state, "active");
     let said = run(&["access", "end", &first.to_string(), "--all"]).await;
     assert!(!said.contains("still open"), "{said}");
     assert_eq!(lockbox.view(second).await.state, "ended");

@@ -80,7 +80,7 @@ async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_
         .await;
         let (code, text) = hand_in(&lockbox, &report);
         assert!(code == 0 && text.contains("already"), "{text}");
-        let failed = lockbox.event(request, "notice.failed").await;
+        let failed = lockbox.event(request, "notification.failed").await;
         assert!(failed["error"].as_str().unwrap().contains(said), "{failed}");
         assert_eq!(failed["actor"]["kind"], "lockbox", "not the broker's login: {failed}");
     }
@@ -96,7 +96,8 @@ async fn nobody_reports_a_mail_that_was_never_sent_and_nothing_is_held_for_days(
     let invented = format!("{}.{request}", uuid::Uuid::now_v7());
     let (code, text) = hand_in(&lockbox, &POSTFIX.replace(PLACE, &invented));
     assert!(code == 0 && text.contains("ALARM") && text.contains("User unknown"), "{code}: {text}");
-    let filter = store::audit::AuditFilter { type_name: Some("notice.failed".into()), limit: 1, ..Default::default() };
+    let filter =
+        store::audit::AuditFilter { type_name: Some("notification.failed".into()), limit: 1, ..Default::default() };
     assert!(lockbox.store.search_audit(&filter).await.unwrap().is_empty());
     for (mail, what) in [
         ("Auto-Submitted: auto-replied\nSubject: away\n\nI am out of office\n", "an automatic reply"),

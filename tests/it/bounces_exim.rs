@@ -109,7 +109,7 @@ async fn what_a_real_exim_returns_is_recorded() {
         let (code, text) = hand_in(&lockbox, mail.trim_start_matches("From MAILER-DAEMON From"));
         assert!(code == 0 && text.contains("recorded: the mail to"), "{code}: {text}\n{mail}");
     }
-    let failed = lockbox.event(request, "notice.failed").await;
+    let failed = lockbox.event(request, "notification.failed").await;
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("mx1.contoso.example") && error.contains("fabrikam.example"), "{error}");
     lockbox.finish().await;

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use ::contracts::commands::Command;
 use ::contracts::envelope::Message;
-use ::contracts::events::{Actor, Parked, RefusedCommand};
-use ::contracts::kinds::Road;
+use ::contracts::events::{Actor, DeadLetter, RefusedCommand};
+use ::contracts::kinds::Channel;
 use ::contracts::{Envelope, Kind, Traceparent, events};
 use broker::{Names, topology};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::door::{Door, DoorEvent, DoorFact, DoorState};
-use domain::lifecycle::{Decided, ReportAnswered, submit};
+use domain::lifecycle::{Decided, ReportResponded, submit};
+use domain::provisioning::{Provisioning, ProvisioningEvent, ProvisioningFact, ProvisioningState};
 use domain::{
-    Assignment, Content, Emergency, Fact, Fault, Mode, Person, PersonId, ReasonCode, Refusal, Request, RequestId, Role,
-    Rules, Severity, Side, Stage, Standing, StandingConsent, TenantId, Verdict, transition,
+    AccessLevel, Assignment, BreakGlass, BreakGlassPolicy, Category, Content, Fact, Fault, Person, PersonId,
+    PolicyStatus, Refusal, Request, RequestId, Role, Rules, Severity, Side, Stage, TenantId, Verdict, transition,
 };
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn read(path: &Path) -> Value {
 /// Every schema file, by its path below `schemas/`.
 fn schemas() -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    for part in ["", "commands", "events", "notices"] {
+    for part in ["", "commands", "events", "notifications"] {
         for entry in std::fs::read_dir(folder().join(part)).unwrap().flatten() {
             let name = entry.file_name().into_string().unwrap();
             if name.ends_with(".schema.json") {
@@ -55,10 +55,10 @@ fn validator(path: &str) -> Validator {
 }
 
 fn path_of(kind: Kind) -> String {
-    let part = match kind.road() {
-        Road::Requests | Road::Commands => "commands",
-        Road::Events => "events",
-        Road::Notices => "notices",
+    let part = match kind.channel() {
+        Channel::Requests | Channel::Commands => "commands",
+        Channel::Events => "events",
+        Channel::Notifications => "notifications",
     };
     format!("{part}/{}.schema.json", kind.key())
 }
@@ -169,16 +169,16 @@ impl Walk {
             service_request: "SR-2026-004711".into(),
             service: "onedrive".into(),
             resource: "https://contoso.example/personal/alex".into(),
-            reason_code: ReasonCode::DataRepair,
-            reason: "restore a folder".into(),
+            category: Category::DataRepair,
+            justification: "restore a folder".into(),
             severity: Severity::High,
-            mode: Mode::ReadOnly,
+            access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(1)),
             requester_name: "p1".into(),
             duration_seconds: 600,
-            starts_at: None,
+            start_time: None,
             extends: None,
-            emergency: None,
+            break_glass: None,
             rules: Rules::default(),
         };
         let now = DateTime::UNIX_EPOCH;
@@ -214,13 +214,13 @@ impl Walk {
             channel: "cli".into(),
             duration_seconds: None,
             proof: None,
-            standing: None,
+            policy_status: None,
             at: self.now,
         }
     }
 
     fn manager(self, verdict: Verdict) -> Self {
-        self.then(|walk| Fact::ManagerDecided(walk.decided(person(2, Side::Vendor, Role::Manager), verdict)))
+        self.then(|walk| Fact::VendorDecided(walk.decided(person(2, Side::Vendor, Role::Manager), verdict)))
     }
 
     fn customer(self, verdict: Verdict) -> Self {
@@ -230,8 +230,8 @@ impl Walk {
 }
 
 /// Both yeses of managers to an emergency, and the grant.
-fn emergency_events() -> Vec<Message> {
-    let consent = StandingConsent {
+fn break_glass_events() -> Vec<Message> {
+    let policy = BreakGlassPolicy {
         id: Uuid::from_u128(7),
         tenant: TenantId(Uuid::from_u128(100)),
         name: "night watch".into(),
@@ -241,37 +241,37 @@ fn emergency_events() -> Vec<Message> {
         until: DateTime::UNIX_EPOCH + TimeDelta::days(1),
     };
     let mut walk = Walk::begin();
-    let (id, name, digest) = (consent.id, consent.name.clone(), consent.digest());
-    walk.request.content.emergency = Some(Emergency { consent: id, name, digest });
-    let standing = Standing { consent, used: 0, ended: false };
+    let (id, name, digest) = (policy.id, policy.name.clone(), policy.digest());
+    walk.request.content.break_glass = Some(BreakGlass { policy: id, name, digest });
+    let policy_status = PolicyStatus { policy, used: 0, ended: false };
     for manager in [2, 4] {
         walk = walk.then(|walk| {
             let decided = walk.decided(person(manager, Side::Vendor, Role::Manager), Verdict::Approve);
-            Fact::ManagerDecided(Decided { standing: Some(standing.clone()), ..decided })
+            Fact::VendorDecided(Decided { policy_status: Some(policy_status.clone()), ..decided })
         });
     }
     walk.messages.split_off(1)
 }
 
 /// What the role `access` says.
-fn door_events(content: &Content, at: DateTime<Utc>) -> Vec<Message> {
-    let door = Door {
-        state: DoorState::Closing,
+fn provisioning_events(content: &Content, at: DateTime<Utc>) -> Vec<Message> {
+    let provisioning = Provisioning {
+        state: ProvisioningState::Revoking,
         until: at,
         next_try_at: Some(at),
         failures: 1,
         first_failed_at: Some(at),
         last_error: Some("away".into()),
         alarmed: false,
-        opened_at: Some(at),
-        ordered_at: Some(at),
+        provisioned_at: Some(at),
+        revocation_ordered_at: Some(at),
         refused_from: Some(at),
         cut_at: None,
         sessions_cut: 0,
-        closed_at: None,
+        revoked_at: None,
     };
-    let closed = domain::door::step(&door, &DoorFact::ReadClosed { at }).0;
-    let failed = DoorEvent::Failed { problem: "away".into(), alarm: true };
+    let closed = domain::provisioning::step(&provisioning, &ProvisioningFact::Revoked { at }).0;
+    let failed = ProvisioningEvent::Failed { problem: "away".into(), alarm: true };
     let orphan = events::OrphanRemoved {
         grant: Uuid::now_v7(),
         request: None,
@@ -281,23 +281,29 @@ fn door_events(content: &Content, at: DateTime<Utc>) -> Vec<Message> {
         actor: Actor::lockbox(),
     };
     vec![
-        events::door(content, "webhook", &door, &DoorEvent::Opened { extra_rights: vec!["read hr.pay".into()] }, at),
-        events::door(content, "webhook", &door, &failed, at),
-        events::door(content, "webhook", &closed, &DoorEvent::Closed, at),
+        events::provisioning(
+            content,
+            "webhook",
+            &provisioning,
+            &ProvisioningEvent::Provisioned { extra_rights: vec!["read hr.pay".into()] },
+            at,
+        ),
+        events::provisioning(content, "webhook", &provisioning, &failed, at),
+        events::provisioning(content, "webhook", &closed, &ProvisioningEvent::Revoked, at),
         events::orphan_removed(&orphan, None, at),
     ]
 }
 
 #[test]
 fn every_event_the_program_writes_fits_its_schema() {
-    use Verdict::{Approve, Reject};
+    use Verdict::{Approve, Deny};
     let later = DateTime::UNIX_EPOCH + TimeDelta::days(3);
     let approved = || Walk::begin().manager(Approve).customer(Approve);
     let walks = [
         approved().then(|_| Fact::AccessTimeReached { at: later }),
         approved().then(|walk| Fact::TicketClosed { at: walk.now }),
-        Walk::begin().manager(Reject),
-        Walk::begin().manager(Approve).customer(Reject),
+        Walk::begin().manager(Deny),
+        Walk::begin().manager(Approve).customer(Deny),
         Walk::begin().manager(Approve).then(|_| Fact::DeadlineReached { stage: Stage::Customer, at: later }),
         Walk::begin().then(|walk| Fact::WithdrawAsked {
             by: person(1, Side::Vendor, Role::Engineer),
@@ -319,8 +325,8 @@ fn every_event_the_program_writes_fits_its_schema() {
         };
         messages.push(events::refused(command, &refusal, later));
     }
-    let parked = Parked {
-        parked: Uuid::now_v7(),
+    let dead_letter = DeadLetter {
+        dead_letter: Uuid::now_v7(),
         code: "schema.invalid".into(),
         message: "no".into(),
         queue: "intake".into(),
@@ -328,18 +334,18 @@ fn every_event_the_program_writes_fits_its_schema() {
         size_bytes: 3,
         actor: Actor::producer(Some("guest")),
     };
-    messages.push(events::parked(&parked, later));
+    messages.push(events::dead_letter(&dead_letter, later));
     let ended = || approved().then(|_| Fact::AccessTimeReached { at: later });
-    for accepts in [true, false] {
+    for acknowledges in [true, false] {
         let walk = ended().then(|walk| {
             let by = person(3, Side::Customer(TenantId(Uuid::from_u128(100))), Role::Approver);
             let comment = Some("so it was".into());
-            Fact::ReportAnswered(ReportAnswered { by, accepts, comment, confirmed: true, at: walk.now })
+            Fact::ReportResponded(ReportResponded { by, acknowledges, comment, confirmed: true, at: walk.now })
         });
         messages.extend(walk.messages.into_iter().last());
     }
-    messages.extend(emergency_events());
-    messages.extend(door_events(&ended().request.content, later));
+    messages.extend(break_glass_events());
+    messages.extend(provisioning_events(&ended().request.content, later));
     let envelope = validator("envelope.schema.json");
     let mut seen = BTreeSet::new();
     for message in messages {
@@ -372,11 +378,11 @@ fn asyncapi_says_what_the_program_does() {
         let parts = &message["payload"]["allOf"][1]["properties"];
         assert_eq!(parts["type"]["const"], kind.type_name());
         assert_eq!(parts["data"]["$ref"], format!("./{}", path_of(*kind)));
-        let channel = match kind.road() {
-            Road::Requests => "requests",
-            Road::Commands => "commands",
-            Road::Events => "events",
-            Road::Notices => "notices",
+        let channel = match kind.channel() {
+            Channel::Requests => "requests",
+            Channel::Commands => "commands",
+            Channel::Events => "events",
+            Channel::Notifications => "notifications",
         };
         let exchange = &document["channels"][channel];
         assert!(exchange["messages"][kind.key()].is_object(), "{} is on {channel}", kind.key());

@@ -5,7 +5,7 @@ use contracts::Kind;
 use contracts::envelope::SOURCE;
 use domain::Verdict;
 use serde_json::{Value, json};
-use store::{Changes, Wanted};
+use store::{ReadSet, WriteSet};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -58,8 +58,8 @@ impl Stranger {
 }
 
 /// The id of the dead-letter message that a refusal speaks of.
-fn parked(said: &Value) -> String {
-    said["parked"].as_str().unwrap_or_else(|| panic!("not a dead-letter message: {said}")).to_owned()
+fn dead_letter(said: &Value) -> String {
+    said["dead_letter"].as_str().unwrap_or_else(|| panic!("not a dead-letter message: {said}")).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,29 +67,29 @@ async fn sending_a_dead_letter_message_again_gives_its_sender_no_rights_it_did_n
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ticketing = Stranger::connect(&lockbox, &["request.submit"]).await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Verdict::Approve).await;
     let yes = json!(lockbox.decision(request, "alex", Verdict::Approve).await);
     let id = Uuid::now_v7().to_string();
     ticketing.publish(Exchange::Requests, Kind::CustomerDecide, envelope(Kind::CustomerDecide, &id, &yes)).await;
     let said = body(&lockbox.answer(&id).await);
     assert_eq!(said["code"], "schema.unexpected_type", "{said}");
-    let row = lockbox.store.parked_one(parked(&said).parse().unwrap()).await.unwrap();
+    let row = lockbox.store.dead_letter_one(dead_letter(&said).parse().unwrap()).await.unwrap();
     assert_eq!(row.login.as_deref(), Some("ticketing"));
     // The operator does as the manual says.
-    let (code, out, err) = lockbox_command(&lockbox, &["parked", "replay", &parked(&said), "--as", "lee"]);
+    let (code, out, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
     assert_eq!(code, 0, "{out}{err}");
     let again = eventually("it is refused again, for the same login", async || {
-        let filter = store::parked::ParkedFilter { reason: None, all: false, limit: 10 };
-        lockbox.store.parked(&filter).await.unwrap().pop()
+        let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 10 };
+        lockbox.store.dead_letter(&filter).await.unwrap().pop()
     })
     .await;
     assert_eq!((again.reason.as_str(), again.login.as_deref()), ("schema.unexpected_type", Some("ticketing")));
-    assert_eq!(lockbox.view(request).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(request).await.state, "pending_customer");
     // On the exchange of commands it is read, and refused for its login; what its headers claim counts for nothing.
     let id = Uuid::now_v7().to_string();
     ticketing.publish(Exchange::Commands, Kind::CustomerDecide, envelope(Kind::CustomerDecide, &id, &yes)).await;
     assert_eq!(body(&lockbox.answer(&id).await)["code"], "wrong_producer");
-    assert_eq!(lockbox.view(request).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(request).await.state, "pending_customer");
     lockbox.finish().await;
 }
 
@@ -103,12 +103,12 @@ async fn a_message_that_is_good_by_now_is_handled_for_the_login_that_sent_it() {
     ticketing.publish(Exchange::Requests, Kind::RequestSubmit, envelope(Kind::RequestSubmit, &id, &broken)).await;
     let said = body(&lockbox.answer(&id).await);
     // As if a newer version could read it.
-    sqlx::query("update parked_messages set body = $1, size_bytes = length($1)")
+    sqlx::query("update dead_letters set body = $1, size_bytes = length($1)")
         .bind(envelope(Kind::RequestSubmit, &id, &submission()))
         .execute(&lockbox.pool)
         .await
         .unwrap();
-    let (code, out, err) = lockbox_command(&lockbox, &["parked", "replay", &parked(&said), "--as", "lee"]);
+    let (code, out, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
     assert_eq!(code, 0, "{out}{err}");
     let submitted = eventually("the request is there", async || {
         let filter = store::audit::AuditFilter {
@@ -139,15 +139,16 @@ async fn what_another_login_forges_is_refused_and_never_sent_again() {
         }))
         .unwrap()
     };
-    let notice = json!({
-        "notice": Uuid::now_v7(), "request": request, "template": "decision_needed",
+    let notification = json!({
+        "notification": Uuid::now_v7(), "request": request, "template": "decision_needed",
         "recipient": {"name": "Alex Novak", "address": "alex@contoso.example"}, "tenant": "contoso",
         "tenant_name": "Click here", "service_request": "SR-1", "service": "exchange_online",
         "requester_name": "Robin Hale", "duration_seconds": 60, "happened_at": "2026-11-02T10:00:00Z",
     });
-    for (exchange, kind, data) in
-        [(Exchange::Events, Kind::AccessGranted, json!({"request": request})), (Exchange::Notices, Kind::Mail, notice)]
-    {
+    for (exchange, kind, data) in [
+        (Exchange::Events, Kind::GrantActivated, json!({"request": request})),
+        (Exchange::Notifications, Kind::Mail, notification),
+    ] {
         let id = ticketing.publish(exchange, kind, own(kind, data)).await;
         let said = eventually("it is refused for its sender", async || {
             let filter = store::audit::AuditFilter { cause: Some(id.clone()), limit: 9, ..Default::default() };
@@ -155,7 +156,7 @@ async fn what_another_login_forges_is_refused_and_never_sent_again() {
             found.into_iter().find(|said| said["code"] == "auth.forged")
         })
         .await;
-        let (code, _, err) = lockbox_command(&lockbox, &["parked", "replay", &parked(&said), "--as", "lee"]);
+        let (code, _, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
         assert_eq!(code, 4, "{err}");
         assert!(err.contains("refused because of its sender"), "{err}");
     }
@@ -190,15 +191,15 @@ async fn a_message_that_the_program_failed_on_is_handled_when_it_is_sent_again()
     let lockbox = Lockbox::without_roles().await;
     let key = Uuid::new_v4();
     let begin = async || {
-        let wanted = Wanted { consumer: "intake", keys: vec![key], ..Wanted::default() };
+        let wanted = ReadSet { consumer: "intake", keys: vec![key], ..ReadSet::default() };
         lockbox.store.begin(wanted).await.unwrap()
     };
     let unit = begin().await;
     assert!(unit.snapshot.fresh.contains(&key));
-    unit.commit(&Changes { freed: vec![key], ..Changes::default() }).await.unwrap();
+    unit.commit(&WriteSet { freed: vec![key], ..WriteSet::default() }).await.unwrap();
     let unit = begin().await;
     assert!(unit.snapshot.fresh.contains(&key), "the inbox forgot it");
-    unit.commit(&Changes::default()).await.unwrap();
+    unit.commit(&WriteSet::default()).await.unwrap();
     assert!(!begin().await.snapshot.fresh.contains(&key));
     lockbox.delete_topology().await;
 }

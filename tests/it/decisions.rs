@@ -13,7 +13,7 @@ async fn each_wrong_decision_is_refused_with_a_reason_of_its_own_and_audited() {
     let mut data = submission();
     data["requester"] = "jo".into();
     let request = lockbox.submit(&data).await;
-    let manager = async |by: &str| lockbox.decide(Kind::ManagerDecide, request, by, Approve).await;
+    let manager = async |by: &str| lockbox.decide(Kind::VendorDecide, request, by, Approve).await;
     let customer = async |by: &str| lockbox.decide(Kind::CustomerDecide, request, by, Approve).await;
 
     assert_eq!(manager("jo").await, "own_request", "a manager's own request");
@@ -23,8 +23,8 @@ async fn each_wrong_decision_is_refused_with_a_reason_of_its_own_and_audited() {
     assert_eq!(customer("alex").await, "not_reviewed");
     let mut forged = lockbox.decision(request, "morgan", Approve).await;
     forged.digest = Digest::of(b"another content");
-    assert_eq!(lockbox.outcome(Kind::ManagerDecide, &forged).await, "digest_mismatch");
-    assert_eq!(manager("morgan").await, "request.manager_approved");
+    assert_eq!(lockbox.outcome(Kind::VendorDecide, &forged).await, "digest_mismatch");
+    assert_eq!(manager("morgan").await, "request.vendor_approved");
     assert_eq!(manager("morgan").await, "repeated");
     assert_eq!(customer("dana").await, "wrong_tenant");
     assert_eq!(customer("morgan").await, "wrong_tenant", "the vendor never says the customer's yes");
@@ -54,9 +54,9 @@ async fn each_wrong_decision_is_refused_with_a_reason_of_its_own_and_audited() {
 async fn a_command_counts_only_from_a_login_that_is_listed_for_it() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
-    sqlx::query("delete from producers where command = 'manager.decide'").execute(&lockbox.pool).await.unwrap();
-    assert_eq!(lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await, "wrong_producer");
-    assert_eq!(lockbox.view(request).await.state, "awaiting_manager");
+    sqlx::query("delete from producers where command = 'vendor.decide'").execute(&lockbox.pool).await.unwrap();
+    assert_eq!(lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await, "wrong_producer");
+    assert_eq!(lockbox.view(request).await.state, "pending_vendor");
     sqlx::query("delete from producers").execute(&lockbox.pool).await.unwrap();
     let id = lockbox.publish(Kind::RequestSubmit, &submission()).await;
     assert_eq!(body(&lockbox.answer(&id).await)["code"], "wrong_producer");

@@ -101,7 +101,7 @@ tenants:
     display_name: Contoso
     people: [{name: kim, display_name: Kim, email: KIM@contoso.example}]
     approvers: [{person: nobody}, {services: [fax]}]
-    notice_addresses: [not an address]
+    notification_recipients: [not an address]
     rules: {required_approvals: 0, access_ceiling: 0s}
 ";
     let faults: Vec<String> = read(text).faults().iter().map(ToString::to_string).collect();

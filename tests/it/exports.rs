@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{self, Actor, NoticeResult};
-use store::Changes;
+use contracts::events::{self, Actor, NotificationResult};
+use store::WriteSet;
 use tlog::{Frontier, Hash, Verifier};
 use uuid::Uuid;
 use workers::RoleName;
@@ -19,10 +19,10 @@ use crate::histories::{run, second_opinion, until_placed};
 async fn record(lockbox: &Lockbox, from: DateTime<Utc>, count: i64) {
     let event = |second| {
         let request = Uuid::now_v7();
-        let data = NoticeResult {
+        let data = NotificationResult {
             request: Some(request),
             service_request: None,
-            notice: Uuid::now_v7(),
+            notification: Uuid::now_v7(),
             template: "ended".into(),
             recipient: "alex@contoso.example".into(),
             mail_message_id: "<1@fabrikam.example>".into(),
@@ -31,11 +31,11 @@ async fn record(lockbox: &Lockbox, from: DateTime<Utc>, count: i64) {
             actor: Actor::lockbox(),
         };
         let about = About { tenant: Some("contoso".into()), request: Some(request), ..About::default() };
-        message(Kind::NoticeSent, from + TimeDelta::seconds(second), about, &data).body
+        message(Kind::NotificationSent, from + TimeDelta::seconds(second), about, &data).body
     };
     let bodies: Vec<Vec<u8>> = (0..count).map(event).collect();
     let indexed: Vec<_> = bodies.iter().map(|body| (events::index(body).unwrap(), body.as_slice())).collect();
-    lockbox.store.append(&indexed, Vec::new(), Changes::default()).await.unwrap();
+    lockbox.store.append(&indexed, Vec::new(), WriteSet::default()).await.unwrap();
 }
 
 /// Exports a log, and asks both verifiers about it; they must agree. Answers with the code and the first one's report.

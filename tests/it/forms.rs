@@ -18,17 +18,17 @@ async fn the_form_takes_a_start_that_lies_ahead_and_says_what_is_wrong_with_any_
     let site = Site::open(&lockbox).await;
     let robin = site.sign_in("Robin Hale").await;
     let now = lockbox.store.clock().await.unwrap();
-    let ask = async |starts_at: &str| {
+    let ask = async |start_time: &str| {
         let form = [
             ("tenant", "contoso"),
             ("service_request", "SR-2026-004711"),
             ("service", "exchange_online"),
             ("resource", "finance@contoso.example"),
-            ("reason_code", "customer_reported"),
-            ("reason", "mail is stuck"),
+            ("category", "customer_reported"),
+            ("justification", "mail is stuck"),
             ("severity", "high"),
             ("duration", "45m"),
-            ("starts_at", starts_at),
+            ("start_time", start_time),
         ];
         robin.fill("/requests/new", "/requests", &form).await
     };
@@ -48,12 +48,12 @@ async fn the_form_takes_a_start_that_lies_ahead_and_says_what_is_wrong_with_any_
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
     let id: Uuid = sent.location.rsplit('/').next().unwrap().parse().unwrap();
     let content = lockbox.view(id).await.content().unwrap();
-    assert_eq!(content.starts_at.map(typed), Some(start));
-    let shown = content.starts_at.unwrap().format("%-d %b %Y %H:%M:%S UTC").to_string();
+    assert_eq!(content.start_time.map(typed), Some(start));
+    let shown = content.start_time.unwrap().format("%-d %b %Y %H:%M:%S UTC").to_string();
     assert!(robin.get(&sent.location).await.text.contains(&shown), "the page says from when");
     let empty = ask("").await;
     let id: Uuid = empty.location.rsplit('/').next().unwrap().parse().unwrap();
-    assert_eq!(lockbox.view(id).await.content().unwrap().starts_at, None, "empty is at once");
+    assert_eq!(lockbox.view(id).await.content().unwrap().start_time, None, "empty is at once");
     site.close();
     lockbox.finish().await;
 }
@@ -76,7 +76,7 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
     ];
     let give = async |field: &str, value: &str| {
         let form: Vec<_> = good.iter().map(|(name, held)| (*name, if *name == field { value } else { held })).collect();
-        alex.fill("/settings", "/settings/consents", &form).await
+        alex.fill("/settings", "/settings/break-glass", &form).await
     };
     for (field, value, why) in [
         ("name", "", "Name:"),
@@ -92,20 +92,20 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
         let said = give(field, value).await;
         assert!(said.status != StatusCode::SEE_OTHER && said.text.contains(why), "{field} {value:?}: {}", said.text);
     }
-    assert!(lockbox.store.consents(tenant).await.unwrap().is_empty(), "nothing wrong stands");
+    assert!(lockbox.store.policies(tenant).await.unwrap().is_empty(), "nothing wrong stands");
     assert_eq!(give("", "").await.status, StatusCode::SEE_OTHER);
-    let standing = lockbox.store.consents(tenant).await.unwrap();
-    let consent = &standing[0].consent;
-    assert_eq!((consent.name.as_str(), consent.ceiling_seconds, consent.quota), ("night duty", 1800, 2));
-    assert_eq!((consent.services.clone(), typed(consent.until)), (vec!["exchange_online".to_owned()], ahead.clone()));
+    let policy_status = lockbox.store.policies(tenant).await.unwrap();
+    let policy = &policy_status[0].policy;
+    assert_eq!((policy.name.as_str(), policy.ceiling_seconds, policy.quota), ("night duty", 1800, 2));
+    assert_eq!((policy.services.clone(), typed(policy.until)), (vec!["exchange_online".to_owned()], ahead.clone()));
     assert!(alex.get("/settings").await.text.contains("night duty"));
     assert!(give("", "").await.text.contains("in force already"), "one of a name");
-    let id = consent.id.to_string();
-    let foreign = dana.fill("/settings", "/settings/consents/end", &[("consent", &id)]).await;
-    assert_eq!(lockbox.store.consents(tenant).await.unwrap().len(), 1, "another tenant's: {}", foreign.status);
-    let back = alex.fill("/settings", "/settings/consents/end", &[("consent", &id)]).await;
+    let id = policy.id.to_string();
+    let foreign = dana.fill("/settings", "/settings/break-glass/end", &[("policy", &id)]).await;
+    assert_eq!(lockbox.store.policies(tenant).await.unwrap().len(), 1, "another tenant's: {}", foreign.status);
+    let back = alex.fill("/settings", "/settings/break-glass/end", &[("policy", &id)]).await;
     assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text);
-    assert!(lockbox.store.consents(tenant).await.unwrap().is_empty());
+    assert!(lockbox.store.policies(tenant).await.unwrap().is_empty());
     assert!(!alex.get("/settings").await.text.contains("night duty"));
     site.close();
     lockbox.finish().await;

@@ -25,15 +25,15 @@ async fn enter_in_a_reason_and_in_comments_is_taken_as_the_preview_says() {
     robin.click("//select[@name='tenant']/option[@value='contoso']").await;
     robin.enter("service_request", "SR-2026-004711").await;
     robin.enter("resource", "finance@contoso.example").await;
-    robin.enter("reason", "Outgoing mail is stuck.\nSeen since this morning.").await;
+    robin.enter("justification", "Outgoing mail is stuck.\nSeen since this morning.").await;
     robin.until_it_shows("You can send this request").await;
     robin.press("Send").await;
     robin.until_it_shows("Waits for the vendor's manager").await;
     let id: uuid::Uuid = robin.url().await.rsplit('/').next().unwrap().parse().unwrap();
     let content = lockbox.view(id).await.content().unwrap();
-    assert_eq!(content.reason, "Outgoing mail is stuck.\nSeen since this morning.");
+    assert_eq!(content.justification, "Outgoing mail is stuck.\nSeen since this morning.");
 
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     let alex = signed_in(&browsers, &site, "Alex Novak").await;
     alex.go(&format!("{}/requests/{id}", site.origin)).await;
     alex.enter_at("//section[@id='thread']//textarea", "Why all of it?\nOne folder is enough.").await;

@@ -23,8 +23,8 @@ async fn a_request_that_is_refused_is_kept_with_each_problem_beside_its_field() 
         ("service_request", "SR-2026-\u{7}"),
         ("service", "exchange_online"),
         ("resource", "finance@contoso.example"),
-        ("reason_code", "customer_reported"),
-        ("reason", "all of this must not be typed again \u{202e}"),
+        ("category", "customer_reported"),
+        ("justification", "all of this must not be typed again \u{202e}"),
         ("severity", "high"),
         ("duration", "99h"),
     ];
@@ -35,7 +35,7 @@ async fn a_request_that_is_refused_is_kept_with_each_problem_beside_its_field() 
             assert!(page.text.contains(kept), "{path}: {kept}");
         }
         for (field, words) in
-            [("service_request", "Service request number: "), ("reason", "Reason: "), ("duration", "Duration: ")]
+            [("service_request", "Service request number: "), ("justification", "Reason: "), ("duration", "Duration: ")]
         {
             assert!(is_marked(&page.text, field), "{path}: {field} in {}", page.text);
             let beside = page.text.split(&format!("id=\"fault-{field}\">")).nth(1).unwrap().split('<').next().unwrap();
@@ -55,7 +55,7 @@ async fn a_decision_or_comment_that_is_refused_is_kept_with_the_problem_beside_i
     let site = Site::open(&lockbox).await;
     let (alex, morgan) = (site.sign_in("Alex Novak").await, site.sign_in("Morgan Reyes").await);
     let id = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     let page = format!("/requests/{id}");
     for (form, fields, status, field) in [
         ("decision", [("comment", "bad \u{7} character"), ("duration", "10m")], StatusCode::CONFLICT, "comment"),
@@ -77,7 +77,7 @@ async fn a_decision_or_comment_that_is_refused_is_kept_with_the_problem_beside_i
     // The page as it stands now may not have the form any more; the words are not lost.
     let decision = format!("{page}/decision");
     let digest = lockbox.view(id).await.digest().to_string();
-    let form = [("verdict", "reject"), ("comment", "too late, but said"), ("digest", digest.as_str())];
+    let form = [("verdict", "deny"), ("comment", "too late, but said"), ("digest", digest.as_str())];
     let late = morgan.fill(&page, &decision, &form).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert!(late.text.contains("You wrote:") && late.text.contains("too late, but said"), "{}", late.text);
@@ -97,14 +97,14 @@ async fn settings_that_are_refused_are_kept_with_the_problem_beside_its_field() 
         ("required_approvals", "1"),
         ("access_default", "1h"),
         ("access_ceiling", "8h"),
-        ("notice_addresses", "soc@contoso.example"),
+        ("notification_recipients", "soc@contoso.example"),
     ];
     let with = |field: &'static str, value: &'static str| -> Vec<(&str, &str)> {
         rules.iter().map(|(name, held)| (*name, if *name == field { value } else { held })).collect()
     };
-    let webhook = vec![("name", "Chat of the team"), ("url", "http://10.0.0.1/x"), ("types", "access.")];
+    let webhook = vec![("name", "Chat of the team"), ("url", "http://10.0.0.1/x"), ("types", "grant.")];
     let away = vec![("delegate", "noor"), ("until", "2020-01-01T10:00")];
-    let consent = vec![
+    let policy = vec![
         ("name", "night duty"),
         ("services", "exchange_online"),
         ("ceiling", "90d"),
@@ -115,11 +115,11 @@ async fn settings_that_are_refused_are_kept_with_the_problem_beside_its_field() 
     for (path, form, section, field, kept) in [
         ("/settings", with("access_ceiling", "for ever"), "rules", "access_ceiling", "for ever"),
         ("/settings", with("required_approvals", "9"), "rules", "required_approvals", "9"),
-        ("/settings", with("notice_addresses", "nobody"), "rules", "notice_addresses", "nobody"),
+        ("/settings", with("notification_recipients", "nobody"), "rules", "notification_recipients", "nobody"),
         ("/settings/away", away, "away", "until", "2020-01-01T10:00"),
         ("/settings/webhooks", webhook, "webhooks", "url", "Chat of the team"),
-        ("/settings/consents", consent.clone(), "emergencies", "ceiling", "night duty"),
-        ("/settings/consents", consent, "emergencies", "until", "night duty"),
+        ("/settings/break-glass", policy.clone(), "emergencies", "ceiling", "night duty"),
+        ("/settings/break-glass", policy, "emergencies", "until", "night duty"),
         ("/settings/approvers", group, "approvers", "new_group", "Night Shift"),
     ] {
         let page = alex.fill("/settings", path, &form).await;

@@ -81,10 +81,10 @@ pub fn site(resource: &str) -> Value {
 /// A request that both sides have said yes to.
 pub async fn granted(lockbox: &Lockbox, data: &Value) -> Uuid {
     let request = lockbox.submit(data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     let approver = if data["tenant"] == "adatum" { "dana" } else { "alex" };
     lockbox.decide(Kind::CustomerDecide, request, approver, Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     request
 }
 
@@ -93,8 +93,8 @@ pub async fn handle(lockbox: &Lockbox, request: Uuid) -> String {
 }
 
 pub async fn end(lockbox: &Lockbox, request: Uuid) {
-    let data = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
-    assert_eq!(lockbox.outcome(Kind::AccessEnd, &data).await, "access.ended");
+    let data = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
+    assert_eq!(lockbox.outcome(Kind::GrantRevoke, &data).await, "grant.ended");
 }
 
 /// Makes of a request one that lets change things, beside the guards.
@@ -114,7 +114,7 @@ pub async fn make_writable(lockbox: &Lockbox, request: Uuid) {
 
 /// Uses and tries on record, as code and count.
 pub async fn uses(lockbox: &Lockbox) -> Vec<(String, u64, Value)> {
-    let filter = AuditFilter { type_name: Some("access.used".into()), limit: 500, ..AuditFilter::default() };
+    let filter = AuditFilter { type_name: Some("grant.used".into()), limit: 500, ..AuditFilter::default() };
     let found = lockbox.store.search_audit(&filter).await.unwrap();
     found
         .iter()
@@ -269,7 +269,7 @@ async fn access_that_begins_later_is_not_open_yet() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let mut later = submission();
-    later["starts_at"] = (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::hours(1)).to_rfc3339().into();
+    later["start_time"] = (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::hours(1)).to_rfc3339().into();
     let request = granted(&lockbox, &later).await;
     let handle = handle(&lockbox, request).await;
     let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
@@ -339,7 +339,10 @@ async fn a_token_lives_a_minute_at_most_never_beyond_the_grant_and_is_verified_w
     let long = claims(&long);
     assert_eq!(long["exp"].as_i64().unwrap() - long["iat"].as_i64().unwrap(), 60);
     assert_eq!((&long["sub"], &long["aud"]), (&json!("robin"), &json!("contoso/sharepoint")));
-    assert_eq!((&long["resource"], &long["mode"]), (&json!("https://contoso.example/sites/a"), &json!("read_only")));
+    assert_eq!(
+        (&long["resource"], &long["access_level"]),
+        (&json!("https://contoso.example/sites/a"), &json!("read_only"))
+    );
     gate.close().await;
     lockbox.finish().await;
 }
@@ -353,8 +356,8 @@ async fn after_an_end_was_committed_the_very_next_question_is_refused() {
         let shown = handle(&lockbox, request).await;
         let question = json!({"handle": shown, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
         assert!(gate.allows(&question).await);
-        let data = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
-        lockbox.command(Kind::AccessEnd, &data).await;
+        let data = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
+        lockbox.command(Kind::GrantRevoke, &data).await;
         eventually("the row says it is over", async || {
             // The gate is asked after the row was read: a yes now would be a yes after the end.
             let state: String = sqlx::query_scalar("select state from requests where id = $1")
@@ -363,7 +366,7 @@ async fn after_an_end_was_committed_the_very_next_question_is_refused() {
                 .await
                 .unwrap();
             let allowed = gate.allows(&question).await;
-            assert!(state == "granted" || !allowed, "a yes after the end");
+            assert!(state == "active" || !allowed, "a yes after the end");
             (state == "ended").then_some(())
         })
         .await;

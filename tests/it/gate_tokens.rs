@@ -50,7 +50,7 @@ async fn a_token_of_one_tenant_or_service_opens_nothing_at_another() {
     gate.close().await;
     // Each token was asked with at four places twice; all of it is in the log of its own grant, and nowhere else.
     eventually("every check is in the log of the token's own grant", async || {
-        let filter = AuditFilter { type_name: Some("access.used".into()), limit: 500, ..AuditFilter::default() };
+        let filter = AuditFilter { type_name: Some("grant.used".into()), limit: 500, ..AuditFilter::default() };
         let found = lockbox.store.search_audit(&filter).await.unwrap();
         let counted = |request: Uuid| -> u64 {
             found

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use workers::RoleName;
-use workers::metric_list::{GATE, METRICS, MetricKind, PARKED};
+use workers::metric_list::{DEAD_LETTERS, GATE, METRICS, MetricKind};
 
 fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -136,14 +136,14 @@ fn every_metric_is_in_the_list_the_code_and_the_documentation_with_words_that_ex
 
 #[test]
 fn the_values_of_labels_that_the_list_names_are_those_that_the_code_has() {
-    let parked = words_after(&["code: \"", "Malformed::new(\"", "\"broker."]);
-    for reason in PARKED {
+    let dead_letter = words_after(&["code: \"", "Malformed::new(\"", "\"broker."]);
+    for reason in DEAD_LETTERS {
         let short = reason.trim_start_matches("broker.");
-        assert!(parked.contains(*reason) || parked.contains(short), "nothing is parked for {reason}");
+        assert!(dead_letter.contains(*reason) || dead_letter.contains(short), "nothing is parked for {reason}");
     }
     let of_messages = |word: &&String| ["schema.", "auth.", "store."].iter().any(|kind| word.starts_with(kind));
-    for reason in parked.iter().filter(of_messages) {
-        assert!(PARKED.contains(&reason.as_str()), "the list lacks {reason}");
+    for reason in dead_letter.iter().filter(of_messages) {
+        assert!(DEAD_LETTERS.contains(&reason.as_str()), "the list lacks {reason}");
     }
     let code = text("crates/gate/src/code.rs");
     let body = code.split("fn as_str(self)").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();

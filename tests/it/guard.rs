@@ -8,12 +8,12 @@ use uuid::Uuid;
 use crate::harness::{Lockbox, ROLES, submission};
 
 const STATES: [&str; 8] = [
-    "awaiting_manager",
-    "awaiting_customer",
-    "granted",
+    "pending_vendor",
+    "pending_customer",
+    "active",
     "ended",
-    "manager_rejected",
-    "customer_rejected",
+    "vendor_denied",
+    "customer_denied",
     "expired",
     "withdrawn",
 ];
@@ -31,12 +31,12 @@ async fn refusal(pool: &PgPool, statement: &str, request: Uuid) -> Option<String
 fn put(state: &str) -> String {
     format!(
         "update requests set state = '{state}', version = version + 1, \
-         manager = case when '{state}' = 'awaiting_manager' then null else coalesce(manager, (select id from people where name = 'morgan')) end, \
-         decide_by = case when '{state}' = 'awaiting_manager' then null else coalesce(decide_by, clock_timestamp() + interval '1 hour') end, \
-         access_from = case when '{state}' in ('granted', 'ended') then coalesce(access_from, clock_timestamp()) end, \
-         access_until = case when '{state}' in ('granted', 'ended') then coalesce(access_until, clock_timestamp() + interval '1 second') end, \
-         cause = case when '{state}' in ('ended', 'expired', 'withdrawn') then coalesce(cause, 'engineer') end, \
-         over_at = case when '{state}' in ('awaiting_manager', 'awaiting_customer', 'granted') then null else clock_timestamp() end \
+         manager = case when '{state}' = 'pending_vendor' then null else coalesce(manager, (select id from people where name = 'morgan')) end, \
+         decision_deadline = case when '{state}' = 'pending_vendor' then null else coalesce(decision_deadline, clock_timestamp() + interval '1 hour') end, \
+         access_from = case when '{state}' in ('active', 'ended') then coalesce(access_from, clock_timestamp()) end, \
+         access_until = case when '{state}' in ('active', 'ended') then coalesce(access_until, clock_timestamp() + interval '1 second') end, \
+         cause = case when '{state}' in ('ended', 'expired', 'withdrawn') then coalesce(cause, 'requester') end, \
+         finished_at = case when '{state}' in ('pending_vendor', 'pending_customer', 'active') then null else clock_timestamp() end \
          where id = $1"
     )
 }
@@ -48,22 +48,22 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
     let mut at = Vec::new();
     for state in STATES {
         let request = lockbox.submit(&submission()).await;
-        if matches!(state, "awaiting_customer" | "granted" | "ended" | "customer_rejected") {
-            lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        if matches!(state, "pending_customer" | "active" | "ended" | "customer_denied") {
+            lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
         }
-        if matches!(state, "granted" | "ended") {
+        if matches!(state, "active" | "ended") {
             lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
         }
         match state {
             "ended" => {
-                let end = contracts::commands::EndAccess { request, by: "alex".into(), comment: None };
-                lockbox.outcome(Kind::AccessEnd, &end).await;
+                let end = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
+                lockbox.outcome(Kind::GrantRevoke, &end).await;
             }
-            "manager_rejected" => {
-                lockbox.decide(Kind::ManagerDecide, request, "morgan", domain::Verdict::Reject).await;
+            "vendor_denied" => {
+                lockbox.decide(Kind::VendorDecide, request, "morgan", domain::Verdict::Deny).await;
             }
-            "customer_rejected" => {
-                lockbox.decide(Kind::CustomerDecide, request, "alex", domain::Verdict::Reject).await;
+            "customer_denied" => {
+                lockbox.decide(Kind::CustomerDecide, request, "alex", domain::Verdict::Deny).await;
             }
             "withdrawn" => {
                 let data = serde_json::json!({"request": request, "by": "robin"});
@@ -71,7 +71,7 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
             }
             "expired" => {
                 sqlx::query("alter table requests disable trigger user").execute(&lockbox.pool).await.unwrap();
-                sqlx::query("update requests set state = 'expired', cause = 'manager', over_at = now(), version = 2 where id = $1")
+                sqlx::query("update requests set state = 'expired', cause = 'vendor', finished_at = now(), version = 2 where id = $1")
                     .bind(request)
                     .execute(&lockbox.pool)
                     .await
@@ -99,23 +99,23 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
     let by = |state| at.iter().find(|(name, _)| *name == state).unwrap().1;
     let pool = &lockbox.pool;
     assert_eq!(
-        refusal(pool, &put("awaiting_customer"), by("awaiting_manager")).await.as_deref(),
-        Some("requests_yeses")
+        refusal(pool, &put("pending_customer"), by("pending_vendor")).await.as_deref(),
+        Some("requests_approvals")
     );
-    assert_eq!(refusal(pool, &put("granted"), by("awaiting_customer")).await.as_deref(), Some("requests_yeses"));
-    assert_eq!(refusal(pool, &put("expired"), by("awaiting_customer")).await.as_deref(), Some("requests_deadline"));
+    assert_eq!(refusal(pool, &put("active"), by("pending_customer")).await.as_deref(), Some("requests_approvals"));
+    assert_eq!(refusal(pool, &put("expired"), by("pending_customer")).await.as_deref(), Some("requests_deadline"));
     let longer =
         "update requests set access_until = access_until + interval '1 hour', version = version + 1 where id = $1";
-    assert!(refusal(pool, longer, by("granted")).await.is_some(), "the end never moves later");
+    assert!(refusal(pool, longer, by("active")).await.is_some(), "the end never moves later");
     let content = "update requests set content = content || 'x', version = version + 1 where id = $1";
-    assert!(refusal(pool, content, by("granted")).await.is_some(), "the content never changes");
+    assert!(refusal(pool, content, by("active")).await.is_some(), "the content never changes");
     for (statement, rule) in [
-        ("update decisions set verdict = 'reject' where request = $1", "decisions_only_erased"),
+        ("update decisions set verdict = 'deny' where request = $1", "decisions_only_redacted"),
         ("delete from decisions where request = $1", "history_is_kept"),
         ("update audit_events set person = 'mallory' where request = $1", "history_is_kept"),
         ("delete from audit_events where request = $1", "history_is_kept"),
     ] {
-        assert_eq!(refusal(pool, statement, by("granted")).await.as_deref(), Some(rule), "{statement}");
+        assert_eq!(refusal(pool, statement, by("active")).await.as_deref(), Some(rule), "{statement}");
     }
     lockbox.finish().await;
 }
@@ -124,11 +124,11 @@ async fn every_illegal_pair_of_states_is_refused_by_the_database_too() {
 fn chart_moves() -> Vec<(String, String)> {
     let legal = [
         (
-            "awaiting_manager",
-            vec!["awaiting_manager", "awaiting_customer", "granted", "manager_rejected", "expired", "withdrawn"],
+            "pending_vendor",
+            vec!["pending_vendor", "pending_customer", "active", "vendor_denied", "expired", "withdrawn"],
         ),
-        ("awaiting_customer", vec!["awaiting_customer", "granted", "customer_rejected", "expired", "withdrawn"]),
-        ("granted", vec!["granted", "ended"]),
+        ("pending_customer", vec!["pending_customer", "active", "customer_denied", "expired", "withdrawn"]),
+        ("active", vec!["active", "ended"]),
         ("ended", vec!["ended"]),
     ];
     let rows = domain::lifecycle::chart();
@@ -136,8 +136,8 @@ fn chart_moves() -> Vec<(String, String)> {
     for (from, targets) in legal {
         for to in targets {
             // Two managers in an emergency; the chart shows ordinary requests.
-            let emergency = (from, to) == ("awaiting_manager", "granted");
-            let shown = emergency || rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
+            let break_glass = (from, to) == ("pending_vendor", "active");
+            let shown = break_glass || rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
             assert!(shown, "{from} -> {to} is in the table and not in the chart");
             moves.push((from.to_owned(), to.to_owned()));
         }

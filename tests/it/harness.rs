@@ -198,9 +198,10 @@ impl Lockbox {
     }
 
     /// Puts the role `access` to work with these connectors.
-    pub async fn keep_doors(&self, connectors: Vec<connectors::Built>) {
-        let (health, doors) = (Health::default(), workers::access::Doors::behind(connectors));
-        runtime::serve::start_access(&self.settings, doors, health.clone(), self.stop.clone(), &self.tasks).unwrap();
+    pub async fn keep_provisionings(&self, connectors: Vec<connectors::Built>) {
+        let (health, provisionings) = (Health::default(), workers::access::Provisionings::behind(connectors));
+        runtime::serve::start_access(&self.settings, provisionings, health.clone(), self.stop.clone(), &self.tasks)
+            .unwrap();
         eventually("the role access is ready", async || health.is_ready().then_some(())).await;
     }
 
@@ -208,17 +209,17 @@ impl Lockbox {
     pub async fn granted(&self, data: &Value) -> Uuid {
         let request = self.submit(data).await;
         let approver = if data["tenant"] == "adatum" { "dana" } else { "alex" };
-        self.decide(Kind::ManagerDecide, request, "morgan", Verdict::Approve).await;
+        self.decide(Kind::VendorDecide, request, "morgan", Verdict::Approve).await;
         let said = self.decide(Kind::CustomerDecide, request, approver, Verdict::Approve).await;
-        assert!(said == "request.customer_approved" || said == "access.granted", "{said}");
-        self.until(request, "granted").await;
+        assert!(said == "request.customer_approved" || said == "grant.activated", "{said}");
+        self.until(request, "active").await;
         request
     }
 
-    /// Waits until a door is in a state.
-    pub async fn until_door(&self, request: Uuid, state: &str) -> store::doors::DoorView {
-        eventually(&format!("the door of {request} is {state}"), async || {
-            self.store.door(request).await.unwrap().filter(|door| door.state == state)
+    /// Waits until a provisioning is in a state.
+    pub async fn until_provisioning(&self, request: Uuid, state: &str) -> store::provisionings::ProvisioningView {
+        eventually(&format!("the provisioning of {request} is {state}"), async || {
+            self.store.provisioning(request).await.unwrap().filter(|provisioning| provisioning.state == state)
         })
         .await
     }
@@ -417,7 +418,7 @@ pub fn envelope(kind: Kind, id: &str, data: &Value) -> Vec<u8> {
 pub fn submission() -> Value {
     json!({
         "tenant": "contoso", "service_request": "SR-2026-004711", "service": "exchange_online",
-        "resource": "finance@contoso.example", "reason": {"code": "customer_reported", "text": "mail is stuck"},
+        "resource": "finance@contoso.example", "justification": {"category": "customer_reported", "text": "mail is stuck"},
         "severity": "normal", "requester": "robin", "duration_seconds": 60,
     })
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use contracts::Kind;
-use contracts::commands::{AnswerReport, CommentRequest, EndAccess};
-use domain::Verdict::{Approve, Reject};
-use domain::{Rules, StandingConsent};
+use contracts::commands::{CommentRequest, RespondToReport, RevokeAccess};
+use domain::Verdict::{Approve, Deny};
+use domain::{BreakGlassPolicy, Rules};
 use serde_json::{Value, json};
 use store::settings::By;
 use store::texts::Whose;
@@ -90,16 +90,16 @@ async fn person(lockbox: &Lockbox, name: &str) -> domain::Person {
 }
 
 async fn end(lockbox: &Lockbox, request: Uuid, by: &str) {
-    let data = EndAccess { request, by: by.into(), comment: Some("enough".into()) };
-    assert_eq!(lockbox.outcome(Kind::AccessEnd, &data).await, "access.ended");
+    let data = RevokeAccess { request, by: by.into(), comment: Some("enough".into()) };
+    assert_eq!(lockbox.outcome(Kind::GrantRevoke, &data).await, "grant.ended");
 }
 
-async fn answer_report(lockbox: &Lockbox, request: Uuid, accepts: bool) -> String {
-    let comment = (!accepts).then(|| "more was read than was asked".to_owned());
+async fn respond_to_report(lockbox: &Lockbox, request: Uuid, acknowledges: bool) -> String {
+    let comment = (!acknowledges).then(|| "more was read than was asked".to_owned());
     lockbox
         .outcome(
-            Kind::ReportAnswer,
-            &AnswerReport { request, by: "alex".into(), accepts, comment: comment.map(Into::into) },
+            Kind::ReportRespond,
+            &RespondToReport { request, by: "alex".into(), acknowledges, comment: comment.map(Into::into) },
         )
         .await
 }
@@ -110,15 +110,15 @@ async fn scripted() -> (Lockbox, Scripted) {
     let roles = ROLES.into_iter().filter(|role| *role != RoleName::Access).chain([RoleName::Mail]);
     lockbox.start(&roles.collect::<Vec<_>>()).await;
     let target = Scripted::default();
-    lockbox.keep_doors(vec![target.built("exchange_online")]).await;
+    lockbox.keep_provisionings(vec![target.built("exchange_online")]).await;
     (lockbox, target)
 }
 
-async fn give(lockbox: &Lockbox, quota: i32) -> StandingConsent {
+async fn give(lockbox: &Lockbox, quota: i32) -> BreakGlassPolicy {
     let alex = person(lockbox, "alex").await;
     let domain::Side::Customer(tenant) = alex.side else { panic!("Alex is a customer") };
     let until = lockbox.store.clock().await.unwrap() + chrono::TimeDelta::days(1);
-    let consent = StandingConsent {
+    let policy = BreakGlassPolicy {
         id: Uuid::now_v7(),
         tenant,
         name: "night watch".into(),
@@ -127,18 +127,18 @@ async fn give(lockbox: &Lockbox, quota: i32) -> StandingConsent {
         quota,
         until: chrono::SubsecRound::trunc_subsecs(until, 6),
     };
-    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &consent).await.unwrap();
-    consent
+    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &policy).await.unwrap();
+    policy
 }
 
 /// An emergency that two managers opened.
-async fn emergency(lockbox: &Lockbox) -> Uuid {
+async fn break_glass(lockbox: &Lockbox) -> Uuid {
     let mut data = submission();
-    data["emergency"] = "night watch".into();
+    data["break_glass"] = "night watch".into();
     let request = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
-    lockbox.decide(Kind::ManagerDecide, request, "jo", Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "jo", Approve).await;
+    lockbox.until(request, "active").await;
     request
 }
 
@@ -146,25 +146,25 @@ async fn emergency(lockbox: &Lockbox) -> Uuid {
 async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
     let (lockbox, target) = scripted().await;
     // Opened and ended by whoever may, with an extension, a shorter time, and both answers to the report.
-    for (by, accepts) in [("alex", true), ("robin", false), ("jo", true)] {
+    for (by, acknowledges) in [("alex", true), ("robin", false), ("jo", true)] {
         let request = lockbox.granted(&submission()).await;
-        lockbox.until_door(request, "open").await;
+        lockbox.until_provisioning(request, "active").await;
         let mut more = submission();
         more["extends"] = json!(request);
         let more = lockbox.granted(&more).await;
         for one in [request, more] {
             end(&lockbox, one, by).await;
-            lockbox.until_door(one, "closed").await;
+            lockbox.until_provisioning(one, "revoked").await;
         }
-        answer_report(&lockbox, request, accepts).await;
-        answer_report(&lockbox, request, !accepts).await;
+        respond_to_report(&lockbox, request, acknowledges).await;
+        respond_to_report(&lockbox, request, !acknowledges).await;
     }
-    // A door that fails for a while.
+    // A provisioning that fails for a while.
     target.will("open", Manner::Fails);
     let stuck = lockbox.granted(&submission()).await;
-    lockbox.event(stuck, "access.failed").await;
+    lockbox.event(stuck, "grant.provisioning_failed").await;
     target.will("open", Manner::Works);
-    lockbox.until_door(stuck, "open").await;
+    lockbox.until_provisioning(stuck, "active").await;
     // Questions, a no of each side, silence at both stages, and an end by time.
     let asked = lockbox.submit(&quick_submission(1)).await;
     let say = async |by: &str| {
@@ -172,50 +172,50 @@ async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
         assert_eq!(lockbox.outcome(Kind::RequestComment, &data).await, "request.commented");
     };
     say("robin").await;
-    lockbox.decide(Kind::ManagerDecide, asked, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, asked, "morgan", Approve).await;
     say("dana").await;
     let mut shorter = lockbox.decision(asked, "dana", Approve).await;
     shorter.duration_seconds = Some(1);
     lockbox.outcome(Kind::CustomerDecide, &shorter).await;
     let silent = lockbox.submit(&quick_submission(1)).await;
-    lockbox.decide(Kind::ManagerDecide, silent, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, silent, "morgan", Approve).await;
     let rejected = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, rejected, "morgan", Reject).await;
+    lockbox.decide(Kind::VendorDecide, rejected, "morgan", Deny).await;
     let refused = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, refused, "robin", Approve).await;
-    lockbox.decide(Kind::ManagerDecide, refused, "morgan", Approve).await;
-    lockbox.decide(Kind::CustomerDecide, refused, "kim", Reject).await;
+    lockbox.decide(Kind::VendorDecide, refused, "robin", Approve).await;
+    lockbox.decide(Kind::VendorDecide, refused, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, refused, "kim", Deny).await;
     lockbox.until(asked, "ended").await;
     lockbox.until(silent, "expired").await;
     // Two yeses of the customer, asked for with a start in the future.
     let mut data = submission();
     data["tenant"] = "northwind".into();
-    data["starts_at"] = json!(lockbox.store.clock().await.unwrap() + chrono::TimeDelta::seconds(20));
+    data["start_time"] = json!(lockbox.store.clock().await.unwrap() + chrono::TimeDelta::seconds(20));
     let double = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, double, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, double, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, double, "ines", Approve).await;
     lockbox.decide(Kind::CustomerDecide, double, "olu", Approve).await;
-    lockbox.until(double, "granted").await;
+    lockbox.until(double, "active").await;
     has_all(
         &all_good(&lockbox).await,
         &[
-            "access.closed",
-            "access.ended",
-            "access.failed",
-            "access.granted",
-            "access.opened",
+            "grant.revoked",
+            "grant.ended",
+            "grant.provisioning_failed",
+            "grant.activated",
+            "grant.provisioned",
             "decision.refused",
             "log.heartbeat",
             "log.key_changed",
-            "notice.sent",
-            "report.accepted",
+            "notification.sent",
+            "report.acknowledged",
             "report.disputed",
             "request.commented",
             "request.customer_approved",
-            "request.customer_rejected",
+            "request.customer_denied",
             "request.expired",
-            "request.manager_approved",
-            "request.manager_rejected",
+            "request.vendor_approved",
+            "request.vendor_denied",
             "request.submitted",
         ],
     );
@@ -225,18 +225,18 @@ async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_is_not() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
-    let consent = give(&lockbox, 5).await;
-    let first = emergency(&lockbox).await;
-    lockbox.until_door(first, "open").await;
+    let policy = give(&lockbox, 5).await;
+    let first = break_glass(&lockbox).await;
+    lockbox.until_provisioning(first, "active").await;
     end(&lockbox, first, "kim").await;
-    lockbox.until_door(first, "closed").await;
-    assert_eq!(answer_report(&lockbox, first, true).await, "report.accepted");
-    emergency(&lockbox).await;
+    lockbox.until_provisioning(first, "revoked").await;
+    assert_eq!(respond_to_report(&lockbox, first, true).await, "report.acknowledged");
+    break_glass(&lockbox).await;
     let alex = person(&lockbox, "alex").await;
-    lockbox.store.end_consent(By { person: &alex, channel: "test" }, consent.id).await.unwrap();
+    lockbox.store.end_consent(By { person: &alex, channel: "test" }, policy.id).await.unwrap();
     has_all(
         &all_good(&lockbox).await,
-        &["directory.changed", "request.emergency_supported", "request.emergency_approved", "report.accepted"],
+        &["directory.changed", "request.break_glass_supported", "request.break_glass_approved", "report.acknowledged"],
     );
     // The owner of database and key writes the log anew, with all hashes and signatures right.
     for (lie, words) in [
@@ -276,33 +276,34 @@ fn place(events: &[Value], kind: &str) -> usize {
 }
 
 fn one_manager_twice(events: &mut [Value]) {
-    let (first, second) = (place(events, "request.emergency_supported"), place(events, "request.emergency_approved"));
+    let (first, second) =
+        (place(events, "request.break_glass_supported"), place(events, "request.break_glass_approved"));
     events[second]["data"]["actor"] = events[first]["data"]["actor"].clone();
 }
 
-fn consent(events: &[Value]) -> usize {
-    events.iter().position(|event| event["data"]["consent"].is_object()).unwrap()
+fn policy(events: &[Value]) -> usize {
+    events.iter().position(|event| event["data"]["break_glass_policy"].is_object()).unwrap()
 }
 
 fn without_consent(events: &mut [Value]) {
-    let place = consent(events);
-    events[place]["data"]["consent"] = Value::Null;
+    let place = policy(events);
+    events[place]["data"]["break_glass_policy"] = Value::Null;
 }
 
 fn wider_consent(events: &mut [Value]) {
-    let place = consent(events);
-    events[place]["data"]["consent"]["ceiling_seconds"] = 14_400.into();
+    let place = policy(events);
+    events[place]["data"]["break_glass_policy"]["ceiling_seconds"] = 14_400.into();
 }
 
 fn by_the_vendor(events: &mut [Value]) {
-    let (place, manager) = (consent(events), place(events, "request.emergency_supported"));
+    let (place, manager) = (policy(events), place(events, "request.break_glass_supported"));
     events[place]["data"]["actor"] = events[manager]["data"]["actor"].clone();
 }
 
 /// As if the consent had been given and taken back well before anything was granted under it.
 fn taken_back_before(events: &mut [Value]) {
-    let given = consent(events);
-    let ended = events.iter().position(|event| event["data"]["consent_ended"].is_string()).unwrap();
+    let given = policy(events);
+    let ended = events.iter().position(|event| event["data"]["break_glass_policy_ended"].is_string()).unwrap();
     let at: chrono::DateTime<chrono::Utc> = events[given]["time"].as_str().unwrap().parse().unwrap();
     for (place, earlier) in [(given, 10), (ended, 5)] {
         let time = at - chrono::TimeDelta::seconds(earlier);
@@ -327,7 +328,7 @@ async fn tickets_that_close_people_who_leave_settings_tokens_uses_erasures_and_n
     lockbox.until(withdrawn, "withdrawn").await;
     // Settings, tokens, uses of the gate, words that are erased, a message that nobody can read.
     let (used, waiting) = (lockbox.granted(&submission()).await, lockbox.submit(&submission()).await);
-    lockbox.until_door(used, "open").await;
+    lockbox.until_provisioning(used, "active").await;
     let token = handle(&lockbox, used).await;
     let question = json!({"handle": token, "tenant": "contoso", "service": "exchange_online",
                           "resource": "finance@contoso.example"});
@@ -354,20 +355,20 @@ async fn tickets_that_close_people_who_leave_settings_tokens_uses_erasures_and_n
     let mut unknown = submission();
     unknown["tenant"] = "nobody".into();
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &unknown).await, "unknown_tenant");
-    lockbox.store.erase_texts(&Whose::Request(withdrawn), "lee").await.unwrap();
+    lockbox.store.redact_texts(&Whose::Request(withdrawn), "lee").await.unwrap();
     disable(&lockbox, "robin").await;
     lockbox.until(used, "ended").await;
     lockbox.until(waiting, "withdrawn").await;
     has_all(
         &all_good(&lockbox).await,
         &[
-            "access.handle_issued",
-            "access.used",
+            "grant.token_issued",
+            "grant.used",
             "directory.changed",
-            "message.parked",
+            "message.dead_lettered",
             "request.withdrawn",
             "request.refused",
-            "texts.erased",
+            "texts.redacted",
             "token.added",
             "token.revoked",
         ],

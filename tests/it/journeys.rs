@@ -1,7 +1,7 @@
 //! Requests on every road there is.
 
 use contracts::Kind;
-use domain::Verdict::{Approve, Reject};
+use domain::Verdict::{Approve, Deny};
 use serde_json::json;
 use workers::RoleName;
 
@@ -11,23 +11,17 @@ use crate::harness::{Lockbox, ROLES, eventually, quick_submission, submission};
 async fn a_request_is_approved_by_both_sides_and_revoked_by_time() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&quick_submission(1)).await;
-    assert_eq!(lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await, "request.manager_approved");
+    assert_eq!(lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await, "request.vendor_approved");
     lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;
-    let granted = lockbox.until(request, "granted").await;
+    let granted = lockbox.until(request, "active").await;
     let length = granted.access_until.unwrap() - granted.access_from.unwrap();
     assert_eq!(length.num_milliseconds(), 1000, "exactly the time asked for");
     let ended = lockbox.until(request, "ended").await;
-    assert_eq!(ended.cause.as_deref(), Some("time"));
-    assert!(ended.over_at.unwrap() >= granted.access_until.unwrap(), "never early");
+    assert_eq!(ended.cause.as_deref(), Some("expired"));
+    assert!(ended.finished_at.unwrap() >= granted.access_until.unwrap(), "never early");
     assert_eq!(
         lockbox.steps(request).await,
-        [
-            "request.submitted",
-            "request.manager_approved",
-            "request.customer_approved",
-            "access.granted",
-            "access.ended"
-        ]
+        ["request.submitted", "request.vendor_approved", "request.customer_approved", "grant.activated", "grant.ended"]
     );
     lockbox.finish().await;
 }
@@ -36,13 +30,13 @@ async fn a_request_is_approved_by_both_sides_and_revoked_by_time() {
 async fn a_no_of_either_side_ends_a_request() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
-    assert_eq!(lockbox.decide(Kind::ManagerDecide, request, "morgan", Reject).await, "request.manager_rejected");
-    assert_eq!(lockbox.steps(request).await, ["request.submitted", "request.manager_rejected"]);
+    assert_eq!(lockbox.decide(Kind::VendorDecide, request, "morgan", Deny).await, "request.vendor_denied");
+    assert_eq!(lockbox.steps(request).await, ["request.submitted", "request.vendor_denied"]);
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
-    assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "alex", Reject).await, "request.customer_rejected");
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "alex", Deny).await, "request.customer_denied");
     let late = lockbox.decide(Kind::CustomerDecide, request, "kim", Approve).await;
-    assert_eq!(late, "already_over", "a no is final");
+    assert_eq!(late, "already_finished", "a no is final");
     lockbox.finish().await;
 }
 
@@ -52,9 +46,9 @@ async fn two_different_approvers_must_say_yes_where_the_tenant_wants_two() {
     let mut data = submission();
     data["tenant"] = "northwind".into();
     let request = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "ines", Approve).await, "request.customer_approved");
-    assert_eq!(lockbox.view(request).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(request).await.state, "pending_customer");
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "ines", Approve).await, "repeated");
     let mut silent = lockbox.decision(request, "olu", Approve).await;
     silent.comment = None;
@@ -62,7 +56,7 @@ async fn two_different_approvers_must_say_yes_where_the_tenant_wants_two() {
     let mut shorter = lockbox.decision(request, "olu", Approve).await;
     shorter.duration_seconds = Some(30);
     lockbox.outcome(Kind::CustomerDecide, &shorter).await;
-    let granted = lockbox.until(request, "granted").await;
+    let granted = lockbox.until(request, "active").await;
     let length = granted.access_until.unwrap() - granted.access_from.unwrap();
     assert_eq!(length.num_seconds(), 30, "the shortest time anybody allowed");
     lockbox.finish().await;
@@ -73,32 +67,32 @@ async fn either_side_ends_access_early_and_a_closed_ticket_ends_everything() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let end = async |by: &str| {
         let request = lockbox.submit(&submission()).await;
-        lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
         lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
-        let data = contracts::commands::EndAccess { request, by: by.into(), comment: None };
-        assert_eq!(lockbox.outcome(Kind::AccessEnd, &data).await, "access.ended");
+        let data = contracts::commands::RevokeAccess { request, by: by.into(), comment: None };
+        assert_eq!(lockbox.outcome(Kind::GrantRevoke, &data).await, "grant.ended");
         let view = lockbox.view(request).await;
-        assert!(view.access_until.unwrap() <= view.over_at.unwrap(), "the end moved earlier");
+        assert!(view.access_until.unwrap() <= view.finished_at.unwrap(), "the end moved earlier");
         view.cause.unwrap()
     };
-    assert_eq!(end("kim").await, "customer");
-    assert_eq!(end("robin").await, "engineer");
-    assert_eq!(end("jo").await, "vendor");
+    assert_eq!(end("kim").await, "revoked_by_customer");
+    assert_eq!(end("robin").await, "released");
+    assert_eq!(end("jo").await, "revoked_by_vendor");
 
     let mut data = submission();
     data["service_request"] = "SR-2026-000777".into();
     let (open, pending) = (lockbox.submit(&data).await, lockbox.submit(&data).await);
     let other = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, open, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, open, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, open, "alex", Approve).await;
     let closed = json!({"tenant": "contoso", "service_request": "SR-2026-000777"});
     lockbox.publish(Kind::TicketClosed, &closed).await;
     assert_eq!(lockbox.until(open, "ended").await.cause.as_deref(), Some("ticket_closed"));
     assert_eq!(lockbox.until(pending, "withdrawn").await.cause.as_deref(), Some("ticket_closed"));
-    assert_eq!(lockbox.view(other).await.state, "awaiting_manager");
+    assert_eq!(lockbox.view(other).await.state, "pending_vendor");
     let withdraw = json!({"request": other, "by": "robin", "comment": "solved without"});
     lockbox.publish(Kind::RequestWithdraw, &withdraw).await;
-    assert_eq!(lockbox.until(other, "withdrawn").await.cause.as_deref(), Some("engineer"));
+    assert_eq!(lockbox.until(other, "withdrawn").await.cause.as_deref(), Some("requester"));
     lockbox.finish().await;
 }
 
@@ -107,10 +101,10 @@ async fn mails_reach_the_right_people_once_and_hold_no_free_text() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let mut data = quick_submission(60);
-    data["reason"]["text"] = "the secret words of the engineer".into();
+    data["justification"]["text"] = "the secret words of the engineer".into();
     let request = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
-    lockbox.decide(Kind::CustomerDecide, request, "dana", Reject).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, request, "dana", Deny).await;
     let told = eventually("all mail has arrived", async || {
         let mut told: Vec<(String, String)> = lockbox
             .mailbox
@@ -154,13 +148,13 @@ async fn an_approver_asks_the_engineer_answers_and_mail_says_only_that_there_is_
         lockbox.outcome(Kind::RequestComment, &data).await
     };
     assert_eq!(say("dana", "why?").await, "not_reviewed", "the customer is not asked yet");
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     assert_eq!(say("dana", "why the whole mailbox?").await, "request.commented");
     assert_eq!(say("robin", "only the outbox is read").await, "request.commented");
     assert_eq!(say("alex", "may I?").await, "may_not_comment", "another tenant");
     assert_eq!(say("dana", "  ").await, "invalid");
     lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     assert_eq!(say("dana", "are you done?").await, "request.commented", "also while access is open");
     let steps = lockbox.steps(request).await;
     assert_eq!(steps[2..5], ["request.commented", "request.commented", "request.customer_approved"]);
@@ -182,7 +176,7 @@ async fn more_time_is_a_new_request_linked_to_the_one_before() {
     let mut more = submission();
     more["extends"] = first.to_string().into();
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &more).await, "invalid", "nothing was granted yet");
-    lockbox.decide(Kind::ManagerDecide, first, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, first, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, first, "alex", Approve).await;
     for (field, other) in [("resource", "hr@contoso.example"), ("requester", "sam"), ("service", "onedrive")] {
         let mut other_content = more.clone();
@@ -192,7 +186,7 @@ async fn more_time_is_a_new_request_linked_to_the_one_before() {
     let second = lockbox.submit(&more).await;
     let view = lockbox.view(second).await;
     assert_eq!(view.content().unwrap().extends.unwrap().0, first);
-    assert_eq!(view.state, "awaiting_manager", "both sides are asked again");
+    assert_eq!(view.state, "pending_vendor", "both sides are asked again");
     lockbox.finish().await;
 }
 
@@ -209,16 +203,16 @@ async fn another_consumer_may_send_the_notices_and_say_so() {
     })
     .await;
     for (index, (message, body)) in asked.iter().enumerate() {
-        let notice = &serde_json::from_slice::<serde_json::Value>(body).unwrap()["data"];
+        let notification = &serde_json::from_slice::<serde_json::Value>(body).unwrap()["data"];
         let mut report = json!({
-            "message": message, "notice": notice["notice"], "request": request, "service_request": "SR-2026-004711",
-            "template": notice["template"], "recipient": notice["recipient"]["address"],
+            "message": message, "notification": notification["notification"], "request": request, "service_request": "SR-2026-004711",
+            "template": notification["template"], "recipient": notification["recipient"]["address"],
         });
         if index == 1 {
             report["error"] = "the chat is gone".into();
         }
-        let said = lockbox.outcome(Kind::NoticeReport, &report).await;
-        assert_eq!(said, if index == 1 { "notice.failed" } else { "notice.sent" });
+        let said = lockbox.outcome(Kind::NotificationReport, &report).await;
+        assert_eq!(said, if index == 1 { "notification.failed" } else { "notification.sent" });
     }
     let left: i64 = sqlx::query_scalar("select count(*) from outbox where consumer = 'mail'")
         .fetch_one(&lockbox.pool)
@@ -236,11 +230,11 @@ async fn a_bounce_is_on_record_and_raises_an_alarm_on_the_first_page_of_whom_it_
     let request = lockbox.submit(&submission()).await;
     assert!(!alex.get("/").await.text.contains("did not arrive"));
     let bounce = serde_json::json!({
-        "notice": uuid::Uuid::now_v7(), "message": uuid::Uuid::now_v7(), "template": "decision_needed",
+        "notification": uuid::Uuid::now_v7(), "message": uuid::Uuid::now_v7(), "template": "decision_needed",
         "recipient": "kim@contoso.example", "request": request, "error": "550 no such mailbox",
     });
-    let sent = lockbox.publish(Kind::NoticeReport, &bounce).await;
-    assert_eq!(lockbox.answer(&sent).await.type_name, "notice.failed");
+    let sent = lockbox.publish(Kind::NotificationReport, &bounce).await;
+    assert_eq!(lockbox.answer(&sent).await.type_name, "notification.failed");
     assert!(alex.get("/").await.text.contains("did not arrive"));
     assert!(alex.get(&format!("/requests/{request}")).await.text.contains("550 no such mailbox"));
     assert!(!dana.get("/").await.text.contains("did not arrive"), "nothing of another tenant");

@@ -44,7 +44,7 @@ async fn an_open_page_does_not_keep_its_reader_signed_in() {
     let id = lockbox.submit(&submission()).await;
     let request = format!("/requests/{id}");
     look_away(&lockbox, 25).await;
-    for path in ["/live".to_owned(), "/accesses/live".to_owned(), format!("{request}/live")] {
+    for path in ["/live".to_owned(), "/grants/live".to_owned(), format!("{request}/live")] {
         let once = morgan.get(&format!("{path}?once=1")).await;
         assert_eq!(once.status, StatusCode::OK);
         let mut stream = listen(&morgan, &path).await;
@@ -86,7 +86,7 @@ async fn news_comes_at_once_through_an_nginx_with_its_defaults() {
     let mut stream = listen(&behind, &format!("/requests/{id}/live")).await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let first = until_it_says(&mut stream, "event: pulse").await;
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     let second = until_it_says(&mut stream, "event: pulse").await;
     assert_ne!(first, second);
     nginx.stop();
@@ -101,11 +101,11 @@ async fn a_customers_person_without_a_role_sees_no_request_of_the_tenant() {
     let (noor, kim) = (site.sign_in("Noor Haddad").await, site.sign_in("Kim Duarte").await);
     let before = noor.get("/live?once=1").await.text;
     let id = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     lockbox.decide(Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
-    lockbox.until(id, "granted").await;
+    lockbox.until(id, "active").await;
     let number = submission()["service_request"].as_str().unwrap().to_owned();
-    for path in ["/", "/requests", "/accesses"] {
+    for path in ["/", "/requests", "/grants"] {
         assert!(kim.get(path).await.text.contains(&number), "{path}: the approver sees it");
         let seen = noor.get(path).await;
         assert_eq!(seen.status, StatusCode::OK);

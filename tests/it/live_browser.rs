@@ -35,7 +35,7 @@ async fn seven_open_pages_load_and_all_of_them_hear_the_news() {
     morgan.click("//nav/a[@href='/requests']").await;
     morgan.click(&format!("//a[@href='/requests/{id}']")).await;
     morgan.until_it_shows("asks for access").await;
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     for window in &windows {
         morgan.use_window(window).await;
         morgan.until_it_shows("Waits for the customer").await;
@@ -58,7 +58,7 @@ async fn an_open_page_shows_the_sign_in_page_when_nothing_was_done_for_thirty_mi
     // The page loads itself anew because of news: that is not the reader's doing.
     let seen = "update sessions set last_seen_at = clock_timestamp() - interval '29 minutes'";
     sqlx::query(seen).execute(&lockbox.pool).await.unwrap();
-    lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+    lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     morgan.until_it_shows("Waits for the customer").await;
     let idle = "select min(clock_timestamp() - last_seen_at) > interval '28 minutes' from sessions";
     assert!(sqlx::query_scalar::<_, bool>(idle).fetch_one(&lockbox.pool).await.unwrap(), "an update is no activity");

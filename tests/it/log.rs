@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{self, Actor, NoticeResult};
+use contracts::events::{self, Actor, NotificationResult};
 use domain::Verdict::Approve;
-use store::Changes;
+use store::WriteSet;
 use store::audit::AuditFilter;
 use store::log::sequence::{Sequencer, Turn};
 use tlog::{Checkpoint, Hash, Note, Verifier};
@@ -26,10 +26,10 @@ pub async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
 pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chrono::DateTime<chrono::Utc>) {
     let event = |_| {
         let request = Uuid::now_v7();
-        let data = NoticeResult {
+        let data = NotificationResult {
             request: Some(request),
             service_request: None,
-            notice: Uuid::now_v7(),
+            notification: Uuid::now_v7(),
             template: "ended".into(),
             recipient: "alex@contoso.example".into(),
             mail_message_id: "<1@fabrikam.example>".into(),
@@ -38,11 +38,11 @@ pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chron
             actor: Actor::lockbox(),
         };
         let about = About { tenant: Some(tenant.into()), request: Some(request), ..About::default() };
-        message(Kind::NoticeSent, now, about, &data).body
+        message(Kind::NotificationSent, now, about, &data).body
     };
     let bodies: Vec<Vec<u8>> = (0..count).map(event).collect();
     let indexed: Vec<_> = bodies.iter().map(|body| (events::index(body).unwrap(), body.as_slice())).collect();
-    lockbox.store.append(&indexed, Vec::new(), Changes::default()).await.unwrap();
+    lockbox.store.append(&indexed, Vec::new(), WriteSet::default()).await.unwrap();
 }
 
 /// Works out a whole log from its bytes and compares it with what is on record.
@@ -89,8 +89,8 @@ fn streams(entries: &[store::log::EntryRow]) {
 async fn every_step_and_refusal_of_a_request_is_chained_indexed_and_signed_within_seconds() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "robin", Approve).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "robin", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
     lockbox.steps(request).await;
     eventually("all is in the log and signed", async || {
@@ -147,7 +147,7 @@ async fn sequencers_that_all_believe_to_be_alone_and_die_in_the_middle_neither_f
 
 async fn own_events(lockbox: &Lockbox, tenant: &str) -> u64 {
     let count: i64 =
-        sqlx::query_scalar("select count(*) from audit_events where tenant = $1 and type <> 'notice.sent'")
+        sqlx::query_scalar("select count(*) from audit_events where tenant = $1 and type <> 'notification.sent'")
             .bind(tenant)
             .fetch_one(&lockbox.pool)
             .await
@@ -170,7 +170,7 @@ async fn a_step_waits_for_the_one_before_and_two_events_never_claim_the_same() {
         message(Kind::RequestCommented, now, about, &serde_json::json!({"request": request})).body
     };
     let append = async |body: &[u8]| {
-        lockbox.store.append(&[(events::index(body).unwrap(), body)], Vec::new(), Changes::default()).await
+        lockbox.store.append(&[(events::index(body).unwrap(), body)], Vec::new(), WriteSet::default()).await
     };
     let mut sequencer = Sequencer::new(lockbox.store.clone(), AUTHORITY);
     append(&step(2)).await.unwrap();

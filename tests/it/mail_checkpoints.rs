@@ -13,7 +13,7 @@ async fn a_mail_saved_as_the_mail_server_got_it_is_held_against_the_log_by_both_
     // Mails have a checkpoint as soon as there is one.
     eventually("the log is signed", async || lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap()).await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.until_idle().await;
     let is_signed = |mail: &portal::mailbox::Mail| mail.text.contains("\u{2014} lockbox.fabrikam.example/t/contoso ");
     eventually("a mail with a checkpoint arrived", async || {

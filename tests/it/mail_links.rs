@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use contracts::Kind;
-use contracts::commands::EndAccess;
-use domain::Verdict::{Approve, Reject};
+use contracts::commands::RevokeAccess;
+use domain::Verdict::{Approve, Deny};
 use serde_json::json;
 use workers::RoleName;
 
+use crate::break_glass::{break_glass, give};
 use crate::browser::Browsers;
-use crate::emergencies::{emergency, give};
 use crate::harness::{Lockbox, ROLES, eventually, submission};
 use crate::person::Site;
 
@@ -17,15 +17,15 @@ use crate::person::Site;
 const STATE: &str = "select string_agg(name || ' ' || hash, E'\\n' order by name) from ( \
                      select 'requests' as name, md5(string_agg(r::text, '' order by id)) as hash from requests r \
                      union all select 'decisions', md5(string_agg(d::text, '' order by request, stage, person)) from decisions d \
-                     union all select 'doors', md5(string_agg(d::text, '' order by request)) from doors d \
+                     union all select 'provisionings', md5(string_agg(d::text, '' order by request)) from provisionings d \
                      union all select 'timers', md5(string_agg(t::text, '' order by request, kind, due_at)) from timers t \
                      union all select 'events', md5(string_agg(e.id::text, '' order by id)) from audit_events e where type <> 'log.heartbeat' \
                      union all select 'texts', md5(string_agg(t::text, '' order by event, field)) from texts t \
                      union all select 'people', md5(string_agg(p::text, '' order by id)) from people p \
                      union all select 'tenants', md5(string_agg(t::text, '' order by id)) from tenants t \
-                     union all select 'consents', md5(string_agg(c::text, '' order by id)) from standing_consents c \
-                     union all select 'uses', md5(string_agg(u::text, '' order by request)) from emergency_uses u \
-                     union all select 'parked', count(*)::text from parked_messages \
+                     union all select 'consents', md5(string_agg(c::text, '' order by id)) from break_glass_policies c \
+                     union all select 'uses', md5(string_agg(u::text, '' order by request)) from break_glass_uses u \
+                     union all select 'dead_lettered', count(*)::text from dead_letters \
                      union all select 'outbox', count(*)::text from outbox) state";
 
 async fn state(lockbox: &Lockbox) -> String {
@@ -42,19 +42,19 @@ async fn journeys(lockbox: &Lockbox) {
     .unwrap();
     // A question, both yeses, an early end.
     let asked = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, asked, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, asked, "morgan", Approve).await;
     let question = json!({"request": asked, "by": "alex", "comment": "why the whole mailbox?"});
     lockbox.publish(Kind::RequestComment, &question).await;
     lockbox.decide(Kind::CustomerDecide, asked, "alex", Approve).await;
-    lockbox.until(asked, "granted").await;
-    let end = EndAccess { request: asked, by: "alex".into(), comment: None };
-    lockbox.outcome(Kind::AccessEnd, &end).await;
+    lockbox.until(asked, "active").await;
+    let end = RevokeAccess { request: asked, by: "alex".into(), comment: None };
+    lockbox.outcome(Kind::GrantRevoke, &end).await;
     // Rejected by either side, and taken back.
     let no = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, no, "morgan", Reject).await;
+    lockbox.decide(Kind::VendorDecide, no, "morgan", Deny).await;
     let no = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, no, "morgan", Approve).await;
-    lockbox.decide(Kind::CustomerDecide, no, "alex", Reject).await;
+    lockbox.decide(Kind::VendorDecide, no, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, no, "alex", Deny).await;
     let back = lockbox.submit(&submission()).await;
     lockbox.publish(Kind::RequestWithdraw, &json!({"request": back, "by": "robin"})).await;
     lockbox.until(back, "withdrawn").await;
@@ -62,7 +62,7 @@ async fn journeys(lockbox: &Lockbox) {
     let mut data = submission();
     data["tenant"] = "northwind".into();
     let waits = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, waits, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, waits, "morgan", Approve).await;
     // Expired.
     sqlx::query("update tenants set review_deadline_seconds = 1 where name = 'adatum'")
         .execute(&lockbox.pool)
@@ -74,11 +74,11 @@ async fn journeys(lockbox: &Lockbox) {
     lockbox.until(expires, "expired").await;
     // An emergency, ended.
     give(lockbox, 5).await;
-    let urgent = lockbox.submit(&emergency()).await;
-    lockbox.decide(Kind::ManagerDecide, urgent, "morgan", Approve).await;
-    lockbox.decide(Kind::ManagerDecide, urgent, "jo", Approve).await;
-    lockbox.until(urgent, "granted").await;
-    lockbox.outcome(Kind::AccessEnd, &EndAccess { request: urgent, by: "kim".into(), comment: None }).await;
+    let urgent = lockbox.submit(&break_glass()).await;
+    lockbox.decide(Kind::VendorDecide, urgent, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, urgent, "jo", Approve).await;
+    lockbox.until(urgent, "active").await;
+    lockbox.outcome(Kind::GrantRevoke, &RevokeAccess { request: urgent, by: "kim".into(), comment: None }).await;
 }
 
 /// Every address that stands in a mail, each with who got the mail.
@@ -102,15 +102,15 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
         "review_needed",
         "decision_needed",
         "commented",
-        "granted",
+        "active",
         "ended",
-        "manager_rejected",
-        "customer_rejected",
+        "vendor_denied",
+        "customer_denied",
         "withdrawn",
         "reminder",
         "expired",
-        "emergency_granted",
-        "emergency_ended",
+        "break_glass_activated",
+        "break_glass_ended",
     ];
     let is_about = |raw: &[u8], template: &str| {
         String::from_utf8_lossy(raw).contains(&format!("X-Lockbox-Happening: {template}\r\n"))
@@ -119,7 +119,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
         let mails = lockbox.mailbox.mails();
         let all = wanted.iter().all(|template| mails.iter().any(|mail| is_about(&mail.raw, template)));
         let busy: i64 = sqlx::query_scalar(
-            "select (select count(*) from outbox) + (select count(*) from doors where state in ('opening', 'closing'))",
+            "select (select count(*) from outbox) + (select count(*) from provisionings where state in ('provisioning', 'revoking'))",
         )
         .fetch_one(&lockbox.pool)
         .await

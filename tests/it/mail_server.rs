@@ -100,7 +100,7 @@ async fn due_now(lockbox: &Lockbox) {
 }
 
 async fn failed(lockbox: &Lockbox) -> Vec<serde_json::Value> {
-    let filter = AuditFilter { type_name: Some("notice.failed".into()), limit: 100, ..AuditFilter::default() };
+    let filter = AuditFilter { type_name: Some("notification.failed".into()), limit: 100, ..AuditFilter::default() };
     lockbox.store.search_audit(&filter).await.unwrap().iter().map(body).collect()
 }
 
@@ -158,7 +158,7 @@ async fn once_the_server_takes_mail_again_what_waited_for_it_goes_at_once() {
                  where consumer = 'mail' and last_error is not null";
     sqlx::query(later).execute(&lockbox.pool).await.unwrap();
     server.refuse(None);
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     eventually("every mail is sent, the deferred ones long before their time", async || {
         let taken = server.taken.lock().unwrap().clone();
         let has = |address: &str| taken.iter().any(|to| to == address);

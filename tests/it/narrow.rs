@@ -17,19 +17,19 @@ async fn sixty_characters_without_a_break_make_no_page_wider_than_a_phone() {
     let mut data = submission();
     data["service_request"] = long.clone().into();
     data["resource"] = format!("{}@contoso.example", "f".repeat(60)).into();
-    data["reason"]["text"] = "w".repeat(60).into();
+    data["justification"]["text"] = "w".repeat(60).into();
     data["duration_seconds"] = 900.into();
     let waiting = lockbox.submit(&data).await;
     let reviewed = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, reviewed, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, reviewed, "morgan", Approve).await;
     let granted = lockbox.granted(&data).await;
     let tenants = lockbox.store.tenants().await.unwrap();
     let contoso = tenants.iter().find(|tenant| tenant.name == "contoso").unwrap().id.0;
     let url = format!("https://{}.example/{}", "h".repeat(60), "p".repeat(60));
     let new = NewWebhook { tenant: Some(contoso), name: &"n".repeat(64), url: &url, types: "", secret: "whsec_eA==" };
     let (hook, _) = lockbox.store.add_webhook(new, "test", Actor::lockbox()).await.unwrap();
-    eventually("the access is shown", async || lockbox.store.door(granted).await.unwrap()).await;
-    let event = lockbox.event(granted, "access.granted").await;
+    eventually("the access is shown", async || lockbox.store.provisioning(granted).await.unwrap()).await;
+    let event = lockbox.event(granted, "grant.activated").await;
     assert_eq!(event["service_request"], long.as_str());
     let browsers = Browsers::start("narrow").await;
     let mut wide = Vec::new();
@@ -38,7 +38,7 @@ async fn sixty_characters_without_a_break_make_no_page_wider_than_a_phone() {
         browser.go(&format!("{}/", site.origin)).await;
         browser.press(person).await;
         browser.until_it_shows("Sign out").await;
-        let mut paths = vec!["/".to_owned(), "/requests".to_owned(), "/accesses".to_owned()];
+        let mut paths = vec!["/".to_owned(), "/requests".to_owned(), "/grants".to_owned()];
         paths.extend([waiting, reviewed, granted].iter().map(|id| format!("/requests/{id}")));
         if person != "Robin Hale" {
             paths.push("/audit".to_owned());

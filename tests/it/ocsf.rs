@@ -82,7 +82,7 @@ fn no_document_holds_a_null_and_what_has_no_field_is_unmapped() {
             assert!(!has_null(&document), "{document}");
         }
     }
-    let granted = document(&draw(1).event(Kind::AccessGranted).unwrap());
+    let granted = document(&draw(1).event(Kind::GrantActivated).unwrap());
     assert!(granted["unmapped"]["access_until"].is_string(), "{granted}");
 }
 
@@ -90,7 +90,7 @@ fn no_document_holds_a_null_and_what_has_no_field_is_unmapped() {
 fn a_refused_use_is_a_failure_with_its_source_and_its_reason() {
     let mut seen = (false, false);
     for seed in 0..40 {
-        let message = draw(seed).event(Kind::AccessUsed).unwrap();
+        let message = draw(seed).event(Kind::GrantUsed).unwrap();
         let document = document(&message);
         let told = serde_json::from_slice::<Value>(&message.body).unwrap()["data"].clone();
         let is_allowed = told["allowed"].as_bool().unwrap();
@@ -110,8 +110,8 @@ fn a_refused_use_is_a_failure_with_its_source_and_its_reason() {
     }
     assert_eq!(seen, (true, true), "both were looked at");
     for (kind, class, activity) in [
-        (Kind::AccessGranted, 3005, 1),
-        (Kind::AccessEnded, 3005, 2),
+        (Kind::GrantActivated, 3005, 1),
+        (Kind::GrantEnded, 3005, 2),
         (Kind::RequestRefused, 6003, 1),
         (Kind::DecisionRefused, 6003, 3),
         (Kind::RequestSubmitted, 3004, 1),

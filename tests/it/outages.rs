@@ -60,7 +60,7 @@ async fn a_read_only_database_is_waited_for_with_the_message_in_hand_and_costs_n
     // Connections that were made meanwhile stay read-only; they are replaced.
     assert_eq!(lockbox.answer(&id).await.type_name, "request.submitted");
     eventually("every role is ready again", async || lockbox.unready().is_empty().then_some(())).await;
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0, "nothing became a dead-letter message");
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0, "nothing became a dead-letter message");
     lockbox.finish().await;
 }
 
@@ -125,8 +125,8 @@ async fn a_broker_login_with_reserved_characters_sends_and_is_believed() {
     lockbox.publisher = broker::Publisher::open(&lockbox.link, &lockbox.settings.names).await.unwrap().into();
     lockbox.start(&ROLES).await;
     let request = lockbox.granted(&submission()).await;
-    lockbox.event(request, "access.granted").await;
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0, "no event counts as forged");
+    lockbox.event(request, "grant.activated").await;
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0, "no event counts as forged");
     assert!(!doctor(&lockbox.settings).contains("may not send"));
     lockbox.finish().await;
     tokio::task::block_in_place(|| server.stop());

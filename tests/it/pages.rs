@@ -11,8 +11,8 @@ const ASK: [(&str, &str); 8] = [
     ("service_request", "SR-2026-004711"),
     ("service", "exchange_online"),
     ("resource", "finance@contoso.example"),
-    ("reason_code", "customer_reported"),
-    ("reason", "mail is <script>alert(1)</script> stuck"),
+    ("category", "customer_reported"),
+    ("justification", "mail is <script>alert(1)</script> stuck"),
     ("severity", "high"),
     ("duration", "45m"),
 ];
@@ -56,9 +56,11 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     assert!(robin.get(&request).await.text.contains("the customer ended it"));
     assert!(alex.get("/requests").await.text.contains(&request), "history never disappears");
-    assert!(alex.get("/audit?text=enough").await.text.contains("access.ended"));
+    assert!(alex.get("/audit?text=enough").await.text.contains("grant.ended"));
     let export = alex.get("/audit/export?type=access.").await;
-    assert!(export.text.contains("access.granted") && export.headers["content-type"].to_str().unwrap().contains("csv"));
+    assert!(
+        export.text.contains("grant.activated") && export.headers["content-type"].to_str().unwrap().contains("csv")
+    );
     site.close();
     lockbox.finish().await;
 }
@@ -118,7 +120,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let sent = alex.post(&decision, &[("form_token", &token), ("comment", &comment)]).await;
     assert_eq!(sent.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(sent.text.contains("Shorten the text"), "a page, like everything else");
-    assert_eq!(lockbox.view(id).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(id).await.state, "pending_customer");
     assert_eq!(lockbox.view(id).await.version, 2);
 
     // The first yes counts; the page of a second shows that it came too late.
@@ -133,8 +135,8 @@ async fn looking_at_every_page_changes_nothing() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let id = lockbox.submit(&submission()).await;
-    let approved = lockbox.decide(contracts::Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
-    assert_eq!(approved, "request.manager_approved");
+    let approved = lockbox.decide(contracts::Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
+    assert_eq!(approved, "request.vendor_approved");
     lockbox.until_idle().await;
     let before = lockbox.store.audit_count().await.unwrap();
     for name in ["Robin Hale", "Morgan Reyes", "Alex Novak", "Lee Okafor"] {
@@ -260,7 +262,7 @@ async fn the_form_says_what_will_happen_before_anything_is_sent() {
     assert!(look(&[("tenant", "northwind")]).await.contains("2 of Ines Farah, Olu Adeyemi, Pat Brandt"));
     assert!(look(&[("duration", "9h")]).await.contains("must be between 1 and 28800"));
     assert!(look(&[("duration", "soon")]).await.contains("Duration: "));
-    assert!(look(&[("reason", "")]).await.contains("No problems so far"));
+    assert!(look(&[("justification", "")]).await.contains("No problems so far"));
     let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
     assert_eq!(count, 0, "nothing was sent");
     site.close();

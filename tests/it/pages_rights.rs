@@ -32,9 +32,9 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("POST", "/requests/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/comments", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/report", [303, 403, 403, 403, 403, 403, 403]),
-    ("POST", "/requests/{id}/handle", [303, 403, 403, 403, 403, 403, 403]),
-    ("GET", "/accesses", [303, 200, 200, 200, 200, 200, 200]),
-    ("GET", "/accesses/live", [303, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/requests/{id}/access-token", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/grants", [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/grants/live", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/audit", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/export", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/bundle", [303, 404, 404, 200, 200, 200, 200]),
@@ -55,8 +55,8 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("POST", "/settings/webhooks/rotation", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/webhooks/redelivery", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/settings/webhooks/{id}", [303, 404, 404, 404, 404, 404, 404]),
-    ("POST", "/settings/consents", [303, 403, 403, 403, 403, 403, 403]),
-    ("POST", "/settings/consents/end", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/break-glass", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/break-glass/end", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/checkpoint", [200, 200, 200, 200, 200, 200, 200]),
@@ -92,8 +92,8 @@ const FORMS: [Form; 8] = [
 
 async fn approved(lockbox: &Lockbox) -> uuid::Uuid {
     let id = lockbox.submit(&submission()).await;
-    let approved = lockbox.decide(contracts::Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
-    assert_eq!(approved, "request.manager_approved");
+    let approved = lockbox.decide(contracts::Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
+    assert_eq!(approved, "request.vendor_approved");
     id
 }
 
@@ -152,7 +152,7 @@ async fn every_page_gives_each_person_what_is_written_down() {
             assert_eq!(status.as_u16(), expected[column], "{method} {path} for {name:?}");
         }
     }
-    assert_eq!(lockbox.view(id).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(id).await.state, "pending_customer");
     site.close();
     lockbox.finish().await;
 }
@@ -166,12 +166,12 @@ async fn every_action_answers_each_person_as_written_down() {
             let id = approved(&lockbox).await;
             if matches!(action, "end" | "report" | "handle") {
                 let granted = lockbox.decide(contracts::Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
-                assert!(granted.contains("granted") || granted.contains("approved"), "{granted}");
+                assert!(granted.contains("active") || granted.contains("approved"), "{granted}");
             }
             if action == "report" {
-                let data = contracts::commands::EndAccess { request: id, by: "robin".into(), comment: None };
-                lockbox.outcome(contracts::Kind::AccessEnd, &data).await;
-                lockbox.until_door(id, "closed").await;
+                let data = contracts::commands::RevokeAccess { request: id, by: "robin".into(), comment: None };
+                lockbox.outcome(contracts::Kind::GrantRevoke, &data).await;
+                lockbox.until_provisioning(id, "revoked").await;
             }
             let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
             let digest = lockbox.view(id).await.digest().to_string();

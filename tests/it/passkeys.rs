@@ -2,7 +2,7 @@
 
 use contracts::Kind;
 use contracts::commands::Decide;
-use domain::Verdict::{Approve, Reject};
+use domain::Verdict::{Approve, Deny};
 use domain::challenge;
 use reqwest::StatusCode;
 use ring::digest::{SHA256, digest};
@@ -29,7 +29,7 @@ pub(crate) async fn register(person: &Person, authenticator: &Authenticator) -> 
 
 async fn reviewed(lockbox: &Lockbox) -> Uuid {
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     request
 }
 
@@ -61,18 +61,18 @@ async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_open
     let other = lockbox.decision(reviewed(&lockbox).await, "alex", Approve).await;
     let elsewhere = signed(other, &mut key, PORTAL).assertion;
     assert_eq!(outcome(&Decide { assertion: elsewhere, ..yes.clone() }).await, "passkey_invalid");
-    let no = signed(Decide { verdict: Reject, ..yes.clone() }, &mut key, PORTAL);
+    let no = signed(Decide { verdict: Deny, ..yes.clone() }, &mut key, PORTAL);
     assert_eq!(outcome(&Decide { assertion: no.assertion, ..yes.clone() }).await, "passkey_invalid");
     let short = signed(Decide { duration_seconds: Some(5), ..yes.clone() }, &mut key, PORTAL);
     assert_eq!(outcome(&Decide { assertion: short.assertion, ..yes.clone() }).await, "passkey_invalid");
     assert_eq!(outcome(&signed(yes.clone(), &mut Authenticator::new(), PORTAL)).await, "passkey_invalid");
     let by_kim = lockbox.decision(request, "kim", Approve).await;
     assert_eq!(outcome(&signed(by_kim, &mut key, PORTAL)).await, "passkey_invalid", "not Kim's key");
-    assert_eq!(lockbox.view(request).await.state, "awaiting_customer");
+    assert_eq!(lockbox.view(request).await.state, "pending_customer");
 
     let good = signed(yes, &mut key, PORTAL);
     outcome(&good).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     assert!(alex.get(&format!("/requests/{request}")).await.text.contains("signed with a passkey"));
 
     // A counter that does not rise is a copied key.
@@ -92,8 +92,8 @@ async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_open
     });
     let said = body(&said.await)["message"].as_str().unwrap().to_owned();
     assert!(said.contains("its counter did not rise") && !said.contains("compromised"), "{said}");
-    let no = lockbox.decision(again, "alex", Reject).await;
-    assert_eq!(outcome(&no).await, "request.customer_rejected", "a no opens nothing and needs no signature");
+    let no = lockbox.decision(again, "alex", Deny).await;
+    assert_eq!(outcome(&no).await, "request.customer_denied", "a no opens nothing and needs no signature");
     site.close();
     lockbox.finish().await;
 }

@@ -49,7 +49,7 @@ async fn a_passkey_works_where_the_browser_or_the_holder_cannot_write_json_and_t
     kim.until_it_shows("never used").await;
     for holder in [OLDER, PLAIN] {
         let id = lockbox.submit(&submission()).await;
-        lockbox.decide(Kind::ManagerDecide, id, "morgan", Verdict::Approve).await;
+        lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
         kim.go(&format!("{}/requests/{id}", site.origin)).await;
         kim.until_it_shows("Your decision").await;
         kim.script(REFUSING).await;
@@ -61,7 +61,7 @@ async fn a_passkey_works_where_the_browser_or_the_holder_cannot_write_json_and_t
         kim.script(holder).await;
         kim.press("Approve").await;
         kim.until_it_shows("signed with a passkey").await;
-        lockbox.until(id, "granted").await;
+        lockbox.until(id, "active").await;
     }
     kim.close().await;
     browsers.stop();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use contracts::Kind;
-use domain::Verdict::{Approve, Reject};
+use domain::Verdict::{Approve, Deny};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::harness::{Lockbox, ROLES, eventually, python, submission};
@@ -23,9 +23,9 @@ pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
 /// A request approved and one rejected, in the log and under a signature.
 pub async fn recorded() -> Lockbox {
     let lockbox = Lockbox::with_roles(&ROLES).await;
-    for verdict in [Approve, Reject] {
+    for verdict in [Approve, Deny] {
         let request = lockbox.submit(&submission()).await;
-        lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
         lockbox.decide(Kind::CustomerDecide, request, "alex", verdict).await;
         lockbox.steps(request).await;
     }
@@ -73,7 +73,7 @@ async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_i
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proof_of_one_event_holds_by_itself() {
     let lockbox = recorded().await;
-    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'access.granted'")
+    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'grant.activated'")
         .fetch_one(&lockbox.pool)
         .await
         .unwrap();
@@ -109,7 +109,7 @@ async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_v
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", path.to_str().unwrap(), "--key", &key]);
     assert!(code == 0 && text.contains("/t/contoso") && text.contains("2 whole requests"), "{text}");
-    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'access.granted'")
+    let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'grant.activated'")
         .fetch_one(&lockbox.pool)
         .await
         .unwrap();
@@ -132,13 +132,13 @@ async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() 
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
     assert_eq!(code, 0, "{text}");
     let log = "(select id from audit_logs where tenant = 'contoso')";
-    let granted = "(select id from audit_events where type = 'access.granted')";
+    let granted = "(select id from audit_events where type = 'grant.activated')";
     let tampers: [(&str, i32, String); 10] = [
         (
             "an event's bytes",
             11,
             format!(
-                "update audit_events set body = convert_to(replace(convert_from(body, 'UTF8'), 'granted', 'Granted'), 'UTF8') where id = {granted}"
+                "update audit_events set body = convert_to(replace(convert_from(body, 'UTF8'), 'grant', 'Grant'), 'UTF8') where id = {granted}"
             ),
         ),
         ("an event is gone", 12, format!("delete from audit_events where id = {granted}")),
@@ -163,12 +163,12 @@ async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() 
         (
             "longer access",
             15,
-            "update requests set access_until = access_until + interval '1 hour' where state = 'granted'".to_owned(),
+            "update requests set access_until = access_until + interval '1 hour' where state = 'active'".to_owned(),
         ),
         (
             "a rejection undone",
             15,
-            "update requests set state = 'awaiting_customer', over_at = null where state = 'customer_rejected'"
+            "update requests set state = 'pending_customer', finished_at = null where state = 'customer_denied'"
                 .to_owned(),
         ),
     ];

@@ -58,7 +58,7 @@ async fn with_mail() -> Lockbox {
 async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_grant() {
     let lockbox = with_mail().await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     mailed(
         &lockbox,
         &["morgan@fabrikam.example"],
@@ -83,7 +83,7 @@ async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_g
 
 fn directory(adatum: &str) -> Directory {
     serde_saphyr::from_str(&format!(
-        "tenants: [{{name: adatum, display_name: Adatum Corporation, notice_addresses: [{SECURITY}], \
+        "tenants: [{{name: adatum, display_name: Adatum Corporation, notification_recipients: [{SECURITY}], \
          rules: {{review_deadline: 30s, decision_deadline: 6s, access_default: 5s, access_ceiling: 60s}}, {adatum}}}]"
     ))
     .unwrap()
@@ -125,7 +125,7 @@ async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_a
 
     // Notification recipients before the change hear of it.
     let mut quiet = directory(&format!("people: [{disabled}, {mallory}], approvers: [{{person: mallory}}]"));
-    quiet.tenants[0].notice_addresses.clear();
+    quiet.tenants[0].notification_recipients.clear();
     let before = lockbox.mailbox.mails().len();
     lockbox.store.apply(&quiet, "lee").await.unwrap();
     eventually("the address that gets nothing from now on is told", async || {
@@ -202,7 +202,7 @@ async fn a_new_passkey_and_a_delegate_and_changed_addresses_are_mailed_to_everyb
         ("access_default", "30m"),
         ("access_ceiling", "1h"),
         ("required_approvals", "1"),
-        ("notice_addresses", "elsewhere@adatum.example"),
+        ("notification_recipients", "elsewhere@adatum.example"),
     ];
     assert_eq!(dana.fill("/settings", "/settings", &form).await.status.as_u16(), 303);
     let addresses = [DANA, SECURITY, "elsewhere@adatum.example"];

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{self, Actor, NoticeResult};
+use contracts::events::{self, Actor, NotificationResult};
 use servers::programs::{Program, debian, or_skip};
-use store::Changes;
+use store::WriteSet;
 use uuid::Uuid;
 use workers::RoleName;
 
@@ -107,10 +107,10 @@ async fn recorded() -> Lockbox {
     record(&lockbox, "contoso", 40).await;
     let now = lockbox.store.clock().await.unwrap();
     for size in [9000, 19_882, 62_000] {
-        let data = NoticeResult {
+        let data = NotificationResult {
             request: None,
             service_request: None,
-            notice: Uuid::now_v7(),
+            notification: Uuid::now_v7(),
             template: "ended".into(),
             recipient: "žofie@contoso.example".into(),
             mail_message_id: "<1@fabrikam.example>".into(),
@@ -119,9 +119,9 @@ async fn recorded() -> Lockbox {
             actor: Actor::lockbox(),
         };
         let about = About { tenant: Some("contoso".into()), ..About::default() };
-        let body = message(Kind::NoticeFailed, now, about, &data).body;
+        let body = message(Kind::NotificationFailed, now, about, &data).body;
         let indexed = events::index(&body).unwrap();
-        lockbox.store.append(&[(indexed, body.as_slice())], Vec::new(), Changes::default()).await.unwrap();
+        lockbox.store.append(&[(indexed, body.as_slice())], Vec::new(), WriteSet::default()).await.unwrap();
     }
     placed(&lockbox).await;
     lockbox

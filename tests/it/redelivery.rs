@@ -20,7 +20,7 @@ async fn everything_sent_five_times_happens_once() {
         lockbox.publish_raw(Kind::RequestSubmit.key(), &id, body.clone()).await;
     }
     let request = lockbox.answer(&id).await.request.unwrap();
-    for (kind, by) in [(Kind::ManagerDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
+    for (kind, by) in [(Kind::VendorDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
         let decision = lockbox.decision(request, by, Approve).await;
         let command = lockbox.command(kind, &decision).await;
         for _ in 0..4 {
@@ -29,7 +29,7 @@ async fn everything_sent_five_times_happens_once() {
         }
         lockbox.answer(&command.id.to_string()).await;
     }
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     lockbox.until_idle().await;
     assert_eq!(lockbox.steps(request).await.len(), 4);
     let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
@@ -48,12 +48,12 @@ async fn a_click_survives_a_broker_that_lost_everything_before_anybody_read_it()
     lockbox.start(&ROLES[5..]).await;
     let request = lockbox.submit(&submission()).await;
     let decision = lockbox.decision(request, "morgan", Approve).await;
-    let sent = lockbox.command(Kind::ManagerDecide, &decision).await;
+    let sent = lockbox.command(Kind::VendorDecide, &decision).await;
     lockbox.delete_topology().await;
     assert!(!broker::topology::apply(&lockbox.link, &lockbox.settings.names).await.unwrap().created.is_empty());
     lockbox.store.resend_all().await.unwrap();
     lockbox.start(&ROLES[1..5]).await;
-    assert_eq!(lockbox.answer(&sent.id.to_string()).await.type_name, "request.manager_approved");
+    assert_eq!(lockbox.answer(&sent.id.to_string()).await.type_name, "request.vendor_approved");
     lockbox.finish().await;
 }
 
@@ -69,13 +69,13 @@ async fn two_of_every_role_share_the_work_and_nothing_doubles() {
     for id in &ids {
         requests.push(lockbox.answer(id).await.request.unwrap());
     }
-    for (kind, by) in [(Kind::ManagerDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
+    for (kind, by) in [(Kind::VendorDecide, "morgan"), (Kind::CustomerDecide, "alex")] {
         for request in &requests {
             let decision = lockbox.decision(*request, by, Approve).await;
             lockbox.command(kind, &decision).await;
         }
         for request in &requests {
-            let state = if kind == Kind::ManagerDecide { "awaiting_customer" } else { "granted" };
+            let state = if kind == Kind::VendorDecide { "pending_customer" } else { "active" };
             lockbox.until(*request, state).await;
         }
     }
@@ -96,19 +96,19 @@ async fn a_relay_that_is_never_idle_notes_what_the_broker_has_and_sends_nothing_
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(task.run(stop.clone()));
     let now = lockbox.store.clock().await.unwrap();
-    let click = || message(Kind::ManagerDecide, now, About::default(), &json!({}));
+    let click = || message(Kind::VendorDecide, now, About::default(), &json!({}));
     let first = click();
     lockbox.store.enqueue(std::slice::from_ref(&first)).await.unwrap();
     relay.hand_over(vec![first.clone()], Vec::new(), now).await;
-    let sweeps = eventually("what nobody takes to be put off", async || {
+    let recoveries = eventually("what nobody takes to be put off", async || {
         // More than it holds, so that it always has something to publish.
         relay.hand_over((0..3000).map(|_| click()).collect(), Vec::new(), now).await;
         let put_off =
-            "select sweeps from outbox where message_id = $1 and publish_after > clock_timestamp() + interval '30 s'";
+            "select recoveries from outbox where message_id = $1 and publish_after > clock_timestamp() + interval '30 s'";
         sqlx::query_scalar::<_, i32>(put_off).bind(first.id).fetch_optional(&lockbox.pool).await.unwrap()
     })
     .await;
-    assert_eq!(sweeps, 0, "it was sent again while the broker had it");
+    assert_eq!(recoveries, 0, "it was sent again while the broker had it");
     stop.cancel();
     drop(relay);
     tasks.close();

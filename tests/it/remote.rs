@@ -61,7 +61,7 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
         "exchange_online",
         "--resource",
         "finance@contoso.example",
-        "--reason",
+        "--justification",
         "mail is stuck",
         "--duration",
         "15m",
@@ -72,17 +72,17 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
     assert_eq!(request["requester"], "robin", "the token says who asks");
     let id = request["id"].as_str().unwrap();
     assert!(robin.refused(&["review", id, "approve"], 4).await.contains("own_request"));
-    assert!(morgan.says(&["review", id, "approve", "--comment", "go on"]).await.contains("awaiting_customer"));
+    assert!(morgan.says(&["review", id, "approve", "--comment", "go on"]).await.contains("pending_customer"));
     alex.says(&["request", "comment", id, "why?"]).await;
-    assert!(alex.says(&["decide", id, "approve", "--duration", "10m"]).await.contains("granted"));
+    assert!(alex.says(&["decide", id, "approve", "--duration", "10m"]).await.contains("active"));
     let shown = alex.says(&["request", "show", id]).await;
     assert!(shown.contains("mail is stuck") && shown.contains("says why?"), "{shown}");
     assert!(robin.says(&["request", "list", "--open"]).await.contains(id));
     assert!(robin.says(&["access", "end", id]).await.contains("ended (engineer)"));
-    assert!(robin.says(&["request", "watch", id]).await.contains("access.ended"));
+    assert!(robin.says(&["request", "watch", id]).await.contains("grant.ended"));
     lockbox.until_idle().await;
     let found = alex.says(&["audit", "search", "--person", "morgan", "-o", "csv"]).await;
-    assert!(found.contains("request.manager_approved") && found.contains("go on"), "{found}");
+    assert!(found.contains("request.vendor_approved") && found.contains("go on"), "{found}");
     // Another tenant's approver finds nothing, and a token that is none lets nobody in.
     let dana = terminal("dana").await;
     dana.refused(&["request", "show", id], 3).await;

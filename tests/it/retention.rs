@@ -4,7 +4,7 @@ use std::process::Command;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::Kind;
-use domain::Verdict::{Approve, Reject};
+use domain::Verdict::{Approve, Deny};
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{Lockbox, ROLES, eventually, submission};
@@ -40,8 +40,8 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let (month, next) = long_ago(&lockbox, 600).await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
-    lockbox.decide(Kind::CustomerDecide, request, "alex", Reject).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::CustomerDecide, request, "alex", Deny).await;
     lockbox.steps(request).await;
     lockbox.until_idle().await;
     signed(&lockbox).await;
@@ -69,7 +69,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     assert!(code == 0 && text.contains("600 entries") && text.contains("drop table audit_events_"), "{text}");
     let dropping = format!("drop table audit_events_{}", month.format("%Y_%m"));
     sqlx::query(AssertSqlSafe(dropping)).execute(&lockbox.pool).await.unwrap();
-    let left = "select count(*) from audit_events where type = 'notice.sent' and at < $1";
+    let left = "select count(*) from audit_events where type = 'notification.sent' and at < $1";
     let left: i64 = sqlx::query_scalar(left)
         .bind(next.and_hms_opt(0, 0, 0).unwrap().and_utc())
         .fetch_one(&lockbox.pool)
@@ -97,7 +97,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     assert!(code == 0 && text.contains("no month is to be moved"), "{text}");
     // What stays is watched as before.
     let gone =
-        "set session_replication_role = replica; delete from audit_events where type = 'request.customer_rejected'";
+        "set session_replication_role = replica; delete from audit_events where type = 'request.customer_denied'";
     sqlx::raw_sql(gone).execute(&lockbox.pool).await.unwrap();
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
     assert_eq!(code, 12, "{text}");

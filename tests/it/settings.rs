@@ -17,7 +17,7 @@ const RULES: [(&str, &str); 6] = [
     ("access_ceiling", "1h"),
     ("required_approvals", "2"),
     ("reminders", "1h"),
-    ("notice_addresses", "audit@contoso.example"),
+    ("notification_recipients", "audit@contoso.example"),
 ];
 
 async fn save(person: &Person, changed: &[(&str, &str)]) -> crate::person::Page {
@@ -80,13 +80,13 @@ async fn settings_that_cannot_stand_are_said_and_nothing_changes() {
         ("decision_deadline", "soon", "Time to decide: "),
         ("access_default", "9h", "Usual access: must be between 1 and 3600"),
         ("reminders", "3h", "Reminders: must be between 1 and 7200"),
-        ("notice_addresses", "a@b@c", "is not an e-mail address"),
+        ("notification_recipients", "a@b@c", "is not an e-mail address"),
     ] {
         let page = save(&alex, &[(field, value)]).await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text.contains("Nothing was changed") && page.text.contains(said), "{field}: {}", page.text);
     }
-    let changed: bool = sqlx::query_scalar("select settings_by = 'customer' from tenants where name = 'contoso'")
+    let changed: bool = sqlx::query_scalar("select settings_owner = 'customer' from tenants where name = 'contoso'")
         .fetch_one(&lockbox.pool)
         .await
         .unwrap();
@@ -102,7 +102,7 @@ async fn a_delegate_decides_while_the_approver_is_away_and_no_longer() {
     let alex = site.sign_in("Alex Novak").await;
     let reviewed = async || {
         let request = lockbox.submit(&submission()).await;
-        lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+        lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
         request
     };
     assert_eq!(lockbox.decide(Kind::CustomerDecide, reviewed().await, "noor", Approve).await, "not_approver");
@@ -117,7 +117,7 @@ async fn a_delegate_decides_while_the_approver_is_away_and_no_longer() {
     assert!(alex.get("/settings").await.text.contains("Noor Haddad decides for Alex Novak"));
     let request = reviewed().await;
     lockbox.decide(Kind::CustomerDecide, request, "noor", Approve).await;
-    assert_eq!(lockbox.until(request, "granted").await.state, "granted");
+    assert_eq!(lockbox.until(request, "active").await.state, "active");
     // The moment it is over, it is over.
     sqlx::query("update delegations set until_at = clock_timestamp()").execute(&lockbox.pool).await.unwrap();
     assert_eq!(lockbox.decide(Kind::CustomerDecide, reviewed().await, "noor", Approve).await, "not_approver");
@@ -135,7 +135,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
     let site = Site::open(&lockbox).await;
     let alex = site.sign_in("Alex Novak").await;
     let waiting = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, waiting, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, waiting, "morgan", Approve).await;
     let save = async |form: &[(&str, &str)]| alex.fill("/settings", "/settings/approvers", form).await;
     let nobody = save(&[("group", "empty"), ("grant", "group/empty/*")]).await;
     assert!(nobody.text.contains("nothing could be approved"), "{}", nobody.text);
@@ -156,7 +156,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
         assert!(["not_approver", "wrong_tenant"].contains(&&*refused), "{name}: {refused}");
     }
     lockbox.decide(Kind::CustomerDecide, waiting, "noor", Approve).await;
-    lockbox.until(waiting, "granted").await;
+    lockbox.until(waiting, "active").await;
     for address in ["alex@contoso.example", "kim@contoso.example", "noor@contoso.example"] {
         eventually(&format!("{address} is told"), async || {
             let mails = lockbox.mailbox.mails();
@@ -170,7 +170,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
     devkit::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
     let again = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, again, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, again, "morgan", Approve).await;
     assert_eq!(lockbox.decide(Kind::CustomerDecide, again, "kim", Approve).await, "not_approver");
     site.close();
     lockbox.finish().await;

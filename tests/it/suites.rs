@@ -108,8 +108,8 @@ async fn the_sdks_of_cloudevents_read_our_events_and_are_read() {
 /// Code and words of the dead-letter message that names an encoding.
 async fn dead_letter(lockbox: &Lockbox, encoding: &str) -> (String, String) {
     crate::harness::eventually(&format!("the message in {encoding} is refused"), async || {
-        let filter = store::parked::ParkedFilter { reason: None, all: false, limit: 50 };
-        let rows = lockbox.store.parked(&filter).await.unwrap();
+        let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 50 };
+        let rows = lockbox.store.dead_letter(&filter).await.unwrap();
         rows.into_iter().find(|row| row.detail.contains(encoding)).map(|row| (row.reason, row.detail))
     })
     .await
@@ -132,7 +132,7 @@ expected-statuses = ["400", "401", "403", "404", "422", "429"]
 
 # A request that was just made has no report and no open access yet, and its audit events are for some callers only.
 [[operations]]
-include-operation-id = ["getReport", "createHandle", "listRequestEvents"]
+include-operation-id = ["getReport", "createAccessToken", "listRequestEvents"]
 checks.ensure_resource_availability.enabled = false
 "#;
 
@@ -142,7 +142,7 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_promise() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("schemathesis.toml"), SCHEMATHESIS).unwrap();
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/openapi.json");
@@ -163,7 +163,7 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_promise() {
         assert!(done.status.success(), "as {who:?}: {}{}", text(&done.stdout), text(&done.stderr));
         assert!(text(&done.stdout).contains("No issues found"), "{}", text(&done.stdout));
     }
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0, "no call became a dead-letter message");
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0, "no call became a dead-letter message");
     site.close();
     lockbox.finish().await;
 }

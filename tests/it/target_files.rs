@@ -1,6 +1,6 @@
 //! A site of files behind nginx.
 
-use connectors::{Connector, Files, Found, Mode, Order};
+use connectors::{AccessLevel, Connector, Files, Found, Order};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -34,20 +34,20 @@ async fn files_behind_nginx_open_with_the_grant_and_close_with_it() {
     assert_eq!(files.ask("COPY", secret, Some(&shown), &away).await.0, StatusCode::FORBIDDEN);
     assert!(!files.files.join("sites/site-b/stolen.txt").exists());
     let canary = Some(format!("http://127.0.0.1:{}{secret}", files.nginx.port));
-    let door = Files::new(&format!("http://{}", gate.address), canary).unwrap();
+    let provisioning = Files::new(&format!("http://{}", gate.address), canary).unwrap();
     let order = Order {
         grant: request,
         tenant: "contoso".into(),
         service: "sharepoint".into(),
         resource: "https://contoso.example/sites/site-a".into(),
-        mode: Mode::ReadOnly,
+        access_level: AccessLevel::ReadOnly,
         engineer: "robin".into(),
         until: lockbox.view(request).await.access_until.unwrap(),
     };
-    assert_eq!(door.probe(&order).await.unwrap(), Found::Open);
+    assert_eq!(provisioning.probe(&order).await.unwrap(), Found::Open);
     end(&lockbox, request).await;
     assert_eq!(files.get(secret, &shown).await.0, StatusCode::UNAUTHORIZED, "ended");
-    assert_eq!(door.probe(&order).await.unwrap(), Found::Closed);
+    assert_eq!(provisioning.probe(&order).await.unwrap(), Found::Closed);
     eventually("the uses are on record", async || {
         let uses = uses(&lockbox).await;
         let is =
@@ -57,7 +57,7 @@ async fn files_behind_nginx_open_with_the_grant_and_close_with_it() {
     .await;
     gate.close().await;
     assert_eq!(files.get(secret, &shown).await.0, StatusCode::INTERNAL_SERVER_ERROR, "no gate, no content");
-    assert!(door.probe(&order).await.is_err(), "unknown is not closed");
+    assert!(provisioning.probe(&order).await.is_err(), "unknown is not closed");
     files.stop();
     lockbox.finish().await;
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use connectors::{Config, Connector, Found, Mailbox, MailboxSettings, Mode, Order, Target, build};
+use connectors::{AccessLevel, Config, Connector, Found, Mailbox, MailboxSettings, Order, Target, build};
 use domain::Verdict::Approve;
 use servers::programs::{debian, or_skip};
 use workers::RoleName;
@@ -19,24 +19,24 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     let folder = folder("mail");
     let server = mail_server(&folder, &gate.address.to_string());
     let doveadm = format!("http://127.0.0.1:{}", server.doveadm);
-    let door = Mailbox::new(folder.join("entries"), &doveadm, "change-me").unwrap();
+    let provisioning = Mailbox::new(folder.join("entries"), &doveadm, "change-me").unwrap();
     let mut asked = submission();
     asked["duration_seconds"] = 600.into();
     let robin = "robin*finance@contoso.example";
     assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "before approval");
     let request = granted(&lockbox, &asked).await;
     let shown = handle(&lockbox, request).await;
-    assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "the door is not open yet");
+    assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "the provisioning is not open yet");
     let order = Order {
         grant: request,
         tenant: "contoso".into(),
         service: "exchange_online".into(),
         resource: "finance@contoso.example".into(),
-        mode: Mode::ReadOnly,
+        access_level: AccessLevel::ReadOnly,
         engineer: "robin".into(),
         until: lockbox.view(request).await.access_until.unwrap(),
     };
-    door.open(&order).await.unwrap();
+    provisioning.open(&order).await.unwrap();
     let mut session = Imap::enter(server.imap, robin, &shown).await.unwrap();
     assert!(session.say("SELECT INBOX").await.contains("READ-ONLY"));
     assert!(session.say("FETCH 1 BODY.PEEK[TEXT]").await.contains("content of finance@contoso.example"));
@@ -62,15 +62,21 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     ] {
         assert!(Imap::enter(server.imap, login, password).await.is_err(), "{login}");
     }
-    assert_eq!((door.probe(&order).await.unwrap(), door.marked().await.unwrap()), (Found::Open, vec![request]));
+    assert_eq!(
+        (provisioning.probe(&order).await.unwrap(), provisioning.marked().await.unwrap()),
+        (Found::Open, vec![request])
+    );
     end(&lockbox, request).await;
     let started = std::time::Instant::now();
-    assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "the gate says no before the door is closed");
-    door.close(&order).await.unwrap();
-    assert!(door.terminate_sessions(&order).await.unwrap() >= 1);
+    assert!(
+        Imap::enter(server.imap, robin, &shown).await.is_err(),
+        "the gate says no before the provisioning is closed"
+    );
+    provisioning.close(&order).await.unwrap();
+    assert!(provisioning.terminate_sessions(&order).await.unwrap() >= 1);
     eventually("the session is cut", async || (!session.say("NOOP").await.contains("x OK")).then_some(())).await;
     eventually("the target reads back as closed", async || {
-        (door.probe(&order).await.unwrap() == Found::Closed).then_some(())
+        (provisioning.probe(&order).await.unwrap() == Found::Closed).then_some(())
     })
     .await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -86,7 +92,7 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     let shown = handle(&lockbox, next).await;
     let until = contracts::envelope::wall_clock() + chrono::TimeDelta::seconds(4);
     let brief = Order { grant: next, until, ..order.clone() };
-    door.open(&brief).await.unwrap();
+    provisioning.open(&brief).await.unwrap();
     let mut session = Imap::enter(server.imap, robin, &shown).await.unwrap();
     let mut idle = Imap::enter(server.imap, robin, &shown).await.unwrap();
     idle.say("SELECT INBOX").await;
@@ -97,7 +103,7 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
         .await;
     eventually("Dovecot refuses by its own clock", async || Imap::enter(server.imap, robin, &shown).await.err()).await;
     assert!(contracts::envelope::wall_clock() >= until);
-    door.open(&Order { grant: next, ..order }).await.unwrap();
+    provisioning.open(&Order { grant: next, ..order }).await.unwrap();
     assert!(Imap::enter(server.imap, robin, &shown).await.is_ok());
     gate.close().await;
     assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "no gate, no mailbox");
@@ -112,22 +118,24 @@ async fn of_two_grants_for_a_mailbox_a_session_has_the_one_whose_token_was_shown
     let place = folder("two-grants");
     let server = mail_server(&place, &gate.address.to_string());
     let doveadm = format!("http://127.0.0.1:{}", server.doveadm);
-    let door = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
+    let provisioning = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
     let (reading, writing) = (granted(&lockbox, &submission()).await, granted(&lockbox, &submission()).await);
     make_writable(&lockbox, writing).await;
     // The one that may write lasts longer.
-    for (grant, mode, seconds) in [(reading, Mode::ReadOnly, 30), (writing, Mode::ReadWrite, 50)] {
-        door.open(&Order {
-            grant,
-            tenant: "contoso".into(),
-            service: "exchange_online".into(),
-            resource: "finance@contoso.example".into(),
-            mode,
-            engineer: "robin".into(),
-            until: contracts::envelope::wall_clock() + chrono::TimeDelta::seconds(seconds),
-        })
-        .await
-        .unwrap();
+    for (grant, access_level, seconds) in [(reading, AccessLevel::ReadOnly, 30), (writing, AccessLevel::ReadWrite, 50)]
+    {
+        provisioning
+            .open(&Order {
+                grant,
+                tenant: "contoso".into(),
+                service: "exchange_online".into(),
+                resource: "finance@contoso.example".into(),
+                access_level,
+                engineer: "robin".into(),
+                until: contracts::envelope::wall_clock() + chrono::TimeDelta::seconds(seconds),
+            })
+            .await
+            .unwrap();
     }
     for (grant, rights) in [(reading, "READ-ONLY"), (writing, "READ-WRITE")] {
         let shown = handle(&lockbox, grant).await;
@@ -155,23 +163,24 @@ async fn mbsync_pulls_every_mail_of_every_folder_and_can_push_none() {
     let place = folder("mbsync");
     let server = mail_server(&place, &gate.address.to_string());
     let doveadm = format!("http://127.0.0.1:{}", server.doveadm);
-    let door = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
+    let provisioning = Mailbox::new(place.join("entries"), &doveadm, "change-me").unwrap();
     let mut asked = submission();
     asked["duration_seconds"] = 600.into();
     let request = granted(&lockbox, &asked).await;
     let shown = handle(&lockbox, request).await;
     let until = lockbox.view(request).await.access_until.unwrap();
-    door.open(&Order {
-        grant: request,
-        tenant: "contoso".into(),
-        service: "exchange_online".into(),
-        resource: "finance@contoso.example".into(),
-        mode: Mode::ReadOnly,
-        engineer: "robin".into(),
-        until,
-    })
-    .await
-    .unwrap();
+    provisioning
+        .open(&Order {
+            grant: request,
+            tenant: "contoso".into(),
+            service: "exchange_online".into(),
+            resource: "finance@contoso.example".into(),
+            access_level: AccessLevel::ReadOnly,
+            engineer: "robin".into(),
+            until,
+        })
+        .await
+        .unwrap();
     let here = folder("mbsync-copy");
     let config = here.join("config");
     let text = format!(
@@ -203,7 +212,7 @@ async fn mbsync_pulls_every_mail_of_every_folder_and_can_push_none() {
     lockbox.finish().await;
 }
 
-/// Contoso's mailboxes and Contoso's database, kept by the role that opens and closes doors.
+/// Contoso's mailboxes and Contoso's database, kept by the role that opens and closes provisionings.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_yeses_alone_let_an_engineer_into_a_real_target_and_an_end_alone_throws_the_engineer_out() {
     let lockbox = Lockbox::without_roles().await;
@@ -219,14 +228,14 @@ async fn two_yeses_alone_let_an_engineer_into_a_real_target_and_an_end_alone_thr
         doveadm: format!("http://127.0.0.1:{}", server.doveadm),
         key_file,
     });
-    lockbox.keep_doors(build(&Config::from([("exchange_online".to_owned(), target)])).unwrap()).await;
+    lockbox.keep_provisionings(build(&Config::from([("exchange_online".to_owned(), target)])).unwrap()).await;
     let robin = "robin*finance@contoso.example";
     let request = lockbox.submit(&submission()).await;
     assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "nobody has said yes");
-    lockbox.decide(contracts::Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(contracts::Kind::VendorDecide, request, "morgan", Approve).await;
     assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "the customer has not said yes");
     lockbox.decide(contracts::Kind::CustomerDecide, request, "alex", Approve).await;
-    lockbox.until_door(request, "open").await;
+    lockbox.until_provisioning(request, "active").await;
     let shown = handle(&lockbox, request).await;
     let mut session = Imap::enter(server.imap, robin, &shown).await.unwrap();
     session.say("SELECT INBOX").await;
@@ -239,9 +248,14 @@ async fn two_yeses_alone_let_an_engineer_into_a_real_target_and_an_end_alone_thr
     end(&lockbox, request).await;
     assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "refused from the very end");
     eventually("the session is cut", async || (!session.say("NOOP").await.contains("x OK")).then_some(())).await;
-    let door = lockbox.until_door(request, "closed").await;
+    let provisioning = lockbox.until_provisioning(request, "revoked").await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(door.sessions_cut >= 1 && door.ordered_at <= door.cut_at && door.cut_at <= door.closed_at, "{door:?}");
+    assert!(
+        provisioning.sessions_cut >= 1
+            && provisioning.revocation_ordered_at <= provisioning.cut_at
+            && provisioning.cut_at <= provisioning.revoked_at,
+        "{provisioning:?}"
+    );
     gate.close().await;
     server.stop();
     lockbox.finish().await;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use connectors::{Connector, Fault, Found, Mode, Order, Postgres};
+use connectors::{AccessLevel, Connector, Fault, Found, Order, Postgres};
 use servers::postgres::Private;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
@@ -31,32 +31,35 @@ async fn connector(url: &str, admin: &PgPool) -> String {
 async fn opens_and_closes(url: &str, admin: &PgPool) {
     let version: String = sqlx::query_scalar("show server_version").fetch_one(admin).await.unwrap();
     let as_connector = connector(url, admin).await;
-    let door = Postgres::new(&as_connector, SECRET).unwrap();
-    for mode in [Mode::ReadOnly, Mode::ReadWrite] {
-        let order = Order { mode, ..order(600) };
+    let provisioning = Postgres::new(&as_connector, SECRET).unwrap();
+    for access_level in [AccessLevel::ReadOnly, AccessLevel::ReadWrite] {
+        let order = Order { access_level, ..order(600) };
         for _ in 0..2 {
-            door.open(&order).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
+            provisioning.open(&order).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
         }
-        assert_eq!((door.probe(&order).await.unwrap(), door.marked().await.unwrap()), (Found::Open, vec![order.grant]));
-        let password = door.password(order.grant);
+        assert_eq!(
+            (provisioning.probe(&order).await.unwrap(), provisioning.marked().await.unwrap()),
+            (Found::Open, vec![order.grant])
+        );
+        let password = provisioning.password(order.grant);
         let mut session = enter(url, &order, &password).await.unwrap();
         let written = sqlx::raw_sql("insert into sales.orders values (2)").execute(&mut session).await.is_ok();
-        assert_eq!(written, mode == Mode::ReadWrite, "{version}");
-        assert_eq!(door.terminate_sessions(&order).await.unwrap(), 1, "{version}");
+        assert_eq!(written, access_level == AccessLevel::ReadWrite, "{version}");
+        assert_eq!(provisioning.terminate_sessions(&order).await.unwrap(), 1, "{version}");
         eventually("the session is cut", async || session.ping().await.err()).await;
         let mut session = enter(url, &order, &password).await.unwrap();
         sqlx::raw_sql("create temporary table notes (line text)").execute(&mut session).await.ok();
-        door.close(&order).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
-        assert_eq!(door.probe(&order).await.unwrap(), Found::Closed, "{version}: at once");
+        provisioning.close(&order).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
+        assert_eq!(provisioning.probe(&order).await.unwrap(), Found::Closed, "{version}: at once");
         assert!(session.ping().await.is_err() && enter(url, &order, &password).await.is_err());
-        door.close(&order).await.unwrap();
-        assert!(door.marked().await.unwrap().is_empty(), "{version}: the role is dropped");
+        provisioning.close(&order).await.unwrap();
+        assert!(provisioning.marked().await.unwrap().is_empty(), "{version}: the role is dropped");
     }
     // With nobody of ours there, the guard cuts a session at its end, with no more rights than the connector.
     let short = order(3);
-    door.open(&short).await.unwrap();
-    let mut session = enter(url, &short, &door.password(short.grant)).await.unwrap();
-    drop(door);
+    provisioning.open(&short).await.unwrap();
+    let mut session = enter(url, &short, &provisioning.password(short.grant)).await.unwrap();
+    drop(provisioning);
     eventually("the guard cuts it", async || session.ping().await.err()).await;
     assert!(contracts::envelope::wall_clock() >= short.until, "{version}: not before its end");
 }
@@ -93,8 +96,8 @@ async fn the_target_never_logs_a_password_and_says_what_cannot_be_opened() {
     let url = servers.database_url();
     sqlx::raw_sql("alter system set log_statement = 'all'").execute(&admin).await.unwrap();
     sqlx::raw_sql("select pg_reload_conf()").execute(&admin).await.unwrap();
-    let door = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
-    let said = async |resource: &str| match door.open(&Order { resource: resource.into(), ..order(60) }).await {
+    let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
+    let said = async |resource: &str| match provisioning.open(&Order { resource: resource.into(), ..order(60) }).await {
         Err(Fault::Permanent(said)) => said,
         other => panic!("{resource}: {other:?}"),
     };
@@ -111,28 +114,28 @@ async fn the_target_never_logs_a_password_and_says_what_cannot_be_opened() {
         .unwrap();
     let partly = said("crm/sales").await;
     assert!(partly.contains("sales.theirs") || partly.contains("theirs"), "{partly}");
-    assert!(door.marked().await.unwrap().is_empty(), "what was refused left nothing behind");
+    assert!(provisioning.marked().await.unwrap().is_empty(), "what was refused left nothing behind");
     sqlx::raw_sql("drop table sales.theirs").execute(&admin).await.unwrap();
     let opened = order(60);
-    door.open(&opened).await.unwrap();
-    enter(url, &opened, &door.password(opened.grant)).await.unwrap();
+    provisioning.open(&opened).await.unwrap();
+    enter(url, &opened, &provisioning.password(opened.grant)).await.unwrap();
     let log = eventually("the server logs statements", async || {
         let log = std::fs::read_to_string(
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("doors-postgres-words/postgres/postgres.log"),
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("provisionings-postgres-words/postgres/postgres.log"),
         );
         log.ok().filter(|log| log.contains(&format!("create role {}", connectors::login(opened.grant))))
     })
     .await;
     assert!(log.contains("password 'SCRAM-SHA-256$4096:"));
-    assert!(!log.contains(&door.password(opened.grant)), "the password itself is nowhere");
-    door.close(&opened).await.unwrap();
+    assert!(!log.contains(&provisioning.password(opened.grant)), "the password itself is nowhere");
+    provisioning.close(&opened).await.unwrap();
     // Somebody made a superuser of a role of ours.
     let raised = order(60);
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create role {} superuser", connectors::login(raised.grant))))
         .execute(&admin)
         .await
         .unwrap();
-    assert!(door.open(&raised).await.unwrap_err().to_string().contains("raised the role"));
+    assert!(provisioning.open(&raised).await.unwrap_err().to_string().contains("raised the role"));
     servers.stop().await;
 }
 
@@ -143,25 +146,25 @@ async fn things_outside_the_schema_do_not_keep_an_access_open_and_the_role_stays
     sqlx::raw_sql("create database other").execute(&admin).await.unwrap();
     let base: PgConnectOptions = url.parse().unwrap();
     let other = PgPoolOptions::new().connect_with(base.clone().database("other")).await.unwrap();
-    let door = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
-    let order = Order { mode: Mode::ReadWrite, ..order(600) };
-    door.open(&order).await.unwrap();
+    let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
+    let order = Order { access_level: AccessLevel::ReadWrite, ..order(600) };
+    provisioning.open(&order).await.unwrap();
     let role = connectors::login(order.grant);
     // Something in another database that the role owns, as `create` for everybody in `public` allows before Postgres 15.
     let statement = format!("create table public.mine (id int); alter table public.mine owner to {role}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&other).await.unwrap();
-    let mut session = enter(url, &order, &door.password(order.grant)).await.unwrap();
-    door.close(&order).await.unwrap();
-    assert_eq!(door.probe(&order).await.unwrap(), Found::Closed);
+    let mut session = enter(url, &order, &provisioning.password(order.grant)).await.unwrap();
+    provisioning.close(&order).await.unwrap();
+    assert_eq!(provisioning.probe(&order).await.unwrap(), Found::Closed);
     assert!(session.ping().await.is_err());
     let locked = "select not rolcanlogin and (select rolpassword is null from pg_authid a where a.oid = r.oid) \
                   and not has_schema_privilege(r.oid, 'sales', 'USAGE') from pg_roles r where rolname = $1";
     let locked: bool = sqlx::query_scalar(locked).bind(&role).fetch_one(&admin).await.unwrap();
     assert!(locked, "no login, no password and no rights, although the role is there");
-    assert_eq!(door.marked().await.unwrap(), [order.grant], "and it is still known as ours");
+    assert_eq!(provisioning.marked().await.unwrap(), [order.grant], "and it is still known as ours");
     sqlx::raw_sql("drop table public.mine").execute(&other).await.unwrap();
-    door.close(&order).await.unwrap();
-    assert!(door.marked().await.unwrap().is_empty(), "with nothing in the way it goes");
+    provisioning.close(&order).await.unwrap();
+    assert!(provisioning.marked().await.unwrap().is_empty(), "with nothing in the way it goes");
     servers.stop().await;
 }
 
@@ -169,7 +172,7 @@ async fn things_outside_the_schema_do_not_keep_an_access_open_and_the_role_stays
 async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databases_are_cut() {
     let (servers, admin) = database("postgres-extra").await;
     let url = servers.database_url();
-    let door = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
+    let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
     for statement in [
         "create database other",
         "revoke connect on database postgres, template1, other from public",
@@ -179,8 +182,8 @@ async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databa
     }
     sqlx::raw_sql("revoke execute on function sales.change() from public").execute(&admin).await.unwrap();
     let order = order(600);
-    door.open(&order).await.unwrap();
-    assert_eq!(door.extra_rights(&order).await.unwrap(), Vec::<String>::new(), "nothing beyond the order");
+    provisioning.open(&order).await.unwrap();
+    assert_eq!(provisioning.extra_rights(&order).await.unwrap(), Vec::<String>::new(), "nothing beyond the order");
     sqlx::raw_sql(
         "grant execute on function sales.change() to public; grant connect on database other to public; \
          grant usage on schema hr to public; grant select, insert on hr.pay to public",
@@ -188,7 +191,7 @@ async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databa
     .execute(&admin)
     .await
     .unwrap();
-    let extra = door.extra_rights(&order).await.unwrap();
+    let extra = provisioning.extra_rights(&order).await.unwrap();
     assert_eq!(
         extra,
         [
@@ -200,9 +203,9 @@ async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databa
     );
     let base: PgConnectOptions = url.parse().unwrap();
     let elsewhere =
-        base.database("other").username(&connectors::login(order.grant)).password(&door.password(order.grant));
+        base.database("other").username(&connectors::login(order.grant)).password(&provisioning.password(order.grant));
     let mut elsewhere = elsewhere.connect().await.unwrap();
-    let mut here = enter(url, &order, &door.password(order.grant)).await.unwrap();
+    let mut here = enter(url, &order, &provisioning.password(order.grant)).await.unwrap();
     let cut = async || elsewhere.ping().await.err();
     tokio::time::timeout(Duration::from_secs(20), eventually("the guard cuts a session elsewhere", cut)).await.unwrap();
     here.ping().await.unwrap();
@@ -213,10 +216,10 @@ async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databa
 async fn an_engineer_who_holds_the_guards_lock_is_cut_and_the_guard_stands() {
     let (servers, admin) = database("postgres-lock").await;
     let url = servers.database_url();
-    let door = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
+    let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
     let order = order(600);
-    door.open(&order).await.unwrap();
-    let mut session = enter(url, &order, &door.password(order.grant)).await.unwrap();
+    provisioning.open(&order).await.unwrap();
+    let mut session = enter(url, &order, &provisioning.password(order.grant)).await.unwrap();
     let guards = "select count(*) from pg_stat_activity where application_name = 'lockbox guard'";
     sqlx::raw_sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockbox guard'")
         .execute(&admin)
@@ -228,7 +231,7 @@ async fn an_engineer_who_holds_the_guards_lock_is_cut_and_the_guard_stands() {
         has.then_some(())
     })
     .await;
-    door.marked().await.unwrap();
+    provisioning.marked().await.unwrap();
     let count: i64 = sqlx::query_scalar(guards).fetch_one(&admin).await.unwrap();
     assert_eq!(count, 1, "a guard stands");
     assert!(session.ping().await.is_err(), "and who held its lock is cut");

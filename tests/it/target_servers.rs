@@ -1,4 +1,4 @@
-//! Real targets that tests open and close doors in: a site of files behind nginx, mailboxes of a Dovecot, a Postgres.
+//! Real targets that tests open and close provisionings in: a site of files behind nginx, mailboxes of a Dovecot, a Postgres.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub fn moved(text: &str, places: &[(&str, &str)]) -> String {
 
 /// A folder of a target's own.
 pub fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("doors-{name}"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("provisionings-{name}"));
     drop(std::fs::remove_dir_all(&folder));
     std::fs::create_dir_all(&folder).unwrap();
     folder

@@ -18,7 +18,7 @@ const STORED: &str = "one\ntwo 👩‍💻 می‌خواهم क्‍ष ab\nth
 
 fn written() -> Value {
     let mut data = submission();
-    data["reason"]["text"] = WRITTEN.into();
+    data["justification"]["text"] = WRITTEN.into();
     data["resource"] = "\u{200E}finance@contoso.example\u{200B} ".into();
     data
 }
@@ -26,7 +26,7 @@ fn written() -> Value {
 async fn stored_reason(lockbox: &Lockbox, request: Uuid) -> String {
     let view = lockbox.view(request).await;
     assert_eq!(view.resource, "finance@contoso.example");
-    view.content().unwrap().reason
+    view.content().unwrap().justification
 }
 
 fn id_in(text: &str) -> Uuid {
@@ -49,8 +49,8 @@ async fn lines_joiners_and_pasted_marks_work_in_a_justification_on_every_channel
         ("service_request", "SR-2026-004711\u{200B}"),
         ("service", "exchange_online"),
         ("resource", "\u{200E}finance@contoso.example\u{200B} "),
-        ("reason_code", "customer_reported"),
-        ("reason", WRITTEN),
+        ("category", "customer_reported"),
+        ("justification", WRITTEN),
         ("severity", "normal"),
         ("duration", "60s"),
     ];
@@ -72,7 +72,7 @@ async fn lines_joiners_and_pasted_marks_work_in_a_justification_on_every_channel
         "exchange_online",
         "--resource",
         "\u{200E}finance@contoso.example\u{200B} ",
-        "--reason",
+        "--justification",
         WRITTEN,
         "-o",
         "json",
@@ -112,7 +112,7 @@ async fn lines_and_joiners_work_in_every_comment() {
         lockbox_command(&lockbox, &["request", "comment", &request.to_string(), "--as", "alex", WRITTEN]);
     assert!(code == 0 || code == 4, "{err}");
     assert!(!err.contains("U+"), "{err}");
-    for type_name in ["request.manager_approved", "request.commented", "request.customer_approved", "access.ended"] {
+    for type_name in ["request.vendor_approved", "request.commented", "request.customer_approved", "grant.ended"] {
         assert_eq!(lockbox.event(request, type_name).await["comment"], STORED, "{type_name}");
     }
     // A comment that says nothing is none, where none is needed.
@@ -121,7 +121,7 @@ async fn lines_and_joiners_work_in_every_comment() {
     decision.comment = Some(" \r\n".into());
     let mut data = json!(decision);
     data["comment"] = "\r\n ".into();
-    assert_eq!(lockbox.outcome(Kind::ManagerDecide, &data).await, "request.manager_approved");
+    assert_eq!(lockbox.outcome(Kind::VendorDecide, &data).await, "request.vendor_approved");
     site.close();
     lockbox.finish().await;
 }
@@ -132,7 +132,7 @@ async fn the_zero_character_is_a_clear_no_on_every_channel_and_fills_no_list() {
     let site = Site::open(&lockbox).await;
     let ticketing = caller(&lockbox, &site, None, &ALL).await;
     let lee = caller(&lockbox, &site, Some("lee"), &ALL).await;
-    for field in ["requester", "tenant", "emergency", "service_request", "service", "severity", "mode"] {
+    for field in ["requester", "tenant", "break_glass", "service_request", "service", "severity", "access_level"] {
         let mut data = submission();
         data[field] = "a\0b".into();
         let (status, said) = ticketing.post("/requests", &data).await;
@@ -165,9 +165,9 @@ async fn the_zero_character_is_a_clear_no_on_every_channel_and_fills_no_list() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{path}: {}", page.text);
         assert!(page.text.contains("U+0000") && page.text.contains("<h1"), "{path}: {}", page.text);
     }
-    let page = robin.fill("/requests/new", "/requests", &[("tenant", "a\0"), ("reason", "x")]).await;
+    let page = robin.fill("/requests/new", "/requests", &[("tenant", "a\0"), ("justification", "x")]).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
-    assert_eq!(lockbox.store.parked_count().await.unwrap(), 0, "nothing is a dead-letter message");
+    assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0, "nothing is a dead-letter message");
     site.close();
     lockbox.finish().await;
 }

@@ -14,16 +14,16 @@ async fn silence_of_either_side_expires_the_request_and_nobody_decided() {
         .await
         .unwrap();
     let unanswered = lockbox.submit(&quick_submission(5)).await;
-    assert_eq!(lockbox.until(unanswered, "expired").await.cause.as_deref(), Some("manager"));
+    assert_eq!(lockbox.until(unanswered, "expired").await.cause.as_deref(), Some("vendor"));
     sqlx::query("update tenants set review_deadline_seconds = 60 where name = 'adatum'")
         .execute(&lockbox.pool)
         .await
         .unwrap();
     let reviewed = lockbox.submit(&quick_submission(5)).await;
-    lockbox.decide(Kind::ManagerDecide, reviewed, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, reviewed, "morgan", Approve).await;
     let expired = lockbox.until(reviewed, "expired").await;
     assert_eq!(expired.cause.as_deref(), Some("customer"));
-    assert!(expired.over_at.unwrap() >= expired.decide_by.unwrap(), "never early");
+    assert!(expired.finished_at.unwrap() >= expired.decision_deadline.unwrap(), "never early");
     assert_eq!(lockbox.steps(reviewed).await.last().unwrap(), "request.expired");
     assert_eq!(lockbox.store.decisions(reviewed).await.unwrap().len(), 1, "only the manager decided");
     lockbox.finish().await;
@@ -38,14 +38,14 @@ async fn an_approval_after_the_deadline_is_refused_even_when_no_expiry_worker_ev
         .await
         .unwrap();
     let request = lockbox.submit(&quick_submission(5)).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
-    let deadline = lockbox.view(request).await.decide_by.unwrap();
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    let deadline = lockbox.view(request).await.decision_deadline.unwrap();
     eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() >= deadline).then_some(()))
         .await;
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await, "deadline_passed");
     assert_eq!(
         lockbox.view(request).await.state,
-        "awaiting_customer",
+        "pending_customer",
         "nobody labelled it yet, and yet it was too late"
     );
     lockbox.start(&[RoleName::Expiry]).await;
@@ -62,12 +62,12 @@ async fn an_approval_that_waits_for_the_lock_past_the_deadline_is_refused() {
         .await
         .unwrap();
     let request = lockbox.submit(&quick_submission(5)).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     let mut holder = lockbox.pool.begin().await.unwrap();
     sqlx::query("select from requests where id = $1 for update").bind(request).execute(&mut *holder).await.unwrap();
     let decision = lockbox.decision(request, "dana", Approve).await;
     let sent = lockbox.command(Kind::CustomerDecide, &decision).await;
-    let deadline = lockbox.view(request).await.decide_by.unwrap();
+    let deadline = lockbox.view(request).await.decision_deadline.unwrap();
     eventually("the deadline has passed", async || (lockbox.store.clock().await.unwrap() > deadline).then_some(()))
         .await;
     holder.rollback().await.unwrap();
@@ -81,9 +81,9 @@ async fn timers_fire_from_the_table_when_every_hint_was_lost() {
     let lockbox =
         Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
     let request = lockbox.submit(&quick_submission(1)).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "dana", Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     // All the broker knew is gone, and comes back empty.
     lockbox.delete_topology().await;
     broker::topology::apply(&lockbox.link, &lockbox.settings.names).await.unwrap();
@@ -98,11 +98,11 @@ async fn a_later_start_opens_later_and_lasts_as_long_as_asked() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let start = lockbox.store.clock().await.unwrap() + chrono::TimeDelta::hours(2);
     let mut data = submission();
-    data["starts_at"] = start.to_rfc3339().into();
+    data["start_time"] = start.to_rfc3339().into();
     let request = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
-    let granted = lockbox.until(request, "granted").await;
+    let granted = lockbox.until(request, "active").await;
     assert_eq!(granted.access_from.unwrap().timestamp_micros(), start.timestamp_micros());
     assert_eq!((granted.access_until.unwrap() - start).num_seconds(), 60);
     lockbox.finish().await;
@@ -121,7 +121,7 @@ async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
     let mut data = submission();
     data["tenant"] = "northwind".into();
     let request = lockbox.submit(&data).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "ines", Approve).await;
     let reminded = eventually("two reminders have come", async || {
         let mails = lockbox.mailbox.mails();
@@ -135,7 +135,7 @@ async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
     .await;
     assert!(!reminded.iter().any(|to| to.starts_with("ines@")), "who has answered is left alone: {reminded:?}");
     let left: Vec<(String, f64)> = sqlx::query_as(
-        "select kind, extract(epoch from (select decide_by from requests where id = request) - due_at)::float8 \
+        "select kind, extract(epoch from (select decision_deadline from requests where id = request) - due_at)::float8 \
          from timers where request = $1 order by kind",
     )
     .bind(request)
@@ -145,7 +145,7 @@ async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
     assert_eq!(left, [("decision_deadline".to_owned(), 0.0), ("reminder".to_owned(), 60.0)]);
     let steps = lockbox.steps(request).await;
     assert_eq!(steps.iter().filter(|step| *step == "request.reminded").count(), 2);
-    lockbox.decide(Kind::CustomerDecide, request, "olu", domain::Verdict::Reject).await;
+    lockbox.decide(Kind::CustomerDecide, request, "olu", domain::Verdict::Deny).await;
     let timers: i64 = sqlx::query_scalar("select count(*) from timers where request = $1")
         .bind(request)
         .fetch_one(&lockbox.pool)

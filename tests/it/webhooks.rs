@@ -69,9 +69,9 @@ pub async fn add(lockbox: &Lockbox, tenant: Option<&str>, url: &str, types: &str
 
 pub async fn granted(lockbox: &Lockbox) -> Uuid {
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(contracts::Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(contracts::Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(contracts::Kind::CustomerDecide, request, "alex", Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     request
 }
 
@@ -88,26 +88,26 @@ async fn events_go_out_signed_as_they_stand_in_the_log_once_and_to_whom_they_con
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
     for (tenant, path, types) in
-        [(None, "/all", ""), (Some("contoso"), "/contoso", "access.granted"), (Some("adatum"), "/adatum", "")]
+        [(None, "/all", ""), (Some("contoso"), "/contoso", "grant.activated"), (Some("adatum"), "/adatum", "")]
     {
         add(&lockbox, tenant, &format!("{}{path}", ears.origin), types).await;
     }
     lockbox.start(&[RoleName::Mail]).await;
     let request = granted(&lockbox).await;
     eventually("the vendor's own hook heard of the grant", async || {
-        ears.types("/all").iter().any(|kind| kind == "lockbox.access.granted.v1").then_some(())
+        ears.types("/all").iter().any(|kind| kind == "lockbox.grant.activated.v1").then_some(())
     })
     .await;
     eventually("the tenant's hook heard of the grant", async || (!ears.types("/contoso").is_empty()).then_some(()))
         .await;
-    assert_eq!(ears.types("/contoso"), ["lockbox.access.granted.v1"], "only what begins with access.granted");
+    assert_eq!(ears.types("/contoso"), ["lockbox.grant.activated.v1"], "only what begins with grant.activated");
     assert!(ears.types("/adatum").iter().all(|kind| kind.starts_with("lockbox.log.")), "nothing of another tenant");
-    for step in ["request.submitted", "request.manager_approved", "request.customer_approved", "access.granted"] {
+    for step in ["request.submitted", "request.vendor_approved", "request.customer_approved", "grant.activated"] {
         let count = ears.types("/all").iter().filter(|kind| kind.contains(step)).count();
         assert_eq!(count, 1, "{step}");
     }
     let log = lockbox.steps(request).await;
-    assert!(log.contains(&"access.granted".to_owned()));
+    assert!(log.contains(&"grant.activated".to_owned()));
     let (_, headers, body) = ears.heard.lock().unwrap().iter().find(|(path, ..)| path == "/contoso").unwrap().clone();
     let header = |name: &str| headers[name].to_str().unwrap().to_owned();
     let id: Uuid = header("webhook-id").parse().unwrap();
@@ -129,7 +129,7 @@ async fn events_go_out_signed_as_they_stand_in_the_log_once_and_to_whom_they_con
 async fn an_end_that_takes_nothing_is_tried_again_and_one_that_is_gone_is_switched_off_and_told_about() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
-    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "access.granted").await;
+    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
     lockbox.start(&[RoleName::Mail]).await;
     let look = async || lockbox.store.webhooks(None).await.unwrap().pop().unwrap();
     // A redirect is an answer like any other that is not yes: it is not followed.
@@ -165,7 +165,7 @@ async fn an_approver_adds_webhooks_of_the_own_tenant_and_none_leads_inside_the_h
     let site = Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
     let ask = async |url: &str| {
-        alex.fill("/settings", "/settings/webhooks", &[("name", "Chat"), ("url", url), ("types", "access.")]).await
+        alex.fill("/settings", "/settings/webhooks", &[("name", "Chat"), ("url", url), ("types", "grant.")]).await
     };
     for inside in ["https://169.254.169.254/", "http://hooks.contoso.example/", "https://[::1]/", "https://10.1.2.3/"] {
         assert!(ask(inside).await.text.contains("Nothing was changed"), "{inside}");

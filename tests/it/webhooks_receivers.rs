@@ -122,7 +122,7 @@ async fn answer(stream: &mut TcpStream, path: &str, body: &str) -> std::io::Resu
         "500" => status("500 Internal Server Error"),
         "400" => status("400 Bad Request"),
         // Reads everything but one type.
-        "picky" if body.contains("lockbox.request.manager_approved.v1") => status("400 Bad Request"),
+        "picky" if body.contains("lockbox.request.vendor_approved.v1") => status("400 Bad Request"),
         "second" => {
             tokio::time::sleep(Duration::from_millis(300)).await;
             status("204 No Content")
@@ -237,14 +237,14 @@ async fn an_event_that_a_receiver_refuses_does_not_stop_the_others() {
     eventually("only the refused events wait", async || {
         let waiting = "select a.type from webhook_deliveries d join audit_events a on a.id = d.event";
         let types: Vec<String> = sqlx::query_scalar(waiting).fetch_all(&lockbox.pool).await.unwrap();
-        (types.len() == 3 && types.iter().all(|name| name.contains("manager_approved"))).then_some(())
+        (types.len() == 3 && types.iter().all(|name| name.contains("vendor_approved"))).then_some(())
     })
     .await;
     let attempts = lockbox.store.webhook_attempts(hook, None, 500).await.unwrap();
-    let granted = attempts.iter().filter(|one| one.type_name.contains("access.granted") && one.status == Some(204));
+    let granted = attempts.iter().filter(|one| one.type_name.contains("grant.activated") && one.status == Some(204));
     assert_eq!(granted.count(), 3, "{attempts:?}");
     let refused = attempts.iter().find(|one| one.error.is_some()).unwrap();
-    assert!(refused.type_name.contains("manager_approved") && refused.status == Some(400), "{refused:?}");
+    assert!(refused.type_name.contains("vendor_approved") && refused.status == Some(400), "{refused:?}");
     assert!(lockbox.store.webhooks(None).await.unwrap()[0].off_at.is_none());
     lockbox.finish().await;
 }

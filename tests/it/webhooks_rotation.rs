@@ -53,7 +53,7 @@ async fn delivery(lockbox: &Lockbox, ears: &Ears, before: usize) -> (HeaderMap, 
 async fn the_libraries_of_receivers_verify_every_delivery_before_during_and_after_a_rotation() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
-    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "access.granted").await;
+    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
     lockbox.start(&[RoleName::Mail]).await;
     let before = delivery(&lockbox, &ears, 0).await;
     let new = workers::webhooks::secret().unwrap();
@@ -94,7 +94,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_even
     let site = Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
     let ears = Ears::open().await;
-    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "access.granted").await;
+    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
     lockbox.start(&[RoleName::Mail]).await;
     ears.answers(StatusCode::BAD_REQUEST);
     granted(&lockbox).await;
@@ -104,7 +104,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_even
         Some(page).filter(|page| page.contains("it answered 400") && page.contains("state: failing"))
     })
     .await;
-    assert!(page.contains("access.granted") && page.contains("attempt 1"), "{page}");
+    assert!(page.contains("grant.activated") && page.contains("attempt 1"), "{page}");
     assert_eq!(dana.get(&log).await.status, StatusCode::NOT_FOUND, "another tenant sees nothing of it");
     // Sent again by hand, at once.
     ears.answers(StatusCode::OK);
@@ -138,7 +138,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_even
 async fn an_event_that_failed_every_attempt_is_kept_for_somebody_to_send_again_and_the_log_has_an_end() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
-    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "access.granted").await;
+    let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
     lockbox.start(&[RoleName::Mail]).await;
     ears.answers(StatusCode::BAD_REQUEST);
     granted(&lockbox).await;

@@ -1,4 +1,4 @@
-//! A tenant that asks for a witness: no proof, no open door.
+//! A tenant that asks for a witness: no proof, no open provisioning.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -61,9 +61,9 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
     lockbox.store.apply(&directory, "test").await.unwrap();
 
     let request = lockbox.submit(&submission()).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
-    lockbox.until(request, "granted").await;
+    lockbox.until(request, "active").await;
     eventually("all is signed by the log", async || {
         let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
         let incomplete = lockbox.store.incomplete_requests("contoso").await.unwrap();
@@ -73,14 +73,18 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
     .await;
     assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "the witness is away");
     assert!(!lockbox.store.is_open(request).await.unwrap(), "no proof, no grant: the gate says no");
-    assert_eq!(lockbox.store.door(request).await.unwrap().unwrap().state, "opening", "and the door waits");
+    assert_eq!(
+        lockbox.store.provisioning(request).await.unwrap().unwrap().state,
+        "provisioning",
+        "and the provisioning waits"
+    );
     let _witness = start(folder.path(), port, &logs);
     eventually("the witness signs and access is proved", async || {
         lockbox.store.access_is_proved(request).await.unwrap().then_some(())
     })
     .await;
     assert!(lockbox.store.is_open(request).await.unwrap());
-    lockbox.until_door(request, "open").await;
+    lockbox.until_provisioning(request, "active").await;
     eventually("the latest checkpoint carries the witness", async || {
         let latest = lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap()?;
         latest.note.contains("\u{2014} witness.contoso.example ").then_some(())
@@ -97,7 +101,7 @@ async fn without_the_rule_no_proof_is_asked_for_and_with_zero_witnesses_the_logs
     sqlx::query("update tenants set witnesses_required = 0").execute(&lockbox.pool).await.unwrap();
     assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "nobody has said yes");
     lockbox.start(&[workers::RoleName::ManagerReview, workers::RoleName::Approval]).await;
-    lockbox.decide(Kind::ManagerDecide, request, "morgan", Approve).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
     tokio::time::timeout(Duration::from_secs(20), async {
         eventually("both yeses are signed for", async || {

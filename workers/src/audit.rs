@@ -6,24 +6,24 @@ use std::time::Instant;
 use broker::Delivery;
 use contracts::events::{self, Indexed};
 use contracts::{Envelope, Malformed};
-use store::{Changes, Parked};
+use store::{DeadLetter, WriteSet};
 
 use crate::batches::Batches;
-use crate::engine::{chain, park, park_into};
+use crate::engine::{chain, dead_letter_into, dead_letter_message};
 use crate::role::{RoleName, Source};
 use crate::supervisor::{Outage, SessionError, Surroundings, keep};
 
 /// Most events in one transaction.
 const BATCH_LIMIT: usize = 500;
 /// The queue for what nobody took.
-const PARKING: &str = "parking";
+const DEAD_LETTER: &str = "dead-letter";
 /// Most parked messages in one transaction.
-const PARKING_LIMIT: usize = 50;
+const DEAD_LETTER_LIMIT: usize = 50;
 
 /// Runs the role until the stop.
 pub async fn run(around: Surroundings) {
-    let parking = around.clone();
-    around.tasks.spawn(async move { keep(&parking, "parking", || drain_parking(&parking)).await });
+    let dead_letter = around.clone();
+    around.tasks.spawn(async move { keep(&dead_letter, "dead-letter", || drain_dead_letter(&dead_letter)).await });
     keep(&around, RoleName::Audit.as_str(), || session(&around)).await;
 }
 
@@ -89,7 +89,7 @@ async fn append_all(
     deliveries: &[Delivery],
     refused: Option<&Malformed>,
 ) -> Result<(), store::Error> {
-    let mut changes = Changes::default();
+    let mut changes = WriteSet::default();
     let mut appended = Vec::with_capacity(deliveries.len());
     let mut clock = None;
     for delivery in deliveries {
@@ -108,14 +108,18 @@ async fn append_all(
                 let source = Source::of(delivery, &around.login);
                 let read = Envelope::read(delivery.body()).ok().filter(|_| source.is_own);
                 changes.taken.extend(read.and_then(|(envelope, _)| envelope.own_id()));
-                park_into(&mut changes, park(delivery, RoleName::Audit.as_str(), source, &fault), now);
+                dead_letter_into(
+                    &mut changes,
+                    dead_letter_message(delivery, RoleName::Audit.as_str(), source, &fault),
+                    now,
+                );
             }
         }
     }
     let now = clock.unwrap_or_default();
-    let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
+    let dead_letter: Vec<DeadLetter> = std::mem::take(&mut changes.dead_letter);
     let messages = changes.messages.clone();
-    around.store.append(&appended, parked, changes).await?;
+    around.store.append(&appended, dead_letter, changes).await?;
     around.relay.hand_over(messages, Vec::new(), now).await;
     Ok(())
 }
@@ -145,16 +149,16 @@ fn cause(delivery: &Delivery, around: &Surroundings) -> (Malformed, String, Sour
                 delivery.routing_key(),
                 delivery.exchange()
             );
-            (Malformed { code: "broker.unroutable", detail }, PARKING.to_owned(), source)
+            (Malformed { code: "broker.unroutable", detail }, DEAD_LETTER.to_owned(), source)
         }
     }
 }
 
-async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
-    let mut batches = Batches::open(around, PARKING, PARKING_LIMIT).await?;
+async fn drain_dead_letter(around: &Surroundings) -> Result<(), SessionError> {
+    let mut batches = Batches::open(around, DEAD_LETTER, DEAD_LETTER_LIMIT).await?;
     while let Some(batch) = batches.next().await? {
-        let mut outage = Outage::new(around, PARKING);
-        while let Err(error) = park_all(around, &batch.deliveries).await {
+        let mut outage = Outage::new(around, DEAD_LETTER);
+        while let Err(error) = dead_letter_all(around, &batch.deliveries).await {
             outage.wait(error).await?;
         }
         outage.over(());
@@ -164,16 +168,16 @@ async fn drain_parking(around: &Surroundings) -> Result<(), SessionError> {
     Ok(())
 }
 
-async fn park_all(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), store::Error> {
+async fn dead_letter_all(around: &Surroundings, deliveries: &[Delivery]) -> Result<(), store::Error> {
     let now = around.store.clock().await?;
-    let mut changes = Changes::default();
+    let mut changes = WriteSet::default();
     for delivery in deliveries {
         let (fault, queue, source) = cause(delivery, around);
-        park_into(&mut changes, park(delivery, &queue, source, &fault), now);
+        dead_letter_into(&mut changes, dead_letter_message(delivery, &queue, source, &fault), now);
     }
-    let parked: Vec<Parked> = std::mem::take(&mut changes.parked);
+    let dead_letter: Vec<DeadLetter> = std::mem::take(&mut changes.dead_letter);
     let messages = changes.messages.clone();
-    around.store.append(&[], parked, changes).await?;
+    around.store.append(&[], dead_letter, changes).await?;
     around.relay.hand_over(messages, Vec::new(), now).await;
     Ok(())
 }

@@ -12,14 +12,14 @@ use broker::Delivery;
 use contracts::events::{self, Actor};
 use contracts::{Malformed, envelope};
 use domain::{Fault, Refusal};
-use store::{Changes, Hint, Parked, Store, Wanted};
+use store::{DeadLetter, ReadSet, Store, TimerWakeUp, WriteSet};
 use uuid::Uuid;
 
 use crate::arrival;
+use crate::context::BatchContext;
 use crate::relay::Relay;
 use crate::role::{Received, Role, Source};
-use crate::waves;
-use crate::world::World;
+use crate::sub_batches;
 
 /// Tries of a batch that got in another's way.
 const CONFLICT_TRIES: u32 = 4;
@@ -29,7 +29,7 @@ pub enum Item<T> {
     /// Readable.
     Good(Box<Received<T>>),
     /// Not readable: to be parked.
-    Bad(Box<Parked>),
+    Bad(Box<DeadLetter>),
 }
 
 /// Runs one role against the database.
@@ -45,13 +45,13 @@ pub struct Engine<R> {
 }
 
 /// Describes a delivery that is given up on.
-pub fn park(delivery: &Delivery, queue: &str, source: Source, fault: &Malformed) -> Parked {
+pub fn dead_letter_message(delivery: &Delivery, queue: &str, source: Source, fault: &Malformed) -> DeadLetter {
     // With its attributes, which in binary mode are in the headers.
     let whole = arrival::document(delivery).unwrap_or(Cow::Borrowed(delivery.body()));
     let kept = &whole[..whole.len().min(envelope::SIZE_LIMIT_BYTES)];
     // The database keeps no NUL in text.
     let text = |text: &str| text.replace('\0', "\u{FFFD}").chars().take(512).collect::<String>();
-    Parked {
+    DeadLetter {
         id: Uuid::now_v7(),
         reason: fault.code.to_owned(),
         detail: text(&fault.detail),
@@ -67,20 +67,20 @@ pub fn park(delivery: &Delivery, queue: &str, source: Source, fault: &Malformed)
 }
 
 /// Notes a parked message and its event.
-pub fn park_into(changes: &mut Changes, parked: Parked, now: chrono::DateTime<chrono::Utc>) {
-    metrics::counter!("lockbox_parked_total", "reason" => parked.reason.clone()).increment(1);
-    tracing::warn!(parked = %parked.id, reason = parked.reason, queue = parked.queue, "parked: {}", parked.detail);
-    let data = events::Parked {
-        parked: parked.id,
-        code: parked.reason.clone(),
-        message: parked.detail.clone(),
-        queue: parked.queue.clone(),
-        message_id: parked.message_id.clone(),
-        size_bytes: usize::try_from(parked.size_bytes).unwrap_or_default(),
-        actor: Actor::producer(parked.login.as_deref()),
+pub fn dead_letter_into(changes: &mut WriteSet, dead_letter: DeadLetter, now: chrono::DateTime<chrono::Utc>) {
+    metrics::counter!("lockbox_dead_letters_total", "reason" => dead_letter.reason.clone()).increment(1);
+    tracing::warn!(dead_letter = %dead_letter.id, reason = dead_letter.reason, queue = dead_letter.queue, "parked: {}", dead_letter.detail);
+    let data = events::DeadLetter {
+        dead_letter: dead_letter.id,
+        code: dead_letter.reason.clone(),
+        message: dead_letter.detail.clone(),
+        queue: dead_letter.queue.clone(),
+        message_id: dead_letter.message_id.clone(),
+        size_bytes: usize::try_from(dead_letter.size_bytes).unwrap_or_default(),
+        actor: Actor::producer(dead_letter.login.as_deref()),
     };
-    changes.messages.push(events::parked(&data, now));
-    changes.parked.push(parked);
+    changes.messages.push(events::dead_letter(&data, now));
+    changes.dead_letter.push(dead_letter);
 }
 
 impl<R: Role> Engine<R> {
@@ -93,7 +93,7 @@ impl<R: Role> Engine<R> {
         });
         match read {
             Ok(received) => Item::Good(Box::new(received)),
-            Err(fault) => Item::Bad(Box::new(park(delivery, self.role.name().as_str(), source, &fault))),
+            Err(fault) => Item::Bad(Box::new(dead_letter_message(delivery, self.role.name().as_str(), source, &fault))),
         }
     }
 
@@ -101,27 +101,27 @@ impl<R: Role> Engine<R> {
     ///
     /// # Errors
     /// When the database is away; whatever was not committed must be processed again.
-    pub async fn process(&self, items: &[Item<R::Message>]) -> Result<Vec<Hint>, store::Error> {
+    pub async fn process(&self, items: &[Item<R::Message>]) -> Result<Vec<TimerWakeUp>, store::Error> {
         let started = Instant::now();
         let role = self.role.name().as_str();
         metrics::histogram!("lockbox_batch_size", "role" => role).record(size(items.len()));
         let mut later = Vec::new();
         let mut rest = items;
         while !rest.is_empty() {
-            let (wave, after) = rest.split_at(waves::first(&self.role, rest));
+            let (sub_batch, after) = rest.split_at(sub_batches::first(&self.role, rest));
             rest = after;
-            self.commit(wave, &mut later).await?;
+            self.commit(sub_batch, &mut later).await?;
         }
         metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
         metrics::counter!("lockbox_messages_total", "role" => role).increment(u64::try_from(items.len()).unwrap_or(0));
         Ok(later)
     }
 
-    async fn commit(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
-        match self.patiently(wave, later).await {
-            Err(error) if !error.is_outage() && wave.len() > 1 => {
+    async fn commit(&self, sub_batch: &[Item<R::Message>], later: &mut Vec<TimerWakeUp>) -> Result<(), store::Error> {
+        match self.patiently(sub_batch, later).await {
+            Err(error) if !error.is_outage() && sub_batch.len() > 1 => {
                 tracing::warn!(error = chain(&error), "a batch was refused; running it one by one");
-                for item in wave {
+                for item in sub_batch {
                     let one = std::slice::from_ref(item);
                     if let Err(error) = self.patiently(one, later).await {
                         self.give_up(one, error).await?;
@@ -129,16 +129,20 @@ impl<R: Role> Engine<R> {
                 }
                 Ok(())
             }
-            Err(error) if !error.is_outage() => self.give_up(wave, error).await,
+            Err(error) if !error.is_outage() => self.give_up(sub_batch, error).await,
             done => done,
         }
     }
 
     /// Tries again while others are in the way. That the database is away is for the caller to wait for.
-    async fn patiently(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
+    async fn patiently(
+        &self,
+        sub_batch: &[Item<R::Message>],
+        later: &mut Vec<TimerWakeUp>,
+    ) -> Result<(), store::Error> {
         let mut tries = 0;
         loop {
-            let error = match self.once(wave, later).await {
+            let error = match self.once(sub_batch, later).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -157,15 +161,15 @@ impl<R: Role> Engine<R> {
         }
         let Some(Item::Good(received)) = one.first() else { return Err(error) };
         let detail = "the database refused to store what follows from this message; the log of the worker says why";
-        let parked = self.park_read(received, "store.refused", detail);
-        tracing::error!(parked = %parked.id, error = chain(&error), "the database refused a message");
-        self.once(&[Item::Bad(Box::new(parked))], &mut Vec::new()).await
+        let dead_letter = self.dead_letter_unreadable(received, "store.refused", detail);
+        tracing::error!(dead_letter = %dead_letter.id, error = chain(&error), "the database refused a message");
+        self.once(&[Item::Bad(Box::new(dead_letter))], &mut Vec::new()).await
     }
 
     /// Describes a message that could be read and yet is given up on.
-    fn park_read(&self, received: &Received<R::Message>, reason: &str, detail: &str) -> Parked {
+    fn dead_letter_unreadable(&self, received: &Received<R::Message>, reason: &str, detail: &str) -> DeadLetter {
         let body = serde_json::to_vec(&received.envelope).unwrap_or_default();
-        Parked {
+        DeadLetter {
             id: Uuid::now_v7(),
             reason: reason.to_owned(),
             detail: detail.replace('\0', "\u{FFFD}"),
@@ -181,31 +185,34 @@ impl<R: Role> Engine<R> {
     }
 
     /// One transaction: inbox, locks, clock, roles, write, commit; then the relay gets what was committed.
-    async fn once(&self, wave: &[Item<R::Message>], later: &mut Vec<Hint>) -> Result<(), store::Error> {
-        let mut wanted = Wanted { consumer: self.role.name().as_str(), lock: self.role.lock(), ..Wanted::default() };
-        for item in wave {
+    async fn once(&self, sub_batch: &[Item<R::Message>], later: &mut Vec<TimerWakeUp>) -> Result<(), store::Error> {
+        let mut read_set =
+            ReadSet { consumer: self.role.name().as_str(), lock: self.role.lock(), ..ReadSet::default() };
+        for item in sub_batch {
             if let Item::Good(received) = item {
                 if unfit(received).is_none() {
-                    self.role.want(received, &mut wanted);
+                    self.role.want(received, &mut read_set);
                 }
-                if !is_hint(received) {
-                    wanted.keys.push(received.key);
+                if !is_wake_up(received) {
+                    read_set.keys.push(received.key);
                 }
             }
         }
-        let mut unit = self.store.begin(wanted).await?;
-        let mut changes = Changes::default();
+        let mut unit = self.store.begin(read_set).await?;
+        let mut changes = WriteSet::default();
         let mut again = Vec::new();
-        for item in wave {
+        for item in sub_batch {
             match item {
                 Item::Good(received) => self.handle(received, &mut unit.snapshot, &mut changes, &mut again),
-                Item::Bad(parked) => park_into(&mut changes, Parked::clone(parked), unit.snapshot.now),
+                Item::Bad(dead_letter) => {
+                    dead_letter_into(&mut changes, DeadLetter::clone(dead_letter), unit.snapshot.now)
+                }
             }
         }
         let now = unit.snapshot.now;
-        let hints = unit.commit(&changes).await?;
+        let wake_ups = unit.commit(&changes).await?;
         later.extend(again);
-        self.relay.hand_over(changes.messages, hints, now).await;
+        self.relay.hand_over(changes.messages, wake_ups, now).await;
         Ok(())
     }
 
@@ -213,11 +220,11 @@ impl<R: Role> Engine<R> {
         &self,
         received: &Received<R::Message>,
         snapshot: &mut store::Snapshot,
-        changes: &mut Changes,
-        later: &mut Vec<Hint>,
+        changes: &mut WriteSet,
+        later: &mut Vec<TimerWakeUp>,
     ) {
         changes.taken.extend(received.own_id());
-        if !is_hint(received) && !snapshot.fresh.contains(&received.key) {
+        if !is_wake_up(received) && !snapshot.fresh.contains(&received.key) {
             metrics::counter!("lockbox_duplicates_total", "role" => self.role.name().as_str()).increment(1);
             return;
         }
@@ -227,28 +234,28 @@ impl<R: Role> Engine<R> {
                 .record(lag.as_secs_f64());
         }
         let before = (changes.moved.len(), changes.messages.len());
-        let mut world = World { snapshot, changes, later };
-        if let Some(refusal) = wrong_producer(received, &world).or_else(|| unfit(received)) {
-            world.refuse(received, &refusal, Actor::producer(received.source.login.as_deref()), None);
+        let mut context = BatchContext { snapshot, changes, later };
+        if let Some(refusal) = wrong_producer(received, &context).or_else(|| unfit(received)) {
+            context.refuse(received, &refusal, Actor::producer(received.source.login.as_deref()), None);
             return;
         }
-        let handled = catch_unwind(AssertUnwindSafe(|| self.role.handle(received, &mut world)));
+        let handled = catch_unwind(AssertUnwindSafe(|| self.role.handle(received, &mut context)));
         if handled.is_err() {
             // Nothing half done stays; the message itself is kept for a person to look at.
-            let now = world.now();
-            world.changes.moved.truncate(before.0);
-            world.changes.messages.truncate(before.1);
+            let now = context.now();
+            context.changes.moved.truncate(before.0);
+            context.changes.messages.truncate(before.1);
             // Sent again by an operator, it is handled again.
-            world.changes.freed.push(received.key);
+            context.changes.freed.push(received.key);
             let detail = "the program failed on this message; please report it with the message";
-            let parked = self.park_read(received, "handler.panicked", detail);
-            park_into(world.changes, parked, now);
+            let dead_letter = self.dead_letter_unreadable(received, "handler.panicked", detail);
+            dead_letter_into(context.changes, dead_letter, now);
         }
     }
 }
 
 /// Hints are checked against their timer's row, which does what the inbox does for other messages.
-fn is_hint<T>(received: &Received<T>) -> bool {
+fn is_wake_up<T>(received: &Received<T>) -> bool {
     received.kind == contracts::Kind::TimerDue
 }
 
@@ -273,13 +280,13 @@ fn unfit<T>(received: &Received<T>) -> Option<Refusal> {
 }
 
 /// Commands count only from a broker login that is listed for them. Hints and events claim nothing.
-fn wrong_producer<T>(received: &Received<T>, world: &World<'_>) -> Option<Refusal> {
-    if !received.kind.is_command() || is_hint(received) {
+fn wrong_producer<T>(received: &Received<T>, context: &BatchContext<'_>) -> Option<Refusal> {
+    if !received.kind.is_command() || is_wake_up(received) {
         return None;
     }
     let command = received.kind.key().trim_end_matches(".v1");
     let login = received.source.login.as_deref();
-    if world.snapshot.may_send(login, command) {
+    if context.snapshot.may_send(login, command) {
         return None;
     }
     Some(Refusal::WrongProducer { login: login.map(str::to_owned) })

@@ -1,18 +1,18 @@
 //! Role `intake`: takes what ticketing systems send (`request.submit`, `request.withdraw`, `request.comment`,
-//! `notice.report`, `ticket.closed`), admits or refuses it by the tenant's rules, and says `request.submitted`, `request.withdrawn`,
-//! `request.commented`, `access.ended` or why not.
+//! `notification.report`, `ticket.closed`), admits or refuses it by the tenant's rules, and says `request.submitted`, `request.withdrawn`,
+//! `request.commented`, `grant.ended` or why not.
 
-use contracts::commands::{CommentRequest, ReportNotice, SubmitRequest, TicketClosed, WithdrawRequest};
+use contracts::commands::{CommentRequest, ReportNotification, SubmitRequest, TicketClosed, WithdrawRequest};
 use contracts::envelope::{About, message};
-use contracts::events::{Actor, NoticeResult};
+use contracts::events::{Actor, NotificationResult};
 use contracts::{Command, Envelope, Kind, Malformed};
 use domain::policy::{Submission, Surroundings, admit};
 use domain::{Fact, Refusal, RequestId, lifecycle};
-use store::Wanted;
+use store::ReadSet;
 use uuid::Uuid;
 
+use crate::context::{BatchContext, check_comment};
 use crate::role::{Received, Role, RoleName, command};
-use crate::world::{World, check_comment};
 
 /// The role.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,29 +29,35 @@ impl Role for Intake {
         command(
             kind,
             envelope,
-            &[Kind::RequestSubmit, Kind::RequestWithdraw, Kind::RequestComment, Kind::NoticeReport, Kind::TicketClosed],
+            &[
+                Kind::RequestSubmit,
+                Kind::RequestWithdraw,
+                Kind::RequestComment,
+                Kind::NotificationReport,
+                Kind::TicketClosed,
+            ],
         )
     }
 
-    fn want(&self, received: &Received<Command>, wanted: &mut Wanted) {
+    fn want(&self, received: &Received<Command>, read_set: &mut ReadSet) {
         match &received.body {
             Command::Submit(submit) => {
-                wanted.tenants.push(submit.tenant.clone());
-                wanted.people.push(submit.requester.clone());
-                wanted.requests.extend(submit.extends);
-                wanted.consents.extend(submit.emergency.iter().map(|name| (submit.tenant.clone(), name.clone())));
+                read_set.tenants.push(submit.tenant.clone());
+                read_set.people.push(submit.requester.clone());
+                read_set.requests.extend(submit.extends);
+                read_set.policies.extend(submit.break_glass.iter().map(|name| (submit.tenant.clone(), name.clone())));
             }
             Command::Withdraw(withdraw) => {
-                wanted.requests.push(withdraw.request);
-                wanted.people.push(withdraw.by.clone());
+                read_set.requests.push(withdraw.request);
+                read_set.people.push(withdraw.by.clone());
             }
             Command::Comment(asked) => {
-                wanted.requests.push(asked.request);
-                wanted.people.push(asked.by.clone());
+                read_set.requests.push(asked.request);
+                read_set.people.push(asked.by.clone());
             }
-            Command::ReportNotice(report) => wanted.requests.extend(report.request),
+            Command::ReportNotification(report) => read_set.requests.extend(report.request),
             Command::TicketClosed(closed) => {
-                wanted.tickets.push((closed.tenant.clone(), closed.service_request.clone()));
+                read_set.tickets.push((closed.tenant.clone(), closed.service_request.clone()));
             }
             _ => {}
         }
@@ -61,20 +67,20 @@ impl Role for Intake {
         matches!(received.body, Command::TicketClosed(_))
     }
 
-    fn handle(&self, received: &Received<Command>, world: &mut World<'_>) {
+    fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
         match &received.body {
-            Command::Submit(asked) => submit(received, asked, world),
-            Command::Withdraw(asked) => withdraw(received, asked, world),
-            Command::Comment(asked) => comment(received, asked, world),
-            Command::ReportNotice(report) => report_notice(received, report, world),
-            Command::TicketClosed(closed) => ticket_closed(received, closed, world),
+            Command::Submit(asked) => submit(received, asked, context),
+            Command::Withdraw(asked) => withdraw(received, asked, context),
+            Command::Comment(asked) => comment(received, asked, context),
+            Command::ReportNotification(report) => report_notification(received, report, context),
+            Command::TicketClosed(closed) => ticket_closed(received, closed, context),
             _ => {}
         }
     }
 }
 
-fn submit(received: &Received<Command>, asked: &SubmitRequest, world: &mut World<'_>) {
-    let snapshot = &*world.snapshot;
+fn submit(received: &Received<Command>, asked: &SubmitRequest, context: &mut BatchContext<'_>) {
+    let snapshot = &*context.snapshot;
     let tenant = snapshot.tenants.get(&asked.tenant);
     let requester = snapshot.people.get(&asked.requester);
     let may_approve = |tenant: &domain::Tenant| {
@@ -90,75 +96,75 @@ fn submit(received: &Received<Command>, asked: &SubmitRequest, world: &mut World
         reviewers: reviewers.count(),
         services: &snapshot.services,
         extended: asked.extends.and_then(|id| snapshot.requests.get(&id)),
-        standing: asked.emergency.as_ref().and_then(|name| snapshot.standing_named(&asked.tenant, name)),
+        policy_status: asked.break_glass.as_ref().and_then(|name| snapshot.standing_named(&asked.tenant, name)),
     };
     let submission = Submission {
         service_request: asked.service_request.clone(),
         service: asked.service.clone(),
         resource: asked.resource.clone(),
-        reason_code: asked.reason.code.clone(),
-        reason: asked.reason.text.clone(),
+        category: asked.justification.category.clone(),
+        justification: asked.justification.text.clone(),
         severity: asked.severity.clone(),
-        mode: asked.mode.clone(),
+        access_level: asked.access_level.clone(),
         duration_seconds: asked.duration_seconds,
-        starts_at: asked.starts_at,
+        start_time: asked.start_time,
         extends: asked.extends.map(RequestId),
-        emergency: asked.emergency.clone(),
+        break_glass: asked.break_glass.clone(),
     };
-    let now = world.now();
+    let now = context.now();
     match (admit(RequestId(Uuid::now_v7()), submission, around, now), requester.cloned()) {
         (Ok(content), Some(requester)) => {
             let (request, first) = lifecycle::submit(content, requester, now);
-            world.follow(received, request, first, true);
+            context.follow(received, request, first, true);
         }
-        (Ok(_), None) => world.refuse(received, &Refusal::UnknownPerson, Actor::claimed(&asked.requester), None),
+        (Ok(_), None) => context.refuse(received, &Refusal::UnknownPerson, Actor::claimed(&asked.requester), None),
         (Err(refusal), _) => {
-            let actor = world.actor(Some(&asked.requester));
-            world.refuse(received, &refusal, actor, None);
+            let actor = context.actor(Some(&asked.requester));
+            context.refuse(received, &refusal, actor, None);
         }
     }
 }
 
-fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, world: &mut World<'_>) {
-    let by = world.person(&asked.by).and_then(|by| check_comment(asked.comment.as_ref()).map(|()| by));
-    let at = world.now();
+fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, context: &mut BatchContext<'_>) {
+    let by = context.person(&asked.by).and_then(|by| check_comment(asked.comment.as_ref()).map(|()| by));
+    let at = context.now();
     match by {
-        Ok(by) => world.step(received, asked.request, Some(&asked.by), |_| Fact::WithdrawAsked {
+        Ok(by) => context.step(received, asked.request, Some(&asked.by), |_| Fact::WithdrawAsked {
             by,
             comment: asked.comment.clone().map(String::from),
             at,
         }),
-        Err(refusal) => world.refuse(received, &refusal, Actor::claimed(&asked.by), None),
+        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&asked.by), None),
     }
 }
 
-fn comment(received: &Received<Command>, asked: &CommentRequest, world: &mut World<'_>) {
+fn comment(received: &Received<Command>, asked: &CommentRequest, context: &mut BatchContext<'_>) {
     let checked = check_comment(Some(&asked.comment));
-    let at = world.now();
-    match world.person(&asked.by).and_then(|by| checked.map(|()| by)) {
+    let at = context.now();
+    match context.person(&asked.by).and_then(|by| checked.map(|()| by)) {
         Ok(by) => {
             let said = lifecycle::Comment { by, text: asked.comment.clone().into(), at };
-            world.step(received, asked.request, Some(&asked.by), |_| Fact::Commented(said));
+            context.step(received, asked.request, Some(&asked.by), |_| Fact::Commented(said));
         }
-        Err(refusal) => world.refuse(received, &refusal, world.actor(Some(&asked.by)), None),
+        Err(refusal) => context.refuse(received, &refusal, context.actor(Some(&asked.by)), None),
     }
 }
 
 /// What another consumer than our mailer did with a notice: on record like our own, and not sent again.
-fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mut World<'_>) {
-    let kind = if report.error.is_none() { Kind::NoticeSent } else { Kind::NoticeFailed };
+fn report_notification(received: &Received<Command>, report: &ReportNotification, context: &mut BatchContext<'_>) {
+    let kind = if report.error.is_none() { Kind::NotificationSent } else { Kind::NotificationFailed };
     if let Some(error) = &report.error {
         // A bounce, or another consumer that gave up: the same alarm as our own failures raise.
         metrics::counter!("lockbox_mail_total", "outcome" => "failed").increment(1);
-        tracing::error!(notice = %report.notice, to = report.recipient, error, "mail not delivered");
+        tracing::error!(notification = %report.notification, to = report.recipient, error, "mail not delivered");
     }
     // A bounce was read by Lockbox itself; anything else is what the broker's login says.
     let is_own = received.envelope.own_id().is_some();
     let actor = if is_own { Actor::lockbox() } else { Actor::producer(received.source.login.as_deref()) };
-    let result = NoticeResult {
+    let result = NotificationResult {
         request: report.request,
         service_request: report.service_request.clone(),
-        notice: report.notice,
+        notification: report.notification,
         template: report.template.clone(),
         recipient: report.recipient.clone(),
         mail_message_id: String::new(),
@@ -166,7 +172,7 @@ fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mu
         error: report.error.clone(),
         actor,
     };
-    let request = report.request.and_then(|id| world.snapshot.requests.get(&id));
+    let request = report.request.and_then(|id| context.snapshot.requests.get(&id));
     let about = About {
         tenant: request
             .map(|request| request.content.tenant_name.clone())
@@ -177,20 +183,20 @@ fn report_notice(received: &Received<Command>, report: &ReportNotice, world: &mu
         trace: Some(received.trace),
         ..About::default()
     };
-    world.changes.messages.push(message(kind, world.now(), about, &result));
-    world.changes.reported.push(report.message);
+    context.changes.messages.push(message(kind, context.now(), about, &result));
+    context.changes.reported.push(report.message);
 }
 
 /// Every open request of the service request goes: pending ones are withdrawn, open access ends.
-fn ticket_closed(received: &Received<Command>, closed: &TicketClosed, world: &mut World<'_>) {
+fn ticket_closed(received: &Received<Command>, closed: &TicketClosed, context: &mut BatchContext<'_>) {
     let ticket = (closed.tenant.clone(), closed.service_request.clone());
-    let open = world.snapshot.tickets.get(&ticket).cloned().unwrap_or_default();
-    let at = world.now();
+    let open = context.snapshot.tickets.get(&ticket).cloned().unwrap_or_default();
+    let at = context.now();
     for request in open {
         // One that was over by the time we had its lock needs nothing.
-        let over = world.snapshot.requests.get(&request).is_none_or(|request| request.state.is_final());
+        let over = context.snapshot.requests.get(&request).is_none_or(|request| request.state.is_final());
         if !over {
-            world.step(received, request, None, |_| Fact::TicketClosed { at });
+            context.step(received, request, None, |_| Fact::TicketClosed { at });
         }
     }
 }

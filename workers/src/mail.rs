@@ -1,5 +1,5 @@
 //! Role `mail`: consumes notifications (`mail`, `mail.settings`) and sends each to the mail server, many at a time, outside
-//! any transaction; then writes the event `notice.sent` or `notice.failed`. A mail that the server did not take is kept
+//! any transaction; then writes the event `notification.sent` or `notification.failed`. A mail that the server did not take is kept
 //! for another try; a server that refuses our login or sender is an alarm and never the end of a mail.
 //!
 //! SMTP has no idempotency: a mail whose connection broke after the text may arrive twice. Its `Message-ID` is the
@@ -11,11 +11,11 @@ use std::time::Duration;
 use broker::{Consumer, Delivery, Link, Verdict};
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{Actor, NoticeResult};
+use contracts::events::{Actor, NotificationResult};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use store::Changes;
+use store::WriteSet;
 
-use crate::engine::{forged, park, park_into};
+use crate::engine::{dead_letter_into, dead_letter_message, forged};
 use crate::role::{Received, RoleName, Source};
 use crate::settle::{Outcome, Settlement, settle};
 use crate::supervisor::{SessionError, Surroundings, keep};
@@ -80,11 +80,11 @@ async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Resu
         Ok(received) => send(around, mailer, &received).await?,
         Err(fault) => {
             let now = around.store.clock().await?;
-            let mut changes = Changes::default();
-            park_into(&mut changes, park(&delivery, role, source, &fault), now);
-            let parked = std::mem::take(&mut changes.parked);
+            let mut changes = WriteSet::default();
+            dead_letter_into(&mut changes, dead_letter_message(&delivery, role, source, &fault), now);
+            let dead_letter = std::mem::take(&mut changes.dead_letter);
             let messages = changes.messages.clone();
-            around.store.append(&[], parked, changes).await?;
+            around.store.append(&[], dead_letter, changes).await?;
             around.relay.hand_over(messages, Vec::new(), now).await;
         }
     }
@@ -154,7 +154,7 @@ async fn defer(
     let next = around.store.clock().await? + pause;
     if reasons.differ() {
         tracing::warn!(
-            notice = %letter.notice(),
+            notification = %letter.notification(),
             template = letter.template(),
             to = letter.recipient().address,
             reason = reasons.now,
@@ -203,14 +203,14 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
         }
     };
     if let Some(error) = &error {
-        tracing::error!(notice = %letter.notice(), to = letter.recipient().address, error, "mail not delivered");
+        tracing::error!(notification = %letter.notification(), to = letter.recipient().address, error, "mail not delivered");
     }
-    let kind = if error.is_none() { Kind::NoticeSent } else { Kind::NoticeFailed };
+    let kind = if error.is_none() { Kind::NotificationSent } else { Kind::NotificationFailed };
     metrics::counter!("lockbox_mail_total", "outcome" => if error.is_none() { "sent" } else { "failed" }).increment(1);
-    let result = NoticeResult {
+    let result = NotificationResult {
         request: letter.request().map(|(request, _)| request),
         service_request: letter.request().map(|(_, number)| number.to_owned()),
-        notice: letter.notice(),
+        notification: letter.notification(),
         template: letter.template().to_owned(),
         recipient: letter.recipient().address.clone(),
         mail_message_id: mailer.message_id(letter),

@@ -1,16 +1,16 @@
-//! Role `manager-review`: takes the vendor manager's yes or no (`manager.decide`) and says `request.manager_approved`,
-//! which starts the customer's clock, or `request.manager_rejected`; in an emergency, with the second yes, `access.granted`.
+//! Role `manager-review`: takes the vendor manager's yes or no (`vendor.decide`) and says `request.vendor_approved`,
+//! which starts the customer's clock, or `request.vendor_denied`; in an emergency, with the second yes, `grant.activated`.
 
 use contracts::commands::Decide;
 use contracts::events::Actor;
 use contracts::{Command, Envelope, Kind, Malformed};
 use domain::Fact;
 use domain::lifecycle::Decided;
-use store::Wanted;
+use store::ReadSet;
 
+use crate::context::{BatchContext, check_comment};
 use crate::role::{Received, Role, RoleName, command};
 use crate::signatures::Signatures;
-use crate::world::{World, check_comment};
 
 /// The role.
 #[derive(Clone, Debug, Default)]
@@ -27,20 +27,20 @@ impl Role for ManagerReview {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Command, Malformed> {
-        command(kind, envelope, &[Kind::ManagerDecide])
+        command(kind, envelope, &[Kind::VendorDecide])
     }
 
-    fn want(&self, received: &Received<Command>, wanted: &mut Wanted) {
-        if let Command::ManagerDecide(decide) = &received.body {
-            wanted.requests.push(decide.request);
-            wanted.people.push(decide.by.clone());
-            wanted.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
+    fn want(&self, received: &Received<Command>, read_set: &mut ReadSet) {
+        if let Command::VendorDecide(decide) = &received.body {
+            read_set.requests.push(decide.request);
+            read_set.people.push(decide.by.clone());
+            read_set.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
         }
     }
 
-    fn handle(&self, received: &Received<Command>, world: &mut World<'_>) {
-        if let Command::ManagerDecide(decide) = &received.body {
-            decides(received, decide, world, &self.signatures, Fact::ManagerDecided);
+    fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
+        if let Command::VendorDecide(decide) = &received.body {
+            decides(received, decide, context, &self.signatures, Fact::VendorDecided);
         }
     }
 }
@@ -49,19 +49,19 @@ impl Role for ManagerReview {
 pub(crate) fn decides(
     received: &Received<Command>,
     decide: &Decide,
-    world: &mut World<'_>,
+    context: &mut BatchContext<'_>,
     signatures: &Signatures,
     fact: impl FnOnce(Decided) -> Fact,
 ) {
-    let known = world.person(&decide.by).and_then(|by| {
+    let known = context.person(&decide.by).and_then(|by| {
         check_comment(decide.comment.as_ref())?;
-        let proof = signatures.check(decide, &by, world)?;
+        let proof = signatures.check(decide, &by, context)?;
         Ok((by, proof))
     });
-    let at = world.now();
+    let at = context.now();
     match known {
         Ok((by, proof)) => {
-            let request = world.snapshot.requests.get(&decide.request);
+            let request = context.snapshot.requests.get(&decide.request);
             let decided = Decided {
                 by,
                 verdict: decide.verdict,
@@ -70,18 +70,18 @@ pub(crate) fn decides(
                 channel: decide.channel.chars().filter(|c| !c.is_control()).take(32).collect(),
                 duration_seconds: decide.duration_seconds,
                 proof,
-                standing: request.and_then(|request| world.snapshot.standing_of(request)).cloned(),
+                policy_status: request.and_then(|request| context.snapshot.standing_of(request)).cloned(),
                 at,
             };
-            world.step(received, decide.request, Some(&decide.by), |_| fact(decided));
+            context.step(received, decide.request, Some(&decide.by), |_| fact(decided));
         }
         Err(refusal) => {
-            let request = world.snapshot.requests.get(&decide.request).cloned();
-            let actor = match world.actor(Some(&decide.by)) {
+            let request = context.snapshot.requests.get(&decide.request).cloned();
+            let actor = match context.actor(Some(&decide.by)) {
                 actor if actor.id.is_some() => actor,
                 _ => Actor::claimed(&decide.by),
             };
-            world.refuse(received, &refusal, actor, request.as_ref());
+            context.refuse(received, &refusal, actor, request.as_ref());
         }
     }
 }

@@ -28,7 +28,7 @@ pub enum Values {
     /// Codes of refusals.
     Refusals,
     /// Events about the opening and closing of access.
-    Doors,
+    Provisionings,
     /// These words.
     Words(&'static [&'static str]),
     /// Names from the directory or the configuration; whoever reads them registers them with 0.
@@ -41,9 +41,9 @@ impl Values {
             Self::Roles => RoleName::ALL.iter().map(|role| role.as_str()).collect(),
             Self::Timers => domain::TimerKind::ALL.iter().map(|kind| kind.as_str()).collect(),
             Self::Refusals => domain::Refusal::CODES.to_vec(),
-            Self::Doors => {
-                let is_door = |key: &&str| key.starts_with("access.");
-                contracts::Kind::ALL.iter().map(|kind| kind.key()).filter(is_door).collect()
+            Self::Provisionings => {
+                let is_provisioning = |key: &&str| key.starts_with("grant.");
+                contracts::Kind::ALL.iter().map(|kind| kind.key()).filter(is_provisioning).collect()
             }
             Self::Words(words) => words.to_vec(),
             Self::Named => Vec::new(),
@@ -97,15 +97,19 @@ pub const METRICS: &[Metric] = &[
         "Messages that wait for a retry, such as mails that the mail server did not take.",
     ),
     gauge("lockbox_outbox_deferred_oldest_seconds", "Age of the oldest message that waits for a retry."),
-    counter("lockbox_outbox_swept_total", &[], "Messages that were published again from the outbox."),
+    counter("lockbox_outbox_recovered_total", &[], "Messages that were published again from the outbox."),
     counter("lockbox_published_total", &[], "Messages that the broker confirmed."),
     counter(
         "lockbox_publish_failed_total",
         &[("why", Values::Words(&["returned", "nacked", "hint"]))],
         "Messages that the broker did not confirm; they are published again.",
     ),
-    counter("lockbox_parked_total", &[("reason", Values::Words(PARKED))], "Messages that became dead-letter messages."),
-    gauge("lockbox_parked_waiting", "Dead-letter messages that nobody has replayed or discarded."),
+    counter(
+        "lockbox_dead_letters_total",
+        &[("reason", Values::Words(DEAD_LETTERS))],
+        "Messages that became dead-letter messages.",
+    ),
+    gauge("lockbox_dead_letters_waiting", "Dead-letter messages that nobody has replayed or discarded."),
     counter("lockbox_refused_total", &[("code", Values::Refusals)], "Commands that the rules refused."),
     counter(
         "lockbox_mail_total",
@@ -122,14 +126,14 @@ pub const METRICS: &[Metric] = &[
     gauge("lockbox_webhook_oldest_seconds", "Age of the oldest event that is due at a webhook that works."),
     gauge("lockbox_webhooks_failing", "Webhooks that accept nothing and are tried again."),
     gauge("lockbox_webhooks_off", "Webhooks that are switched off."),
-    gauge("lockbox_doors_closing", "Grants whose revocation is not confirmed."),
-    gauge("lockbox_door_unconfirmed_seconds", "Age of the oldest revocation that is not confirmed."),
+    gauge("lockbox_provisionings_revoking", "Grants whose revocation is not confirmed."),
+    gauge("lockbox_revocation_unconfirmed_seconds", "Age of the oldest revocation that is not confirmed."),
     counter(
-        "lockbox_doors_total",
-        &[("event", Values::Doors)],
+        "lockbox_provisionings_total",
+        &[("event", Values::Provisionings)],
         "Steps of opening and closing access in target systems.",
     ),
-    histogram("lockbox_door_close_seconds", "From the order to revoke access until it was read back as revoked."),
+    histogram("lockbox_revocation_seconds", "From the order to revoke access until it was read back as revoked."),
     counter(
         "lockbox_orphans_removed_total",
         &[("service", Values::Named)],
@@ -152,7 +156,7 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// Why a message becomes a dead-letter message.
-pub const PARKED: &[&str] = &[
+pub const DEAD_LETTERS: &[&str] = &[
     "auth.forged",
     "broker.dead_letter",
     "broker.delivery_limit",
@@ -225,7 +229,10 @@ mod tests {
         assert_eq!(combinations(&[]).len(), 1, "a counter without labels");
         assert_eq!(combinations(&[("by", FIRED_BY), ("kind", Values::Timers)]).len(), 10);
         assert!(combinations(&[("witness", Values::Named)]).is_empty());
-        let doors = Values::Doors.all();
-        assert!(doors.contains(&"access.opened.v1") && doors.contains(&"access.orphan_removed.v1"), "{doors:?}");
+        let provisionings = Values::Provisionings.all();
+        assert!(
+            provisionings.contains(&"grant.provisioned.v1") && provisionings.contains(&"grant.orphan_removed.v1"),
+            "{provisionings:?}"
+        );
     }
 }

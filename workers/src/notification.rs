@@ -4,16 +4,16 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, message};
-use contracts::events::{DoorStep, Particulars, Step};
-use contracts::notices::{Mail, Receipt, Recipient};
+use contracts::events::{Particulars, ProvisioningStep, Step};
+use contracts::notifications::{Mail, Receipt, Recipient};
 use contracts::{Envelope, Kind, Malformed};
 use domain::{Person, Request, Tenant};
 use sha2::{Digest as _, Sha256};
-use store::{Lock, Snapshot, Wanted};
+use store::{Lock, ReadSet, Snapshot};
 use uuid::Uuid;
 
+use crate::context::BatchContext;
 use crate::role::{Received, Role, RoleName};
-use crate::world::World;
 
 /// The role.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,8 +27,8 @@ impl Role for Notification {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Step, Malformed> {
-        if kind == Kind::AccessFailed {
-            return envelope.data().map(of_door);
+        if kind == Kind::GrantProvisioningFailed {
+            return envelope.data().map(of_provisioning);
         }
         if kind.roles().contains(&RoleName::Notification.as_str()) {
             return envelope.data();
@@ -36,19 +36,19 @@ impl Role for Notification {
         Err(Malformed { code: "schema.unexpected_type", detail: format!("nobody is notified of {}", kind.type_name()) })
     }
 
-    fn want(&self, received: &Received<Step>, wanted: &mut Wanted) {
-        wanted.requests.push(received.body.request);
-        wanted.tenants.extend(received.envelope.tenant.clone());
-        wanted.parties = true;
+    fn want(&self, received: &Received<Step>, read_set: &mut ReadSet) {
+        read_set.requests.push(received.body.request);
+        read_set.tenants.extend(received.envelope.tenant.clone());
+        read_set.parties = true;
     }
 
     fn lock(&self) -> Lock {
         Lock::Read
     }
 
-    fn handle(&self, received: &Received<Step>, world: &mut World<'_>) {
+    fn handle(&self, received: &Received<Step>, context: &mut BatchContext<'_>) {
         let step = &received.body;
-        let snapshot = &*world.snapshot;
+        let snapshot = &*context.snapshot;
         let Some(request) = snapshot.requests.get(&step.request) else { return };
         let Some(tenant) = snapshot.tenants.get(&request.content.tenant_name) else { return };
         let happened_at = received.envelope.time.map_or(snapshot.now, DateTime::from);
@@ -78,7 +78,7 @@ impl Role for Notification {
                 }
             }
         }
-        let now = world.now();
+        let now = context.now();
         for mail in mails {
             let about = About {
                 tenant: received.envelope.tenant.clone(),
@@ -88,28 +88,28 @@ impl Role for Notification {
                 channel: None,
                 trace: Some(received.trace),
             };
-            world.changes.messages.push(message(Kind::Mail, now, about, &mail));
+            context.changes.messages.push(message(Kind::Mail, now, about, &mail));
         }
     }
 }
 
-/// The cause of what is told about a door: its end was not confirmed for a minute.
+/// The cause of what is told about a provisioning: its end was not confirmed for a minute.
 const UNCONFIRMED: &str = "unconfirmed";
 
-/// What a door's event says, as a step: all that is told of is an alarm.
-fn of_door(door: DoorStep) -> Step {
-    let cause = door.alarm.filter(|alarm| *alarm).map(|_| UNCONFIRMED.to_owned());
+/// What a provisioning's event says, as a step: all that is told of is an alarm.
+fn of_provisioning(provisioning: ProvisioningStep) -> Step {
+    let cause = provisioning.alarm.filter(|alarm| *alarm).map(|_| UNCONFIRMED.to_owned());
     Step {
-        request: door.request,
-        service_request: door.service_request,
-        service: door.service,
-        requester: door.requester,
+        request: provisioning.request,
+        service_request: provisioning.service_request,
+        service: provisioning.service,
+        requester: provisioning.requester,
         from: None,
-        to: door.state,
+        to: provisioning.state,
         digest: String::new(),
-        actor: door.actor,
+        actor: provisioning.actor,
         comment: None,
-        particulars: Particulars { access_until: Some(door.access_until), cause, ..Particulars::default() },
+        particulars: Particulars { access_until: Some(provisioning.access_until), cause, ..Particulars::default() },
     }
 }
 
@@ -146,7 +146,8 @@ impl<'a> Around<'a> {
 
     fn reviewer(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
         let id = self.request.content.request.0;
-        let decided = self.snapshot.deciders.iter().find(|(request, stage, _)| *request == id && stage == "manager");
+        let decided =
+            self.snapshot.approver_rules.iter().find(|(request, stage, _)| *request == id && stage == "vendor");
         let reviewer = decided.and_then(|(_, _, person)| self.snapshot.person(*person));
         reviewer.filter(|person| person.enabled).into_iter()
     }
@@ -175,34 +176,34 @@ fn audience<'a>(
     snapshot: &'a Snapshot,
 ) -> Vec<Audience<'a>> {
     let around = Around { request, tenant, snapshot, actor: received.body.actor.id };
-    let recipients = around.tenant.notice_addresses.as_slice();
+    let recipients = around.tenant.notification_recipients.as_slice();
     let particulars = &received.body.particulars;
-    let is_emergency = request.content.emergency.is_some();
+    let is_break_glass = request.content.break_glass.is_some();
     let is_alarm = particulars.cause.as_deref() == Some(UNCONFIRMED);
-    let from_customer_on = received.body.from.as_deref() != Some("awaiting_manager");
+    let from_customer_on = received.body.from.as_deref() != Some("pending_vendor");
     let managers = || around.managers().chain(around.actor()).collect::<Vec<_>>();
     let approvers = || around.approvers().chain(around.actor()).collect::<Vec<_>>();
     match received.kind {
         Kind::RequestSubmitted => vec![("review_needed", around.managers().collect(), &[])],
-        Kind::RequestManagerApproved => {
+        Kind::RequestVendorApproved => {
             vec![("decision_needed", around.approvers().collect(), recipients), ("approval_recorded", managers(), &[])]
         }
-        Kind::RequestEmergencySupported => {
+        Kind::RequestBreakGlassSupported => {
             vec![
                 ("approval_recorded", managers(), &[]),
                 ("approval_recorded", around.approvers().collect(), recipients),
             ]
         }
-        Kind::RequestManagerRejected => {
-            vec![("manager_rejected", around.requester().chain(managers()).collect(), &[])]
+        Kind::RequestVendorDenied => {
+            vec![("vendor_denied", around.requester().chain(managers()).collect(), &[])]
         }
         Kind::RequestCustomerApproved => vec![("approval_recorded", approvers(), recipients)],
-        Kind::RequestCustomerRejected => vec![("customer_rejected", around.both_sides(), recipients)],
-        Kind::AccessGranted if is_emergency => vec![("emergency_granted", around.both_sides(), recipients)],
-        Kind::AccessEnded if is_emergency => vec![("emergency_ended", around.both_sides(), recipients)],
-        Kind::AccessGranted => vec![("granted", around.both_sides(), recipients)],
-        Kind::AccessEnded => vec![("ended", around.both_sides(), recipients)],
-        Kind::RequestExpired if particulars.stage.as_deref() == Some("manager") => {
+        Kind::RequestCustomerDenied => vec![("customer_denied", around.both_sides(), recipients)],
+        Kind::GrantActivated if is_break_glass => vec![("break_glass_activated", around.both_sides(), recipients)],
+        Kind::GrantEnded if is_break_glass => vec![("break_glass_ended", around.both_sides(), recipients)],
+        Kind::GrantActivated => vec![("active", around.both_sides(), recipients)],
+        Kind::GrantEnded => vec![("ended", around.both_sides(), recipients)],
+        Kind::RequestExpired if particulars.stage.as_deref() == Some("vendor") => {
             vec![("expired", around.requester().chain(around.managers()).collect(), &[])]
         }
         Kind::RequestExpired => vec![("expired", around.both_sides(), &[])],
@@ -213,8 +214,8 @@ fn audience<'a>(
             // Whoever wrote it knows, and no approval hangs on it.
             vec![("commented", heard.filter(|person| Some(person.id.0) != around.actor).collect(), &[])]
         }
-        Kind::AccessFailed if is_alarm => vec![("end_unconfirmed", around.both_sides(), recipients)],
-        Kind::ReportAccepted => vec![("report_accepted", around.both_sides(), recipients)],
+        Kind::GrantProvisioningFailed if is_alarm => vec![("end_unconfirmed", around.both_sides(), recipients)],
+        Kind::ReportAcknowledged => vec![("report_acknowledged", around.both_sides(), recipients)],
         Kind::ReportDisputed => vec![("report_disputed", around.both_sides(), recipients)],
         Kind::RequestWithdrawn if from_customer_on => vec![("withdrawn", around.both_sides(), &[])],
         Kind::RequestWithdrawn => vec![("withdrawn", managers(), &[])],
@@ -226,12 +227,12 @@ fn audience<'a>(
 fn receipt(received: &Received<Step>, to_person: bool) -> Option<Receipt> {
     let actor = &received.body.actor;
     let action = match received.kind {
-        Kind::RequestManagerApproved | Kind::RequestEmergencySupported => "approved for the vendor",
-        Kind::RequestManagerRejected => "denied for the vendor",
+        Kind::RequestVendorApproved | Kind::RequestBreakGlassSupported => "approved for the vendor",
+        Kind::RequestVendorDenied => "denied for the vendor",
         Kind::RequestCustomerApproved => "approved for the customer",
-        Kind::RequestCustomerRejected => "denied for the customer",
-        Kind::AccessEnded => "ended the access",
-        Kind::ReportAccepted => "acknowledged the access report",
+        Kind::RequestCustomerDenied => "denied for the customer",
+        Kind::GrantEnded => "ended the access",
+        Kind::ReportAcknowledged => "acknowledged the access report",
         Kind::ReportDisputed => "disputed the access report",
         Kind::RequestWithdrawn => "withdrew the request",
         _ => return None,
@@ -243,7 +244,7 @@ fn receipt(received: &Received<Step>, to_person: bool) -> Option<Receipt> {
 /// Whether this person has answered for the customer.
 fn has_decided(snapshot: &Snapshot, request: &Request, person: &Person) -> bool {
     snapshot
-        .deciders
+        .approver_rules
         .iter()
         .any(|(id, stage, by)| *id == request.content.request.0 && stage == "customer" && *by == person.id)
 }
@@ -260,7 +261,7 @@ fn mail(
     let (step, content) = (&received.body, &request.content);
     let particulars = &step.particulars;
     Mail {
-        notice: notice_id(received.key, &recipient.address),
+        notification: notification_id(received.key, &recipient.address),
         request: content.request.0,
         template: template.to_owned(),
         recipient,
@@ -272,12 +273,16 @@ fn mail(
             .person(content.requester)
             .map_or_else(|| content.requester_name.clone(), |person| person.display_name.clone()),
         duration_seconds: content.duration_seconds,
-        decide_by: particulars.decide_by.or(particulars.review_by).or(particulars.deadline).map(DateTime::from),
+        decision_deadline: particulars
+            .decision_deadline
+            .or(particulars.review_deadline)
+            .or(particulars.deadline)
+            .map(DateTime::from),
         access_from: particulars.access_from.map(DateTime::from),
         access_until: particulars.access_until.map(DateTime::from),
         cause: particulars.cause.clone().or_else(|| particulars.stage.clone()),
         also_open: Some(received.kind)
-            .filter(|kind| *kind == Kind::AccessEnded)
+            .filter(|kind| *kind == Kind::GrantEnded)
             .and_then(|_| snapshot.also_open.get(&content.request.0))
             .and_then(|count| u32::try_from(*count).ok()),
         happened_at,
@@ -286,7 +291,7 @@ fn mail(
 }
 
 /// One event tells one address once: the same event makes the same id again.
-fn notice_id(event: Uuid, address: &str) -> Uuid {
+fn notification_id(event: Uuid, address: &str) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(event.as_bytes());
     hash.update(address.to_lowercase().as_bytes());

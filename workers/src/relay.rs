@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use broker::{Exchange, Link, Names, Outgoing, Published, Publisher};
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
-use contracts::kinds::Road;
-use store::{Hint, Store};
+use contracts::kinds::Channel;
+use store::{Store, TimerWakeUp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,9 +19,9 @@ use uuid::Uuid;
 use crate::engine::chain;
 use crate::health::Health;
 
-mod hints;
+mod wake_ups;
 
-use hints::Waiting;
+use wake_ups::Waiting;
 
 /// Most messages in one batch of publishes.
 const BATCH_LIMIT: usize = 500;
@@ -36,13 +36,13 @@ const TAKEN_BY: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Relay {
     queue: mpsc::Sender<Outgoing>,
-    hints: mpsc::Sender<Waiting>,
+    wake_ups: mpsc::Sender<Waiting>,
 }
 
 /// The relay itself: publishes until it is told to stop and everything handed over is out.
 pub struct RelayTask {
     queue: mpsc::Receiver<Outgoing>,
-    hints: mpsc::Receiver<Waiting>,
+    wake_ups: mpsc::Receiver<Waiting>,
     broker: broker::Config,
     names: Names,
     store: Store,
@@ -53,21 +53,22 @@ pub struct RelayTask {
 impl Relay {
     /// A relay and the task that does its work.
     pub fn new(broker: broker::Config, names: Names, store: Store, health: Health) -> (Self, RelayTask) {
-        let ((queue, messages), (hints, waiting)) = (mpsc::channel(QUEUE_LIMIT), mpsc::channel(QUEUE_LIMIT));
-        let task = RelayTask { queue: messages, hints: waiting, broker, names, store, health, confirmed: Vec::new() };
-        (Self { queue, hints }, task)
+        let ((queue, messages), (wake_ups, waiting)) = (mpsc::channel(QUEUE_LIMIT), mpsc::channel(QUEUE_LIMIT));
+        let task =
+            RelayTask { queue: messages, wake_ups: waiting, broker, names, store, health, confirmed: Vec::new() };
+        (Self { queue, wake_ups }, task)
     }
 
     /// Publishes committed messages and hints. When the relay is far behind it waits.
-    pub async fn hand_over(&self, messages: Vec<Message>, hints: Vec<Hint>, now: DateTime<Utc>) {
+    pub async fn hand_over(&self, messages: Vec<Message>, wake_ups: Vec<TimerWakeUp>, now: DateTime<Utc>) {
         // Failing to send means that the process is ending: the outbox and the timers have it all.
         for message in messages {
             if self.queue.send(outgoing(message)).await.is_err() {
                 return;
             }
         }
-        for hint in hints {
-            if self.hints.send(Waiting::new(hint, now)).await.is_err() {
+        for wake_up in wake_ups {
+            if self.wake_ups.send(Waiting::new(wake_up, now)).await.is_err() {
                 return;
             }
         }
@@ -76,11 +77,11 @@ impl Relay {
 
 /// A message as it goes out. Its headers are made from the envelope, never copied from something received.
 pub fn outgoing(message: Message) -> Outgoing {
-    let exchange = match message.kind.road() {
-        Road::Requests => Exchange::Requests,
-        Road::Commands => Exchange::Commands,
-        Road::Events => Exchange::Events,
-        Road::Notices => Exchange::Notices,
+    let exchange = match message.kind.channel() {
+        Channel::Requests => Exchange::Requests,
+        Channel::Commands => Exchange::Commands,
+        Channel::Events => Exchange::Events,
+        Channel::Notifications => Exchange::Notifications,
     };
     let mut headers = vec![
         ("cloudEvents_specversion", "1.0".to_owned()),
@@ -121,7 +122,7 @@ impl RelayTask {
             attempt = (attempt + 1).min(6);
             // What could not go out meanwhile is in the outbox; holding it here would only cost memory.
             while self.queue.len() > BATCH_LIMIT && self.queue.try_recv().is_ok() {}
-            while self.hints.len() > BATCH_LIMIT && self.hints.try_recv().is_ok() {}
+            while self.wake_ups.len() > BATCH_LIMIT && self.wake_ups.try_recv().is_ok() {}
         }
     }
 
@@ -132,9 +133,10 @@ impl RelayTask {
         let hinting = Publisher::open(&link, &self.names).await?;
         self.health.set("relay", Ok(()));
         let (_none, empty) = mpsc::channel(1);
-        let mut waiting = std::mem::replace(&mut self.hints, empty);
-        let done = tokio::try_join!(self.publish(&link, publisher, stop), hints::publish(&mut waiting, hinting, stop));
-        self.hints = waiting;
+        let mut waiting = std::mem::replace(&mut self.wake_ups, empty);
+        let done =
+            tokio::try_join!(self.publish(&link, publisher, stop), wake_ups::publish(&mut waiting, hinting, stop));
+        self.wake_ups = waiting;
         done?;
         link.close().await;
         Ok(())
@@ -162,7 +164,7 @@ impl RelayTask {
                     self.put_off().await;
                     is_sweeping = !is_sweeping;
                     if is_sweeping {
-                        self.sweep(&mut publisher).await?;
+                        self.recovery_scan(&mut publisher).await?;
                     }
                 }
                 received = self.queue.recv_many(&mut batch, BATCH_LIMIT) => {
@@ -217,19 +219,19 @@ impl RelayTask {
     }
 
     /// Sends again what was left behind.
-    async fn sweep(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
+    async fn recovery_scan(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
         loop {
-            let swept = match self.store.sweep_outbox(i64::try_from(BATCH_LIMIT).unwrap_or(500)).await {
-                Ok(swept) => swept,
+            let recovered = match self.store.recover_outbox(i64::try_from(BATCH_LIMIT).unwrap_or(500)).await {
+                Ok(recovered) => recovered,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "the outbox could not be swept");
                     return Ok(());
                 }
             };
-            let count = swept.len();
+            let count = recovered.len();
             if count > 0 {
-                metrics::counter!("lockbox_outbox_swept_total").increment(u64::try_from(count).unwrap_or_default());
-                let again: Vec<Outgoing> = swept.into_iter().map(|swept| outgoing(swept.message)).collect();
+                metrics::counter!("lockbox_outbox_recovered_total").increment(u64::try_from(count).unwrap_or_default());
+                let again: Vec<Outgoing> = recovered.into_iter().map(|recovered| outgoing(recovered.message)).collect();
                 let published = publisher.publish(&again).await?;
                 drop(published);
             }

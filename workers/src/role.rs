@@ -2,10 +2,10 @@
 
 use broker::Delivery;
 use contracts::{Command, Envelope, Kind, Malformed, Traceparent};
-use store::{Lock, Wanted};
+use store::{Lock, ReadSet};
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::context::BatchContext;
 
 /// What ops start and scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ pub enum RoleName {
     Approval,
     /// Ends what is due.
     Expiry,
-    /// Opens and closes doors in target systems.
+    /// Opens and closes provisionings in target systems.
     Access,
     /// Writes the audit log.
     Audit,
@@ -161,7 +161,7 @@ pub trait Role: Send + Sync + 'static {
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Self::Message, Malformed>;
 
     /// Says which rows a message needs. One batch holds at most one message a request, unless the role only reads.
-    fn want(&self, received: &Received<Self::Message>, wanted: &mut Wanted);
+    fn want(&self, received: &Received<Self::Message>, read_set: &mut ReadSet);
 
     /// Whether the message may touch requests it does not name, and so needs a batch of its own.
     fn is_alone(&self, _received: &Received<Self::Message>) -> bool {
@@ -174,7 +174,7 @@ pub trait Role: Send + Sync + 'static {
     }
 
     /// Makes of one message what follows.
-    fn handle(&self, received: &Received<Self::Message>, world: &mut World<'_>);
+    fn handle(&self, received: &Received<Self::Message>, context: &mut BatchContext<'_>);
 }
 
 /// Reads a command, for the roles that take commands.

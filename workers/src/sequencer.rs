@@ -87,7 +87,7 @@ async fn watch_quarantine(around: &Surroundings) -> Result<(), SessionError> {
     let count = around.store.quarantined_count().await?;
     #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
     metrics::gauge!("lockbox_audit_quarantined").set(count as f64);
-    let warning = format!("{count} events are quarantined and in no log; `lockbox audit complete` lists them");
+    let warning = format!("{count} events are quarantined and in no log; `lockbox audit check` lists them");
     around.health.warn(NAME, (count > 0).then_some(warning));
     Ok(())
 }

@@ -6,7 +6,7 @@ use contracts::commands::Decide;
 use domain::{Person, Proof, Refusal};
 use passkeys::Passkeys;
 
-use crate::world::World;
+use crate::context::BatchContext;
 
 /// Verifies signatures for the portal at one address, or refuses them where there is none.
 #[derive(Clone, Debug, Default)]
@@ -28,11 +28,16 @@ impl Signatures {
     }
 
     /// The proof behind a decision, if it carries a signature; the passkey's counter moves on.
-    pub(crate) fn check(&self, decide: &Decide, by: &Person, world: &mut World<'_>) -> Result<Option<Proof>, Refusal> {
+    pub(crate) fn check(
+        &self,
+        decide: &Decide,
+        by: &Person,
+        context: &mut BatchContext<'_>,
+    ) -> Result<Option<Proof>, Refusal> {
         let Some(assertion) = &decide.assertion else { return Ok(None) };
         let invalid = |why: &dyn std::fmt::Display| Refusal::PasskeyInvalid { why: why.to_string() };
         let passkeys = self.passkeys.as_ref().ok_or_else(|| invalid(&"the portal's address is none for passkeys"))?;
-        let (owner, record) = world
+        let (owner, record) = context
             .snapshot
             .passkeys
             .get(&assertion.credential)
@@ -42,8 +47,8 @@ impl Signatures {
         let verified = passkeys.verify(record, challenge, assertion).map_err(|fault| invalid(&fault))?;
         let owner = *owner;
         let record = verified.kept.record;
-        world.snapshot.passkeys.insert(assertion.credential.clone(), (owner, record.clone()));
-        world.changes.passkeys.push((assertion.credential.clone(), record));
+        context.snapshot.passkeys.insert(assertion.credential.clone(), (owner, record.clone()));
+        context.changes.passkeys.push((assertion.credential.clone(), record));
         Ok(Some(Proof { credential: assertion.credential.clone(), evidence: verified.evidence.to_string() }))
     }
 }

@@ -69,7 +69,7 @@ pub enum Refused {
     /// There are signatures, and nothing is remembered of what they stand under.
     #[error(
         "{signed} entries were signed and the signer's memory knows nothing of this log; put its folder back, or run \
-         `lockbox audit adopt` after comparing with a checkpoint from a mail"
+         `lockbox audit reset-signer` after comparing with a checkpoint from a mail"
     )]
     Forgotten {
         /// Signed before, as the database has it.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use broker::Names;
-use store::{Hint, Store};
+use store::{Store, TimerWakeUp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +19,7 @@ use crate::role::{Received, Role, Source};
 /// Most deliveries in one transaction.
 pub const BATCH_LIMIT: usize = 256;
 /// How often overdue timers are looked for in the table.
-const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+const RECOVERY_PERIOD: Duration = Duration::from_secs(1);
 
 /// What every role of a process shares.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ async fn process<R: Role>(
     around: &Surroundings,
     engine: &Engine<R>,
     items: &[Item<R::Message>],
-) -> Result<Vec<Hint>, store::Error> {
+) -> Result<Vec<TimerWakeUp>, store::Error> {
     let mut outage = Outage::new(around, engine.role.name().as_str());
     loop {
         match engine.process(items).await {
@@ -149,13 +149,13 @@ pub async fn run<R: Role + Clone>(around: Surroundings, role: R) {
 /// Runs the expiry role with its sweeper and its alarm clock.
 pub async fn run_expiry(around: Surroundings) {
     let sweeper = around.clone();
-    around.tasks.spawn(async move { sweep(sweeper).await });
-    let (alarm, mut rung) = mpsc::channel(10_000);
+    around.tasks.spawn(async move { recovery_scan(sweeper).await });
+    let (alarm, mut delay_level) = mpsc::channel(10_000);
     let mut clock = Some(alarm);
     let alarm = clock.take();
     let mut attempt = 0;
     while !around.stop.is_cancelled() {
-        let waker = alarm.as_ref().map(|sender| Alarm { sender, receiver: &mut rung });
+        let waker = alarm.as_ref().map(|sender| Alarm { sender, receiver: &mut delay_level });
         match session(&around, Expiry { sweeping: false }, waker).await {
             Ok(()) => return,
             Err(error) => {
@@ -173,8 +173,8 @@ pub async fn run_expiry(around: Surroundings) {
 
 /// Timers that are due in less than a second wait in process.
 struct Alarm<'a> {
-    sender: &'a mpsc::Sender<Hint>,
-    receiver: &'a mut mpsc::Receiver<Hint>,
+    sender: &'a mpsc::Sender<TimerWakeUp>,
+    receiver: &'a mut mpsc::Receiver<TimerWakeUp>,
 }
 
 async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alarm<'_>>) -> Result<(), SessionError> {
@@ -182,7 +182,7 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
     let mut batches = Batches::open(around, part, BATCH_LIMIT).await?;
     let engine = Engine { role, store: around.store.clone(), relay: around.relay.clone(), login: around.login.clone() };
     loop {
-        let rung = async {
+        let delay_level = async {
             match &mut alarm {
                 Some(alarm) => alarm.receiver.recv().await,
                 None => std::future::pending().await,
@@ -191,12 +191,12 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
         let later = tokio::select! {
             biased;
             () = around.stop.cancelled() => break,
-            hint = rung => {
-                let mut hints = Vec::from_iter(hint);
-                while hints.len() < BATCH_LIMIT && let Some(Ok(more)) = alarm.as_mut().map(|alarm| alarm.receiver.try_recv()) {
-                    hints.push(more);
+            wake_up = delay_level => {
+                let mut wake_ups = Vec::from_iter(wake_up);
+                while wake_ups.len() < BATCH_LIMIT && let Some(Ok(more)) = alarm.as_mut().map(|alarm| alarm.receiver.try_recv()) {
+                    wake_ups.push(more);
                 }
-                let items: Vec<_> = hints.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+                let items: Vec<_> = wake_ups.into_iter().filter_map(|wake_up| item_of(&engine, wake_up)).collect();
                 process(around, &engine, &items).await?
             }
             batch = batches.next() => {
@@ -216,22 +216,26 @@ async fn session<R: Role>(around: &Surroundings, role: R, mut alarm: Option<Alar
 }
 
 /// Early hints go back on the ladder; the last part of a second is waited for here.
-async fn wait_again(around: &Surroundings, later: Vec<Hint>, alarm: &mpsc::Sender<Hint>) -> Result<(), SessionError> {
+async fn wait_again(
+    around: &Surroundings,
+    later: Vec<TimerWakeUp>,
+    alarm: &mpsc::Sender<TimerWakeUp>,
+) -> Result<(), SessionError> {
     if later.is_empty() {
         return Ok(());
     }
     let now = around.store.clock().await?;
-    for hint in later {
-        let remaining = crate::world::remaining(hint.due_at, now);
-        if broker::ladder::rung_for(remaining).is_some() {
-            around.relay.hand_over(Vec::new(), vec![hint], now).await;
+    for wake_up in later {
+        let remaining = crate::context::remaining(wake_up.due_at, now);
+        if broker::delay_levels::delay_level_for(remaining).is_some() {
+            around.relay.hand_over(Vec::new(), vec![wake_up], now).await;
             continue;
         }
         let (alarm, stop) = (alarm.clone(), around.stop.clone());
         around.tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(remaining) => drop(alarm.send(hint).await),
+                () = tokio::time::sleep(remaining) => drop(alarm.send(wake_up).await),
             }
         });
     }
@@ -239,22 +243,22 @@ async fn wait_again(around: &Surroundings, later: Vec<Hint>, alarm: &mpsc::Sende
 }
 
 /// A timer from the table as if a hint had come for it.
-fn item_of<R: Role>(engine: &Engine<R>, hint: Hint) -> Option<Item<R::Message>> {
+fn item_of<R: Role>(engine: &Engine<R>, wake_up: TimerWakeUp) -> Option<Item<R::Message>> {
     let data = contracts::commands::TimerDue {
-        request: hint.request,
-        timer: hint.kind.to_owned(),
-        generation: hint.generation,
-        due_at: hint.due_at,
+        request: wake_up.request,
+        timer: wake_up.kind.to_owned(),
+        generation: wake_up.generation,
+        due_at: wake_up.due_at,
     };
-    let about = contracts::envelope::About { request: Some(hint.request), ..Default::default() };
-    let message = contracts::envelope::message(contracts::Kind::TimerDue, hint.due_at, about, &data);
+    let about = contracts::envelope::About { request: Some(wake_up.request), ..Default::default() };
+    let message = contracts::envelope::message(contracts::Kind::TimerDue, wake_up.due_at, about, &data);
     let read = |kind, envelope: &contracts::Envelope| engine.role.read(kind, envelope);
     let received = Received::read(&message.body, Source::default(), read).ok()?;
     Some(Item::Good(Box::new(received)))
 }
 
 /// Brings overdue timers from the table, broker up or down.
-async fn sweep(around: Surroundings) {
+async fn recovery_scan(around: Surroundings) {
     let engine = Engine {
         role: Expiry { sweeping: true },
         store: around.store.clone(),
@@ -264,7 +268,7 @@ async fn sweep(around: Surroundings) {
     loop {
         tokio::select! {
             () = around.stop.cancelled() => return,
-            () = tokio::time::sleep(SWEEP_PERIOD) => {}
+            () = tokio::time::sleep(RECOVERY_PERIOD) => {}
         }
         let overdue = match around.store.overdue(500).await {
             Ok(overdue) => overdue,
@@ -276,7 +280,7 @@ async fn sweep(around: Surroundings) {
         if overdue.is_empty() {
             continue;
         }
-        let items: Vec<_> = overdue.into_iter().filter_map(|hint| item_of(&engine, hint)).collect();
+        let items: Vec<_> = overdue.into_iter().filter_map(|wake_up| item_of(&engine, wake_up)).collect();
         if let Err(error) = engine.process(&items).await {
             tracing::warn!(error = chain(&error), "overdue timers could not be fired");
         }

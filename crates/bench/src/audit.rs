@@ -6,7 +6,7 @@ use broker::{Outgoing, Publisher};
 use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::{About, message};
-use contracts::events::{Actor, NoticeResult};
+use contracts::events::{Actor, NotificationResult};
 use uuid::Uuid;
 use workers::RoleName;
 use workers::relay::outgoing;
@@ -47,10 +47,10 @@ pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
 /// An event as most are: about a request of its own.
 pub(super) fn event(now: DateTime<Utc>) -> Outgoing {
     let request = Uuid::now_v7();
-    let data = NoticeResult {
+    let data = NotificationResult {
         request: Some(request),
         service_request: Some("SR-2026-004711".to_owned()),
-        notice: Uuid::now_v7(),
+        notification: Uuid::now_v7(),
         template: "decision_needed".to_owned(),
         recipient: "alex@contoso.example".to_owned(),
         mail_message_id: format!("<{request}@fabrikam.example>"),
@@ -64,7 +64,7 @@ pub(super) fn event(now: DateTime<Utc>) -> Outgoing {
         cause: Some(request.to_string()),
         ..About::default()
     };
-    outgoing(message(Kind::NoticeSent, now, about, &data))
+    outgoing(message(Kind::NotificationSent, now, about, &data))
 }
 
 pub(super) async fn placed(rig: &Rig) -> Result<f64, Failure> {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use broker::{Consumer, Outgoing, Publisher};
 use contracts::Kind;
 use contracts::envelope::{About, Message, message};
-use contracts::events::{Indexed, NoticeResult};
-use store::{Changes, Lock, Wanted};
+use contracts::events::{Indexed, NotificationResult};
+use store::{Lock, ReadSet, WriteSet};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use workers::relay::outgoing;
@@ -16,7 +16,7 @@ use super::cpu;
 use super::rig::{Rig, number};
 use runtime::outcome::Failure;
 
-/// Messages published for one request: the submission, two decisions, five steps, two events of its door, three hints, and
+/// Messages published for one request: the submission, two decisions, five steps, two events of its provisioning, three hints, and
 /// mails to the manager, the approver, two about the grant and three about the end.
 pub(super) const MESSAGES_PER_REQUEST: usize = 20;
 
@@ -27,12 +27,12 @@ const WINDOW: usize = 3000;
 /// Of the messages of a lifecycle, five are events for the log.
 const EVENTS_OF_EIGHTEEN: usize = 5;
 
-fn notice(now: chrono::DateTime<chrono::Utc>) -> Message {
+fn notification(now: chrono::DateTime<chrono::Utc>) -> Message {
     let request = Uuid::now_v7();
-    let data = NoticeResult {
+    let data = NotificationResult {
         request: Some(request),
         service_request: Some("SR-2026-004711".to_owned()),
-        notice: Uuid::now_v7(),
+        notification: Uuid::now_v7(),
         template: "decision_needed".to_owned(),
         recipient: "alex@contoso.example".to_owned(),
         mail_message_id: "x".repeat(90),
@@ -59,7 +59,7 @@ pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<Ceiling, Failu
     let link = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&link, &rig.settings.names).await?;
     let now = rig.store.clock().await?;
-    let seeds: Vec<Message> = (0..WINDOW).map(|_| notice(now)).collect();
+    let seeds: Vec<Message> = (0..WINDOW).map(|_| notification(now)).collect();
     rig.store.enqueue(&seeds).await?;
     let seeds: Vec<Outgoing> = seeds.into_iter().map(outgoing).collect();
     for batch in seeds.chunks(500) {
@@ -99,16 +99,16 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
                 .iter()
                 .filter_map(|delivery| delivery.message_id().and_then(|id| id.parse().ok()))
                 .collect();
-            let wanted = Wanted { consumer: "mail", keys: ids.clone(), lock: Lock::Read, ..Wanted::default() };
+            let wanted = ReadSet { consumer: "mail", keys: ids.clone(), lock: Lock::Read, ..ReadSet::default() };
             let unit = rig.store.begin(wanted).await?;
             let now = unit.snapshot.now;
-            let messages: Vec<Message> = ids.iter().map(|_| notice(now)).collect();
-            unit.commit(&Changes { messages: messages.clone(), taken: ids, ..Changes::default() }).await?;
+            let messages: Vec<Message> = ids.iter().map(|_| notification(now)).collect();
+            unit.commit(&WriteSet { messages: messages.clone(), taken: ids, ..WriteSet::default() }).await?;
             let share = messages.len() * EVENTS_OF_EIGHTEEN / MESSAGES_PER_REQUEST;
             let events: Vec<(Indexed, &[u8])> =
                 messages[..share].iter().map(|event| (index(event, now), event.body.as_slice())).collect();
             if !events.is_empty() {
-                rig.store.append(&events, Vec::new(), Changes::default()).await?;
+                rig.store.append(&events, Vec::new(), WriteSet::default()).await?;
             }
             batch.done().await?;
             drop(sender.send(messages.into_iter().map(outgoing).collect()).await);

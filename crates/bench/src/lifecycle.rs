@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use broker::{Consumer, Exchange, Link, Outgoing, Publisher};
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, Message, message};
-use contracts::notices::Mail;
+use contracts::notifications::Mail;
 use contracts::{Envelope, Kind, Malformed};
 use domain::Verdict;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use store::{Lock, Wanted};
+use store::{Lock, ReadSet};
 use uuid::Uuid;
 use workers::relay::outgoing;
-use workers::{Received, Role, RoleName, World};
+use workers::{BatchContext, Received, Role, RoleName};
 
 use super::ceiling::{Ceiling, MESSAGES_PER_REQUEST};
 use super::cpu;
@@ -48,13 +48,13 @@ impl Role for Sink {
         envelope.data()
     }
 
-    fn want(&self, _received: &Received<Mail>, _wanted: &mut Wanted) {}
+    fn want(&self, _received: &Received<Mail>, _read_set: &mut ReadSet) {}
 
     fn lock(&self) -> Lock {
         Lock::Read
     }
 
-    fn handle(&self, _received: &Received<Mail>, _world: &mut World<'_>) {}
+    fn handle(&self, _received: &Received<Mail>, _context: &mut BatchContext<'_>) {}
 }
 
 /// A submission of about 600 bytes.
@@ -65,7 +65,7 @@ pub(super) fn submission(id: &str, duration_seconds: i64, tenant: &str) -> Outgo
         "data": {
             "tenant": tenant, "service_request": "SR-2026-004711", "service": "exchange_online",
             "resource": "finance@contoso.example", "severity": "normal", "requester": "robin",
-            "reason": {"code": "customer_reported", "text": "Outgoing mail of the finance mailbox has been stuck in the \
+            "justification": {"category": "customer_reported", "text": "Outgoing mail of the finance mailbox has been stuck in the \
                 queue since this morning; the transport log names a rule that was changed last night, and the customer \
                 asks us to look at the rule and at the three oldest messages that wait behind it."},
             "duration_seconds": duration_seconds,
@@ -87,8 +87,8 @@ pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option
     let (envelope, kind) = Envelope::read(event).ok()?;
     let step: contracts::events::Step = envelope.data().ok()?;
     let (kind, by) = match kind {
-        Kind::RequestSubmitted => (Kind::ManagerDecide, "morgan"),
-        Kind::RequestManagerApproved => (Kind::CustomerDecide, "alex"),
+        Kind::RequestSubmitted => (Kind::VendorDecide, "morgan"),
+        Kind::RequestVendorApproved => (Kind::CustomerDecide, "alex"),
         _ => return None,
     };
     let decision = contracts::commands::Decide {
@@ -122,7 +122,7 @@ async fn people(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consu
             if event.time.is_none_or(|at| *at < since) {
                 continue;
             }
-            if kind == Kind::AccessEnded {
+            if kind == Kind::GrantEnded {
                 ended.insert(event.id);
             } else {
                 clicks.extend(answer(delivery.body(), now));
@@ -156,7 +156,7 @@ pub(super) async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used),
     let link = runtime::connect::open_link(&rig.settings).await?;
     // People listen before the first request is sent.
     let listening = runtime::connect::open_link(&rig.settings).await?;
-    let keys = [Kind::RequestSubmitted, Kind::RequestManagerApproved, Kind::AccessEnded].map(Kind::routing_key);
+    let keys = [Kind::RequestSubmitted, Kind::RequestVendorApproved, Kind::GrantEnded].map(Kind::routing_key);
     let tap = Consumer::tap(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
     let (started, used) = (Instant::now(), cpu::seconds(rig));
     let (submitted, answered) = tokio::join!(submit(&link, rig, requests), people(rig, requests, since, tap));
@@ -180,12 +180,12 @@ pub(super) async fn measure(
     let stop = rig.work(&ROLES).await?;
     sink(rig, &stop).await?;
     once(rig, requests / 5).await?;
-    let before = (total(metrics, "lockbox_outbox_swept_total", ""), total(metrics, "lockbox_published_total", ""));
+    let before = (total(metrics, "lockbox_outbox_recovered_total", ""), total(metrics, "lockbox_published_total", ""));
     let mut runs = Vec::new();
     for _ in 0..3 {
         runs.push(once(rig, requests).await?);
     }
-    let sent_twice = total(metrics, "lockbox_outbox_swept_total", "") - before.0;
+    let sent_twice = total(metrics, "lockbox_outbox_recovered_total", "") - before.0;
     let published = total(metrics, "lockbox_published_total", "") - before.1;
     runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (wall, _) = runs[1];

@@ -96,7 +96,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
         .measure("audit search by tenant and type", goal, |_| "/audit?tenant=contoso&type=access.".to_owned())
         .await?;
     morgan.measure("audit search by a rare word", goal, |n| format!("/audit?text={}", sample(n).1)).await?;
-    let rare = |_| "/audit?type=access.granted&person=robin&tenant=contoso".to_owned();
+    let rare = |_| "/audit?type=grant.activated&person=robin&tenant=contoso".to_owned();
     morgan.measure("audit search for what never was, by person and type", goal, rare).await?;
     morgan.measure("audit search by a common word", goal, |_| "/audit?text=stuck".to_owned()).await?;
     morgan

@@ -17,7 +17,7 @@ use workers::{Health, RoleName};
 /// The tenant, its people and its rules: one manager and one approver, so that every step asks for one mail.
 const DIRECTORY: &str = "
 producers:
-  - {login: guest, may: [request.submit, manager.decide, customer.decide, access.end, report.answer]}
+  - {login: guest, may: [request.submit, vendor.decide, customer.decide, grant.revoke, report.respond]}
 vendor:
   people:
     - {name: robin, display_name: Robin, email: robin@fabrikam.example, roles: [engineer]}

@@ -47,10 +47,10 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     let limit = i64::try_from(timers).unwrap_or(i64::MAX);
     let views = rig.store.list_requests(&RequestFilter { limit, ..RequestFilter::default() }).await?;
     let late = |view: &store::views::RequestView| {
-        let micros = (view.over_at? - view.review_by).num_microseconds()?;
+        let micros = (view.finished_at? - view.review_deadline).num_microseconds()?;
         Some(number(usize::try_from(micros.max(0)).ok()?) / 1e6)
     };
-    let early = views.iter().filter(|view| view.over_at.is_some_and(|over| over < view.review_by)).count();
+    let early = views.iter().filter(|view| view.finished_at.is_some_and(|over| over < view.review_deadline)).count();
     let mut lateness: Vec<f64> = views.iter().filter_map(late).collect();
     lateness.sort_by(f64::total_cmp);
     figure("timers: fired", &lateness.len().to_string(), &format!("goal: {timers}"))?;
@@ -58,8 +58,8 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     figure("timers: late, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
     figure("timers: late, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
     let fired = |by: &str| total(metrics, "lockbox_timers_fired_total", by);
-    let (hint, sweeper) = (fired("by=\"hint\""), fired("by=\"sweeper\""));
-    let share = 100.0 * sweeper / (hint + sweeper).max(1.0);
+    let (wake_up, sweeper) = (fired("by=\"hint\""), fired("by=\"sweeper\""));
+    let share = 100.0 * sweeper / (wake_up + sweeper).max(1.0);
     figure("timers: fired by the sweeper", &format!("{share:.2} %"), "goal: near 0")?;
     stop.cancel();
     Ok(())

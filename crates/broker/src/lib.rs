@@ -4,8 +4,8 @@
 //! opened afresh by whoever held it.
 
 mod consume;
+pub mod delay_levels;
 mod error;
-pub mod ladder;
 mod link;
 mod names;
 mod publish;

@@ -12,23 +12,30 @@ pub enum Exchange {
     /// Facts.
     Events,
     /// Messages asking for a mail.
-    Notices,
+    Notifications,
     /// Hints that wait.
     Delay,
     /// What no queue wanted.
     Unroutable,
     /// What was refused or came back too often.
-    Refused,
+    DeadLetter,
 }
 
 impl Exchange {
     /// Every exchange.
-    pub const ALL: [Self; 7] =
-        [Self::Requests, Self::Commands, Self::Events, Self::Notices, Self::Delay, Self::Unroutable, Self::Refused];
+    pub const ALL: [Self; 7] = [
+        Self::Requests,
+        Self::Commands,
+        Self::Events,
+        Self::Notifications,
+        Self::Delay,
+        Self::Unroutable,
+        Self::DeadLetter,
+    ];
 
     /// Whether it only collects what was given up on: nothing is sent there.
     pub fn is_last_stop(self) -> bool {
-        matches!(self, Self::Unroutable | Self::Refused)
+        matches!(self, Self::Unroutable | Self::DeadLetter)
     }
 
     /// Name behind the prefix.
@@ -37,10 +44,10 @@ impl Exchange {
             Self::Requests => "requests",
             Self::Commands => "commands",
             Self::Events => "events",
-            Self::Notices => "notices",
+            Self::Notifications => "notifications",
             Self::Delay => "delay",
             Self::Unroutable => "unroutable",
-            Self::Refused => "refused",
+            Self::DeadLetter => "dead-letter",
         }
     }
 }

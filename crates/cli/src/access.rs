@@ -1,15 +1,15 @@
-//! `lockbox access list | watch | end | handle | report | accept | dispute`: live accesses, what opens the gate, their ends, and
+//! `lockbox access list | watch | end | handle | report | accept | dispute`: live grants, what opens the gate, their ends, and
 //! what is said of them.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use contracts::Kind;
-use contracts::commands::{AnswerReport, EndAccess};
+use contracts::commands::{RespondToReport, RevokeAccess};
 use domain::FreeText;
 use serde_json::{Value, json};
 use store::Store;
-use store::doors::AccessView;
+use store::provisionings::AccessView;
 use store::views::RequestFilter;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::clicks::click;
 use super::remote::Remote;
 use super::request::named;
 use super::show::show;
-use operations::access_report::{Closing, door_json, door_text};
+use operations::access_report::{Closing, door_text, provisioning_json};
 use operations::documents::access_json;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
@@ -26,13 +26,13 @@ use runtime::serve::open_store;
 
 /// How long the end of access is waited for before it is said that it is not confirmed.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often doors are looked at.
+/// How often provisionings are looked at.
 const LOOK_PERIOD: Duration = Duration::from_millis(250);
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Access {
-    /// Accesses that are open, about to open, or whose end is not confirmed.
+    /// Grants that are open, about to open, or whose end is not confirmed.
     List(List),
     /// Follow them live, until there are none or for ever.
     Watch(List),
@@ -51,7 +51,7 @@ pub enum Access {
     Dispute(Word),
 }
 
-/// Which accesses.
+/// Which grants.
 #[derive(Args, Debug)]
 pub struct List {
     /// Tenant's short name.
@@ -123,18 +123,18 @@ impl Access {
         match self {
             Self::End(asked) => end_far(remote, asked, format).await,
             Self::Accept(word) => {
-                let answer = json!({ "accepts": true, "comment": word.comment });
+                let answer = json!({ "acknowledges": true, "comment": word.comment });
                 remote.act(word.id, "report", &answer, format).await
             }
             Self::Dispute(word) => {
-                let answer = json!({ "accepts": false, "comment": word.comment });
+                let answer = json!({ "acknowledges": false, "comment": word.comment });
                 remote.act(word.id, "report", &answer, format).await
             }
             Self::Report { id } => print_json(&remote.get(&format!("/requests/{id}/report")).await?),
             Self::Handle(_) => Err(Failure::Usage(
                 "a handle is fetched at the gate or beside the database, not through the portal".to_owned(),
             )),
-            Self::List(_) | Self::Watch(_) => print_json(&remote.get("/accesses").await?),
+            Self::List(_) | Self::Watch(_) => print_json(&remote.get("/grants").await?),
         }
     }
 }
@@ -156,10 +156,10 @@ async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> 
     let beside = store.accesses_beside(id).await?;
     let others = beside.iter().filter(|_| all).map(|access| access.request);
     // With --all, one that has ended already is only where the others are found.
-    let own = Some(id).filter(|_| !all || request.state == "granted");
+    let own = Some(id).filter(|_| !all || request.state == "active");
     for request in others.chain(own) {
-        let data = EndAccess { request, by: by.clone(), comment: words(comment.as_deref()) };
-        match click(settings, store, Kind::AccessEnd, Some(request), &data).await {
+        let data = RevokeAccess { request, by: by.clone(), comment: words(comment.as_deref()) };
+        match click(settings, store, Kind::GrantRevoke, Some(request), &data).await {
             // Another one that ended meanwhile.
             Err(Failure::Refused { .. }) if request != id => {}
             done => drop(done?),
@@ -176,16 +176,16 @@ async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> 
 async fn end_far(remote: &Remote, asked: End, format: Format) -> Result<(), Failure> {
     let End { word: Word { id, comment, .. }, all } = asked;
     let own = remote.get(&format!("/requests/{id}")).await?;
-    let open = remote.get("/accesses").await?;
+    let open = remote.get("/grants").await?;
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let is_same = |other: &&Value| {
         let place = |one: &Value| text(one, "resource").to_lowercase().trim_end_matches('/').to_owned();
         ["tenant", "service"].iter().all(|name| other[*name] == own[*name])
             && place(other) == place(&own)
             && text(other, "request") != id.to_string()
-            && other["state"] == "granted"
+            && other["state"] == "active"
     };
-    let open: Vec<Value> = open["accesses"].as_array().into_iter().flatten().filter(is_same).cloned().collect();
+    let open: Vec<Value> = open["grants"].as_array().into_iter().flatten().filter(is_same).cloned().collect();
     let said = json!({ "comment": comment });
     for other in open.iter().filter(|_| all) {
         match remote
@@ -201,7 +201,7 @@ async fn end_far(remote: &Remote, asked: End, format: Format) -> Result<(), Fail
             open.iter().map(|other| format!("{} ({})", text(other, "request"), text(other, "service_request")));
         tell_beside(id, &beside.collect::<Vec<_>>());
     }
-    if all && own["state"] != "granted" {
+    if all && own["state"] != "active" {
         return remote.show(&id.to_string(), format).await;
     }
     remote.act(id, "end", &said, format).await
@@ -212,7 +212,7 @@ async fn fetch(settings: &Settings, store: &Store, asked: &Handle, format: Forma
     let (token, event) = operations::access_token::issue(store, asked.id, &asked.by).await?;
     super::clicks::publish(settings, &[event]).await;
     let service = store.show_request(asked.id).await?.service;
-    let database = match settings.doors.get(&service) {
+    let database = match settings.provisionings.get(&service) {
         Some(connectors::Target::Postgres(target)) => {
             let password = target.connector().map_err(Failure::Usage)?.password(asked.id);
             Some((connectors::login(asked.id), password))
@@ -239,20 +239,32 @@ fn words(said: Option<&str>) -> Option<FreeText> {
     said.and_then(FreeText::given)
 }
 
-async fn answer(settings: &Settings, store: &Store, word: Word, accepts: bool, format: Format) -> Result<(), Failure> {
+async fn answer(
+    settings: &Settings,
+    store: &Store,
+    word: Word,
+    acknowledges: bool,
+    format: Format,
+) -> Result<(), Failure> {
     store.show_request(word.id).await?;
-    let data = AnswerReport { request: word.id, by: named(word.by)?, accepts, comment: words(word.comment.as_deref()) };
-    click(settings, store, Kind::ReportAnswer, Some(word.id), &data).await?;
+    let data = RespondToReport {
+        request: word.id,
+        by: named(word.by)?,
+        acknowledges,
+        comment: words(word.comment.as_deref()),
+    };
+    click(settings, store, Kind::ReportRespond, Some(word.id), &data).await?;
     report(store, word.id, format).await
 }
 
-/// Waits for the door to be read back as closed, and prints the request with what was measured.
+/// Waits for the provisioning to be read back as closed, and prints the request with what was measured.
 async fn ended(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     loop {
-        let door = store.door(id).await?.ok_or_else(|| Failure::NotFound(format!("{id} has no door")))?;
-        if door.closed_at.is_some() || started.elapsed() > PATIENCE {
-            if door.closed_at.is_none() {
+        let provisioning =
+            store.provisioning(id).await?.ok_or_else(|| Failure::NotFound(format!("{id} has no provisioning")))?;
+        if provisioning.revoked_at.is_some() || started.elapsed() > PATIENCE {
+            if provisioning.revoked_at.is_none() {
                 tell("access has ended and the gate refuses; the target is tried again without end");
             }
             return show(store, id, format).await;
@@ -269,9 +281,9 @@ async fn report(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> 
         return print_json(&closing.json(&request));
     }
     let (uses, refused) = closing.counts();
-    let mode = request.content().map_or("", |content| content.mode.as_str());
+    let access_level = request.content().map_or("", |content| content.access_level.as_str());
     line(&format!("request         {} {}", request.id, request.service_request))?;
-    line(&format!("content         {} {} ({mode})", request.service, printable(&request.resource)))?;
+    line(&format!("content         {} {} ({access_level})", request.service, printable(&request.resource)))?;
     line(&format!("engineer        {}", request.requester))?;
     line(&format!("asked           {} s", closing.asked_seconds))?;
     line(&format!("granted         {} s from {}", closing.granted_seconds, time_or_dash(request.access_from)))?;
@@ -287,11 +299,11 @@ async fn report(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> 
         let last = time_or_dash(used.last_at);
         line(&format!("  {refused}{} {} ({} times, last {last})", used.method, printable(&used.resource), used.count))?;
     }
-    let door = closing.door.as_ref().map_or_else(|| "none".to_owned(), door_text);
-    line(&format!("door            {}", printable(&door)))?;
+    let provisioning = closing.provisioning.as_ref().map_or_else(|| "none".to_owned(), door_text);
+    line(&format!("provisioning            {}", printable(&provisioning)))?;
     match &closing.answer {
         Some(answer) => {
-            let word = if answer.accepted { "accepted" } else { "DISPUTED" };
+            let word = if answer.accepted { "acknowledged" } else { "DISPUTED" };
             let comment = answer.comment.as_deref().map(|comment| format!(": {}", printable(comment)));
             line(&format!(
                 "customer        {word} by {} at {}{}",
@@ -312,7 +324,7 @@ impl List {
             limit: 1000,
             ..RequestFilter::default()
         };
-        Ok(store.accesses(&filter).await?)
+        Ok(store.grants(&filter).await?)
     }
 
     async fn run(&self, store: &Store, format: Format) -> Result<(), Failure> {
@@ -335,8 +347,14 @@ impl List {
                 shown.keys().copied().filter(|id| !found.iter().any(|access| access.request == *id)).collect();
             for id in gone {
                 shown.remove(&id);
-                if let Some(door) = store.door(id).await? {
-                    say(format, &now, id, &door_text(&door), json!({ "request": id, "door": door_json(&door) }))?;
+                if let Some(provisioning) = store.provisioning(id).await? {
+                    say(
+                        format,
+                        &now,
+                        id,
+                        &door_text(&provisioning),
+                        json!({ "request": id, "provisioning": provisioning_json(&provisioning) }),
+                    )?;
                 }
             }
             if self.until_none && found.is_empty() {
@@ -360,9 +378,11 @@ fn said(access: &AccessView) -> String {
     let until = time_or_dash(access.access_until);
     let trouble = if access.failures > 0 { access.last_error.as_deref() } else { None };
     let trouble = trouble.map(|error| format!(": {error}")).unwrap_or_default();
-    match access.door.as_str() {
-        "closing" => format!("{what}: END NOT CONFIRMED since {}{trouble}", time_or_dash(access.ordered_at)),
-        "open" => format!("{what}: open until {until}"),
+    match access.provisioning.as_str() {
+        "revoking" => {
+            format!("{what}: END NOT CONFIRMED since {}{trouble}", time_or_dash(access.revocation_ordered_at))
+        }
+        "active" => format!("{what}: open until {until}"),
         _ => format!("{what}: opens at {}, until {until}{trouble}", time_or_dash(access.access_from)),
     }
 }
@@ -375,11 +395,15 @@ fn listing(found: &[AccessView]) -> Listing {
             access.service_request.clone(),
             access.resource.clone(),
             access.requester.clone(),
-            if access.door == "closing" { "END NOT CONFIRMED".to_owned() } else { access.door.clone() },
+            if access.provisioning == "revoking" {
+                "END NOT CONFIRMED".to_owned()
+            } else {
+                access.provisioning.clone()
+            },
             time_or_dash(access.access_until),
             access.last_error.clone().unwrap_or_default(),
         ]
     });
-    let head = vec!["id", "tenant", "service request", "content", "engineer", "door", "until", "last error"];
+    let head = vec!["id", "tenant", "service request", "content", "engineer", "provisioning", "until", "last error"];
     Listing { head, rows: rows.collect(), json: found.iter().map(access_json).collect() }
 }

@@ -30,7 +30,7 @@ pub enum Audit {
     /// Verify a bundle, or the log at work; exit codes 10 to 16 say what is wrong.
     Verify(verify::Verify),
     /// Erase what people wrote; the log stays whole and says that something was erased.
-    Erase(super::log::Erase),
+    Redact(super::log::Redact),
     /// Move months of events to an archive of bundles that verify by themselves; hashes and signatures stay.
     Retain(retain::Retain),
     /// The keys that sign the log, in the signer's folder.
@@ -86,7 +86,7 @@ impl Audit {
             Self::Proof(proof) => return proof.run(settings).await,
             Self::Verify(verify) => return verify.run(settings, format).await,
             Self::Keys(keys) => return keys.run(settings),
-            Self::Search(_) | Self::Complete | Self::Erase(_) | Self::Retain(_) | Self::Adopt => {}
+            Self::Search(_) | Self::Complete | Self::Redact(_) | Self::Retain(_) | Self::Adopt => {}
         }
         let remote = Remote::of(settings)?;
         if let (Self::Search(search), Some(remote)) = (&self, &remote) {
@@ -97,7 +97,7 @@ impl Audit {
         match self {
             Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
-            Self::Erase(erase) => erase.run(&store).await,
+            Self::Redact(redact) => redact.run(&store).await,
             Self::Retain(retain) => Box::pin(retain.run(&store)).await,
             Self::Adopt => super::log::adopt(settings, &store).await,
             Self::Complete => {

@@ -19,7 +19,7 @@ use runtime::serve::open_store;
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Answer {
     Approve,
-    Reject,
+    Deny,
 }
 
 /// A decision.
@@ -60,7 +60,7 @@ pub struct Decide {
 
 impl Review {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        self.common.run(settings, format, Kind::ManagerDecide, None).await
+        self.common.run(settings, format, Kind::VendorDecide, None).await
     }
 }
 
@@ -74,7 +74,7 @@ impl Common {
     async fn run(self, settings: &Settings, format: Format, kind: Kind, duration: Option<i64>) -> Result<(), Failure> {
         let verdict = match self.answer {
             Answer::Approve => Verdict::Approve,
-            Answer::Reject => Verdict::Reject,
+            Answer::Deny => Verdict::Deny,
         };
         if let Some(remote) = Remote::of(settings)? {
             let mut said =

@@ -101,16 +101,20 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     let seen =
         format!("{} mails wait for a retry, oldest {:.0} s{reason}", depth.deferred, depth.deferred_oldest_seconds);
     findings.add("mail", !is_unavailable, seen);
-    let parked = store.parked_count().await?;
-    findings.add("parked", parked == 0, format!("{parked} messages wait for somebody; `lockbox parked list`"));
+    let dead_letter = store.dead_letter_count().await?;
+    findings.add(
+        "dead_lettered",
+        dead_letter == 0,
+        format!("{dead_letter} messages wait for somebody; `lockbox dead-letter list`"),
+    );
     let quarantined = store.quarantined_count().await?;
     let seen = match quarantined {
         0 => "no event is quarantined".to_owned(),
-        count => format!("{count} events are quarantined and in no log; `lockbox audit complete` lists them"),
+        count => format!("{count} events are quarantined and in no log; `lockbox audit check` lists them"),
     };
     findings.add("audit log", quarantined == 0, seen);
     let login = broker::login(&settings.amqp_url);
-    for command in ["manager.decide", "customer.decide", "access.end", "report.answer"] {
+    for command in ["vendor.decide", "customer.decide", "grant.revoke", "report.respond"] {
         if !store.may_send(&login, command).await? {
             let seen = format!(
                 "the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`"

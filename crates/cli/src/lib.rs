@@ -13,14 +13,14 @@ mod access;
 mod apply;
 mod audit;
 mod clicks;
+mod dead_letter;
 mod decide;
 mod depths;
 mod doctor;
-mod imap_login;
+mod dovecot_auth;
 mod log;
 mod mail;
 mod migrate;
-mod parked;
 mod person;
 mod remote;
 mod request;
@@ -50,7 +50,7 @@ pub enum Command {
     Review(decide::Review),
     /// An approver's yes or no.
     Decide(decide::Decide),
-    /// Live accesses, their ends and their closing reports.
+    /// Live grants, their ends and their closing reports.
     #[command(subcommand)]
     Access(access::Access),
     /// Countersign audit logs for whoever does not want to trust their keeper alone.
@@ -66,13 +66,13 @@ pub enum Command {
     Webhook(webhook::WebhookCommand),
     /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
     #[command(hide = true)]
-    ImapLogin(imap_login::ImapLogin),
+    DovecotAuth(dovecot_auth::DovecotAuth),
     /// Mails that came back.
     #[command(subcommand)]
     Mail(mail::MailCommand),
     /// Messages given up on.
     #[command(subcommand)]
-    Parked(parked::ParkedCommand),
+    DeadLetter(dead_letter::DeadLetterCommand),
     /// Look whether everything is in place, and say what to do.
     Doctor,
 }
@@ -106,9 +106,9 @@ impl Command {
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,
             Self::Webhook(webhook) => webhook.run(settings, format).await,
-            Self::ImapLogin(login) => login.run().await,
+            Self::DovecotAuth(login) => login.run().await,
             Self::Mail(mail) => Box::pin(mail.run(settings)).await,
-            Self::Parked(parked) => parked.run(settings, format).await,
+            Self::DeadLetter(dead_letter) => dead_letter.run(settings, format).await,
             Self::Doctor => doctor::run(settings, format).await,
         }
     }

@@ -14,7 +14,7 @@ use runtime::output::line;
 /// Whose words to erase.
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("whose").required(true)))]
-pub struct Erase {
+pub struct Redact {
     /// What anybody wrote about this request.
     #[arg(long, group = "whose")]
     request: Option<Uuid>,
@@ -35,24 +35,24 @@ pub enum Keys {
     Retire,
 }
 
-impl Erase {
+impl Redact {
     pub(super) async fn run(self, store: &Store) -> Result<(), Failure> {
         let whose = match (self.request, self.person) {
             (Some(request), _) => Whose::Request(request),
             (None, person) => Whose::Person(person.unwrap_or_default()),
         };
-        match store.erase_texts(&whose, &self.by).await? {
+        match store.redact_texts(&whose, &self.by).await? {
             Erasure::Done(texts) => line(&format!("{texts} texts erased; the log says so and stays whole")),
-            Erasure::Waits { requests, parked, on_their_way } => Err(Failure::Refused {
+            Erasure::Waits { requests, dead_letter, on_their_way } => Err(Failure::Refused {
                 code: "erasure.waits".to_owned(),
-                message: waits(&requests, &parked, on_their_way),
+                message: waits(&requests, &dead_letter, on_their_way),
             }),
         }
     }
 }
 
 /// What has to come to its end before anything is erased.
-fn waits(requests: &[Uuid], parked: &[Uuid], on_their_way: i64) -> String {
+fn waits(requests: &[Uuid], dead_letter: &[Uuid], on_their_way: i64) -> String {
     let ids = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
     let mut words = Vec::new();
     if !requests.is_empty() {
@@ -61,8 +61,8 @@ fn waits(requests: &[Uuid], parked: &[Uuid], on_their_way: i64) -> String {
             ids(requests)
         ));
     }
-    if !parked.is_empty() {
-        words.push(format!("parked messages hold words: replay or discard them: {}", ids(parked)));
+    if !dead_letter.is_empty() {
+        words.push(format!("parked messages hold words: replay or discard them: {}", ids(dead_letter)));
     }
     if on_their_way > 0 {
         words.push(format!("{on_their_way} messages are still on their way: again in a moment"));

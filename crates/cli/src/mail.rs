@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use contracts::Kind;
-use contracts::commands::ReportNotice;
+use contracts::commands::ReportNotification;
 use contracts::envelope::{About, message};
 use store::Store;
 use store::audit::{AuditFilter, AuditRow};
@@ -69,7 +69,7 @@ impl MailCommand {
                 let store = open_store(settings).await?;
                 store.check_schema().await?;
                 match find(&store, &report.about).await? {
-                    Some((sent, notice)) => record(settings, &store, &sent, notice, &report).await,
+                    Some((sent, notification)) => record(settings, &store, &sent, notification, &report).await,
                     None => {
                         let failed = report.failed.join("; ");
                         tracing::error!(
@@ -115,21 +115,21 @@ async fn record(
     settings: &Settings,
     store: &Store,
     sent: &AuditRow,
-    notice: Uuid,
+    notification: Uuid,
     report: &Report,
 ) -> Result<(), Failure> {
     let request = sent.request;
-    if is_known(store, request, notice).await? {
+    if is_known(store, request, notification).await? {
         return line("this bounce is in the audit log already");
     }
     let told = data(&sent.body);
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
     let envelope = serde_json::from_slice::<serde_json::Value>(&sent.body).unwrap_or_default();
-    let asked = envelope["causationid"].as_str().and_then(|id| id.parse().ok()).unwrap_or(notice);
+    let asked = envelope["causationid"].as_str().and_then(|id| id.parse().ok()).unwrap_or(notification);
     let reporter = report.reporter.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
-    let data = ReportNotice {
+    let data = ReportNotification {
         message: asked,
-        notice,
+        notification,
         request,
         service_request: sent.service_request.clone(),
         template: text("template"),
@@ -137,7 +137,7 @@ async fn record(
         error: Some(format!("returned{reporter}: {}", report.failed.join("; "))),
     };
     let about = About { tenant: sent.tenant.clone(), request, channel: Some("bounce"), ..About::default() };
-    let command = message(Kind::NoticeReport, store.clock().await?, about, &data);
+    let command = message(Kind::NotificationReport, store.clock().await?, about, &data);
     // Stored first; nobody waits for the outcome at the end of a mail server's pipe.
     store.enqueue(std::slice::from_ref(&command)).await?;
     publish(settings, std::slice::from_ref(&command)).await;
@@ -150,7 +150,7 @@ async fn find(store: &Store, about: &[Identity]) -> Result<Option<(AuditRow, Uui
     while !about.is_empty() {
         for identity in about {
             if let Some(sent) = sent(store, *identity).await? {
-                return Ok(Some((sent, identity.notice)));
+                return Ok(Some((sent, identity.notification)));
             }
         }
         if started.elapsed() > PATIENCE {
@@ -165,20 +165,24 @@ async fn sent(store: &Store, identity: Identity) -> Result<Option<AuditRow>, Fai
     let since = store.clock().await? - chrono::TimeDelta::days(DAYS);
     let filter = AuditFilter {
         request: identity.request,
-        type_name: Some("notice.sent".to_owned()),
+        type_name: Some("notification.sent".to_owned()),
         since: if identity.request.is_none() { Some(since) } else { None },
         limit: 100_000,
         ..AuditFilter::default()
     };
-    let notice = identity.notice.to_string();
+    let notification = identity.notification.to_string();
     let sent = store.search_audit(&filter).await?;
-    Ok(sent.into_iter().find(|event| data(&event.body)["notice"].as_str() == Some(notice.as_str())))
+    Ok(sent.into_iter().find(|event| data(&event.body)["notification"].as_str() == Some(notification.as_str())))
 }
 
-async fn is_known(store: &Store, request: Option<Uuid>, notice: Uuid) -> Result<bool, Failure> {
-    let filter =
-        AuditFilter { request, type_name: Some("notice.failed".to_owned()), limit: 1000, ..AuditFilter::default() };
-    let notice = notice.to_string();
+async fn is_known(store: &Store, request: Option<Uuid>, notification: Uuid) -> Result<bool, Failure> {
+    let filter = AuditFilter {
+        request,
+        type_name: Some("notification.failed".to_owned()),
+        limit: 1000,
+        ..AuditFilter::default()
+    };
+    let notification = notification.to_string();
     let failed = store.search_audit(&filter).await?;
-    Ok(failed.iter().any(|event| data(&event.body)["notice"].as_str() == Some(notice.as_str())))
+    Ok(failed.iter().any(|event| data(&event.body)["notification"].as_str() == Some(notification.as_str())))
 }

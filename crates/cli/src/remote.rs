@@ -130,7 +130,7 @@ impl Remote {
                 }
             }
             let recorded = events.iter().filter_map(|event| event["subjectversion"].as_i64()).max();
-            if !request["over_at"].is_null() && recorded == request["version"].as_i64() {
+            if !request["finished_at"].is_null() && recorded == request["version"].as_i64() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -192,7 +192,7 @@ impl Remote {
 pub(super) fn requests(found: &[Value]) -> Listing {
     let rows = found.iter().map(|request| {
         let text = |name: &str| request[name].as_str().unwrap_or("-").to_owned();
-        let answer = if request["decide_by"].is_null() { "review_by" } else { "decide_by" };
+        let answer = if request["decision_deadline"].is_null() { "review_deadline" } else { "decision_deadline" };
         vec![
             text("id"),
             text("tenant"),

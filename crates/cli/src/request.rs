@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use contracts::Kind;
-use contracts::commands::{CommentRequest, Reason, SubmitRequest, WithdrawRequest};
+use contracts::commands::{CommentRequest, Justification, SubmitRequest, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use domain::FreeText;
 use serde_json::json;
@@ -65,10 +65,10 @@ pub struct Submit {
     resource: Option<String>,
     /// customer_reported, vendor_detected, data_repair, migration, security_investigation or other.
     #[arg(long, default_value = "customer_reported")]
-    reason_code: String,
+    category: String,
     /// Why, in words.
     #[arg(long, required_unless_present = "file")]
-    reason: Option<String>,
+    justification: Option<String>,
     /// low, normal, high or critical.
     #[arg(long, default_value = "normal")]
     severity: String,
@@ -80,16 +80,16 @@ pub struct Submit {
     duration: Option<i64>,
     /// read_only, which is the default, or read_write.
     #[arg(long)]
-    mode: Option<String>,
+    access_level: Option<String>,
     /// Access begins no earlier (RFC 3339).
     #[arg(long)]
-    starts_at: Option<DateTime<Utc>>,
+    start_time: Option<DateTime<Utc>>,
     /// The request whose access is to go on: granted before, for the same content.
     #[arg(long, value_name = "ID")]
     extends: Option<Uuid>,
     /// An emergency, under the standing consent of this name: two managers say yes, and the customer has beforehand.
     #[arg(long, value_name = "CONSENT")]
-    emergency: Option<String>,
+    break_glass: Option<String>,
     /// Take the data from a JSON file instead, as in schemas/commands/request.submit.v1.schema.json.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -101,7 +101,7 @@ pub struct List {
     /// Tenant's short name.
     #[arg(long)]
     tenant: Option<String>,
-    /// State, such as awaiting_customer.
+    /// State, such as pending_customer.
     #[arg(long)]
     state: Option<String>,
     /// Number in the ticketing system.
@@ -228,14 +228,17 @@ impl Submit {
             service_request: self.service_request.unwrap_or_default(),
             service: self.service.unwrap_or_default(),
             resource: self.resource.unwrap_or_default(),
-            reason: Reason { code: self.reason_code, text: self.reason.unwrap_or_default().into() },
+            justification: Justification {
+                category: self.category,
+                text: self.justification.unwrap_or_default().into(),
+            },
             severity: self.severity,
             requester: self.by.unwrap_or_default(),
             duration_seconds: self.duration,
-            mode: self.mode,
-            starts_at: self.starts_at,
+            access_level: self.access_level,
+            start_time: self.start_time,
             extends: self.extends,
-            emergency: self.emergency,
+            break_glass: self.break_glass,
         })
     }
 
@@ -285,7 +288,7 @@ async fn watch(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
             }
         }
         let recorded = events.iter().filter_map(|event| event.version).max();
-        if request.over_at.is_some() && recorded == Some(request.version) {
+        if request.finished_at.is_some() && recorded == Some(request.version) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(250)).await;

@@ -42,20 +42,21 @@ pub(super) fn print(mut request: Value, events: Vec<Value>, format: Format) -> R
     line(&format!("service request {}", text("service_request")))?;
     line(&format!("content         {} {}", text("service"), text("resource")))?;
     let content = &request["content"];
-    let mode = content["mode"].as_str().unwrap_or("read_only");
-    line(&format!("asked by        {} for {} s, {mode}", text("requester"), request["duration_seconds"]))?;
-    if let (Some(rule), Some(digest)) = (content["emergency"]["name"].as_str(), content["emergency"]["digest"].as_str())
+    let access_level = content["access_level"].as_str().unwrap_or("read_only");
+    line(&format!("asked by        {} for {} s, {access_level}", text("requester"), request["duration_seconds"]))?;
+    if let (Some(rule), Some(digest)) =
+        (content["break_glass"]["name"].as_str(), content["break_glass"]["digest"].as_str())
     {
         line(&format!("EMERGENCY       under the standing consent {} ({digest})", printable(rule)))?;
     }
-    if let (Some(code), Some(reason)) = (content["reason_code"].as_str(), content["reason"].as_str()) {
-        line(&format!("reason          {code}: {}", printable(reason)))?;
+    if let (Some(code), Some(justification)) = (content["category"].as_str(), content["justification"].as_str()) {
+        line(&format!("reason          {code}: {}", printable(justification)))?;
     }
-    line(&format!("review by       {}", text("review_by")))?;
-    line(&format!("decide by       {}", text("decide_by")))?;
+    line(&format!("review by       {}", text("review_deadline")))?;
+    line(&format!("decide by       {}", text("decision_deadline")))?;
     line(&format!("access          {} until {}", text("access_from"), text("access_until")))?;
-    if let Some(door) = request["door"]["said"].as_str() {
-        line(&format!("door            {}", printable(door)))?;
+    if let Some(provisioning) = request["provisioning"]["said"].as_str() {
+        line(&format!("provisioning            {}", printable(provisioning)))?;
     }
     line(&format!("digest          {}", text("digest")))?;
     line("")?;

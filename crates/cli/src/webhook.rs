@@ -329,7 +329,7 @@ mod tests {
             tenant: Some("a-tenant-with-a-name-of-forty-characters".to_owned()),
             name: "n".repeat(64),
             url: format!("https://hooks.contoso.example/{}", "x".repeat(200)),
-            types: "access.".to_owned(),
+            types: "grant.".to_owned(),
             failing_since: Some(DateTime::<Utc>::UNIX_EPOCH),
             off_at: None,
             off_why: None,

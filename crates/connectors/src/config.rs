@@ -1,5 +1,5 @@
-//! Which service is behind which connector, as the section `doors` of the settings file says it. A service that is not
-//! named there has no target: the gate alone is its door.
+//! Which service is behind which connector, as the section `provisionings` of the settings file says it. A service that is not
+//! named there has no target: the gate alone is its provisioning.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,9 +85,9 @@ impl PostgresSettings {
 /// A connector that is ready to be used.
 #[derive(Clone)]
 pub struct Built {
-    /// The service whose doors it opens and closes.
+    /// The service whose provisionings it opens and closes.
     pub service: String,
-    /// Which kind it is, as doors remember it.
+    /// Which kind it is, as provisionings remember it.
     pub kind: &'static str,
     /// The connector.
     pub connector: Arc<dyn Connector>,
@@ -102,7 +102,7 @@ pub fn build(config: &Config) -> Result<Vec<Built>, Vec<String>> {
     for (service, target) in config {
         match target.build() {
             Ok((kind, connector)) => built.push(Built { service: service.clone(), kind, connector }),
-            Err(fault) => faults.push(format!("doors: {service}: {fault}")),
+            Err(fault) => faults.push(format!("provisionings: {service}: {fault}")),
         }
     }
     if faults.is_empty() { Ok(built) } else { Err(faults) }

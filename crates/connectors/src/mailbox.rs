@@ -15,7 +15,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::order::{Connector, Fault, Found, Mode, Order};
+use crate::order::{AccessLevel, Connector, Fault, Found, Order};
 
 /// Longest wait for Dovecot.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl Connector for Mailbox {
         }
         let entry = json!({
             "engineer": order.engineer, "mailbox": order.resource.to_ascii_lowercase(),
-            "until": order.until.to_rfc3339(), "may_write": order.mode == Mode::ReadWrite,
+            "until": order.until.to_rfc3339(), "may_write": order.access_level == AccessLevel::ReadWrite,
         });
         let path = self.entries.join(order.grant.to_string());
         let unfinished = path.with_extension("new");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// How much the engineer may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum AccessLevel {
     /// Look, and change nothing.
     #[default]
     ReadOnly,
@@ -14,7 +14,7 @@ pub enum Mode {
     ReadWrite,
 }
 
-impl Mode {
+impl AccessLevel {
     /// Name in messages and tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,7 +24,7 @@ impl Mode {
     }
 }
 
-/// One door: who gets to what, how and until when. The same order names the same door every time.
+/// One provisioning: who gets to what, how and until when. The same order names the same provisioning every time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The grant, which is the request's id: names in the target are derived from it, so that repeating is harmless
@@ -37,7 +37,7 @@ pub struct Order {
     /// Mailbox address, site or folder URL: exactly what access covers.
     pub resource: String,
     /// How much the engineer may do.
-    pub mode: Mode,
+    pub access_level: AccessLevel,
     /// Short name of the engineer.
     pub engineer: String,
     /// Access is over at this moment. Targets that can end by themselves are told, as a dead-man switch.
@@ -70,13 +70,13 @@ pub trait Connector: Send + Sync {
     /// Lets the engineer in, until the order's end at most.
     ///
     /// # Errors
-    /// [`Fault`]; the door may stand open all the same.
+    /// [`Fault`]; the provisioning may stand open all the same.
     async fn open(&self, order: &Order) -> Result<(), Fault>;
 
     /// Lets the engineer in no more. Closing what is closed is fine.
     ///
     /// # Errors
-    /// [`Fault`]; the door may stand open.
+    /// [`Fault`]; the provisioning may stand open.
     async fn close(&self, order: &Order) -> Result<(), Fault>;
 
     /// Cuts the sessions that are still running and answers with their number.

@@ -127,7 +127,7 @@ impl Connector for Postgres {
         roles::check(&mut tx, &role, schema, order.until).await?;
         roles::make(&mut tx, &role, &verifier, &until).await?;
         roles::join(&mut tx, &role).await?;
-        roles::grant(&mut tx, &role, schema, order.mode).await?;
+        roles::grant(&mut tx, &role, schema, order.access_level).await?;
         tx.commit().await.map_err(fault)?;
         std::mem::drop(connection);
         // Nobody is told of an access whose end the target does not keep by itself.
@@ -170,7 +170,7 @@ impl Connector for Postgres {
 
     async fn extra_rights(&self, order: &Order) -> Result<Vec<String>, Fault> {
         let schema = schema(&order.resource)?;
-        rights::extra(&self.pool, &login(order.grant), schema, order.mode).await.map_err(fault)
+        rights::extra(&self.pool, &login(order.grant), schema, order.access_level).await.map_err(fault)
     }
 
     async fn marked(&self) -> Result<Vec<Uuid>, Fault> {

@@ -70,7 +70,7 @@ impl Webhook {
     async fn call(&self, what: &str, order: Option<&Order>) -> Result<Value, Fault> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let id = format!("msg_{}", Uuid::now_v7().simple());
-        let body = json!({ "type": format!("lockbox.door.{what}"), "data": order.map(order_json) }).to_string();
+        let body = json!({ "type": format!("lockbox.provisioning.{what}"), "data": order.map(order_json) }).to_string();
         let tag = hmac::sign(&self.key, format!("{id}.{now}.{body}").as_bytes());
         let sending = self
             .http
@@ -118,7 +118,7 @@ fn order_json(order: &Order) -> Value {
         "tenant": order.tenant,
         "service": order.service,
         "resource": order.resource,
-        "mode": order.mode.as_str(),
+        "access_level": order.access_level.as_str(),
         "engineer": order.engineer,
         "until": order.until.to_rfc3339_opts(SecondsFormat::Millis, true),
     })

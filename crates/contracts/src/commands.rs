@@ -25,7 +25,7 @@ pub struct SubmitRequest {
     #[serde(deserialize_with = "reading::line")]
     pub resource: String,
     /// Why.
-    pub reason: Reason,
+    pub justification: Justification,
     /// `low`, `normal`, `high` or `critical`.
     pub severity: String,
     /// Short name of the engineer.
@@ -35,24 +35,24 @@ pub struct SubmitRequest {
     pub duration_seconds: Option<i64>,
     /// `read_only`, which is the default, or `read_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
+    pub access_level: Option<String>,
     /// Access begins no earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts_at: Option<DateTime<Utc>>,
+    pub start_time: Option<DateTime<Utc>>,
     /// The request whose access is to go on, of the same engineer for the same content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<Uuid>,
     /// An emergency, under the standing consent of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emergency: Option<String>,
+    pub break_glass: Option<String>,
 }
 
 /// Why access is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reason {
-    /// Typed reason.
-    pub code: String,
+pub struct Justification {
+    /// Category of the reason, such as `customer_reported`.
+    pub category: String,
     /// In the engineer's words.
     pub text: FreeText,
 }
@@ -82,14 +82,14 @@ pub struct CommentRequest {
     pub comment: FreeText,
 }
 
-/// Report what became of a notice (`notice.report`), by a consumer that sends them instead of Lockbox' own mailer.
+/// Report what became of a notice (`notification.report`), by a consumer that sends them instead of Lockbox' own mailer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ReportNotice {
+pub struct ReportNotification {
     /// Id of the message that asked for it (`id` of its envelope): it is not sent again.
     pub message: Uuid,
     /// Id of the notice.
-    pub notice: Uuid,
+    pub notification: Uuid,
     /// The request it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
@@ -116,7 +116,7 @@ pub struct TicketClosed {
     pub service_request: String,
 }
 
-/// A yes or no (`manager.decide`, `customer.decide`).
+/// A yes or no (`vendor.decide`, `customer.decide`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
@@ -157,10 +157,10 @@ pub struct Assertion {
     pub signature: String,
 }
 
-/// End access early (`access.end`).
+/// End access early (`grant.revoke`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EndAccess {
+pub struct RevokeAccess {
     /// The request whose access is to end.
     pub request: Uuid,
     /// Short name of the person who ends it.
@@ -170,16 +170,16 @@ pub struct EndAccess {
     pub comment: Option<FreeText>,
 }
 
-/// Accept or dispute a closing report (`report.answer`).
+/// Accept or dispute a closing report (`report.respond`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AnswerReport {
+pub struct RespondToReport {
     /// The request whose access is over.
     pub request: Uuid,
     /// Short name of the approver.
     pub by: String,
     /// Accepts, or disputes.
-    pub accepts: bool,
+    pub acknowledges: bool,
     /// In their words; a dispute needs some.
     #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
     pub comment: Option<FreeText>,
@@ -208,18 +208,18 @@ pub enum Command {
     Withdraw(WithdrawRequest),
     /// `request.comment`
     Comment(CommentRequest),
-    /// `notice.report`
-    ReportNotice(ReportNotice),
+    /// `notification.report`
+    ReportNotification(ReportNotification),
     /// `ticket.closed`
     TicketClosed(TicketClosed),
-    /// `manager.decide`
-    ManagerDecide(Decide),
+    /// `vendor.decide`
+    VendorDecide(Decide),
     /// `customer.decide`
     CustomerDecide(Decide),
-    /// `access.end`
-    EndAccess(EndAccess),
-    /// `report.answer`
-    AnswerReport(AnswerReport),
+    /// `grant.revoke`
+    RevokeAccess(RevokeAccess),
+    /// `report.respond`
+    RespondToReport(RespondToReport),
     /// `timer.due`
     TimerDue(TimerDue),
 }
@@ -234,12 +234,12 @@ impl Command {
             Kind::RequestSubmit => envelope.data().map(Self::Submit),
             Kind::RequestWithdraw => envelope.data().map(Self::Withdraw),
             Kind::RequestComment => envelope.data().map(Self::Comment),
-            Kind::NoticeReport => envelope.data().map(Self::ReportNotice),
+            Kind::NotificationReport => envelope.data().map(Self::ReportNotification),
             Kind::TicketClosed => envelope.data().map(Self::TicketClosed),
-            Kind::ManagerDecide => envelope.data().map(Self::ManagerDecide),
+            Kind::VendorDecide => envelope.data().map(Self::VendorDecide),
             Kind::CustomerDecide => envelope.data().map(Self::CustomerDecide),
-            Kind::AccessEnd => envelope.data().map(Self::EndAccess),
-            Kind::ReportAnswer => envelope.data().map(Self::AnswerReport),
+            Kind::GrantRevoke => envelope.data().map(Self::RevokeAccess),
+            Kind::ReportRespond => envelope.data().map(Self::RespondToReport),
             Kind::TimerDue => envelope.data().map(Self::TimerDue),
             other => Err(Malformed::new(
                 "schema.unexpected_type",
@@ -259,7 +259,7 @@ mod verdict {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Verdict::parse(&text).ok_or_else(|| Error::custom("verdict must be \"approve\" or \"reject\""))
+        Verdict::parse(&text).ok_or_else(|| Error::custom("verdict must be \"approve\" or \"deny\""))
     }
 }
 

@@ -93,7 +93,7 @@ pub struct TenantEntry {
     pub approvers: Vec<ApproverEntry>,
     /// Extra addresses that get notices.
     #[serde(default)]
-    pub notice_addresses: Vec<String>,
+    pub notification_recipients: Vec<String>,
     /// Rules that differ from the defaults.
     #[serde(default)]
     pub rules: RulesEntry,
@@ -121,7 +121,7 @@ impl WitnessEntry {
 
 /// Who decides for one tenant: groups, and people or groups per service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Deciders {
+pub struct ApproverRules {
     /// Groups of its people.
     pub groups: Vec<Group>,
     /// Who decides what.
@@ -216,12 +216,12 @@ impl RulesEntry {
 
 impl TenantEntry {
     /// Who decides.
-    pub fn deciders(&self) -> Deciders {
-        Deciders { groups: self.groups.clone(), approvers: self.approvers.clone() }
+    pub fn approver_rules(&self) -> ApproverRules {
+        ApproverRules { groups: self.groups.clone(), approvers: self.approvers.clone() }
     }
 }
 
-impl Deciders {
+impl ApproverRules {
     /// Who approves: person name → services (`None` is all).
     pub fn assignments(&self) -> BTreeMap<String, BTreeSet<Option<String>>> {
         let mut assignments: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();

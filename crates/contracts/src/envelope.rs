@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 pub use crate::canonical::{EVENT_LIMIT_BYTES, canonical, is_canonical};
 use crate::fit;
-use crate::kinds::{Kind, Road};
+use crate::kinds::{Channel, Kind};
 use crate::malformed::Malformed;
 use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
@@ -127,12 +127,12 @@ pub fn message_with(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Ser
         data,
     };
     let mut document = serde_json::to_value(&envelope).unwrap_or_default();
-    let body = match kind.road() {
-        Road::Events => {
+    let body = match kind.channel() {
+        Channel::Events => {
             fit::make_whole(&mut document);
             fit::event_bytes(document)
         }
-        Road::Requests | Road::Commands | Road::Notices => canonical(&document),
+        Channel::Requests | Channel::Commands | Channel::Notifications => canonical(&document),
     };
     Message { id, kind, request: about.request, traceparent, body, texts }
 }

@@ -4,27 +4,27 @@ use domain::Person;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod dead_letter;
 mod directory;
-mod doors;
 mod index;
 mod log;
-mod notices;
-mod parking;
+mod notifications;
 mod people;
+mod provisionings;
 mod refusals;
 mod steps;
 mod uses;
 
-pub use directory::{ConsentChanged, DirectoryChanged, directory_changed};
-pub use doors::{DoorStep, OrphanRemoved, Receipt, door, orphan_removed};
+pub use dead_letter::{DeadLetter, Resolved, dead_letter, resolved};
+pub use directory::{DirectoryChanged, PolicyChanged, directory_changed};
 pub use index::{Indexed, index};
-pub use log::{LogHeartbeat, LogKeyChanged, TextsErased};
-pub use notices::NoticeResult;
-pub use parking::{Parked, Resolved, parked, resolved};
+pub use log::{LogHeartbeat, LogKeyChanged, TextsRedacted};
+pub use notifications::NotificationResult;
 pub use people::{IdentityChanged, PasskeyChanged, TokenChanged};
+pub use provisionings::{OrphanRemoved, ProvisioningStep, Receipt, orphan_removed, provisioning};
 pub use refusals::{FieldFault, Refused, RefusedCommand, refused};
 pub use steps::{Particulars, Step, step};
-pub use uses::{AccessUsed, HandleIssued};
+pub use uses::{GrantUsed, TokenIssued};
 
 /// Who caused an event.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 /// The exchange family a message travels on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Road {
+pub enum Channel {
     /// Commands from outside.
     Requests,
     /// Commands between our own.
@@ -11,11 +11,11 @@ pub enum Road {
     /// Facts.
     Events,
     /// Messages asking for a mail.
-    Notices,
+    Notifications,
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $road:ident, [$($role:literal),*];)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $channel:ident, [$($role:literal),*];)+) => {
         /// The type of a message.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Kind { $($(#[$doc])* $variant),+ }
@@ -30,8 +30,8 @@ macro_rules! kinds {
             }
 
             /// Which exchange carries it.
-            pub fn road(self) -> Road {
-                match self { $(Self::$variant => Road::$road),+ }
+            pub fn channel(self) -> Channel {
+                match self { $(Self::$variant => Channel::$channel),+ }
             }
 
             /// The roles that must get it; it is re-sent until each of them has taken it.
@@ -52,15 +52,15 @@ kinds! {
     /// The service request was closed.
     TicketClosed = "ticket.closed.v1", Requests, ["intake"];
     /// What became of a notice that another sent.
-    NoticeReport = "notice.report.v1", Requests, ["intake"];
+    NotificationReport = "notification.report.v1", Requests, ["intake"];
     /// A manager's yes or no.
-    ManagerDecide = "manager.decide.v1", Commands, ["manager-review"];
+    VendorDecide = "vendor.decide.v1", Commands, ["manager-review"];
     /// An approver's yes or no.
     CustomerDecide = "customer.decide.v1", Commands, ["approval"];
     /// End access early.
-    AccessEnd = "access.end.v1", Commands, ["approval"];
+    GrantRevoke = "grant.revoke.v1", Commands, ["approval"];
     /// Accept or dispute a closing report.
-    ReportAnswer = "report.answer.v1", Commands, ["approval"];
+    ReportRespond = "report.respond.v1", Commands, ["approval"];
     /// A timer may be due.
     TimerDue = "timer.due.v1", Commands, ["expiry"];
     /// A request was taken in.
@@ -68,17 +68,17 @@ kinds! {
     /// A command about no known request was refused, or a submission was.
     RequestRefused = "request.refused.v1", Events, ["audit"];
     /// The first of two managers said yes to an emergency.
-    RequestEmergencySupported = "request.emergency_supported.v1", Events, ["audit", "notification"];
+    RequestBreakGlassSupported = "request.break_glass_supported.v1", Events, ["audit", "notification"];
     /// The second manager said yes to an emergency; the customer's yes is a rule given beforehand.
-    RequestEmergencyApproved = "request.emergency_approved.v1", Events, ["audit"];
+    RequestBreakGlassApproved = "request.break_glass_approved.v1", Events, ["audit"];
     /// The manager said yes.
-    RequestManagerApproved = "request.manager_approved.v1", Events, ["audit", "notification"];
+    RequestVendorApproved = "request.vendor_approved.v1", Events, ["audit", "notification"];
     /// The manager said no.
-    RequestManagerRejected = "request.manager_rejected.v1", Events, ["audit", "notification"];
+    RequestVendorDenied = "request.vendor_denied.v1", Events, ["audit", "notification"];
     /// One approver said yes.
     RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit", "notification"];
     /// The customer said no.
-    RequestCustomerRejected = "request.customer_rejected.v1", Events, ["audit", "notification"];
+    RequestCustomerDenied = "request.customer_denied.v1", Events, ["audit", "notification"];
     /// The customer was reminded.
     RequestReminded = "request.reminded.v1", Events, ["audit", "notification"];
     /// Somebody asked or answered something.
@@ -88,35 +88,35 @@ kinds! {
     /// Taken back.
     RequestWithdrawn = "request.withdrawn.v1", Events, ["audit", "notification"];
     /// Access is open.
-    AccessGranted = "access.granted.v1", Events, ["audit", "notification", "access"];
+    GrantActivated = "grant.activated.v1", Events, ["audit", "notification", "access"];
     /// Access is over.
-    AccessEnded = "access.ended.v1", Events, ["audit", "notification", "access"];
-    /// The door was read back as open.
-    AccessOpened = "access.opened.v1", Events, ["audit"];
-    /// The door was read back as closed; the receipt is inside.
-    AccessClosed = "access.closed.v1", Events, ["audit"];
-    /// A door does not open or close, or the end is not confirmed for a minute.
-    AccessFailed = "access.failed.v1", Events, ["audit", "notification"];
+    GrantEnded = "grant.ended.v1", Events, ["audit", "notification", "access"];
+    /// The provisioning was read back as open.
+    GrantProvisioned = "grant.provisioned.v1", Events, ["audit"];
+    /// The provisioning was read back as closed; the receipt is inside.
+    GrantRevoked = "grant.revoked.v1", Events, ["audit"];
+    /// A provisioning does not open or close, or the end is not confirmed for a minute.
+    GrantProvisioningFailed = "grant.provisioning_failed.v1", Events, ["audit", "notification"];
     /// Something with our mark was open that should not have been.
-    AccessOrphanRemoved = "access.orphan_removed.v1", Events, ["audit"];
+    GrantOrphanRemoved = "grant.orphan_removed.v1", Events, ["audit"];
     /// The customer accepts the closing report.
-    ReportAccepted = "report.accepted.v1", Events, ["audit", "notification"];
+    ReportAcknowledged = "report.acknowledged.v1", Events, ["audit", "notification"];
     /// The customer disputes the closing report.
     ReportDisputed = "report.disputed.v1", Events, ["audit", "notification"];
     /// The engineer fetched what opens the gate.
-    AccessHandleIssued = "access.handle_issued.v1", Events, ["audit"];
+    GrantTokenIssued = "grant.token_issued.v1", Events, ["audit"];
     /// Somebody used access, or tried to.
-    AccessUsed = "access.used.v1", Events, ["audit"];
+    GrantUsed = "grant.used.v1", Events, ["audit"];
     /// A decision, an end or a withdrawal was refused.
     DecisionRefused = "decision.refused.v1", Events, ["audit"];
     /// A message was given up on.
-    MessageParked = "message.parked.v1", Events, ["audit"];
+    MessageDeadLettered = "message.dead_lettered.v1", Events, ["audit"];
     /// A parked message was sent again or discarded.
     MessageResolved = "message.resolved.v1", Events, ["audit"];
     /// A mail was handed to the mail server.
-    NoticeSent = "notice.sent.v1", Events, ["audit"];
+    NotificationSent = "notification.sent.v1", Events, ["audit"];
     /// A mail was given up on.
-    NoticeFailed = "notice.failed.v1", Events, ["audit"];
+    NotificationFailed = "notification.failed.v1", Events, ["audit"];
     /// Tenants, people, roles or rules changed.
     DirectoryChanged = "directory.changed.v1", Events, ["audit"];
     /// Somebody added a passkey.
@@ -136,11 +136,11 @@ kinds! {
     /// Another key signs the audit log from now on.
     LogKeyChanged = "log.key_changed.v1", Events, ["audit"];
     /// What somebody wrote was erased.
-    TextsErased = "texts.erased.v1", Events, ["audit"];
+    TextsRedacted = "texts.redacted.v1", Events, ["audit"];
     /// Send a mail.
-    Mail = "mail.v1", Notices, ["mail"];
+    Mail = "mail.v1", Notifications, ["mail"];
     /// Send a mail about changed settings.
-    SettingsMail = "mail.settings.v1", Notices, ["mail"];
+    SettingsMail = "mail.settings.v1", Notifications, ["mail"];
 }
 
 /// What stands before every type's name.
@@ -160,14 +160,14 @@ impl Kind {
 
     /// The routing key it is published with: commands inside go by the role that owns them.
     pub fn routing_key(self) -> &'static str {
-        match self.road() {
-            Road::Commands => self.roles().first().copied().unwrap_or_default(),
-            Road::Requests | Road::Events | Road::Notices => self.key(),
+        match self.channel() {
+            Channel::Commands => self.roles().first().copied().unwrap_or_default(),
+            Channel::Requests | Channel::Events | Channel::Notifications => self.key(),
         }
     }
 
     /// Whether it comes from outside or from a person and so is read strictly.
     pub fn is_command(self) -> bool {
-        matches!(self.road(), Road::Requests | Road::Commands)
+        matches!(self.channel(), Channel::Requests | Channel::Commands)
     }
 }

@@ -12,7 +12,7 @@ pub mod events;
 mod fit;
 pub mod kinds;
 pub mod malformed;
-pub mod notices;
+pub mod notifications;
 pub mod reading;
 pub mod timestamp;
 pub mod trace;

@@ -26,7 +26,7 @@ pub struct Text {
 }
 
 /// Fields of events that hold commitments.
-pub const FIELDS: [&str; 3] = ["comment", "reason", "note"];
+pub const FIELDS: [&str; 3] = ["comment", "justification", "note"];
 
 /// The commitment to a text.
 pub fn commitment(salt: &[u8], text: &str) -> [u8; 32] {

@@ -47,18 +47,18 @@ const STORIES: [Story; 5] = [
         ending: "ended (time)",
     },
     Story {
-        file: "rejected-by-manager.json",
+        file: "denied-by-vendor.json",
         title: "rejected by the vendor's manager",
-        manager: Some(Verdict::Reject),
+        manager: Some(Verdict::Deny),
         customer: None,
-        ending: "manager_rejected",
+        ending: "vendor_denied",
     },
     Story {
-        file: "rejected-by-customer.json",
+        file: "denied-by-customer.json",
         title: "rejected by the customer",
         manager: Some(Verdict::Approve),
-        customer: Some(Verdict::Reject),
-        ending: "customer_rejected",
+        customer: Some(Verdict::Deny),
+        ending: "customer_denied",
     },
     Story {
         file: "expired.json",
@@ -116,7 +116,7 @@ impl Demo {
         for (story, request) in &requests {
             let Some(request) = request else { continue };
             if let Some(verdict) = story.manager {
-                show.decide(Kind::ManagerDecide, *request, "morgan", verdict).await?;
+                show.decide(Kind::VendorDecide, *request, "morgan", verdict).await?;
             }
             if let Some(verdict) = story.customer {
                 show.decide(Kind::CustomerDecide, *request, "dana", verdict).await?;
@@ -132,7 +132,7 @@ impl Demo {
         for (story, request) in requests.iter().filter_map(|(story, request)| Some((story, (*request)?))) {
             line(&format!("\n{}:", story.title))?;
             for event in show.timeline(request).await? {
-                granted = granted.or((event.type_name == "access.granted").then_some(event.id));
+                granted = granted.or((event.type_name == "grant.activated").then_some(event.id));
                 line(&format!("  {}", operations::documents::event_text(&event)))?;
             }
         }
@@ -230,7 +230,7 @@ impl Show {
             let view = self.store.show_request(request).await?;
             let state =
                 view.cause.as_ref().map_or_else(|| view.state.clone(), |cause| format!("{} ({cause})", view.state));
-            if view.over_at.is_some() {
+            if view.finished_at.is_some() {
                 if state != story.ending {
                     return Err(Failure::Failed(format!("{} is {state}, not {}", story.file, story.ending)));
                 }
@@ -246,7 +246,7 @@ impl Show {
         }
     }
 
-    /// Waits until every step has reached the audit: a door may still be closing when its request is over.
+    /// Waits until every step has reached the audit: a provisioning may still be closing when its request is over.
     async fn wait_for_the_record(&self) -> Result<i64, Failure> {
         let started = Instant::now();
         loop {

@@ -48,7 +48,7 @@ impl Dev {
         line(&format!("  . {}", environment.display()))?;
         line(
             "  lockbox request submit --as robin --tenant contoso --service-request SR-2026-000001 \
-             --service exchange_online --resource finance@contoso.example --reason 'mail is stuck' --duration 15m",
+             --service exchange_online --resource finance@contoso.example --justification 'mail is stuck' --duration 15m",
         )?;
         line("  lockbox review ID approve --as morgan      # the vendor's manager")?;
         line("  lockbox decide ID approve --as alex        # the customer's approver")?;

@@ -33,7 +33,7 @@ mod tests {
         let all = [
             challenge_of(&here, Verdict::Approve, None),
             challenge_of(&there, Verdict::Approve, None),
-            challenge_of(&here, Verdict::Reject, None),
+            challenge_of(&here, Verdict::Deny, None),
             challenge_of(&here, Verdict::Approve, Some(60)),
             challenge_of(&here, Verdict::Approve, Some(600)),
         ];

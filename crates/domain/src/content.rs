@@ -1,4 +1,4 @@
-//! What is asked for: the exact bytes that deciders are shown and that their decisions are bound to.
+//! What is asked for: the exact bytes that approver_rules are shown and that their decisions are bound to.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(crate) use words;
 
 words!(
     /// Why access is asked for, as a type that can be counted.
-    ReasonCode {
+    Category {
         /// The customer reported a fault.
         CustomerReported = "customer_reported",
         /// The vendor saw a fault.
@@ -66,7 +66,7 @@ words!(
 
 words!(
     /// How much the engineer may do.
-    Mode {
+    AccessLevel {
         /// Look, and change nothing.
         ReadOnly = "read_only",
         /// Look and change.
@@ -77,9 +77,9 @@ words!(
 /// The standing consent that an emergency stands on, as it was when access was asked for: a rule that the tenant's own
 /// approvers gave, named and hashed, so that the managers' yeses are bound to exactly that rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Emergency {
+pub struct BreakGlass {
     /// The rule.
-    pub consent: Uuid,
+    pub policy: Uuid,
     /// What the tenant calls it.
     pub name: String,
     /// SHA-256 over the rule as it was given.
@@ -102,13 +102,13 @@ pub struct Content {
     /// Mailbox address, site or folder URL.
     pub resource: String,
     /// Typed reason.
-    pub reason_code: ReasonCode,
+    pub category: Category,
     /// Reason in the engineer's words.
-    pub reason: String,
+    pub justification: String,
     /// Urgency.
     pub severity: Severity,
     /// How much the engineer may do.
-    pub mode: Mode,
+    pub access_level: AccessLevel,
     /// The engineer who asks.
     pub requester: PersonId,
     /// The engineer's short name.
@@ -116,11 +116,11 @@ pub struct Content {
     /// How long access is asked for, in seconds.
     pub duration_seconds: i64,
     /// Access begins no earlier than this.
-    pub starts_at: Option<DateTime<Utc>>,
+    pub start_time: Option<DateTime<Utc>>,
     /// The request whose access is to go on: more time is always asked for anew.
     pub extends: Option<RequestId>,
     /// Asked for as an emergency, under this standing consent.
-    pub emergency: Option<Emergency>,
+    pub break_glass: Option<BreakGlass>,
     /// The tenant's rules on submission.
     pub rules: Rules,
 }
@@ -138,19 +138,19 @@ impl Content {
             "service_request": self.service_request,
             "service": self.service,
             "resource": self.resource,
-            "reason_code": self.reason_code.as_str(),
-            "reason": self.reason,
+            "category": self.category.as_str(),
+            "justification": self.justification,
             "severity": self.severity.as_str(),
-            "mode": self.mode.as_str(),
+            "access_level": self.access_level.as_str(),
             "requester": self.requester.to_string(),
             "requester_name": self.requester_name,
             "duration_seconds": self.duration_seconds,
-            "starts_at": self.starts_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+            "start_time": self.start_time.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
             "extends": self.extends.map(|request| request.to_string()),
-            "emergency": self.emergency.as_ref().map(|emergency| json!({
-                "consent": emergency.consent.to_string(),
-                "name": emergency.name,
-                "digest": emergency.digest.to_string(),
+            "break_glass": self.break_glass.as_ref().map(|break_glass| json!({
+                "policy": break_glass.policy.to_string(),
+                "name": break_glass.name,
+                "digest": break_glass.digest.to_string(),
             })),
             "rules": {
                 "review_deadline_seconds": rules.review_deadline_seconds,
@@ -180,20 +180,16 @@ impl Content {
             Some(request) => Some(request.parse().ok()?),
             None => None,
         };
-        let mode = match &document["mode"] {
-            // Not in requests from before there were modes.
-            Value::Null => Mode::ReadOnly,
-            mode => Mode::parse(mode.as_str()?)?,
-        };
-        let emergency = match &document["emergency"] {
+        let access_level = AccessLevel::parse(document["access_level"].as_str()?)?;
+        let break_glass = match &document["break_glass"] {
             Value::Null => None,
-            rule => Some(Emergency {
-                consent: rule["consent"].as_str()?.parse().ok()?,
+            rule => Some(BreakGlass {
+                policy: rule["policy"].as_str()?.parse().ok()?,
                 name: rule["name"].as_str()?.to_owned(),
                 digest: rule["digest"].as_str()?.parse().ok()?,
             }),
         };
-        let starts_at = match &document["starts_at"] {
+        let start_time = match &document["start_time"] {
             Value::Null => None,
             at => Some(DateTime::parse_from_rfc3339(at.as_str()?).ok()?.to_utc()),
         };
@@ -204,16 +200,16 @@ impl Content {
             service_request: text("service_request")?,
             service: text("service")?,
             resource: text("resource")?,
-            reason_code: ReasonCode::parse(document["reason_code"].as_str()?)?,
-            reason: text("reason")?,
+            category: Category::parse(document["category"].as_str()?)?,
+            justification: text("justification")?,
             severity: Severity::parse(document["severity"].as_str()?)?,
-            mode,
+            access_level,
             requester: document["requester"].as_str()?.parse().ok()?,
             requester_name: text("requester_name")?,
             duration_seconds: document["duration_seconds"].as_i64()?,
-            starts_at,
+            start_time,
             extends,
-            emergency,
+            break_glass,
             rules: Rules {
                 review_deadline_seconds: rules["review_deadline_seconds"].as_i64()?,
                 decision_deadline_seconds: rules["decision_deadline_seconds"].as_i64()?,
@@ -221,8 +217,7 @@ impl Content {
                 access_ceiling_seconds: rules["access_ceiling_seconds"].as_i64()?,
                 required_approvals: i32::try_from(rules["required_approvals"].as_i64()?).ok()?,
                 comment_required: rules["comment_required"].as_bool()?,
-                // Not in requests from before there were passkeys.
-                passkey_required: rules["passkey_required"].as_bool().unwrap_or_default(),
+                passkey_required: rules["passkey_required"].as_bool()?,
                 reminders_seconds: rules["reminders_seconds"].as_array()?.iter().filter_map(Value::as_i64).collect(),
             },
         })
@@ -242,17 +237,17 @@ mod tests {
             service_request: "SR-2026-004711".into(),
             service: "sharepoint".into(),
             resource: "https://contoso.example/sites/finance".into(),
-            reason_code: ReasonCode::Other,
-            reason: "\"quotes\", umlauts äöü and\nlines".into(),
+            category: Category::Other,
+            justification: "\"quotes\", umlauts äöü and\nlines".into(),
             severity: Severity::Low,
-            mode: Mode::ReadWrite,
+            access_level: AccessLevel::ReadWrite,
             requester: PersonId(Uuid::from_u128(3)),
             requester_name: "robin".into(),
             duration_seconds: 60,
-            starts_at: Some(DateTime::UNIX_EPOCH),
+            start_time: Some(DateTime::UNIX_EPOCH),
             extends: Some(RequestId(Uuid::from_u128(4))),
-            emergency: Some(Emergency {
-                consent: Uuid::from_u128(5),
+            break_glass: Some(BreakGlass {
+                policy: Uuid::from_u128(5),
                 name: "night".into(),
                 digest: Digest::of(b"rule"),
             }),
@@ -262,10 +257,10 @@ mod tests {
         assert_eq!(Content::from_bytes(&bytes).as_ref(), Some(&content));
         let longer = Content { duration_seconds: 61, ..content.clone() };
         assert_ne!(longer.digest(), content.digest());
-        let changing = Content { mode: Mode::ReadOnly, ..content.clone() };
+        let changing = Content { access_level: AccessLevel::ReadOnly, ..content.clone() };
         assert_ne!(changing.digest(), content.digest());
-        let before_there_were_modes = String::from_utf8(bytes).unwrap().replace("\"mode\":\"read_write\",", "");
-        assert_eq!(Content::from_bytes(before_there_were_modes.as_bytes()).unwrap().mode, Mode::ReadOnly);
+        let without = String::from_utf8(bytes).unwrap().replace("\"access_level\":\"read_write\",", "");
+        assert_eq!(Content::from_bytes(without.as_bytes()), None, "every field is required");
         assert_eq!(Content::from_bytes(b"{}"), None);
     }
 }

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_digest_survives_its_text_form() {
-        let digest = Digest::of(b"what the deciders saw");
+        let digest = Digest::of(b"what the approver_rules saw");
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
         assert!("abc".parse::<Digest>().is_err());
     }

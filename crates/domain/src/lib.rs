@@ -2,26 +2,28 @@
 //!
 //! Deliberately absent: I/O, async, wire formats and the clock. Every time in here arrives as an argument.
 
+mod break_glass;
 mod consent;
 mod content;
 mod digest;
-pub mod door;
 mod ids;
 pub mod lifecycle;
 mod people;
 pub mod policy;
+pub mod provisioning;
 mod refusal;
 pub mod replay;
 mod request;
 mod rules;
 pub mod scope;
-mod standing;
+
 pub mod text;
 pub mod titles;
 mod verdict;
 
+pub use break_glass::{BreakGlassPolicy, PolicyStatus};
 pub use consent::{Proof, challenge};
-pub use content::{Content, Emergency, Mode, ReasonCode, Severity};
+pub use content::{AccessLevel, BreakGlass, Category, Content, Severity};
 pub use digest::Digest;
 pub use ids::{PersonId, RequestId, TenantId};
 pub use lifecycle::{Event, EventKind, Fact, Transition, transition};
@@ -29,6 +31,5 @@ pub use people::{Assignment, Person, Role, Side, Tenant};
 pub use refusal::{Fault, Refusal};
 pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 pub use rules::Rules;
-pub use standing::{Standing, StandingConsent};
 pub use text::FreeText;
 pub use verdict::Verdict;

@@ -17,7 +17,7 @@ pub struct Tenant {
     /// Rules that new requests are submitted under.
     pub rules: Rules,
     /// Extra addresses that get notices and decide nothing.
-    pub notice_addresses: Vec<String>,
+    pub notification_recipients: Vec<String>,
 }
 
 /// Which of the two sides a person belongs to.

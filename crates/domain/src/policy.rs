@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::content::{Content, Emergency, Mode, ReasonCode, Severity};
+use crate::break_glass::PolicyStatus;
+use crate::content::{AccessLevel, BreakGlass, Category, Content, Severity};
 use crate::ids::RequestId;
 use crate::people::{Person, Tenant};
 use crate::refusal::{Fault, Refusal};
 use crate::request::{Request, State};
 use crate::scope;
-use crate::standing::Standing;
 use crate::text::{self, FreeText};
 
 /// Services every deployment knows. More are added in configuration.
@@ -26,21 +26,21 @@ pub struct Submission {
     /// Mailbox address, site or folder URL.
     pub resource: String,
     /// Typed reason.
-    pub reason_code: String,
+    pub category: String,
     /// Reason in words.
-    pub reason: FreeText,
+    pub justification: FreeText,
     /// Urgency.
     pub severity: String,
     /// How much the engineer may do; only to look when absent.
-    pub mode: Option<String>,
+    pub access_level: Option<String>,
     /// Seconds asked for; the tenant's default when absent.
     pub duration_seconds: Option<i64>,
     /// Earliest start.
-    pub starts_at: Option<DateTime<Utc>>,
+    pub start_time: Option<DateTime<Utc>>,
     /// The request whose access is to go on.
     pub extends: Option<RequestId>,
     /// An emergency, under the standing consent of this name.
-    pub emergency: Option<String>,
+    pub break_glass: Option<String>,
 }
 
 /// What the rows say about the people and the tenant of a submission.
@@ -59,7 +59,7 @@ pub struct Surroundings<'a> {
     /// The request that is to be extended, if there is one of that id.
     pub extended: Option<&'a Request>,
     /// The standing consent named, as it stands, if the tenant gave one of that name.
-    pub standing: Option<&'a Standing>,
+    pub policy_status: Option<&'a PolicyStatus>,
 }
 
 /// Checks a submission against the tenant's rules.
@@ -81,14 +81,14 @@ pub fn admit(
         return Err(Refusal::PersonDisabled);
     }
     may_extend(&asked, around, tenant, requester)?;
-    let emergency = emergency(&asked, around, now)?;
-    let Words { reason_code, severity, mode, duration_seconds } =
-        read(&asked, tenant, around.services, around.standing, now)?;
+    let break_glass = break_glass(&asked, around, now)?;
+    let Words { category, severity, access_level, duration_seconds } =
+        read(&asked, tenant, around.services, around.policy_status, now)?;
     if !requester.may_ask(&asked.service) {
         return Err(Refusal::NotEngineer);
     }
     // An emergency takes two managers; and somebody of the customer must be there to be told and to end it.
-    let (reviewers, approvers) = match emergency {
+    let (reviewers, approvers) = match break_glass {
         Some(_) => (2, 1),
         None => (1, tenant.rules.required_approvals),
     };
@@ -105,17 +105,17 @@ pub fn admit(
         service_request: asked.service_request,
         service: asked.service,
         resource: asked.resource,
-        reason_code,
-        reason: asked.reason.into(),
+        category,
+        justification: asked.justification.into(),
         severity,
-        mode,
+        access_level,
         requester: requester.id,
         requester_name: requester.name.clone(),
         duration_seconds,
         // The database keeps microseconds.
-        starts_at: asked.starts_at.map(|start| start.trunc_subsecs(6)),
+        start_time: asked.start_time.map(|start| start.trunc_subsecs(6)),
         extends: asked.extends,
-        emergency,
+        break_glass,
         rules: tenant.rules.clone(),
     })
 }
@@ -136,7 +136,7 @@ fn may_extend(
             && content.requester == requester.id
             && content.service == asked.service
             && content.resource == asked.resource
-            && matches!(request.state, State::Granted { .. } | State::Ended { .. })
+            && matches!(request.state, State::Active { .. } | State::Ended { .. })
     });
     if is_same {
         return Ok(());
@@ -146,33 +146,38 @@ fn may_extend(
 }
 
 /// The rule that an emergency stands on, named and hashed.
-fn emergency(asked: &Submission, around: Surroundings<'_>, now: DateTime<Utc>) -> Result<Option<Emergency>, Refusal> {
-    if asked.emergency.is_none() {
+fn break_glass(
+    asked: &Submission,
+    around: Surroundings<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<BreakGlass>, Refusal> {
+    if asked.break_glass.is_none() {
         return Ok(None);
     }
-    let standing = around.standing.ok_or(Refusal::NoStandingConsent { why: "there is none of this name" })?;
-    standing.check(&asked.service, now)?;
-    let problem = if asked.starts_at.is_some() {
-        Some(("starts_at", "an emergency begins at once".to_owned()))
+    let policy_status =
+        around.policy_status.ok_or(Refusal::NoBreakGlassPolicy { why: "there is none of this name" })?;
+    policy_status.check(&asked.service, now)?;
+    let problem = if asked.start_time.is_some() {
+        Some(("start_time", "an emergency begins at once".to_owned()))
     } else if asked.extends.is_some() {
         Some(("extends", "an emergency is not extended; another counts against the quota".to_owned()))
     } else {
-        let ceiling = standing.consent.ceiling_seconds;
+        let ceiling = policy_status.policy.ceiling_seconds;
         let longer = asked.duration_seconds.is_some_and(|seconds| seconds > ceiling);
         longer.then(|| ("duration_seconds", format!("must be at most {ceiling}, the ceiling of the standing consent")))
     };
     if let Some((field, problem)) = problem {
         return Err(Refusal::Invalid(vec![Fault { field, problem }]));
     }
-    let consent = &standing.consent;
-    Ok(Some(Emergency { consent: consent.id, name: consent.name.clone(), digest: consent.digest() }))
+    let policy = &policy_status.policy;
+    Ok(Some(BreakGlass { policy: policy.id, name: policy.name.clone(), digest: policy.digest() }))
 }
 
 /// The fields of a submission that are words from a list or have a default.
 struct Words {
-    reason_code: ReasonCode,
+    category: Category,
     severity: Severity,
-    mode: Mode,
+    access_level: AccessLevel,
     duration_seconds: i64,
 }
 
@@ -181,7 +186,7 @@ fn read(
     asked: &Submission,
     tenant: &Tenant,
     services: &[String],
-    standing: Option<&Standing>,
+    policy_status: Option<&PolicyStatus>,
     now: DateTime<Utc>,
 ) -> Result<Words, Refusal> {
     let mut faults = Vec::new();
@@ -192,8 +197,8 @@ fn read(
             fault(field, problem);
         }
     }
-    if let Some(problem) = asked.reason.problem() {
-        fault("reason.text", problem);
+    if let Some(problem) = asked.justification.problem() {
+        fault("justification.text", problem);
     }
     let is_text = text::problem(&asked.resource, 512, false).is_none();
     if let Some(problem) = scope::resource_problem(&asked.service, &asked.resource).filter(|_| is_text) {
@@ -205,20 +210,20 @@ fn read(
         names.extend(services.iter().map(String::as_str));
         fault("service", format!("unknown; one of {}", names.join(", ")));
     }
-    let reason_code = ReasonCode::parse(&asked.reason_code);
-    if reason_code.is_none() {
-        fault("reason.code", one_of(ReasonCode::ALL.iter().map(|code| code.as_str())));
+    let category = Category::parse(&asked.category);
+    if category.is_none() {
+        fault("justification.category", one_of(Category::ALL.iter().map(|code| code.as_str())));
     }
     let severity = Severity::parse(&asked.severity);
     if severity.is_none() {
         fault("severity", one_of(Severity::ALL.iter().map(|severity| severity.as_str())));
     }
-    let mode = asked.mode.as_deref().map_or(Some(Mode::ReadOnly), Mode::parse);
-    if mode.is_none() {
-        fault("mode", one_of(Mode::ALL.iter().map(|mode| mode.as_str())));
+    let access_level = asked.access_level.as_deref().map_or(Some(AccessLevel::ReadOnly), AccessLevel::parse);
+    if access_level.is_none() {
+        fault("access_level", one_of(AccessLevel::ALL.iter().map(|access_level| access_level.as_str())));
     }
     let usual = tenant.rules.access_default_seconds;
-    let usual = standing.map_or(usual, |standing| usual.min(standing.consent.ceiling_seconds));
+    let usual = policy_status.map_or(usual, |policy_status| usual.min(policy_status.policy.ceiling_seconds));
     let duration_seconds = asked.duration_seconds.unwrap_or(usual);
     let ceiling = tenant.rules.access_ceiling_seconds;
     if duration_seconds < 1 || duration_seconds > ceiling {
@@ -227,19 +232,19 @@ fn read(
             format!("must be between 1 and {ceiling}, the tenant's ceiling, not {duration_seconds}"),
         );
     }
-    if let Some(start) = asked.starts_at {
+    if let Some(start) = asked.start_time {
         if start <= now {
-            fault("starts_at", "lies in the past; leave it out to start at once".to_owned());
+            fault("start_time", "lies in the past; leave it out to start at once".to_owned());
         } else if start > now + TimeDelta::days(START_AHEAD_LIMIT_DAYS) {
-            fault("starts_at", format!("lies more than {START_AHEAD_LIMIT_DAYS} days ahead"));
+            fault("start_time", format!("lies more than {START_AHEAD_LIMIT_DAYS} days ahead"));
         }
     }
     for (field, problem) in tenant.rules.faults() {
         fault("tenant", format!("its rule {field} cannot stand: {problem}"));
     }
-    match (reason_code, severity, mode) {
-        (Some(reason_code), Some(severity), Some(mode)) if faults.is_empty() => {
-            Ok(Words { reason_code, severity, mode, duration_seconds })
+    match (category, severity, access_level) {
+        (Some(category), Some(severity), Some(access_level)) if faults.is_empty() => {
+            Ok(Words { category, severity, access_level, duration_seconds })
         }
         _ => Err(Refusal::Invalid(faults)),
     }

@@ -59,17 +59,17 @@ pub enum Refusal {
     /// The manager has not approved yet.
     NotReviewed,
     /// The stage this decision is for is over.
-    StageOver {
+    StageFinished {
         /// State the request is in.
         state: &'static str,
     },
     /// There is no access to end.
-    NotGranted {
+    NotActive {
         /// State the request is in.
         state: &'static str,
     },
     /// No rule of the customer's stands behind this emergency.
-    NoStandingConsent {
+    NoBreakGlassPolicy {
         /// What is missing.
         why: &'static str,
     },
@@ -79,18 +79,18 @@ pub enum Refusal {
         state: &'static str,
     },
     /// The target was not read back as closed yet.
-    EndNotConfirmed,
+    RevocationUnconfirmed,
     /// Access was granted: end it instead of withdrawing.
-    AlreadyGranted,
+    AlreadyActive,
     /// The request has its ending already.
-    AlreadyOver {
+    AlreadyFinished {
         /// State the request is in.
         state: &'static str,
     },
     /// Only the requester withdraws.
     NotRequester,
     /// Neither the requester, nor a manager, nor an approver of the tenant.
-    MayNotEnd,
+    MayNotRevoke,
     /// Neither the requester, nor a manager, nor an approver of the tenant.
     MayNotComment,
     /// The tenant wants a comment with every decision.
@@ -132,15 +132,15 @@ impl Refusal {
         "deadline_passed",
         "not_due",
         "not_reviewed",
-        "stage_over",
-        "not_granted",
-        "no_standing_consent",
+        "stage_finished",
+        "not_active",
+        "no_break_glass_policy",
         "not_ended",
-        "end_not_confirmed",
-        "already_granted",
-        "already_over",
+        "revocation_unconfirmed",
+        "already_active",
+        "already_finished",
         "not_requester",
-        "may_not_end",
+        "may_not_revoke",
         "may_not_comment",
         "comment_required",
         "passkey_required",
@@ -170,15 +170,15 @@ impl Refusal {
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::NotDue { .. } => "not_due",
             Self::NotReviewed => "not_reviewed",
-            Self::StageOver { .. } => "stage_over",
-            Self::NotGranted { .. } => "not_granted",
-            Self::NoStandingConsent { .. } => "no_standing_consent",
+            Self::StageFinished { .. } => "stage_finished",
+            Self::NotActive { .. } => "not_active",
+            Self::NoBreakGlassPolicy { .. } => "no_break_glass_policy",
             Self::NotEnded { .. } => "not_ended",
-            Self::EndNotConfirmed => "end_not_confirmed",
-            Self::AlreadyGranted => "already_granted",
-            Self::AlreadyOver { .. } => "already_over",
+            Self::RevocationUnconfirmed => "revocation_unconfirmed",
+            Self::AlreadyActive => "already_active",
+            Self::AlreadyFinished { .. } => "already_finished",
             Self::NotRequester => "not_requester",
-            Self::MayNotEnd => "may_not_end",
+            Self::MayNotRevoke => "may_not_revoke",
             Self::MayNotComment => "may_not_comment",
             Self::CommentRequired => "comment_required",
             Self::PasskeyRequired => "passkey_required",
@@ -230,20 +230,20 @@ impl fmt::Display for Refusal {
             }
             Self::NotDue { due_at } => write!(f, "not due before {}", time(due_at)),
             Self::NotReviewed => f.write_str("the vendor's manager has not approved this request yet"),
-            Self::StageOver { state } => write!(f, "this stage is over: the request is {state}"),
-            Self::NotGranted { state } => write!(f, "there is no open access to end: the request is {state}"),
-            Self::NoStandingConsent { why } => write!(
+            Self::StageFinished { state } => write!(f, "this stage is over: the request is {state}"),
+            Self::NotActive { state } => write!(f, "there is no open access to end: the request is {state}"),
+            Self::NoBreakGlassPolicy { why } => write!(
                 f,
                 "no standing consent of the customer is behind this emergency: {why}; ask in the ordinary way, or ask the customer's approvers for a rule"
             ),
             Self::NotEnded { state } => write!(f, "there is no closing report: the request is {state}"),
-            Self::EndNotConfirmed => f.write_str(
+            Self::RevocationUnconfirmed => f.write_str(
                 "the end is not confirmed: the target was not read back as closed yet; a report can be disputed meanwhile, not accepted",
             ),
-            Self::AlreadyGranted => f.write_str("access is open already; end it instead with `lockbox access end`"),
-            Self::AlreadyOver { state } => write!(f, "the request is over: it is {state}"),
+            Self::AlreadyActive => f.write_str("access is open already; end it instead with `lockbox access end`"),
+            Self::AlreadyFinished { state } => write!(f, "the request is over: it is {state}"),
             Self::NotRequester => f.write_str("only the engineer who asked withdraws a request"),
-            Self::MayNotEnd => {
+            Self::MayNotRevoke => {
                 f.write_str("only the engineer, a manager of the vendor or an approver of the tenant ends access")
             }
             Self::MayNotComment => {

@@ -3,14 +3,14 @@
 //! [`transition`](crate::lifecycle::transition) decides from rows; this looks at what the audit log says happened, and
 //! needs nothing else. Rules about roles and settings that the log does not carry are not asked here.
 
-mod consents;
 mod history;
+mod policies;
 mod steps;
 
 use history::CLOCK_STEP;
 
-pub use consents::{Asked, Consents, Given};
 pub use history::{Broken, Replayed, Told};
+pub use policies::{Asked, Consents, Given};
 pub use steps::is_step;
 
 impl Replayed {
@@ -25,7 +25,7 @@ impl Replayed {
                 broken.push(Broken(words));
             }
         };
-        let is_emergency = self.emergency.is_some();
+        let is_break_glass = self.break_glass.is_some();
         let state = if self.version == 0 { None } else { Some(self.state.as_str()) };
         rule(
             step.from.as_deref() == state,
@@ -36,7 +36,7 @@ impl Replayed {
             ),
         );
         rule(
-            steps::is_legal(is_emergency, step.from.as_deref(), &step.kind, &step.to),
+            steps::is_legal(is_break_glass, step.from.as_deref(), &step.kind, &step.to),
             format!("no {} leads from {} to {}", step.kind, step.from.as_deref().unwrap_or("nothing"), step.to),
         );
         rule(
@@ -44,7 +44,7 @@ impl Replayed {
             "the content never changes: this step is about another digest than the submission".to_owned(),
         );
         rule(
-            self.version == 0 || step.emergency == self.emergency,
+            self.version == 0 || step.break_glass == self.break_glass,
             "an emergency is one from its submission to its end, under one standing consent".to_owned(),
         );
         rule(
@@ -52,7 +52,7 @@ impl Replayed {
             "a step is not before the one it follows".to_owned(),
         );
         rule(
-            !self.has_all_yeses() || step.kind == "access.granted",
+            !self.has_all_yeses() || step.kind == "grant.activated",
             "when all yeses are there, access is granted and nothing else happens".to_owned(),
         );
         steps::particulars(self, step, &mut rule);
@@ -61,9 +61,11 @@ impl Replayed {
     }
 
     fn has_all_yeses(&self) -> bool {
-        match (self.state.as_str(), &self.emergency) {
-            ("awaiting_customer", None) => i64::try_from(self.yeses.len()).unwrap_or(i64::MAX) >= self.required.max(1),
-            ("awaiting_manager", Some(_)) => self.first.is_some() && self.manager.is_some(),
+        match (self.state.as_str(), &self.break_glass) {
+            ("pending_customer", None) => {
+                i64::try_from(self.approvals.len()).unwrap_or(i64::MAX) >= self.required.max(1)
+            }
+            ("pending_vendor", Some(_)) => self.first.is_some() && self.manager.is_some(),
             _ => false,
         }
     }
@@ -73,26 +75,26 @@ impl Replayed {
             "request.submitted" => {
                 self.digest.clone_from(&step.digest);
                 self.requester = step.person;
-                self.review_by = step.review_by;
-                self.starts_at = step.starts_at;
+                self.review_deadline = step.review_deadline;
+                self.start_time = step.start_time;
                 self.required = step.required_approvals.unwrap_or(1);
                 self.asked_seconds = step.duration_seconds.unwrap_or_default();
-                self.emergency.clone_from(&step.emergency);
+                self.break_glass.clone_from(&step.break_glass);
             }
-            "request.emergency_supported" => self.first = step.person,
-            "request.emergency_approved" => self.manager = step.person,
-            "request.manager_approved" => {
+            "request.break_glass_supported" => self.first = step.person,
+            "request.break_glass_approved" => self.manager = step.person,
+            "request.vendor_approved" => {
                 self.manager = step.person;
-                self.decide_by = step.decide_by;
+                self.decision_deadline = step.decision_deadline;
             }
             "request.customer_approved" => {
-                self.yeses.extend(step.person.zip(step.duration_seconds));
+                self.approvals.extend(step.person.zip(step.duration_seconds));
             }
-            "access.granted" => {
+            "grant.activated" => {
                 self.access_from = step.access_from;
                 self.access_until = step.access_until;
             }
-            "access.ended" => {
+            "grant.ended" => {
                 // The end only moves earlier.
                 self.access_until = self.access_until.map(|until| until.min(step.at));
                 self.cause.clone_from(&step.cause);
@@ -101,8 +103,8 @@ impl Replayed {
             "request.expired" => self.cause.clone_from(&step.stage),
             _ => {}
         }
-        if steps::is_final(&step.to) && self.over_at.is_none() {
-            self.over_at = Some(step.at);
+        if steps::is_final(&step.to) && self.finished_at.is_none() {
+            self.finished_at = Some(step.at);
         }
         self.state.clone_from(&step.to);
         self.last_at = Some(step.at);

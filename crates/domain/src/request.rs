@@ -13,7 +13,7 @@ words!(
     /// One of the two yeses a request needs.
     Stage {
         /// Review by the vendor's manager.
-        Manager = "manager",
+        Vendor = "vendor",
         /// Decision by the customer.
         Customer = "customer",
     }
@@ -23,17 +23,17 @@ words!(
     /// Why access ended.
     EndCause {
         /// The time asked for was over.
-        Time = "time",
+        Expired = "expired",
         /// An approver of the customer ended it.
-        Customer = "customer",
-        /// A manager of the vendor ended it.
-        Vendor = "vendor",
-        /// The engineer handed it back.
-        Engineer = "engineer",
+        RevokedByCustomer = "revoked_by_customer",
+        /// A manager of the vendor revoked it.
+        RevokedByVendor = "revoked_by_vendor",
+        /// The requester released it.
+        Released = "released",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
         /// The engineer was disabled.
-        PersonDisabled = "person_disabled",
+        RequesterDisabled = "requester_disabled",
     }
 );
 
@@ -41,11 +41,11 @@ words!(
     /// Why a request was taken back before anybody got access.
     Withdrawal {
         /// The engineer took it back.
-        Engineer = "engineer",
+        Requester = "requester",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
         /// The engineer was disabled.
-        PersonDisabled = "person_disabled",
+        RequesterDisabled = "requester_disabled",
     }
 );
 
@@ -59,7 +59,7 @@ words!(
         /// The customer is reminded.
         Reminder = "reminder",
         /// The time of access is over.
-        AccessEnd = "access_end",
+        GrantEnd = "grant_end",
         /// The engineer was disabled; armed by the database in the transaction that disables, whoever does it.
         RequesterDisabled = "requester_disabled",
     }
@@ -78,23 +78,23 @@ pub struct Approval {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Waits for the vendor's manager.
-    AwaitingManager {
+    PendingVendor {
         /// Expires at this moment.
-        review_by: DateTime<Utc>,
+        review_deadline: DateTime<Utc>,
         /// In an emergency, the first of the two managers who say yes.
         first: Option<PersonId>,
     },
     /// Waits for the customer.
-    AwaitingCustomer {
+    PendingCustomer {
         /// The manager who said yes.
         manager: PersonId,
         /// Expires at this moment.
-        decide_by: DateTime<Utc>,
+        decision_deadline: DateTime<Utc>,
         /// The yeses so far.
         approvals: Vec<Approval>,
     },
     /// Access is open from `access_from` until `access_until`, both fixed on the last yes.
-    Granted {
+    Active {
         /// Access opens.
         access_from: DateTime<Utc>,
         /// Access is over at this moment, whoever runs.
@@ -106,9 +106,9 @@ pub enum State {
         cause: EndCause,
     },
     /// The vendor's manager said no.
-    ManagerRejected,
+    VendorDenied,
     /// The customer said no.
-    CustomerRejected,
+    CustomerDenied,
     /// Nobody answered in time. Not a rejection: nobody decided.
     Expired {
         /// Whose answer was missing.
@@ -125,12 +125,12 @@ impl State {
     /// Name in messages and tables.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::AwaitingManager { .. } => "awaiting_manager",
-            Self::AwaitingCustomer { .. } => "awaiting_customer",
-            Self::Granted { .. } => "granted",
+            Self::PendingVendor { .. } => "pending_vendor",
+            Self::PendingCustomer { .. } => "pending_customer",
+            Self::Active { .. } => "active",
             Self::Ended { .. } => "ended",
-            Self::ManagerRejected => "manager_rejected",
-            Self::CustomerRejected => "customer_rejected",
+            Self::VendorDenied => "vendor_denied",
+            Self::CustomerDenied => "customer_denied",
             Self::Expired { .. } => "expired",
             Self::Withdrawn { .. } => "withdrawn",
         }
@@ -139,10 +139,10 @@ impl State {
     /// Whether nothing can follow.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::AwaitingManager { .. } | Self::AwaitingCustomer { .. } | Self::Granted { .. } => false,
+            Self::PendingVendor { .. } | Self::PendingCustomer { .. } | Self::Active { .. } => false,
             Self::Ended { .. }
-            | Self::ManagerRejected
-            | Self::CustomerRejected
+            | Self::VendorDenied
+            | Self::CustomerDenied
             | Self::Expired { .. }
             | Self::Withdrawn { .. } => true,
         }

@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn the_default_rules_stand_and_zero_approvals_never_do() {
         assert_eq!(Rules::default().faults(), Vec::new());
-        let open_door = Rules { required_approvals: 0, access_ceiling_seconds: 0, ..Rules::default() };
-        let fields: Vec<_> = open_door.faults().into_iter().map(|(field, _)| field).collect();
+        let open_provisioning = Rules { required_approvals: 0, access_ceiling_seconds: 0, ..Rules::default() };
+        let fields: Vec<_> = open_provisioning.faults().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["access_ceiling_seconds", "access_default_seconds", "required_approvals"]);
     }
 }

@@ -10,7 +10,7 @@ pub fn service(name: &str) -> String {
 }
 
 /// A reason, by its code.
-pub fn reason(code: &str) -> String {
+pub fn category(code: &str) -> String {
     match code {
         "customer_reported" => "Reported by the customer".to_owned(),
         other => sentence(other),
@@ -26,27 +26,27 @@ pub fn sentence(word: &str) -> String {
 pub fn happening(type_name: &str) -> String {
     let words = match type_name {
         "request.submitted" => "asked for access",
-        "request.manager_approved" => "said yes for the vendor",
-        "request.manager_rejected" => "said no for the vendor",
+        "request.vendor_approved" => "said yes for the vendor",
+        "request.vendor_denied" => "said no for the vendor",
         "request.customer_approved" => "said yes for the customer",
-        "request.customer_rejected" => "said no for the customer",
-        "request.emergency_supported" => "said yes to the emergency, as the first of two",
-        "request.emergency_approved" => "said yes to the emergency, as the second of two",
+        "request.customer_denied" => "said no for the customer",
+        "request.break_glass_supported" => "said yes to the emergency, as the first of two",
+        "request.break_glass_approved" => "said yes to the emergency, as the second of two",
         "request.reminded" => "reminded the customer",
         "request.commented" => "wrote a message",
         "request.expired" => "closed the request: nobody answered in time",
         "request.withdrawn" => "took the request back",
         "request.refused" | "decision.refused" => "was refused",
-        "access.granted" => "granted access",
-        "access.opened" => "opened the door",
-        "access.used" => "used the access",
-        "access.handle_issued" => "fetched a handle for the gate",
-        "access.ended" => "ended access",
-        "access.closed" => "closed the door and read it back",
-        "access.failed" => "could not move the door yet",
-        "notice.sent" => "handed a mail over",
-        "notice.failed" => "could not deliver a mail",
-        "report.accepted" => "accepted the closing report",
+        "grant.activated" => "granted access",
+        "grant.provisioned" => "opened the provisioning",
+        "grant.used" => "used the access",
+        "grant.token_issued" => "fetched a handle for the gate",
+        "grant.ended" => "ended access",
+        "grant.revoked" => "closed the provisioning and read it back",
+        "grant.provisioning_failed" => "could not move the provisioning yet",
+        "notification.sent" => "handed a mail over",
+        "notification.failed" => "could not deliver a mail",
+        "report.acknowledged" => "accepted the closing report",
         "report.disputed" => "disputed the closing report",
         other => return other.replace(['.', '_'], " "),
     };
@@ -56,12 +56,12 @@ pub fn happening(type_name: &str) -> String {
 /// Why access ended.
 pub fn ended(cause: &str) -> &str {
     match cause {
-        "time" => "its time was over",
-        "customer" => "the customer ended it",
-        "vendor" => "the vendor ended it",
-        "engineer" => "the engineer handed it back",
+        "expired" => "its time was over",
+        "revoked_by_customer" => "revoked by the customer",
+        "revoked_by_vendor" => "revoked by the vendor",
+        "released" => "released by the requester",
         "ticket_closed" => "the service request was closed",
-        "person_disabled" => "the engineer was disabled",
+        "requester_disabled" => "the requester was disabled",
         other => other,
     }
 }
@@ -79,8 +79,8 @@ mod tests {
         assert_eq!(super::service("exchange_online"), "Exchange Online");
         assert_eq!(super::service("onedrive"), "OneDrive");
         assert_eq!(super::service("ticket_archive"), "Ticket Archive");
-        assert_eq!(super::reason("customer_reported"), "Reported by the customer");
-        assert_eq!(super::reason("security_incident"), "Security incident");
+        assert_eq!(super::category("customer_reported"), "Reported by the customer");
+        assert_eq!(super::category("security_incident"), "Security incident");
         assert_eq!(super::sentence(""), "");
     }
 }

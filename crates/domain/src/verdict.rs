@@ -8,6 +8,6 @@ words!(
         /// Yes.
         Approve = "approve",
         /// No.
-        Reject = "reject",
+        Deny = "deny",
     }
 );

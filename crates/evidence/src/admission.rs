@@ -74,7 +74,7 @@ mod tests {
     use tlog::Hash;
 
     const ORIGIN: &str = "lockbox.fabrikam.example/t/contoso";
-    const EVENT: &str = r#"{"data":{"actor":{"kind":"lockbox"}},"id":"0199a000-0000-7000-8000-000000000001","tenant":"contoso","time":"2026-11-24T10:00:00.000001Z","type":"lockbox.access.used.v1"}"#;
+    const EVENT: &str = r#"{"data":{"actor":{"kind":"lockbox"}},"id":"0199a000-0000-7000-8000-000000000001","tenant":"contoso","time":"2026-11-24T10:00:00.000001Z","type":"lockbox.grant.used.v1"}"#;
 
     fn judged(event: &str) -> Result<Event, String> {
         let entry = Entry { event: event.as_bytes(), log: ORIGIN, prev: Hash([0; 32]), seq: 1, v: 1 };
@@ -91,8 +91,8 @@ mod tests {
             ("0199a000", "0199A000", "not in its format"),
             ("contoso", "adatum", "another tenant's log"),
             ("\"tenant\":\"contoso\",", "", "another tenant's log"),
-            ("access.used", "access.granted", "is a step"),
-            ("access.used", "log.key_changed", "names no key"),
+            ("grant.used", "grant.activated", "is a step"),
+            ("grant.used", "log.key_changed", "names no key"),
         ] {
             let fault = judged(&EVENT.replace(from, to)).unwrap_err();
             assert!(fault.contains(why), "{to}: {fault}");

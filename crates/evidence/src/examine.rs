@@ -10,7 +10,7 @@ use crate::Event;
 use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
-mod emergencies;
+mod break_glass;
 mod given;
 mod leaves;
 mod streams;

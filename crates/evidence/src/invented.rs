@@ -27,7 +27,7 @@ pub struct Invented {
     seed: [u8; 32],
     streams: BTreeMap<String, (u64, Hash)>,
     frontier: Frontier,
-    consent: Option<Consent>,
+    policy: Option<Consent>,
     now: DateTime<Utc>,
     state: u64,
 }
@@ -62,7 +62,7 @@ impl Invented {
             seed: key,
             streams: BTreeMap::new(),
             frontier: Frontier::default(),
-            consent: None,
+            policy: None,
             now: DateTime::UNIX_EPOCH + TimeDelta::days(20_700),
             state: seed,
         };
@@ -142,22 +142,22 @@ impl Invented {
     /// One request with one of the endings.
     fn request(&mut self) {
         let id = self.id().to_string();
-        let is_emergency = self.draw().is_multiple_of(12);
-        let mut story = Story { log: self, id, state: None, version: 0, emergency: None };
-        if is_emergency { story.emergency() } else { story.tell() }
+        let is_break_glass = self.draw().is_multiple_of(12);
+        let mut story = Story { log: self, id, state: None, version: 0, break_glass: None };
+        if is_break_glass { story.break_glass() } else { story.tell() }
     }
 
     /// The digest of a consent that is in force, given if need be.
-    fn consent(&mut self) -> String {
+    fn policy(&mut self) -> String {
         let until = self.now + TimeDelta::days(30);
-        match &mut self.consent {
-            Some(consent) if consent.left > 0 && self.now + TimeDelta::days(1) < consent.until => {
-                consent.left -= 1;
-                consent.digest.clone()
+        match &mut self.policy {
+            Some(policy) if policy.left > 0 && self.now + TimeDelta::days(1) < policy.until => {
+                policy.left -= 1;
+                policy.digest.clone()
             }
             _ => {
                 let document = json!({
-                    "v": 1, "consent": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": CONSENT,
+                    "v": 1, "policy": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": CONSENT,
                     "services": ["exchange_online"], "ceiling_seconds": 900, "quota": 3,
                     "until": until.to_rfc3339_opts(SecondsFormat::Micros, true),
                 });
@@ -167,9 +167,9 @@ impl Invented {
                     "directory.changed",
                     None,
                     None,
-                    &json!({"actor": alex(), "changes": changes, "consent": document}),
+                    &json!({"actor": alex(), "changes": changes, "break_glass_policy": document}),
                 );
-                self.consent = Some(Consent { digest: digest.clone(), until, left: 2 });
+                self.policy = Some(Consent { digest: digest.clone(), until, left: 2 });
                 digest
             }
         }
@@ -178,10 +178,10 @@ impl Invented {
     /// Now and then a consent is taken back before its quota is used up.
     fn may_take_back(&mut self) {
         if self.draw().is_multiple_of(3)
-            && let Some(consent) = self.consent.take()
+            && let Some(policy) = self.policy.take()
         {
             let changes = ["standing consent night watch taken back"];
-            let data = json!({"actor": alex(), "changes": changes, "consent_ended": consent.digest});
+            let data = json!({"actor": alex(), "changes": changes, "break_glass_policy_ended": policy.digest});
             self.event("directory.changed", None, None, &data);
         }
     }
@@ -225,7 +225,7 @@ impl Invented {
             seed: self.seed,
             streams: BTreeMap::new(),
             frontier: Frontier::default(),
-            consent: None,
+            policy: None,
             now: self.now,
             state: self.state,
         };
@@ -313,7 +313,7 @@ struct Story<'a> {
     state: Option<&'static str>,
     version: u64,
     /// Digest of the consent that it stands on, where it is an emergency.
-    emergency: Option<String>,
+    break_glass: Option<String>,
 }
 
 impl Story<'_> {
@@ -327,14 +327,14 @@ impl Story<'_> {
         if let Some(from) = self.state {
             data["from"] = from.into();
         }
-        if let Some(digest) = &self.emergency {
-            data["emergency"] = CONSENT.into();
-            data["emergency_digest"] = digest.as_str().into();
+        if let Some(digest) = &self.break_glass {
+            data["break_glass"] = CONSENT.into();
+            data["break_glass_digest"] = digest.as_str().into();
         }
         let mut committed = None;
         if let Value::Object(more) = more {
             for (name, value) in more {
-                if let Some(text) = value.as_str().filter(|_| name == "comment" || name == "reason") {
+                if let Some(text) = value.as_str().filter(|_| name == "comment" || name == "justification") {
                     let salt = Hash::of(&self.log.draw().to_le_bytes()).0;
                     let commitment = Hash::of(&[salt.as_slice(), text.as_bytes()].concat());
                     data[&name] = json!({"committed": hex::encode(commitment.0)});
@@ -358,100 +358,98 @@ impl Story<'_> {
         let (robin, morgan) = ((1, "robin", "vendor"), (2, "morgan", "vendor"));
         let (alex, dana) = ((3, "alex", "customer"), (4, "dana", "customer"));
         self.log.pass(60);
-        let review_by = self.log.now + TimeDelta::hours(24);
+        let review_deadline = self.log.now + TimeDelta::hours(24);
         let required = 1 + self.log.draw() % 2;
         self.step(
             "request.submitted",
-            "awaiting_manager",
+            "pending_vendor",
             Some(robin),
-            json!({"resource": "finance@contoso.example", "reason_code": "customer_reported", "severity": "normal",
-                   "reason": "outgoing mail is stuck, \"again\"", "duration_seconds": 3600, "review_by": review_by,
+            json!({"resource": "finance@contoso.example", "category": "customer_reported", "severity": "normal",
+                   "justification": "outgoing mail is stuck, \"again\"", "duration_seconds": 3600, "review_deadline": review_deadline,
                    "required_approvals": required}),
         );
         self.log.pass(600);
         match self.log.draw() % 10 {
             0 => {
-                return self.step(
-                    "request.manager_rejected",
-                    "manager_rejected",
-                    Some(morgan),
-                    json!({"comment": "=no"}),
-                );
+                return self.step("request.vendor_denied", "vendor_denied", Some(morgan), json!({"comment": "=no"}));
             }
-            1 => return self.step("request.withdrawn", "withdrawn", Some(robin), json!({"cause": "engineer"})),
-            2 => return self.step("request.withdrawn", "withdrawn", None, json!({"cause": "person_disabled"})),
+            1 => return self.step("request.withdrawn", "withdrawn", Some(robin), json!({"cause": "requester"})),
+            2 => return self.step("request.withdrawn", "withdrawn", None, json!({"cause": "requester_disabled"})),
             _ => {}
         }
-        let decide_by = self.log.now + TimeDelta::hours(12);
-        self.step("request.manager_approved", "awaiting_customer", Some(morgan), json!({"decide_by": decide_by}));
+        let decision_deadline = self.log.now + TimeDelta::hours(12);
+        self.step(
+            "request.vendor_approved",
+            "pending_customer",
+            Some(morgan),
+            json!({"decision_deadline": decision_deadline}),
+        );
         self.log.pass(600);
         match self.log.draw() % 8 {
             0 => {
-                return self.step(
-                    "request.customer_rejected",
-                    "customer_rejected",
-                    Some(alex),
-                    json!({"comment": "nö"}),
-                );
+                return self.step("request.customer_denied", "customer_denied", Some(alex), json!({"comment": "nö"}));
             }
             1 => {
-                self.log.now = decide_by;
-                let more = json!({"stage": "customer", "deadline": decide_by});
+                self.log.now = decision_deadline;
+                let more = json!({"stage": "customer", "deadline": decision_deadline});
                 return self.step("request.expired", "expired", None, more);
             }
-            2 => self.step("request.commented", "awaiting_customer", Some(alex), json!({"comment": "why all of it?"})),
+            2 => self.step("request.commented", "pending_customer", Some(alex), json!({"comment": "why all of it?"})),
             _ => {}
         }
         for (count, who) in (1..=required).zip([alex, dana]) {
             let more = json!({"approvals": count, "required_approvals": required, "duration_seconds": 1800 * count});
-            self.step("request.customer_approved", "awaiting_customer", Some(who), more);
+            self.step("request.customer_approved", "pending_customer", Some(who), more);
         }
         self.opens(1800);
     }
 
     /// An emergency: two managers under a consent that was given beforehand.
-    fn emergency(&mut self) {
+    fn break_glass(&mut self) {
         let (robin, morgan, jo) = ((1, "robin", "vendor"), (2, "morgan", "vendor"), (5, "jo", "vendor"));
-        self.emergency = Some(self.log.consent());
-        let review_by = self.log.now + TimeDelta::hours(24);
+        self.break_glass = Some(self.log.policy());
+        let review_deadline = self.log.now + TimeDelta::hours(24);
         self.step(
             "request.submitted",
-            "awaiting_manager",
+            "pending_vendor",
             Some(robin),
-            json!({"resource": "finance@contoso.example", "reason_code": "vendor_detected", "severity": "high",
-                   "reason": "nobody can work", "duration_seconds": 900, "review_by": review_by, "required_approvals": 1}),
+            json!({"resource": "finance@contoso.example", "category": "vendor_detected", "severity": "high",
+                   "justification": "nobody can work", "duration_seconds": 900, "review_deadline": review_deadline, "required_approvals": 1}),
         );
-        self.step("request.emergency_supported", "awaiting_manager", Some(morgan), json!({}));
+        self.step("request.break_glass_supported", "pending_vendor", Some(morgan), json!({}));
         self.log.pass(600);
         if self.log.draw().is_multiple_of(4) {
             let more = json!({"comment": "not tonight"});
-            return self.step("request.manager_rejected", "manager_rejected", Some(jo), more);
+            return self.step("request.vendor_denied", "vendor_denied", Some(jo), more);
         }
-        self.step("request.emergency_approved", "awaiting_manager", Some(jo), json!({}));
+        self.step("request.break_glass_approved", "pending_vendor", Some(jo), json!({}));
         self.opens(900);
-        self.step("report.accepted", "ended", Some((3, "alex", "customer")), json!({}));
+        self.step("report.acknowledged", "ended", Some((3, "alex", "customer")), json!({}));
         self.log.may_take_back();
     }
 
-    /// Access, its door, a use, and its end.
+    /// Access, its provisioning, a use, and its end.
     fn opens(&mut self, seconds: i64) {
         let (robin, dana) = ((1, "robin", "vendor"), (4, "dana", "customer"));
         let until = self.log.now + TimeDelta::seconds(seconds);
-        self.step("access.granted", "granted", None, json!({"access_from": self.log.now, "access_until": until}));
-        self.beside("access.opened", json!({"state": "open", "access_until": until, "actor": {"kind": "lockbox"}}));
+        self.step("grant.activated", "active", None, json!({"access_from": self.log.now, "access_until": until}));
+        self.beside(
+            "grant.provisioned",
+            json!({"state": "active", "access_until": until, "actor": {"kind": "lockbox"}}),
+        );
         let (who, cause) = match self.log.draw() % 4 {
-            0 => (Some(dana), "customer"),
-            1 => (Some(robin), "engineer"),
-            2 => (None, "person_disabled"),
-            _ => (None, "time"),
+            0 => (Some(dana), "revoked_by_customer"),
+            1 => (Some(robin), "released"),
+            2 => (None, "requester_disabled"),
+            _ => (None, "expired"),
         };
-        if cause == "time" {
+        if cause == "expired" {
             self.log.now = until
         } else {
             self.log.pass(850)
         }
-        self.step("access.ended", "ended", who, json!({"cause": cause, "access_until": until}));
-        self.beside("access.closed", json!({"state": "closed", "access_until": until, "actor": {"kind": "lockbox"}}));
+        self.step("grant.ended", "ended", who, json!({"cause": cause, "access_until": until}));
+        self.beside("grant.revoked", json!({"state": "revoked", "access_until": until, "actor": {"kind": "lockbox"}}));
     }
 
     /// An event of the request that is no step of it.

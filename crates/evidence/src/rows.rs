@@ -25,9 +25,9 @@ pub struct RequestRow {
     /// The manager who said yes.
     pub manager: Option<Uuid>,
     /// The manager must answer before.
-    pub review_by: DateTime<Utc>,
+    pub review_deadline: DateTime<Utc>,
     /// The customer must answer before.
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     /// Access opens.
     pub access_from: Option<DateTime<Utc>>,
     /// Access is over.
@@ -35,9 +35,9 @@ pub struct RequestRow {
     /// Why it is over.
     pub cause: Option<String>,
     /// When it was over.
-    pub over_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
     /// Yeses of the customer in the table of decisions.
-    pub yeses: Vec<(Uuid, i64)>,
+    pub approvals: Vec<(Uuid, i64)>,
     /// Steps that are committed and still on their way to the log.
     pub pending: i64,
 }
@@ -54,10 +54,10 @@ pub fn differences(row: &RequestRow, history: &Replayed) -> Option<Vec<String>> 
     same(row.digest == history.digest, "digest", &row.digest, &history.digest);
     same(Some(row.requester) == history.requester, "requester", &row.requester, &text(history.requester.as_ref()));
     same(
-        Some(row.review_by) == history.review_by,
+        Some(row.review_deadline) == history.review_deadline,
         "deadline of the review",
-        &row.review_by,
-        &text(history.review_by.as_ref()),
+        &row.review_deadline,
+        &text(history.review_deadline.as_ref()),
     );
     if row.pending > 0 && row.version == history.version + row.pending {
         return if differ.is_empty() { None } else { Some(differ) };
@@ -66,18 +66,19 @@ pub fn differences(row: &RequestRow, history: &Replayed) -> Option<Vec<String>> 
     same(row.state == history.state, "state", &row.state, &history.state);
     let options = [
         ("manager", text(row.manager.as_ref()), text(history.manager.as_ref())),
-        ("deadline", text(row.decide_by.as_ref()), text(history.decide_by.as_ref())),
+        ("deadline", text(row.decision_deadline.as_ref()), text(history.decision_deadline.as_ref())),
         ("start of access", text(row.access_from.as_ref()), text(history.access_from.as_ref())),
         ("cause", text(row.cause.as_ref()), text(history.cause.as_ref())),
     ];
     for (what, table, log) in options {
         same(table == log, what, &table, &log);
     }
-    let moments = [("end of access", row.access_until, history.access_until), ("end", row.over_at, history.over_at)];
+    let moments =
+        [("end of access", row.access_until, history.access_until), ("end", row.finished_at, history.finished_at)];
     for (what, table, log) in moments {
         same(written(table, log), what, &text(table.as_ref()), &text(log.as_ref()));
     }
-    let (mut table, mut log) = (row.yeses.clone(), history.yeses.clone());
+    let (mut table, mut log) = (row.approvals.clone(), history.approvals.clone());
     table.sort_unstable();
     log.sort_unstable();
     same(table == log, "yeses of the customer", &table.len(), &log.len());

@@ -71,9 +71,9 @@ impl Event {
             digest: text("digest").unwrap_or_default(),
             person: self.person(),
             side: data["actor"]["side"].as_str().map(str::to_owned),
-            review_by: time("review_by"),
-            decide_by: time("decide_by"),
-            starts_at: time("starts_at"),
+            review_deadline: time("review_deadline"),
+            decision_deadline: time("decision_deadline"),
+            start_time: time("start_time"),
             access_from: time("access_from"),
             access_until: time("access_until"),
             deadline: time("deadline"),
@@ -82,7 +82,7 @@ impl Event {
             approvals: data["approvals"].as_i64(),
             cause: text("cause"),
             stage: text("stage"),
-            emergency: text("emergency").zip(text("emergency_digest")),
+            break_glass: text("break_glass").zip(text("break_glass_digest")),
         })
     }
 }

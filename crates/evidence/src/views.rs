@@ -48,7 +48,7 @@ fn quoted(cell: &str) -> String {
 /// Whether an event says that something was refused or failed.
 pub fn is_refusal(event: &Event) -> bool {
     event.kind.ends_with(".refused")
-        || event.kind.ends_with(".failed")
-        || event.kind == "message.parked"
-        || (event.kind == "access.used" && event.data()["allowed"].as_bool() == Some(false))
+        || event.kind.ends_with("failed")
+        || event.kind == "message.dead_lettered"
+        || (event.kind == "grant.used" && event.data()["allowed"].as_bool() == Some(false))
 }

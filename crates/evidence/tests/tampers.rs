@@ -199,7 +199,7 @@ fn a_change_of_the_key_is_followed_from_the_key_that_was_given() {
 fn a_report_says_which_entry_which_request_and_which_person() {
     let log = (0..).map(grown).find(kinds::has_everything).unwrap();
     let mut events = log.events();
-    let place = events.iter().position(|event| event["type"] == "lockbox.request.manager_approved.v1").unwrap();
+    let place = events.iter().position(|event| event["type"] == "lockbox.request.vendor_approved.v1").unwrap();
     events[place]["data"]["actor"] = events[0..place]
         .iter()
         .rev()

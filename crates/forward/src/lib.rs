@@ -133,7 +133,7 @@ impl Forward {
             let round = self.turn(store, &mut right, destination, &mut rounds).await;
             let pause = match round {
                 Ok(None) => {
-                    // Standing by is what a second one is for.
+                    // PolicyStatus by is what a second one is for.
                     health.set(PART, Ok(()));
                     STANDBY_PERIOD
                 }

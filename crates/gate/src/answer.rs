@@ -16,7 +16,7 @@ use super::app::App;
 use super::ask::Ask;
 use super::code::Code;
 use super::decide::decide;
-use super::decision::{Decision, mode};
+use super::decision::{Decision, access_level};
 use super::limits::{DATABASE_LIMIT, LIMIT};
 
 type Peer = ConnectInfo<SocketAddr>;
@@ -71,7 +71,7 @@ fn said(decision: &Decision, yes: StatusCode) -> Response {
         ("x-lockbox-person", grant.name.clone()),
         ("x-lockbox-request", grant.request.to_string()),
         ("x-lockbox-until", grant.access_until.map(runtime::output::time).unwrap_or_default()),
-        ("x-lockbox-mode", mode(grant).to_owned()),
+        ("x-lockbox-mode", access_level(grant).to_owned()),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -103,7 +103,7 @@ pub(super) async fn to_program(State(app): State<App>, ConnectInfo(peer): Peer, 
     if decision.is_yes() { said(&decision, StatusCode::NO_CONTENT) } else { refused(decision.code) }
 }
 
-/// For whoever closes doors and reads them back: whether a request's access is open.
+/// For whoever closes provisionings and reads them back: whether a request's access is open.
 pub(super) async fn is_open(State(app): State<App>, Path(request): Path<Uuid>) -> StatusCode {
     match tokio::time::timeout(DATABASE_LIMIT, app.store.is_open(request)).await {
         Ok(Ok(true)) => StatusCode::NO_CONTENT,

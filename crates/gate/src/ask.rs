@@ -47,7 +47,7 @@ struct Odd;
 /// What stands in the address that a proxy asks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Standing {
+struct PolicyStatus {
     proxy: Proxy,
     tenant: String,
     service: String,
@@ -167,18 +167,18 @@ impl Ask {
     pub fn of_proxy(query: &str, headers: &HeaderMap, peer: SocketAddr) -> Self {
         Self { source: peer.ip().to_string(), ..Self::default() }.read(|ask| {
             ask.shown(headers)?;
-            let standing: Standing = serde_urlencoded::from_str(query).map_err(|_| Odd)?;
-            let [uri, method, source, host] = match standing.proxy {
+            let policy_status: PolicyStatus = serde_urlencoded::from_str(query).map_err(|_| Odd)?;
+            let [uri, method, source, host] = match policy_status.proxy {
                 Proxy::Nginx => ["x-original-uri", "x-original-method", "x-real-ip", "host"],
                 Proxy::Traefik | Proxy::Caddy => {
                     ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-for", "x-forwarded-host"]
                 }
             };
-            (ask.tenant, ask.service) = (standing.tenant, standing.service);
+            (ask.tenant, ask.service) = (policy_status.tenant, policy_status.service);
             ask.source = address(one(headers, source)?, peer);
             one(headers, method)?.ok_or(Odd)?.clone_into(&mut ask.method);
-            ask.resource = below(&standing.site, one(headers, uri)?.ok_or(Odd)?)?;
-            ask.destination = destination(headers, &standing.site, one(headers, host)?, &ask.method)?;
+            ask.resource = below(&policy_status.site, one(headers, uri)?.ok_or(Odd)?)?;
+            ask.destination = destination(headers, &policy_status.site, one(headers, host)?, &ask.method)?;
             Ok(())
         })
     }

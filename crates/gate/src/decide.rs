@@ -2,7 +2,7 @@
 
 use domain::scope;
 use sha2::{Digest as _, Sha256};
-use store::gate::{Grant, Standing};
+use store::gate::{Grant, PolicyStatus};
 
 use super::app::App;
 use super::ask::Ask;
@@ -28,7 +28,7 @@ async fn look(app: &App, ask: &Ask) -> Decision {
     // A proxy's client that shows nothing is asked to sign in, whatever else is wrong with what it wants.
     let Some(credential) = &ask.credential else { return Decision::no(Code::NoCredential) };
     match app.questions.ask(Sha256::digest(credential).into()).await {
-        Ok(standing) => judge(ask, standing),
+        Ok(policy_status) => judge(ask, policy_status),
         Err(code) => Decision::no(code),
     }
 }
@@ -40,8 +40,8 @@ fn names(claimed: &str, engineer: &str) -> bool {
     claimed.to_lowercase() == engineer.to_lowercase()
 }
 
-fn judge(ask: &Ask, standing: Standing) -> Decision {
-    let Standing { now, grant } = standing;
+fn judge(ask: &Ask, policy_status: PolicyStatus) -> Decision {
+    let PolicyStatus { now, grant } = policy_status;
     let code = match &grant {
         None => Code::UnknownCredential,
         Some(grant) => judge_grant(ask, grant),

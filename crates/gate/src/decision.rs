@@ -26,6 +26,6 @@ impl Decision {
 }
 
 /// How the access level of a grant is written.
-pub(super) fn mode(grant: &store::gate::Grant) -> &'static str {
+pub(super) fn access_level(grant: &store::gate::Grant) -> &'static str {
     if grant.may_write { "read_write" } else { "read_only" }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use store::Store;
-use store::gate::{Standing, TokenHash};
+use store::gate::{PolicyStatus, TokenHash};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -24,7 +24,7 @@ const LANES: usize = 2;
 
 struct Question {
     asked: TokenHash,
-    answer: oneshot::Sender<Result<Standing, Code>>,
+    answer: oneshot::Sender<Result<PolicyStatus, Code>>,
 }
 
 /// Where questions are put.
@@ -43,11 +43,11 @@ impl Questions {
     }
 
     /// How the grant of an access token stands; why not, when that is not known in time.
-    pub async fn ask(&self, asked: TokenHash) -> Result<Standing, Code> {
+    pub async fn ask(&self, asked: TokenHash) -> Result<PolicyStatus, Code> {
         let (answer, answered) = oneshot::channel();
         self.0.try_send(Question { asked, answer }).map_err(|_| Code::Slow)?;
         match timeout(DATABASE_LIMIT, answered).await {
-            Ok(Ok(standing)) => standing,
+            Ok(Ok(policy_status)) => policy_status,
             Ok(Err(_)) => Err(Code::Unreachable),
             Err(_) => Err(Code::Slow),
         }
@@ -74,9 +74,9 @@ async fn answer(store: &Store, together: Vec<Question>) {
     metrics::histogram!("lockbox_gate_batch_size").record(f64::from(u32::try_from(asked.len()).unwrap_or(u32::MAX)));
     let code = match timeout(DATABASE_LIMIT, store.standings(&asked)).await {
         Ok(Ok(standings)) => {
-            for (answer, standing) in answers.into_iter().zip(standings) {
+            for (answer, policy_status) in answers.into_iter().zip(standings) {
                 // A failed send: whoever asked has given up meanwhile, and was refused.
-                drop(answer.send(Ok(standing)));
+                drop(answer.send(Ok(policy_status)));
             }
             return;
         }

@@ -54,10 +54,10 @@ impl Budget {
 
     /// Starts the next minute when this one is over; `true` then.
     pub fn starts_again(&mut self, now: Instant) -> bool {
-        let is_over = self.since.is_some_and(|since| now.duration_since(since) >= WINDOW);
-        if is_over {
+        let is_finished = self.since.is_some_and(|since| now.duration_since(since) >= WINDOW);
+        if is_finished {
             *self = Self::default();
         }
-        is_over
+        is_finished
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::decision::{Decision, mode};
+use super::decision::{Decision, access_level};
 use runtime::outcome::Failure;
 
 /// Longest life of a token.
@@ -67,7 +67,7 @@ impl Signer {
         let claims = json!({
             "iss": contracts::envelope::SOURCE, "sub": grant.name, "aud": format!("{}/{}", grant.tenant, grant.service),
             "iat": now, "nbf": now, "exp": end, "jti": Uuid::now_v7(), "request": grant.request,
-            "resource": grant.resource, "mode": mode(grant),
+            "resource": grant.resource, "access_level": access_level(grant),
         });
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let text = format!("{}.{}", encode(&head), encode(&claims));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use contracts::envelope::{About, Message, message, wall_clock};
-use contracts::events::{AccessUsed, Actor};
+use contracts::events::{Actor, GrantUsed};
 use contracts::{Kind, Traceparent};
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -196,7 +196,7 @@ impl Uses {
 }
 
 fn event(key: &Use, tally: &Tally) -> Message {
-    let data = AccessUsed {
+    let data = GrantUsed {
         request: key.request,
         service_request: tally.service_request.clone(),
         method: key.method.clone(),
@@ -215,7 +215,7 @@ fn event(key: &Use, tally: &Tally) -> Message {
         trace: Some(Traceparent::start()),
         ..About::default()
     };
-    message(Kind::AccessUsed, tally.last, about, &data)
+    message(Kind::GrantUsed, tally.last, about, &data)
 }
 
 #[cfg(test)]

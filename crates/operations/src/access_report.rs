@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use store::Store;
 use store::audit::{AuditFilter, AuditRow};
-use store::doors::DoorView;
+use store::provisionings::ProvisioningView;
 use store::uses::UseView;
 use store::views::RequestView;
 
@@ -37,8 +37,8 @@ pub struct Closing {
     pub unused_seconds: i64,
     /// What was touched or tried.
     pub uses: Vec<UseView>,
-    /// The door with its receipt.
-    pub door: Option<DoorView>,
+    /// The provisioning with its receipt.
+    pub provisioning: Option<ProvisioningView>,
     /// The customer's last word.
     pub answer: Option<Answer>,
 }
@@ -48,7 +48,7 @@ fn answer_of(events: &[AuditRow]) -> Option<Answer> {
     let data = data(&said.body);
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Some(Answer {
-        accepted: said.type_name == "report.accepted",
+        accepted: said.type_name == "report.acknowledged",
         by: text(&data["actor"]["display_name"]).or_else(|| said.person.clone()).unwrap_or_default(),
         comment: text(&data["comment"]),
         at: said.at,
@@ -77,7 +77,7 @@ impl Closing {
                 events
             })
         };
-        let granted = of_type("access.granted").await?;
+        let granted = of_type("grant.activated").await?;
         let fixed: Option<DateTime<Utc>> =
             granted.first().and_then(|event| serde_json::from_value(data(&event.body)["access_until"].clone()).ok());
         let granted_seconds = (fixed.unwrap_or(until) - from).num_seconds();
@@ -88,7 +88,7 @@ impl Closing {
             open_seconds,
             unused_seconds: (granted_seconds - open_seconds).max(0),
             uses: store.uses(request.id).await?,
-            door: store.door(request.id).await?,
+            provisioning: store.provisioning(request.id).await?,
             answer: answer_of(&of_type("report.").await?),
         }))
     }
@@ -111,13 +111,13 @@ impl Closing {
     /// For programs.
     pub fn json(&self, request: &RequestView) -> Value {
         let (uses, refused) = self.counts();
-        let mode = request.content().map(|content| content.mode.as_str());
+        let access_level = request.content().map(|content| content.access_level.as_str());
         json!({
             "request": request.id,
             "service_request": request.service_request,
             "service": request.service,
             "resource": request.resource,
-            "mode": mode,
+            "access_level": access_level,
             "requester": request.requester,
             "cause": request.cause,
             "asked_seconds": self.asked_seconds,
@@ -132,53 +132,54 @@ impl Closing {
                 "method": used.method, "resource": used.resource, "allowed": used.allowed, "count": used.count,
                 "first_at": used.first_at.map(time), "last_at": used.last_at.map(time),
             })).collect::<Vec<_>>(),
-            "door": self.door.as_ref().map(door_json),
+            "provisioning": self.provisioning.as_ref().map(provisioning_json),
             "answer": self.answer.as_ref().map(|answer| json!({
-                "accepted": answer.accepted, "by": answer.by, "comment": answer.comment, "at": time(answer.at),
+                "acknowledged": answer.accepted, "by": answer.by, "comment": answer.comment, "at": time(answer.at),
             })),
         })
     }
 }
 
-/// A door for programs.
-pub fn door_json(door: &DoorView) -> Value {
+/// A provisioning for programs.
+pub fn provisioning_json(provisioning: &ProvisioningView) -> Value {
     json!({
-        "state": door.state,
-        "connector": door.connector,
-        "confirmed": door.closed_at.is_some(),
-        "opened_at": door.opened_at.map(time),
-        "ordered_at": door.ordered_at.map(time),
-        "refused_from": door.refused_from.map(time),
-        "cut_at": door.cut_at.map(time),
-        "sessions_cut": door.sessions_cut,
-        "closed_at": door.closed_at.map(time),
-        "failures": door.failures,
-        "failing_since": door.first_failed_at.map(time),
-        "last_error": door.last_error,
-        "said": door_text(door),
+        "state": provisioning.state,
+        "connector": provisioning.connector,
+        "confirmed": provisioning.revoked_at.is_some(),
+        "provisioned_at": provisioning.provisioned_at.map(time),
+        "revocation_ordered_at": provisioning.revocation_ordered_at.map(time),
+        "refused_from": provisioning.refused_from.map(time),
+        "cut_at": provisioning.cut_at.map(time),
+        "sessions_cut": provisioning.sessions_cut,
+        "revoked_at": provisioning.revoked_at.map(time),
+        "failures": provisioning.failures,
+        "failing_since": provisioning.first_failed_at.map(time),
+        "last_error": provisioning.last_error,
+        "said": door_text(provisioning),
     })
 }
 
-/// Where a door stands, as a sentence for people.
-pub fn door_text(door: &DoorView) -> String {
+/// Where a provisioning stands, as a sentence for people.
+pub fn door_text(provisioning: &ProvisioningView) -> String {
     let at = |moment: Option<DateTime<Utc>>| moment.map(time).unwrap_or_default();
-    let trouble = door.last_error.as_deref().map(|error| format!(" ({} tries: {error})", door.failures));
+    let trouble =
+        provisioning.last_error.as_deref().map(|error| format!(" ({} tries: {error})", provisioning.failures));
     let trouble = trouble.unwrap_or_default();
-    match (door.state.as_str(), door.closed_at, door.ordered_at) {
-        ("closed", Some(closed), Some(ordered)) => format!(
+    match (provisioning.state.as_str(), provisioning.revoked_at, provisioning.revocation_ordered_at) {
+        ("revoked", Some(closed), Some(ordered)) => format!(
             "closed: refused from {}, {} sessions cut at {}, read back as closed at {} ({} ms after the order)",
-            at(door.refused_from),
-            door.sessions_cut,
-            at(door.cut_at),
+            at(provisioning.refused_from),
+            provisioning.sessions_cut,
+            at(provisioning.cut_at),
             time(closed),
             (closed - ordered).num_milliseconds()
         ),
-        ("closing", _, _) => format!(
+        ("revoking", _, _) => format!(
             "END NOT CONFIRMED since {}: the gate refuses from {}, and the target was not read back as closed yet{trouble}",
-            at(door.ordered_at),
-            at(door.refused_from)
+            at(provisioning.revocation_ordered_at),
+            at(provisioning.refused_from)
         ),
-        ("open", _, _) => format!("open since {}", at(door.opened_at)),
+        ("active", _, _) => format!("open since {}", at(provisioning.provisioned_at)),
         _ => format!("not open yet{trouble}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Handing out what the engineer shows at the gate: made here, told once, kept as a hash.
 
 use contracts::envelope::{About, Message, message};
-use contracts::events::{Actor, HandleIssued};
+use contracts::events::{Actor, TokenIssued};
 use contracts::{Kind, Traceparent};
 use sha2::{Digest as _, Sha256};
 use store::Store;
@@ -22,16 +22,16 @@ pub async fn issue(store: &Store, request: Uuid, by: &str) -> Result<(String, Me
     })?;
     let people = store.everybody().await?;
     let person = people.iter().find(|person| person.name == by).ok_or_else(nothing)?;
-    let data = HandleIssued { request, service_request: view.service_request, actor: Actor::person(person) };
+    let data = TokenIssued { request, service_request: view.service_request, actor: Actor::person(person) };
     let about = About {
         tenant: Some(view.tenant),
         request: Some(request),
         trace: Some(Traceparent::start()),
         ..About::default()
     };
-    let event = message(Kind::AccessHandleIssued, store.clock().await?, about, &data);
+    let event = message(Kind::GrantTokenIssued, store.clock().await?, about, &data);
     let handle = format!("lbg_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    if store.issue_handle(request, &Sha256::digest(&handle), by, &event).await? {
+    if store.issue_token(request, &Sha256::digest(&handle), by, &event).await? {
         Ok((handle, event))
     } else {
         Err(nothing())

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 use store::Store;
 use store::audit::AuditRow;
-use store::doors::AccessView;
+use store::provisionings::AccessView;
 use store::views::RequestView;
 
-use crate::access_report::door_json;
+use crate::access_report::provisioning_json;
 use runtime::output::{data, printable, time};
 
 /// A request for programs.
@@ -24,11 +24,11 @@ pub fn request_json(request: &RequestView) -> Value {
         "version": request.version,
         "duration_seconds": request.duration_seconds,
         "submitted_at": time(request.submitted_at),
-        "review_by": time(request.review_by),
-        "decide_by": request.decide_by.map(time),
+        "review_deadline": time(request.review_deadline),
+        "decision_deadline": request.decision_deadline.map(time),
         "access_from": request.access_from.map(time),
         "access_until": request.access_until.map(time),
-        "over_at": request.over_at.map(time),
+        "finished_at": request.finished_at.map(time),
         "digest": request.digest().to_string(),
     })
 }
@@ -37,7 +37,7 @@ pub fn request_json(request: &RequestView) -> Value {
 pub async fn request_document(store: &Store, request: &RequestView) -> Result<Value, store::Error> {
     let decisions = store.decisions(request.id).await?;
     let mut document = request_json(request);
-    // The very bytes that deciders are shown, and that the digest is of.
+    // The very bytes that approver_rules are shown, and that the digest is of.
     document["content"] = serde_json::from_slice(&request.content).unwrap_or_default();
     document["decisions"] = decisions
         .iter()
@@ -49,18 +49,19 @@ pub async fn request_document(store: &Store, request: &RequestView) -> Result<Va
             })
         })
         .collect();
-    document["door"] = store.door(request.id).await?.as_ref().map(door_json).unwrap_or_default();
+    document["provisioning"] =
+        store.provisioning(request.id).await?.as_ref().map(provisioning_json).unwrap_or_default();
     Ok(document)
 }
 
 /// A grant for programs.
 pub fn access_json(access: &AccessView) -> Value {
-    let mode = domain::Content::from_bytes(&access.content).map(|content| content.mode.as_str());
+    let access_level = domain::Content::from_bytes(&access.content).map(|content| content.access_level.as_str());
     json!({
         "request": access.request, "tenant": access.tenant, "service_request": access.service_request,
-        "service": access.service, "resource": access.resource, "mode": mode, "requester": access.requester,
+        "service": access.service, "resource": access.resource, "access_level": access_level, "requester": access.requester,
         "state": access.state, "access_from": access.access_from.map(time), "access_until": access.access_until.map(time),
-        "door": access.door, "failures": access.failures, "ordered_at": access.ordered_at.map(time),
+        "provisioning": access.provisioning, "failures": access.failures, "revocation_ordered_at": access.revocation_ordered_at.map(time),
         "last_error": access.last_error,
     })
 }
@@ -90,7 +91,7 @@ fn text_of(at: &str, type_name: &str, data: &Value) -> String {
         ("cause", "cause"),
         ("stage", "no answer from"),
         ("message", "because"),
-        ("decide_by", "answer before"),
+        ("decision_deadline", "answer before"),
         ("access_until", "access until"),
         ("recipient", "to"),
         ("error", "error"),

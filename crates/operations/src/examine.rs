@@ -54,7 +54,7 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
     }
     if log.quarantined > 0 {
         examination.remark(format!(
-            "{} recorded events are quarantined and not in this log; `lockbox audit complete` lists them",
+            "{} recorded events are quarantined and not in this log; `lockbox audit check` lists them",
             log.quarantined
         ));
     }
@@ -142,13 +142,13 @@ fn request_row(row: RequestTruth) -> RequestRow {
         content_digest: hex::encode(row.content_digest),
         requester: row.requester,
         manager: row.manager,
-        review_by: row.review_by,
-        decide_by: row.decide_by,
+        review_deadline: row.review_deadline,
+        decision_deadline: row.decision_deadline,
         access_from: row.access_from,
         access_until: row.access_until,
         cause: row.cause,
-        over_at: row.over_at,
-        yeses: row.yes_people.into_iter().zip(row.yes_seconds).collect(),
+        finished_at: row.finished_at,
+        approvals: row.yes_people.into_iter().zip(row.yes_seconds).collect(),
         pending: row.pending,
     }
 }

@@ -161,7 +161,7 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/end",
-        id: "endAccess",
+        id: "revokeAccess",
         answer: "request",
         summary: "End open access.",
         scope: Some("requests:write"),
@@ -190,10 +190,10 @@ pub const OPERATIONS: [Operation; 15] = [
     },
     Operation {
         method: "GET",
-        path: "/accesses",
-        id: "listAccesses",
-        answer: "accesses",
-        summary: "Accesses that are open, about to open, or whose end is not confirmed.",
+        path: "/grants",
+        id: "listGrants",
+        answer: "grants",
+        summary: "Grants that are open, about to open, or whose end is not confirmed.",
         scope: Some("requests:read"),
         body: None,
         query: &[],
@@ -211,7 +211,7 @@ pub const OPERATIONS: [Operation; 15] = [
     Operation {
         method: "POST",
         path: "/requests/{id}/report",
-        id: "answerReport",
+        id: "respondToReport",
         answer: "request",
         summary: "Acknowledge or dispute the access report, as the token's owner.",
         scope: Some("decisions:write"),
@@ -245,8 +245,8 @@ pub const OPERATIONS: [Operation; 15] = [
     },
     Operation {
         method: "POST",
-        path: "/requests/{id}/handle",
-        id: "createHandle",
+        path: "/requests/{id}/access-token",
+        id: "createAccessToken",
         answer: "handle",
         summary: "Create what the engineer shows at the gate; an earlier one opens nothing from then on.",
         scope: Some("requests:write"),
@@ -290,11 +290,11 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
         ("POST", "/requests/{id}/end") => post(actions::act::<actions::End>),
         ("POST", "/requests/{id}/withdrawal") => post(actions::act::<actions::Withdrawal>),
         ("POST", "/requests/{id}/comments") => post(actions::act::<actions::Comment>),
-        ("GET", "/accesses") => get(read::accesses),
+        ("GET", "/grants") => get(read::grants),
         ("GET", "/requests/{id}/report") => get(read::report),
-        ("POST", "/requests/{id}/report") => post(actions::act::<actions::ReportAnswer>),
+        ("POST", "/requests/{id}/report") => post(actions::act::<actions::ReportRespond>),
         ("GET", "/audit") => get(read::audit),
-        ("POST", "/requests/{id}/handle") => post(actions::handle),
+        ("POST", "/requests/{id}/access-token") => post(actions::handle),
         _ => return None,
     })
 }

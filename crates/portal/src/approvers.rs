@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use contracts::directory::{ApproverEntry, Deciders, Group};
+use contracts::directory::{ApproverEntry, ApproverRules, Group};
 use domain::{Person, Tenant};
 
 use super::App;
@@ -50,13 +50,13 @@ pub(super) struct Form {
 
 /// What was ticked and typed into a form that was refused.
 pub(super) struct Refused {
-    set: Deciders,
+    set: ApproverRules,
     new: Group,
     dropped: Vec<String>,
 }
 
 /// Reads who decides, for the form; what was typed comes before what stands.
-pub(super) fn form(held: &Deciders, typed: Option<&Refused>, people: &[Person], added: Vec<String>) -> Form {
+pub(super) fn form(held: &ApproverRules, typed: Option<&Refused>, people: &[Person], added: Vec<String>) -> Form {
     let set = typed.map_or(held, |typed| &typed.set);
     let services = every_service(added);
     let line = |kind: &str, key: &str, name: &str| {
@@ -130,11 +130,11 @@ fn typed(sent: &[(String, String)], people: &[Person], services: &[String]) -> R
         approvers.push(ApproverEntry { person: person.map(str::to_owned), group: group.map(str::to_owned), services });
     }
     let dropped = all(sent, "drop").map(str::to_owned).collect();
-    Refused { set: Deciders { groups, approvers }, new, dropped }
+    Refused { set: ApproverRules { groups, approvers }, new, dropped }
 }
 
 /// Who decides from now on, or what is wrong with it.
-fn read(typed: &Refused, tenant: &Tenant) -> Result<Deciders, Problem> {
+fn read(typed: &Refused, tenant: &Tenant) -> Result<ApproverRules, Problem> {
     let mut set = typed.set.clone();
     set.groups.retain(|group| !typed.dropped.contains(&group.name));
     if !typed.new.name.is_empty() {
@@ -199,7 +199,7 @@ mod tests {
             display_name: "Contoso".into(),
             enabled: true,
             rules: Rules { required_approvals: 2, ..Rules::default() },
-            notice_addresses: Vec::new(),
+            notification_recipients: Vec::new(),
         };
         let person = |name: &str| Person {
             id: PersonId(Uuid::nil()),

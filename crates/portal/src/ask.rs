@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Kind;
-use contracts::commands::{Reason, SubmitRequest};
+use contracts::commands::{Justification, SubmitRequest};
 use contracts::directory::parse_seconds;
 use domain::policy::{Submission, Surroundings, admit};
 use domain::{Person, Refusal, RequestId, Tenant};
@@ -30,15 +30,15 @@ pub(crate) struct Asked {
     service_request: String,
     service: String,
     resource: String,
-    reason_code: String,
-    reason: String,
+    category: String,
+    justification: String,
     severity: String,
     duration: String,
     /// UTC; at once when empty.
-    starts_at: String,
-    mode: String,
+    start_time: String,
+    access_level: String,
     /// Name of the standing consent; empty unless it is an emergency.
-    emergency: String,
+    break_glass: String,
     /// The request whose access is to go on; empty for a new one.
     extends: String,
 }
@@ -52,7 +52,7 @@ impl Asked {
     }
 
     fn start(&self) -> Result<Option<DateTime<Utc>>, String> {
-        match self.starts_at.trim() {
+        match self.start_time.trim() {
             "" => Ok(None),
             text => match chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
                 Ok(at) => Ok(Some(at.and_utc())),
@@ -63,7 +63,7 @@ impl Asked {
 
     /// Name of the standing consent, when it is an emergency.
     fn named_consent(&self) -> Option<String> {
-        Some(self.emergency.trim().to_owned()).filter(|name| !name.is_empty())
+        Some(self.break_glass.trim().to_owned()).filter(|name| !name.is_empty())
     }
 }
 
@@ -72,8 +72,8 @@ struct Preview {
     tenant: Tenant,
     managers: String,
     approvers: String,
-    review_by: Moment,
-    decide_by: Moment,
+    review_deadline: Moment,
+    decision_deadline: Moment,
     duration: String,
     access_until: Moment,
     ceiling: String,
@@ -91,7 +91,7 @@ struct NewPage {
     tenants: Vec<Tenant>,
     preview: Option<Preview>,
     services: Vec<String>,
-    reasons: &'static [domain::ReasonCode],
+    reasons: &'static [domain::Category],
     severities: &'static [domain::Severity],
     /// What was refused, and its code.
     problem: Option<(String, Vec<Problem>)>,
@@ -118,29 +118,30 @@ fn names<'a>(people: impl Iterator<Item = &'a Person>) -> (usize, String) {
 
 /// What the rules say about what was typed so far, and whether something is missing.
 fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<Problem>, bool) {
-    let is_unfinished = [&asked.service_request, &asked.resource, &asked.reason].iter().any(|text| text.is_empty());
+    let is_unfinished =
+        [&asked.service_request, &asked.resource, &asked.justification].iter().any(|text| text.is_empty());
     // What is not typed yet is no fault yet.
     let typed = |text: &str| if text.is_empty() { "-".to_owned() } else { text.trim().to_owned() };
     let (duration_seconds, mut faults) = match asked.seconds() {
         Ok(seconds) => (seconds, Vec::new()),
         Err(fault) => (None, vec![of_field("duration_seconds", &fault)]),
     };
-    let starts_at = asked.start().unwrap_or_else(|fault| {
-        faults.push(of_field("starts_at", &fault));
+    let start_time = asked.start().unwrap_or_else(|fault| {
+        faults.push(of_field("start_time", &fault));
         None
     });
     let submission = Submission {
         service_request: typed(&asked.service_request),
         service: asked.service.clone(),
         resource: typed(&asked.resource),
-        reason_code: asked.reason_code.clone(),
-        reason: typed(&asked.reason).into(),
+        category: asked.category.clone(),
+        justification: typed(&asked.justification).into(),
         severity: asked.severity.clone(),
-        mode: Some(asked.mode.clone()).filter(|mode| !mode.is_empty()),
+        access_level: Some(asked.access_level.clone()).filter(|access_level| !access_level.is_empty()),
         duration_seconds,
-        starts_at,
+        start_time,
         extends: asked.extends.parse().ok().map(RequestId),
-        emergency: asked.named_consent(),
+        break_glass: asked.named_consent(),
     };
     match admit(RequestId(Uuid::nil()), submission, around, now) {
         Ok(_) => {}
@@ -159,9 +160,9 @@ async fn look(app: &App, viewer: &Viewer, asked: &Asked, tenant: Tenant) -> Resu
     let may_review = |person: &&Person| person.may_review(&asked.service) && person.id != viewer.person.id;
     let (reviewers, managers) = names(vendor.iter().filter(may_review));
     let (approvers, deciding) = names(staff.iter().filter(|person| person.may_approve(tenant.id, &asked.service)));
-    let consents = app.store.consents(tenant.id.0).await?;
+    let policies = app.store.policies(tenant.id.0).await?;
     let named = asked.named_consent();
-    let standing = consents.iter().find(|standing| Some(&standing.consent.name) == named.as_ref());
+    let policy_status = policies.iter().find(|policy_status| Some(&policy_status.policy.name) == named.as_ref());
     let extended = match asked.extends.parse() {
         Ok(id) => app.store.request(id).await?,
         Err(_) => None,
@@ -173,21 +174,21 @@ async fn look(app: &App, viewer: &Viewer, asked: &Asked, tenant: Tenant) -> Resu
         reviewers,
         services: &services,
         extended: extended.as_ref(),
-        standing,
+        policy_status,
     };
     let (faults, is_unfinished) = faults(asked, around, now);
     let rules = &tenant.rules;
     let seconds = asked.seconds().ok().flatten().unwrap_or(rules.access_default_seconds);
     let seconds = seconds.clamp(0, rules.access_ceiling_seconds);
-    let review_by = now + TimeDelta::seconds(rules.review_deadline_seconds);
-    let decide_by = review_by + TimeDelta::seconds(rules.decision_deadline_seconds);
+    let review_deadline = now + TimeDelta::seconds(rules.review_deadline_seconds);
+    let decision_deadline = review_deadline + TimeDelta::seconds(rules.decision_deadline_seconds);
     Ok(Preview {
         managers,
         approvers: deciding,
-        review_by: review_by.into(),
-        decide_by: decide_by.into(),
+        review_deadline: review_deadline.into(),
+        decision_deadline: decision_deadline.into(),
         duration: duration(seconds),
-        access_until: (decide_by + TimeDelta::seconds(seconds)).into(),
+        access_until: (decision_deadline + TimeDelta::seconds(seconds)).into(),
         ceiling: duration(rules.access_ceiling_seconds),
         faults,
         is_unfinished,
@@ -201,8 +202,8 @@ async fn form_page(app: &App, viewer: Viewer, mut asked: Asked, problem: Option<
     if asked.service.is_empty() {
         asked.service = services.first().cloned().unwrap_or_default();
     }
-    if asked.reason_code.is_empty() {
-        asked.reason_code = domain::ReasonCode::ALL.first().map(|code| code.as_str().to_owned()).unwrap_or_default();
+    if asked.category.is_empty() {
+        asked.category = domain::Category::ALL.first().map(|code| code.as_str().to_owned()).unwrap_or_default();
     }
     let chosen = tenants.iter().find(|tenant| tenant.name == asked.tenant).or_else(|| tenants.first()).cloned();
     let preview = match chosen {
@@ -213,7 +214,7 @@ async fn form_page(app: &App, viewer: Viewer, mut asked: Asked, problem: Option<
         tenants,
         preview,
         services,
-        reasons: domain::ReasonCode::ALL,
+        reasons: domain::Category::ALL,
         severities: domain::Severity::ALL,
         viewer,
         asked,
@@ -241,9 +242,9 @@ pub(crate) async fn form(State(app): State<App>, viewer: Viewer, Query(more): Qu
             service_request: content.service_request,
             service: content.service,
             resource: content.resource,
-            reason_code: content.reason_code.as_str().to_owned(),
+            category: content.category.as_str().to_owned(),
             severity: content.severity.as_str().to_owned(),
-            mode: content.mode.as_str().to_owned(),
+            access_level: content.access_level.as_str().to_owned(),
             extends: request.id.to_string(),
             ..Asked::default()
         }
@@ -272,10 +273,10 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
             return form_page(&app, viewer, asked, Some(problem)).await;
         }
     };
-    let starts_at = match asked.start() {
+    let start_time = match asked.start() {
         Ok(start) => start,
         Err(fault) => {
-            let problem = ("start.unreadable".to_owned(), vec![of_field("starts_at", &fault)]);
+            let problem = ("start.unreadable".to_owned(), vec![of_field("start_time", &fault)]);
             return form_page(&app, viewer, asked, Some(problem)).await;
         }
     };
@@ -284,14 +285,14 @@ pub(crate) async fn submit(State(app): State<App>, viewer: Viewer, Filled(asked)
         service_request: asked.service_request.trim().to_owned(),
         service: asked.service.clone(),
         resource: asked.resource.trim().to_owned(),
-        reason: Reason { code: asked.reason_code.clone(), text: asked.reason.as_str().into() },
+        justification: Justification { category: asked.category.clone(), text: asked.justification.as_str().into() },
         severity: asked.severity.clone(),
         requester: viewer.person.name.clone(),
         duration_seconds,
-        mode: Some(asked.mode.clone()).filter(|mode| !mode.is_empty()),
-        starts_at,
+        access_level: Some(asked.access_level.clone()).filter(|access_level| !access_level.is_empty()),
+        start_time,
         extends: asked.extends.parse().ok(),
-        emergency: asked.named_consent(),
+        break_glass: asked.named_consent(),
     };
     match click(&app, &viewer, Kind::RequestSubmit, None, &data).await {
         Ok(events) => {

@@ -36,12 +36,12 @@ fn parts(content: &Content) -> [(&'static str, String); 10] {
         ("Customer", content.tenant_name.clone()),
         ("Service request", content.service_request.clone()),
         ("Which content", format!("{} in {}", content.resource, content.service)),
-        ("Why", content.reason.clone()),
-        ("Kind of reason", content.reason_code.as_str().to_owned()),
+        ("Why", content.justification.clone()),
+        ("Kind of reason", content.category.as_str().to_owned()),
         ("Severity", content.severity.as_str().to_owned()),
         ("Who asks", content.requester_name.clone()),
         ("How long", duration(content.duration_seconds)),
-        ("Not before", content.starts_at.map_or_else(|| "at once".to_owned(), |at| at.to_rfc3339())),
+        ("Not before", content.start_time.map_or_else(|| "at once".to_owned(), |at| at.to_rfc3339())),
         ("Request", content.request.to_string()),
     ]
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAccess, WithdrawRequest};
+use contracts::commands::{Assertion, CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use contracts::envelope::{About, message};
 use contracts::{Kind, Traceparent};
@@ -130,7 +130,7 @@ pub(crate) async fn decide(
             }
         },
     };
-    let kind = if viewer.is_vendor() { Kind::ManagerDecide } else { Kind::CustomerDecide };
+    let kind = if viewer.is_vendor() { Kind::VendorDecide } else { Kind::CustomerDecide };
     match click(&app, &viewer, kind, Some(request.id), &data).await {
         Ok(_) => go(&back),
         // The refusal is on record like any other; the page shows what it was about.
@@ -211,12 +211,13 @@ pub(crate) async fn end(
         let others = beside(&app, &viewer, request.id).await?;
         to_end.extend(others.into_iter().filter(|other| other.can_end).map(|other| other.id));
     }
-    if form.all.is_empty() || request.state == "granted" {
+    if form.all.is_empty() || request.state == "active" {
         to_end.push(request.id);
     }
     for id in to_end {
-        let data = EndAccess { request: id, by: viewer.person.name.clone(), comment: FreeText::given(&form.comment) };
-        match click(&app, &viewer, Kind::AccessEnd, Some(id), &data).await {
+        let data =
+            RevokeAccess { request: id, by: viewer.person.name.clone(), comment: FreeText::given(&form.comment) };
+        match click(&app, &viewer, Kind::GrantRevoke, Some(id), &data).await {
             // Another one ended meanwhile; a comment that cannot be taken is told.
             Err(Failure::Refused { code, .. }) if id != request.id && code != "invalid" => {}
             Ok(_) => {}
@@ -261,13 +262,17 @@ pub(crate) async fn report(
     Path(id): Path<String>,
     Filled(form): Filled<Word>,
 ) -> Answer {
-    let accepts = form.answer == "accept";
-    if !accepts && form.answer != "dispute" {
+    let acknowledges = form.answer == "accept";
+    if !acknowledges && form.answer != "dispute" {
         viewer.check(&form.form_token)?;
         return Err(Fault::Unreadable("the answer is neither accept nor dispute".to_owned()));
     }
     let words_of = Words { form_token: form.form_token, comment: form.comment };
-    let answer =
-        |request, by, comment: String| AnswerReport { request, by, accepts, comment: FreeText::given(&comment) };
-    say(&app, viewer, (Kind::ReportAnswer, "report", &id), words_of, answer).await
+    let answer = |request, by, comment: String| RespondToReport {
+        request,
+        by,
+        acknowledges,
+        comment: FreeText::given(&comment),
+    };
+    say(&app, viewer, (Kind::ReportRespond, "report", &id), words_of, answer).await
 }

@@ -25,7 +25,6 @@ use runtime::outcome::Failure;
 
 pub use oidc::{Claim, Entry, Provider, check as check_providers};
 
-mod accesses;
 mod answer;
 pub mod api;
 mod approvers;
@@ -37,6 +36,7 @@ mod clicks;
 mod complete;
 mod developer;
 mod evidence;
+mod grants;
 mod guard;
 mod handles;
 mod live;
@@ -151,9 +151,9 @@ fn pages() -> Pages {
         .post("/requests/{id}/withdrawal", clicks::withdraw)
         .post("/requests/{id}/comments", clicks::comment)
         .post("/requests/{id}/report", clicks::report)
-        .post("/requests/{id}/handle", handles::fetch)
-        .get("/accesses", accesses::list)
-        .get("/accesses/live", live::accesses)
+        .post("/requests/{id}/access-token", handles::fetch)
+        .get("/grants", grants::list)
+        .get("/grants/live", live::grants)
         .get("/audit", audit::search)
         .get("/audit/export", audit::export)
         .get("/audit/bundle", evidence::bundle)
@@ -174,8 +174,8 @@ fn pages() -> Pages {
         .post("/settings/webhooks/rotation", webhooks::rotate)
         .post("/settings/webhooks/redelivery", webhooks::redeliver)
         .get("/settings/webhooks/{id}", webhooks::deliveries)
-        .post("/settings/consents", settings::consents::give)
-        .post("/settings/consents/end", settings::consents::take_back)
+        .post("/settings/break-glass", settings::policies::give)
+        .post("/settings/break-glass/end", settings::policies::take_back)
         .get("/mailbox", mails::list)
         .get("/assets/{file}", assets::file)
         .get("/.well-known/lockbox/{tenant}/checkpoint", log::checkpoint)

@@ -44,16 +44,16 @@ struct Watch<L> {
     look: L,
     seen: String,
     looks: u32,
-    is_over: bool,
+    is_finished: bool,
 }
 
 impl<L: Fn() -> Look + Send> Watch<L> {
     /// The next thing to say; `None` when the stream ends.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        while !self.is_over && self.looks < LOOKS {
+        while !self.is_finished && self.looks < LOOKS {
             self.looks += 1;
             if !self.watcher.is_signed_in(&self.app).await {
-                self.is_over = true;
+                self.is_finished = true;
                 return Some((Ok(Event::default().event("signed-out").data("")), self));
             }
             if let Some(pulse) = (self.look)().await.filter(|pulse| *pulse != self.seen) {
@@ -71,7 +71,7 @@ async fn answer(app: App, watcher: Watcher, asked: Asked, look: impl Fn() -> Loo
     if asked.once.is_some() {
         return look().await.unwrap_or_default().into_response();
     }
-    let watch = Watch { app, watcher, look, seen: String::new(), looks: 0, is_over: false };
+    let watch = Watch { app, watcher, look, seen: String::new(), looks: 0, is_finished: false };
     let news = Sse::new(stream::unfold(watch, Watch::next));
     (UNBUFFERED, news.keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))).into_response()
 }
@@ -107,7 +107,7 @@ pub(crate) async fn home(
 }
 
 /// News of every access that this person sees.
-pub(crate) async fn accesses(
+pub(crate) async fn grants(
     State(app): State<App>,
     watcher: Watcher,
     Query(asked): Query<Asked>,

@@ -34,15 +34,15 @@ pub(crate) fn duration(seconds: i64) -> String {
 pub(crate) fn state(request: &RequestView) -> String {
     let cause = request.cause.as_deref().unwrap_or_default();
     match request.state.as_str() {
-        "awaiting_manager" => "Waits for the vendor's manager".to_owned(),
-        "awaiting_customer" => "Waits for the customer".to_owned(),
-        "granted" => "Access is open".to_owned(),
+        "pending_vendor" => "Waits for the vendor's manager".to_owned(),
+        "pending_customer" => "Waits for the customer".to_owned(),
+        "active" => "Access is open".to_owned(),
         "ended" => format!("Access has ended: {}", titles::ended(cause)),
-        "manager_rejected" => "Rejected by the vendor's manager".to_owned(),
-        "customer_rejected" => "Rejected by the customer".to_owned(),
-        "expired" if cause == "manager" => "Expired: the vendor's manager did not answer".to_owned(),
+        "vendor_denied" => "Rejected by the vendor's manager".to_owned(),
+        "customer_denied" => "Rejected by the customer".to_owned(),
+        "expired" if cause == "vendor" => "Expired: the vendor's manager did not answer".to_owned(),
         "expired" => "Expired: the customer did not answer".to_owned(),
-        "withdrawn" if cause == "person_disabled" => "Withdrawn: the engineer was disabled".to_owned(),
+        "withdrawn" if cause == "requester_disabled" => "Withdrawn: the engineer was disabled".to_owned(),
         "withdrawn" if cause == "ticket_closed" => "Withdrawn: the service request was closed".to_owned(),
         "withdrawn" => "Withdrawn by the engineer".to_owned(),
         other => other.to_owned(),
@@ -70,9 +70,9 @@ pub(crate) struct Row {
 impl From<&RequestView> for Row {
     fn from(request: &RequestView) -> Self {
         let until = match request.state.as_str() {
-            "awaiting_manager" => Some(("Review by", request.review_by.into())),
-            "awaiting_customer" => request.decide_by.map(|at| ("Decide by", at.into())),
-            "granted" => request.access_until.map(|at| ("Access until", at.into())),
+            "pending_vendor" => Some(("Review by", request.review_deadline.into())),
+            "pending_customer" => request.decision_deadline.map(|at| ("Decide by", at.into())),
+            "active" => request.access_until.map(|at| ("Access until", at.into())),
             _ => None,
         };
         Self {

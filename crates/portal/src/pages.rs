@@ -66,7 +66,7 @@ pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
     let mut add = |title, empty, requests: Vec<RequestView>| {
         sections.push(Section { title, empty, rows: requests.iter().map(Row::from).collect(), end: None });
     };
-    let (reviews, decisions) = (of_state("awaiting_manager").await?, of_state("awaiting_customer").await?);
+    let (reviews, decisions) = (of_state("pending_vendor").await?, of_state("pending_customer").await?);
     if viewer.is_manager() {
         let others = reviews.into_iter().filter(|request| request.requester != viewer.person.name).collect();
         add("Waits for your review", "Nothing waits for you.", others);
@@ -83,7 +83,7 @@ pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
     if !owed.is_empty() {
         add("Emergencies that are owed a review", "", owed);
     }
-    add("Open access", "No access is open.", of_state("granted").await?);
+    add("Open access", "No access is open.", of_state("active").await?);
     if let Some(open) = sections.last_mut().filter(|_| viewer.is_approver() || viewer.is_manager()) {
         open.end = Some(viewer.form_token.clone());
     }
@@ -94,7 +94,7 @@ pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
 /// Whether a mail that this person may know about was given up on or came back within a day.
 async fn undelivered(app: &App, viewer: &Viewer) -> Result<bool, Fault> {
     let filter = AuditFilter {
-        type_name: Some("notice.failed".to_owned()),
+        type_name: Some("notification.failed".to_owned()),
         since: Some(app.store.clock().await? - TimeDelta::days(1)),
         limit: 1,
         ..AuditFilter::default()
@@ -131,12 +131,12 @@ impl HistoryQuery {
 
 /// Every state with its words.
 const STATES: [(&str, &str); 8] = [
-    ("awaiting_manager", "waits for the manager"),
-    ("awaiting_customer", "waits for the customer"),
-    ("granted", "access open"),
+    ("pending_vendor", "waits for the manager"),
+    ("pending_customer", "waits for the customer"),
+    ("active", "access open"),
     ("ended", "access ended"),
-    ("manager_rejected", "rejected by the manager"),
-    ("customer_rejected", "rejected by the customer"),
+    ("vendor_denied", "rejected by the manager"),
+    ("customer_denied", "rejected by the customer"),
     ("expired", "expired"),
     ("withdrawn", "withdrawn"),
 ];

@@ -11,15 +11,15 @@ const LABELS: [(&str, &str); 14] = [
     ("service_request", "Service request number"),
     ("service", "Service"),
     ("resource", "Mailbox, site or folder"),
-    ("reason_code", "Kind of reason"),
-    ("reason", "Reason"),
-    ("reason.code", "Kind of reason"),
-    ("reason.text", "Reason"),
+    ("category", "Kind of reason"),
+    ("justification", "Reason"),
+    ("justification.category", "Kind of reason"),
+    ("justification.text", "Reason"),
     ("severity", "Severity"),
-    ("mode", "How much"),
+    ("access_level", "How much"),
     ("duration_seconds", "Duration"),
-    ("starts_at", "Not before"),
-    ("emergency", "Emergency"),
+    ("start_time", "Not before"),
+    ("break_glass", "BreakGlass"),
     ("comment", "Comment"),
 ];
 
@@ -45,8 +45,8 @@ pub(crate) fn at<'a>(problems: &'a [Problem], field: &str) -> Option<&'a str> {
 fn form_field(field: &str) -> &str {
     match field {
         "duration_seconds" => "duration",
-        "reason.text" => "reason",
-        "reason.code" => "reason_code",
+        "justification.text" => "justification",
+        "justification.category" => "category",
         field => field,
     }
 }
@@ -105,14 +105,14 @@ fn plain(code: &str, message: &str) -> String {
         }
         "repeated" => "You have decided on this request already.",
         "not_reviewed" => "The vendor's manager has not approved this request yet.",
-        "already_granted" => "Access is open already. End it instead.",
+        "already_active" => "Access is open already. End it instead.",
         "not_requester" => "Only the person who made a request can withdraw it.",
-        "may_not_end" => "You may not end this access.",
+        "may_not_revoke" => "You may not end this access.",
         "may_not_comment" => "You may not comment on this request.",
         "passkey_required" => {
             "The customer requires a passkey for each approval. Add one under your name at the top, and approve again."
         }
-        "end_not_confirmed" => {
+        "revocation_unconfirmed" => {
             "The report cannot be accepted yet, because the end of access is not confirmed. You can dispute it now."
         }
         _ => return super::answer::sentence(message),

@@ -11,8 +11,8 @@ use store::views::RequestView;
 use uuid::Uuid;
 
 use super::App;
-use super::accesses::{Door, Report, mode};
 use super::answer::{Answer, Fault, page};
+use super::grants::{Provisioning, Report, access_level};
 use super::look::{Moment, Row, duration};
 use super::refused::Typed;
 use super::session::Viewer;
@@ -41,13 +41,13 @@ struct RequestPage {
     viewer: Viewer,
     row: Row,
     content: Content,
-    reason: String,
+    justification: String,
     severity: String,
     asked: String,
     requester: String,
     digest: String,
-    review_by: Moment,
-    decide_by: Option<Moment>,
+    review_deadline: Moment,
+    decision_deadline: Option<Moment>,
     decision_time: String,
     access_from: Option<Moment>,
     access_until: Option<Moment>,
@@ -55,9 +55,9 @@ struct RequestPage {
     latest_end: Option<Moment>,
     /// The content's bytes, for the form.
     shown: String,
-    starts_at: Option<Moment>,
-    mode: &'static str,
-    door: Option<Door>,
+    start_time: Option<Moment>,
+    access_level: &'static str,
+    provisioning: Option<Provisioning>,
     report: Option<Report>,
     decisions: Vec<Decided>,
     story: Story,
@@ -134,33 +134,33 @@ async fn shown(app: &App, viewer: Viewer, (request, content): (RequestView, Cont
     let is_cut = i64::try_from(events.len()).unwrap_or_default() == TIMELINE_LIMIT;
     events.reverse();
     let requester = app.store.person(content.requester.0).await?;
-    let is_or_was_open = matches!(request.state.as_str(), "granted" | "ended");
+    let is_or_was_open = matches!(request.state.as_str(), "active" | "ended");
     let beside = if is_or_was_open { beside(app, &viewer, request.id).await? } else { Vec::new() };
     let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
     let passkeys = app.store.passkeys(viewer.person.id.0).await?;
     let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
     page(&RequestPage {
         row: Row::from(&request),
-        reason: titles::reason(content.reason_code.as_str()),
+        justification: titles::category(content.category.as_str()),
         severity: titles::sentence(content.severity.as_str()).to_lowercase(),
         asked: duration(content.duration_seconds),
         requester: requester.map_or(content.requester_name.clone(), |person| person.display_name),
         digest: request.digest().to_string(),
-        review_by: request.review_by.into(),
-        decide_by: request.decide_by.map(Moment::from),
+        review_deadline: request.review_deadline.into(),
+        decision_deadline: request.decision_deadline.map(Moment::from),
         decision_time: duration(content.rules.decision_deadline_seconds),
         access_from: request.access_from.map(Moment::from),
         access_until: request.access_until.map(Moment::from),
         latest_end: latest_end(&request, &content).map(Moment::from),
         shown: String::from_utf8_lossy(&request.content).into_owned(),
-        starts_at: content.starts_at.map(Moment::from),
-        mode: mode(&content),
-        door: app.store.door(request.id).await?.map(Door::from),
+        start_time: content.start_time.map(Moment::from),
+        access_level: access_level(&content),
+        provisioning: app.store.provisioning(request.id).await?.map(Provisioning::from),
         report: closing.map(Report::from),
         decisions: decisions
             .into_iter()
             .map(|decision| Decided {
-                stage: if decision.stage == "manager" { "the vendor's manager" } else { "the customer" },
+                stage: if decision.stage == "vendor" { "the vendor's manager" } else { "the customer" },
                 name: decision.display_name,
                 verdict: if decision.verdict == "approve" { "approved" } else { "rejected" },
                 comment: decision.comment,
@@ -187,10 +187,10 @@ async fn shown(app: &App, viewer: Viewer, (request, content): (RequestView, Cont
 fn latest_end(request: &RequestView, content: &Content) -> Option<DateTime<Utc>> {
     let wait = TimeDelta::seconds(content.rules.decision_deadline_seconds);
     let decided = match request.state.as_str() {
-        "awaiting_manager" => request.review_by + wait,
-        "awaiting_customer" => request.decide_by?,
+        "pending_vendor" => request.review_deadline + wait,
+        "pending_customer" => request.decision_deadline?,
         _ => return None,
     };
-    let begins = content.starts_at.map_or(decided, |start| start.max(decided));
+    let begins = content.start_time.map_or(decided, |start| start.max(decided));
     Some(begins + TimeDelta::seconds(content.duration_seconds))
 }

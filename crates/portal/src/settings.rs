@@ -16,7 +16,7 @@ use super::look::Moment;
 use super::refused::{Problem, at};
 use super::session::Viewer;
 
-pub(crate) mod consents;
+pub(crate) mod policies;
 
 /// A delegate decides for at most this many days.
 const AWAY_LIMIT_DAYS: i64 = 90;
@@ -34,12 +34,12 @@ struct SettingsPage {
     tenant: Tenant,
     asked: Asked,
     review: String,
-    deciders: super::approvers::Form,
+    approver_rules: super::approvers::Form,
     webhooks: Vec<WebhookView>,
     /// Short name and name for people of those who could decide for the viewer.
     colleagues: Vec<(String, String)>,
     away: Vec<Away>,
-    rules: Vec<consents::Shown>,
+    rules: Vec<policies::Shown>,
     services: Vec<String>,
     /// How many witnesses must have signed before access opens, as choices: value, words, chosen.
     proofs: Vec<(String, String, bool)>,
@@ -57,7 +57,7 @@ pub(super) struct Typed {
     pub away: Leave,
     pub approvers: Option<super::approvers::Refused>,
     pub webhook: super::webhooks::Asked,
-    pub consent: consents::Rule,
+    pub policy: policies::Rule,
 }
 
 impl Typed {
@@ -77,7 +77,7 @@ impl Typed {
 #[serde(default)]
 pub(crate) struct Asked {
     form_token: String,
-    notice_addresses: String,
+    notification_recipients: String,
     decision_deadline: String,
     access_default: String,
     access_ceiling: String,
@@ -100,7 +100,7 @@ impl Asked {
         let rules = &tenant.rules;
         Self {
             form_token: String::new(),
-            notice_addresses: tenant.notice_addresses.join("\n"),
+            notification_recipients: tenant.notification_recipients.join("\n"),
             decision_deadline: typed(rules.decision_deadline_seconds),
             access_default: typed(rules.access_default_seconds),
             access_ceiling: typed(rules.access_ceiling_seconds),
@@ -144,9 +144,10 @@ impl Asked {
             let problem = format!("you have {approvers} approvers, so requests could never get that many approvals");
             faults.push(of_rule("required_approvals", &problem));
         }
-        let addresses: Vec<String> = self.notice_addresses.split_whitespace().map(str::to_owned).collect();
+        let addresses: Vec<String> = self.notification_recipients.split_whitespace().map(str::to_owned).collect();
         let bad = addresses.iter().filter(|text| !is_address(text));
-        faults.extend(bad.map(|text| of_rule("notice_addresses", &format!("{text:?} is not an e-mail address"))));
+        faults
+            .extend(bad.map(|text| of_rule("notification_recipients", &format!("{text:?} is not an e-mail address"))));
         if faults.is_empty() {
             faults.extend(rules.faults().into_iter().map(|(field, problem)| of_rule(field, &problem)));
         }
@@ -162,7 +163,7 @@ fn of_rule(field: &str, problem: &str) -> Problem {
         ("access_ceiling", "Longest access"),
         ("required_approvals", "Approvals needed"),
         ("reminders", "Reminders"),
-        ("notice_addresses", "Extra addresses"),
+        ("notification_recipients", "Extra addresses"),
     ];
     let field = field.trim_end_matches("_seconds");
     let label = LABELS.iter().find(|(name, _)| *name == field).map_or(field, |(_, label)| *label);
@@ -201,16 +202,16 @@ pub(super) async fn settings_page(app: &App, viewer: Viewer, typed: Typed) -> An
         until: delegation.until_at.into(),
         is_mine: delegation.person == viewer.person.name,
     });
-    let held = app.store.deciders(tenant.id.0).await?;
+    let held = app.store.approver_rules(tenant.id.0).await?;
     let services = app.store.services().await?;
     page(&SettingsPage {
         asked: typed.rules.clone().unwrap_or_else(|| Asked::of(&tenant)),
         review: super::look::duration(tenant.rules.review_deadline_seconds),
-        deciders: super::approvers::form(&held, typed.approvers.as_ref(), &people, services.clone()),
+        approver_rules: super::approvers::form(&held, typed.approvers.as_ref(), &people, services.clone()),
         webhooks: app.store.webhooks(Some(tenant.id.0)).await?,
         colleagues,
         away: away.collect(),
-        rules: consents::shown(app, tenant.id.0).await?,
+        rules: policies::shown(app, tenant.id.0).await?,
         services: super::ask::every_service(services),
         proofs: proofs(app.store.witnesses_required(tenant.id.0).await?),
         typed,

@@ -52,14 +52,14 @@ pub(crate) fn can(viewer: &Viewer, request: &RequestView, content: &Content, dec
     let is_manager = person.may_review(&content.service) && !is_mine;
     let is_approver = person.may_approve(content.tenant, &content.service);
     Can {
-        review: request.state == "awaiting_manager" && is_manager && !has_decided,
-        decide: request.state == "awaiting_customer" && is_approver && !has_decided,
-        end: request.state == "granted" && (is_approver || is_mine || is_manager),
+        review: request.state == "pending_vendor" && is_manager && !has_decided,
+        decide: request.state == "pending_customer" && is_approver && !has_decided,
+        end: request.state == "active" && (is_approver || is_mine || is_manager),
         withdraw: request.state.starts_with("awaiting_") && is_mine,
-        fetch: request.state == "granted" && is_mine,
-        extend: is_mine && matches!(request.state.as_str(), "granted" | "ended"),
+        fetch: request.state == "active" && is_mine,
+        extend: is_mine && matches!(request.state.as_str(), "active" | "ended"),
         report: request.state == "ended" && is_approver,
-        comment: request.over_at.is_none()
-            && (is_mine || is_manager || (is_approver && request.state != "awaiting_manager")),
+        comment: request.finished_at.is_none()
+            && (is_mine || is_manager || (is_approver && request.state != "pending_vendor")),
     }
 }

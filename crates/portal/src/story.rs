@@ -41,7 +41,7 @@ fn more(type_name: &str, data: &serde_json::Value) -> String {
     let told = [("comment", ""), ("message", ""), ("recipient", "to "), ("error", "")];
     let mut parts: Vec<String> =
         told.iter().filter_map(|(name, before)| data[*name].as_str().map(|text| format!("{before}{text}"))).collect();
-    if let Some(cause) = data["cause"].as_str().filter(|_| type_name == "access.ended") {
+    if let Some(cause) = data["cause"].as_str().filter(|_| type_name == "grant.ended") {
         parts.push(titles::ended(cause).to_owned());
     }
     parts.join("; ")
@@ -67,7 +67,7 @@ impl Story {
                     text: text(&data["comment"]),
                     at: event.at.into(),
                 }),
-                "notice.sent" | "notice.failed" => story.mails.push(Told {
+                "notification.sent" | "notification.failed" => story.mails.push(Told {
                     address: text(&data["recipient"]),
                     about: text(&data["template"]).replace('_', " "),
                     at: event.at.into(),

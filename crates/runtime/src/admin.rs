@@ -115,10 +115,10 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
-        if let Ok(closing) = store.doors_closing().await {
+        if let Ok(closing) = store.provisionings_closing().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-            metrics::gauge!("lockbox_doors_closing").set(closing.count as f64);
-            metrics::gauge!("lockbox_door_unconfirmed_seconds").set(closing.oldest_seconds);
+            metrics::gauge!("lockbox_provisionings_revoking").set(closing.count as f64);
+            metrics::gauge!("lockbox_revocation_unconfirmed_seconds").set(closing.oldest_seconds);
         }
         if let Ok(depth) = store.outbox_depth().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
@@ -136,9 +136,9 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             set(metrics::gauge!("lockbox_webhooks_off"), depth.off);
             metrics::gauge!("lockbox_webhook_oldest_seconds").set(depth.oldest_seconds);
         }
-        if let Ok(parked) = store.parked_count().await {
+        if let Ok(dead_letter) = store.dead_letter_count().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-            metrics::gauge!("lockbox_parked_waiting").set(parked as f64);
+            metrics::gauge!("lockbox_dead_letters_waiting").set(dead_letter as f64);
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn outcome_of(store: &Store, sent: &Message, patience: Duration) -> Re
 }
 
 fn is_refusal(type_name: &str) -> bool {
-    matches!(type_name, "request.refused" | "decision.refused" | "message.parked")
+    matches!(type_name, "request.refused" | "decision.refused" | "message.dead_lettered")
 }
 
 fn refusal(event: &AuditRow) -> Failure {

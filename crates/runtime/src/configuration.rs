@@ -153,7 +153,7 @@ pub struct Settings {
     /// Log format.
     pub log_format: LogFormat,
     /// Which service is behind which connector; only in the settings file.
-    pub doors: connectors::Config,
+    pub provisionings: connectors::Config,
     /// Identity providers, such as a tenant's own; only in the settings file.
     pub sign_in: Vec<crate::sign_in::Entry>,
 }
@@ -211,7 +211,7 @@ impl Flags {
     pub fn resolve(&self) -> Result<Settings, Failure> {
         let mut faults = Vec::new();
         let file = self.config.as_deref().map(|path| file::read(path, &mut faults)).unwrap_or_default();
-        let file::Written { values: file, doors, sign_in } = file;
+        let file::Written { values: file, provisionings, sign_in } = file;
         let mut reader = Reader { file, faults };
         let database_url = reader.secret(
             "database-url",
@@ -274,7 +274,7 @@ impl Flags {
                 database_connections,
                 log,
                 log_format,
-                doors,
+                provisionings,
                 sign_in,
             }),
             _ => Err(Failure::Usage(format!("the settings cannot be used:\n  {}", reader.faults.join("\n  ")))),

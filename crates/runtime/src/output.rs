@@ -141,7 +141,7 @@ pub fn data(body: &[u8]) -> Value {
 
 /// What an event says in words: what somebody wrote, whom a mail was for, and what went wrong.
 pub fn said(data: &Value) -> String {
-    let names = ["comment", "reason", "message", "cause", "recipient", "error"];
+    let names = ["comment", "justification", "reason", "message", "cause", "recipient", "error"];
     names.iter().filter_map(|name| data[*name].as_str()).collect::<Vec<_>>().join("; ")
 }
 

@@ -101,8 +101,9 @@ pub async fn start(
             }
             RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(around))),
             RoleName::Access => {
-                let doors = connectors::build(&settings.doors).map_err(|faults| Failure::Usage(faults.join("; ")))?;
-                drop(tasks.spawn(workers::access::run(around, workers::access::Doors::behind(doors))));
+                let provisionings =
+                    connectors::build(&settings.provisionings).map_err(|faults| Failure::Usage(faults.join("; ")))?;
+                drop(tasks.spawn(workers::access::run(around, workers::access::Provisionings::behind(provisionings))));
             }
             RoleName::Audit => {
                 tasks.spawn(tidy(around.clone()));
@@ -157,13 +158,13 @@ pub async fn start_role<R: workers::Role + Clone>(
 /// When the settings cannot be used.
 pub fn start_access(
     settings: &Settings,
-    doors: workers::access::Doors,
+    provisionings: workers::access::Provisionings,
     health: Health,
     stop: CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), Failure> {
     let around = surroundings(settings, RoleName::Access, health, stop, tasks)?;
-    tasks.spawn(workers::access::run(around, doors));
+    tasks.spawn(workers::access::run(around, provisionings));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contracts::directory::Deciders;
+use contracts::directory::ApproverRules;
 use contracts::envelope::Message;
 use domain::Person;
 use sqlx::types::Json;
@@ -17,7 +17,7 @@ use crate::settings::tenant_of;
 
 type Tx = Transaction<'static, Postgres>;
 
-const READ: &str = "select deciders from tenants where id = $1";
+const READ: &str = "select approver_rules from tenants where id = $1";
 const STAFF: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
                      coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
                      coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
@@ -31,9 +31,9 @@ const DROP: &str =
 const GIVE: &str = "insert into assignments (person, role, service) \
                     select p.id, 'approver', g.service from unnest($2::text[], $3::text[]) as g(name, service) \
                     join people p on p.name = g.name and p.tenant = $1";
-const KEEP: &str = "update tenants set deciders = $2, deciders_by = 'customer' where id = $1";
-const OPERATOR: &str = "update tenants set deciders = $2 where id = $1 and deciders_by = 'operator'";
-const CUSTOMER: &str = "select deciders from tenants where id = $1 and deciders_by = 'customer'";
+const KEEP: &str = "update tenants set approver_rules = $2, approver_rules_owner = 'customer' where id = $1";
+const OPERATOR: &str = "update tenants set approver_rules = $2 where id = $1 and approver_rules_owner = 'operator'";
+const CUSTOMER: &str = "select approver_rules from tenants where id = $1 and approver_rules_owner = 'customer'";
 
 /// Services a person decides about, for people: `everything` or names.
 type Held = Vec<(String, Option<String>)>;
@@ -43,9 +43,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn deciders(&self, tenant: Uuid) -> Result<Deciders, Error> {
+    pub async fn approver_rules(&self, tenant: Uuid) -> Result<ApproverRules, Error> {
         let reading = sqlx::query_scalar(READ).bind(tenant).fetch_one(&self.pool).await;
-        let set: Option<Json<Deciders>> = reading.map_err(Error::at("reading who decides"))?;
+        let set: Option<Json<ApproverRules>> = reading.map_err(Error::at("reading who decides"))?;
         Ok(set.map(|Json(set)| set).unwrap_or_default())
     }
 
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn change_approvers(&self, by: By<'_>, set: &Deciders) -> Result<Vec<Message>, Error> {
+    pub async fn change_approvers(&self, by: By<'_>, set: &ApproverRules) -> Result<Vec<Message>, Error> {
         let doing = "changing who decides";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
@@ -103,10 +103,10 @@ fn changes(before: &Held, after: &Held) -> Vec<String> {
 }
 
 /// Who decides when a directory file is applied: what it says, unless the customer set it.
-pub(crate) async fn settle(tx: &mut Tx, tenant: Uuid, file: Deciders) -> Result<Deciders, Error> {
+pub(crate) async fn settle(tx: &mut Tx, tenant: Uuid, file: ApproverRules) -> Result<ApproverRules, Error> {
     let doing = "settling who decides";
     let own = sqlx::query_scalar(CUSTOMER).bind(tenant).fetch_optional(&mut **tx).await;
-    let own: Option<Json<Deciders>> = own.map_err(Error::at(doing))?;
+    let own: Option<Json<ApproverRules>> = own.map_err(Error::at(doing))?;
     if let Some(Json(set)) = own {
         return Ok(set);
     }

@@ -5,7 +5,7 @@ use contracts::events::Indexed;
 use sqlx::Postgres;
 use uuid::Uuid;
 
-use crate::changes::{Changes, Parked};
+use crate::changes::{DeadLetter, WriteSet};
 use crate::error::Error;
 use crate::pool::Store;
 
@@ -176,13 +176,13 @@ impl Store {
     pub async fn append(
         &self,
         events: &[(Indexed, &[u8])],
-        parked: Vec<Parked>,
-        changes: Changes,
+        dead_letter: Vec<DeadLetter>,
+        changes: WriteSet,
     ) -> Result<(), Error> {
         let doing = "appending to the audit log";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         record(&mut tx, events).await?;
-        crate::changes_parked(&mut tx, &parked).await?;
+        crate::changes_dead_letter(&mut tx, &dead_letter).await?;
         crate::changes_outbox(&mut tx, &changes.messages).await?;
         crate::changes_taken(&mut tx, "audit", &changes.taken).await?;
         tx.commit().await.map_err(Error::at(doing))

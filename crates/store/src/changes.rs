@@ -5,16 +5,16 @@ use domain::{Decision, Request, State, TimerChange};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::timers::Hint;
-use crate::unit::Unit;
+use crate::timers::TimerWakeUp;
+use crate::unit::UnitOfWork;
 
 mod write;
 
-pub(crate) use write::{outbox, parked, taken};
+pub(crate) use write::{dead_letter, outbox, taken};
 
 /// A request after a step.
 #[derive(Debug)]
-pub struct Moved {
+pub struct Transitioned {
     /// The request with its new state and version.
     pub request: Request,
     /// Whether it begins with this step.
@@ -27,7 +27,7 @@ pub struct Moved {
 
 /// A message given up on.
 #[derive(Clone, Debug)]
-pub struct Parked {
+pub struct DeadLetter {
     /// Id of the row.
     pub id: Uuid,
     /// Stable code.
@@ -54,16 +54,16 @@ pub struct Parked {
 
 /// Everything a batch writes.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct WriteSet {
     /// Requests that moved; each at most once.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<Transitioned>,
     /// Passkeys that signed, with their new counters.
     pub passkeys: Vec<(String, serde_json::Value)>,
     /// Messages to publish.
     pub messages: Vec<Message>,
     /// Messages given up on.
-    pub parked: Vec<Parked>,
-    /// Notices that another consumer than our mailer has dealt with: their outbox rows go.
+    pub dead_letter: Vec<DeadLetter>,
+    /// Notifications that another consumer than our mailer has dealt with: their outbox rows go.
     pub reported: Vec<Uuid>,
     /// Keys of messages that were taken and not acted on: the inbox forgets them.
     pub freed: Vec<Uuid>,
@@ -71,24 +71,24 @@ pub struct Changes {
     pub taken: Vec<Uuid>,
 }
 
-impl Unit {
+impl UnitOfWork {
     /// Writes and commits. Answers with the timers that were armed, for hints.
     ///
     /// # Errors
     /// When the database refuses or does not answer; then nothing was written.
-    pub async fn commit(mut self, changes: &Changes) -> Result<Vec<Hint>, Error> {
+    pub async fn commit(mut self, changes: &WriteSet) -> Result<Vec<TimerWakeUp>, Error> {
         write::decisions(&mut self.tx, &changes.moved).await?;
         write::new_requests(&mut self.tx, &changes.moved).await?;
         write::moved_requests(&mut self.tx, &changes.moved).await?;
-        let hints = write::timers(&mut self.tx, &changes.moved).await?;
+        let wake_ups = write::timers(&mut self.tx, &changes.moved).await?;
         write::passkeys(&mut self.tx, &changes.passkeys).await?;
         write::outbox(&mut self.tx, &changes.messages).await?;
-        write::parked(&mut self.tx, &changes.parked).await?;
+        write::dead_letter(&mut self.tx, &changes.dead_letter).await?;
         write::freed(&mut self.tx, self.consumer, &changes.freed).await?;
         write::taken(&mut self.tx, "mail", &changes.reported).await?;
         write::taken(&mut self.tx, self.consumer, &changes.taken).await?;
         self.tx.commit().await.map_err(Error::at("committing"))?;
-        Ok(hints)
+        Ok(wake_ups)
     }
 
     /// Gives the locks back without writing anything.
@@ -100,7 +100,7 @@ impl Unit {
 /// The columns of a state.
 pub(crate) struct Columns {
     pub manager: Option<Uuid>,
-    pub decide_by: Option<chrono::DateTime<chrono::Utc>>,
+    pub decision_deadline: Option<chrono::DateTime<chrono::Utc>>,
     pub access_from: Option<chrono::DateTime<chrono::Utc>>,
     pub access_until: Option<chrono::DateTime<chrono::Utc>>,
     pub cause: Option<&'static str>,
@@ -108,13 +108,13 @@ pub(crate) struct Columns {
 
 /// What a state says that the row does not say already; absent columns keep what they hold.
 pub(crate) fn columns(state: &State) -> Columns {
-    let none = Columns { manager: None, decide_by: None, access_from: None, access_until: None, cause: None };
+    let none = Columns { manager: None, decision_deadline: None, access_from: None, access_until: None, cause: None };
     match state {
-        State::AwaitingManager { .. } | State::ManagerRejected | State::CustomerRejected => none,
-        State::AwaitingCustomer { manager, decide_by, .. } => {
-            Columns { manager: Some(manager.0), decide_by: Some(*decide_by), ..none }
+        State::PendingVendor { .. } | State::VendorDenied | State::CustomerDenied => none,
+        State::PendingCustomer { manager, decision_deadline, .. } => {
+            Columns { manager: Some(manager.0), decision_deadline: Some(*decision_deadline), ..none }
         }
-        State::Granted { access_from, access_until } => {
+        State::Active { access_from, access_until } => {
             Columns { access_from: Some(*access_from), access_until: Some(*access_until), ..none }
         }
         State::Ended { cause } => Columns { cause: Some(cause.as_str()), ..none },

@@ -33,7 +33,7 @@ struct TenantRow {
     name: String,
     display_name: String,
     enabled: bool,
-    notice_addresses: Vec<String>,
+    notification_recipients: Vec<String>,
     review_deadline_seconds: i64,
     decision_deadline_seconds: i64,
     access_default_seconds: i64,
@@ -71,7 +71,7 @@ impl From<TenantRow> for Tenant {
             name: row.name,
             display_name: row.display_name,
             enabled: row.enabled,
-            notice_addresses: row.notice_addresses,
+            notification_recipients: row.notification_recipients,
             rules: Rules {
                 review_deadline_seconds: row.review_deadline_seconds,
                 decision_deadline_seconds: row.decision_deadline_seconds,
@@ -86,7 +86,7 @@ impl From<TenantRow> for Tenant {
     }
 }
 
-const TENANTS: &str = "select id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
+const TENANTS: &str = "select id, name, display_name, enabled, notification_recipients, review_deadline_seconds, \
                        decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
                        comment_required, passkey_required, reminders_seconds from tenants where name = any($1)";
 // The people named, the people around the requests, the vendor's managers and the tenants' approvers, in one look.

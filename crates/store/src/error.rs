@@ -16,22 +16,22 @@ pub enum Error {
     #[error("migrating the database failed")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     /// The schema is not the one this program was built for.
-    #[error("the database has schema version {found:?} and this program needs {wanted}; run `lockbox migrate`")]
+    #[error("the database has schema version {found:?} and this program needs {needed}; run `lockbox migrate`")]
     Schema {
         /// Version found.
         found: Option<i64>,
         /// Version needed.
-        wanted: i64,
+        needed: i64,
     },
     /// A setting of the server would let acknowledged work be lost.
-    #[error("the database runs with {setting}={value}, which can lose committed work; set it to {wanted}")]
+    #[error("the database runs with {setting}={value}, which can lose committed work; set it to {needed}")]
     Unsafe {
         /// Name of the setting.
         setting: &'static str,
         /// Its value.
         value: String,
         /// What it must be.
-        wanted: &'static str,
+        needed: &'static str,
     },
     /// The database takes no writes: it is a standby, or its administrator made it read-only.
     #[error("the database is read-only")]

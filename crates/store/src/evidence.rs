@@ -68,12 +68,12 @@ pub struct RequestTruth {
     pub content_digest: Vec<u8>,
     pub requester: Uuid,
     pub manager: Option<Uuid>,
-    pub review_by: DateTime<Utc>,
-    pub decide_by: Option<DateTime<Utc>>,
+    pub review_deadline: DateTime<Utc>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     pub access_from: Option<DateTime<Utc>>,
     pub access_until: Option<DateTime<Utc>>,
     pub cause: Option<String>,
-    pub over_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
     pub yes_people: Vec<Uuid>,
     pub yes_seconds: Vec<i64>,
     pub pending: i64,
@@ -118,8 +118,8 @@ const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id
 const TEXTS: &str = "select t.event, t.field, encode(t.salt, 'hex'), t.text from texts t \
                      join audit_entries e on e.event = t.event \
                      where e.log = $1 and e.index >= $2 and e.index < $3 and t.text is not null order by e.index, t.field";
-const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, case when r.content_erased_at is null then sha256(r.content) else r.digest end as content_digest, r.requester, \
-                        r.manager, r.review_by, r.decide_by, r.access_from, r.access_until, r.cause, r.over_at, \
+const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, case when r.content_redacted_at is null then sha256(r.content) else r.digest end as content_digest, r.requester, \
+                        r.manager, r.review_deadline, r.decision_deadline, r.access_from, r.access_until, r.cause, r.finished_at, \
                         coalesce(d.people, '{}') as yes_people, coalesce(d.seconds, '{}') as yes_seconds, \
                         (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit') \
                         + (select count(*) from audit_staged s where s.request = r.id and s.version is not null) as pending \

@@ -63,9 +63,9 @@ impl FromRow<'_, PgRow> for Grant {
 fn may_write(content: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Able {
-        mode: Option<String>,
+        access_level: Option<String>,
     }
-    serde_json::from_slice::<Able>(content).is_ok_and(|able| able.mode.as_deref() == Some("read_write"))
+    serde_json::from_slice::<Able>(content).is_ok_and(|able| able.access_level.as_deref() == Some("read_write"))
 }
 
 /// SHA-256 of an access token.
@@ -73,7 +73,7 @@ pub type TokenHash = [u8; 32];
 
 /// What is known of an access token.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct PolicyStatus {
     /// The database's clock.
     pub now: DateTime<Utc>,
     /// The grant that the token was created for; none when the token is unknown.
@@ -84,38 +84,38 @@ pub struct Standing {
 // grant of the same engineer, nor at another tenant or service. Where the tenant asks for proof, what is not proved in its
 // log is not open. Nothing here can fail for one question and so for all that are asked with it: contents are read outside.
 const STANDINGS: &str = "select asked.place, clock_timestamp() as now, own.* \
-     from unnest($1::bytea[]) with ordinality as asked(handle_hash, place) \
+     from unnest($1::bytea[]) with ordinality as asked(token_hash, place) \
      left join lateral ( \
          select h.request, r.service_request, t.name as tenant, r.service, r.resource, r.content, r.access_until, h.person, \
                 p.name, p.display_name, \
                 r.requester = h.person and p.enabled and p.tenant is null and t.enabled \
-                and r.state = 'granted' and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
+                and r.state = 'active' and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
                 and exists (select from assignments a where a.person = h.person and a.role = 'engineer' \
                             and (a.service is null or a.service = r.service)) \
                 and (t.witnesses_required is null or access_is_proved(r.id)) as is_open \
-         from grant_handles h join requests r on r.id = h.request join people p on p.id = h.person \
-         join tenants t on t.id = r.tenant where h.handle_hash = asked.handle_hash) own on true";
-const ISSUE: &str = "insert into grant_handles (request, handle_hash, person) \
+         from access_tokens h join requests r on r.id = h.request join people p on p.id = h.person \
+         join tenants t on t.id = r.tenant where h.token_hash = asked.token_hash) own on true";
+const ISSUE: &str = "insert into access_tokens (request, token_hash, person) \
                      select r.id, $2, p.id from requests r join people p on p.id = r.requester \
-                     where r.id = $1 and p.name = $3 and p.enabled and r.state = 'granted' \
+                     where r.id = $1 and p.name = $3 and p.enabled and r.state = 'active' \
                      and clock_timestamp() < r.access_until \
-                     on conflict (request) do update set handle_hash = excluded.handle_hash, \
+                     on conflict (request) do update set token_hash = excluded.token_hash, \
                      person = excluded.person, issued_at = clock_timestamp()";
 const IS_OPEN: &str = "select exists (select from requests r join people p on p.id = r.requester \
-                       join tenants t on t.id = r.tenant where r.id = $1 and r.state = 'granted' and p.enabled and t.enabled \
+                       join tenants t on t.id = r.tenant where r.id = $1 and r.state = 'active' and p.enabled and t.enabled \
                        and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
                        and (t.witnesses_required is null or access_is_proved(r.id)))";
 
 /// Puts rows back to their questions. A question without a row is a fault, never an answer.
-fn read(rows: &[PgRow], count: usize) -> Result<Vec<Standing>, sqlx::Error> {
-    let mut answers: Vec<Option<Standing>> = vec![None; count];
+fn read(rows: &[PgRow], count: usize) -> Result<Vec<PolicyStatus>, sqlx::Error> {
+    let mut answers: Vec<Option<PolicyStatus>> = vec![None; count];
     for row in rows {
         let place: i64 = row.try_get("place")?;
         let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
         let answer = place.and_then(|place| answers.get_mut(place)).ok_or(sqlx::Error::RowNotFound)?;
         let is_known = row.try_get::<Option<Uuid>, _>("request")?.is_some();
         let grant = if is_known { Some(Grant::from_row(row)?) } else { None };
-        *answer = Some(Standing { now: row.try_get("now")?, grant });
+        *answer = Some(PolicyStatus { now: row.try_get("now")?, grant });
     }
     answers.into_iter().map(|answer| answer.ok_or(sqlx::Error::RowNotFound)).collect()
 }
@@ -125,7 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; then no question is answered.
-    pub async fn standings(&self, asked: &[TokenHash]) -> Result<Vec<Standing>, Error> {
+    pub async fn standings(&self, asked: &[TokenHash]) -> Result<Vec<PolicyStatus>, Error> {
         let doing = "looking for open access";
         let rows = sqlx::query(STANDINGS)
             .bind(asked.iter().map(|hash| &hash[..]).collect::<Vec<_>>())
@@ -149,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn issue_handle(&self, request: Uuid, hash: &[u8], by: &str, event: &Message) -> Result<bool, Error> {
+    pub async fn issue_token(&self, request: Uuid, hash: &[u8], by: &str, event: &Message) -> Result<bool, Error> {
         let doing = "keeping a handle";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let issued = sqlx::query(ISSUE).bind(request).bind(hash).bind(by).execute(&mut *tx);

@@ -5,10 +5,10 @@
 
 pub mod approvers;
 pub mod audit;
+pub mod break_glass;
 mod changes;
-pub mod consents;
+pub mod dead_letter;
 pub mod directory;
-pub mod doors;
 mod error;
 pub mod evidence;
 pub mod gate;
@@ -16,9 +16,9 @@ pub mod identities;
 pub mod log;
 pub mod multiply;
 pub mod outbox;
-pub mod parked;
 pub mod passkeys;
 mod pool;
+pub mod provisionings;
 mod receipts;
 mod rows;
 pub mod searches;
@@ -33,10 +33,10 @@ pub mod uses;
 pub mod views;
 pub mod webhooks;
 
-pub use changes::{Changes, Moved, Parked};
-pub(crate) use changes::{outbox as changes_outbox, parked as changes_parked, taken as changes_taken};
+pub use changes::{DeadLetter, Transitioned, WriteSet};
+pub(crate) use changes::{dead_letter as changes_dead_letter, outbox as changes_outbox, taken as changes_taken};
 pub use error::Error;
 pub use pool::{Store, StoreOptions};
 pub use snapshot::Snapshot;
-pub use timers::Hint;
-pub use unit::{Lock, Unit, Wanted};
+pub use timers::TimerWakeUp;
+pub use unit::{Lock, ReadSet, UnitOfWork};

@@ -15,12 +15,12 @@ const YEAR_MICROSECONDS: i64 = 365 * 86_400 * 1_000_000;
 
 // The guards are for what happens; copies of what happened pass beside them, which takes a superuser.
 const BESIDE_THE_GUARDS: &str = "set local session_replication_role = replica";
-const TEMPLATES: &str = "select id from requests where over_at is not null order by id limit 500";
+const TEMPLATES: &str = "select id from requests where finished_at is not null order by id limit 500";
 // The copies lie a year back at most, one after the other.
 const REQUESTS: &str = "insert into requests select md5(r.id::text || n)::uuid, content, digest, tenant, 'SR-' || n, service, \
                         resource, requester, duration_seconds, required_approvals, state, version, \
-                        submitted_at - n * $4::interval, review_by, \
-                        manager, decide_by, access_from, access_until, cause, over_at from generate_series($1::bigint, $2::bigint) as g(n) \
+                        submitted_at - n * $4::interval, review_deadline, \
+                        manager, decision_deadline, access_from, access_until, cause, finished_at from generate_series($1::bigint, $2::bigint) as g(n) \
                         join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                         join requests r on r.id = t.id";
 const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
@@ -35,10 +35,10 @@ const EVENTS: &str = "insert into audit_events (id, at, type, tenant, request, v
                       join audit_events a on a.request = t.id and a.version is not null";
 // Each access was used five times.
 const USES: &str = "insert into audit_events (id, at, type, tenant, request, service_request, person, text, body) \
-                    select md5(a.id::text || n || 'use' || use)::uuid, at - n * $4::interval + use * interval '1 millisecond', 'access.used', a.tenant, \
+                    select md5(a.id::text || n || 'use' || use)::uuid, at - n * $4::interval + use * interval '1 millisecond', 'grant.used', a.tenant, \
                     md5(a.request::text || n)::uuid, 'SR-' || n, 'robin', r.resource, body from generate_series($1::bigint, $2::bigint) as g(n) \
                     join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
-                    join audit_events a on a.request = t.id and a.type = 'access.granted' join requests r on r.id = t.id \
+                    join audit_events a on a.request = t.id and a.type = 'grant.activated' join requests r on r.id = t.id \
                     cross join generate_series(1, 5) as used(use)";
 const TEXTS: &str = "insert into texts (event, field, commitment, salt, text) \
                      select md5(x.event::text || n)::uuid, field, sha256(salt || convert_to(x.text || ' SR-' || n, 'UTF8')), salt, x.text || ' SR-' || n \
@@ -65,18 +65,18 @@ const ENGINEERS: &str = "insert into people (id, name, display_name, email) \
                          from generate_series(1, 10000) n";
 const ASSIGNED: &str = "insert into assignments (person, role) select md5('engineer' || n)::uuid, 'engineer' from generate_series(1, 10000) n";
 const LIVE: &str = "insert into requests (id, content, digest, tenant, service_request, service, resource, requester, \
-                    duration_seconds, required_approvals, state, version, submitted_at, review_by, manager, decide_by, \
+                    duration_seconds, required_approvals, state, version, submitted_at, review_deadline, manager, decision_deadline, \
                     access_from, access_until) \
                     select md5('live' || n)::uuid, content, digest, tenant, 'SR-' || n, service, 'box' || n || '@contoso.example', \
-                    md5('engineer' || 1 + n % 10000)::uuid, duration_seconds, required_approvals, 'granted', 4, submitted_at, \
-                    review_by, manager, decide_by, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 day' \
+                    md5('engineer' || 1 + n % 10000)::uuid, duration_seconds, required_approvals, 'active', 4, submitted_at, \
+                    review_deadline, manager, decision_deadline, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 day' \
                     from generate_series(1, $1::bigint) n, (select * from requests where access_until is not null limit 1) r";
-const HANDLES: &str = "insert into grant_handles (request, handle_hash, person) select md5('live' || n)::uuid, \
+const HANDLES: &str = "insert into access_tokens (request, token_hash, person) select md5('live' || n)::uuid, \
                        sha256(convert_to('lbg_' || n, 'UTF8')), md5('engineer' || 1 + n % 10000)::uuid \
                        from generate_series(1, $1::bigint) n";
 const LIVE_GRANTS: &str = "select r.id as request, 'lbg_' || n as handle, r.service, r.resource \
                            from generate_series(1, $1::bigint) n join requests r on r.id = md5('live' || n)::uuid";
-const END_LIVE: &str = "update requests set state = 'ended', cause = 'vendor', over_at = clock_timestamp(), \
+const END_LIVE: &str = "update requests set state = 'ended', cause = 'revoked_by_vendor', finished_at = clock_timestamp(), \
                         access_until = clock_timestamp(), version = version + 1 where id = $1";
 const SHORTEN_LIVE: &str = "update requests set access_until = $2 where id = $1";
 

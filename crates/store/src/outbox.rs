@@ -4,14 +4,14 @@ use contracts::Kind;
 use contracts::envelope::Message;
 use uuid::Uuid;
 
-use crate::changes::Changes;
+use crate::changes::WriteSet;
 use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
 /// A message that nobody has taken yet, to be published again.
 #[derive(Debug)]
-pub struct Swept {
+pub struct Recovered {
     /// The message.
     pub message: Message,
     /// Which role has not taken it.
@@ -21,7 +21,7 @@ pub struct Swept {
 }
 
 #[derive(sqlx::FromRow)]
-struct SweptRow {
+struct RecoveredRow {
     message_id: Uuid,
     consumer: String,
     kind: String,
@@ -47,15 +47,15 @@ pub struct Depth {
 }
 
 // Twice the time with each sweep, up to an hour, so that a role that is switched off is not drowned in copies.
-const SWEEP: &str = "with due as (select message_id, consumer from outbox where publish_after <= clock_timestamp() \
+const RECOVER: &str = "with due as (select message_id, consumer from outbox where publish_after <= clock_timestamp() \
                      order by publish_after limit $1 for update skip locked) \
-                     update outbox o set sweeps = o.sweeps + 1, \
-                     publish_after = clock_timestamp() + make_interval(secs => least(30.0 * 2 ^ least(o.sweeps, 10), 3600)) \
+                     update outbox o set recoveries = o.recoveries + 1, \
+                     publish_after = clock_timestamp() + make_interval(secs => least(30.0 * 2 ^ least(o.recoveries, 10), 3600)) \
                      from due where o.message_id = due.message_id and o.consumer = due.consumer \
                      returning o.message_id, o.consumer, o.kind, o.request, o.traceparent, o.body, o.attempt";
 const CONFIRMED: &str = "update outbox set publish_after = clock_timestamp() + interval '60 seconds' \
-                         where message_id = any($1) and sweeps = 0 and attempt = 0";
-const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, sweeps = 0, \
+                         where message_id = any($1) and recoveries = 0 and attempt = 0";
+const DEFER: &str = "update outbox set attempt = attempt + 1, last_error = $3, recoveries = 0, \
                      publish_after = clock_timestamp() + make_interval(secs => $4), \
                      retry_at = clock_timestamp() + make_interval(secs => $4) \
                      where message_id = $1 and consumer = $2 returning attempt";
@@ -89,10 +89,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn sweep_outbox(&self, limit: i64) -> Result<Vec<Swept>, Error> {
-        let rows: Vec<SweptRow> =
-            sqlx::query_as(SWEEP).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("sweeping the outbox"))?;
-        let swept = |row: SweptRow| {
+    pub async fn recover_outbox(&self, limit: i64) -> Result<Vec<Recovered>, Error> {
+        let rows: Vec<RecoveredRow> = sqlx::query_as(RECOVER)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("sweeping the outbox"))?;
+        let recovered = |row: RecoveredRow| {
             let kind = Kind::ALL.iter().copied().find(|kind| kind.key() == row.kind)?;
             let message = Message {
                 id: row.message_id,
@@ -103,9 +106,9 @@ impl Store {
                 // They were kept when it was written.
                 texts: Vec::new(),
             };
-            Some(Swept { message, consumer: row.consumer, attempt: row.attempt })
+            Some(Recovered { message, consumer: row.consumer, attempt: row.attempt })
         };
-        Ok(rows.into_iter().filter_map(swept).collect())
+        Ok(rows.into_iter().filter_map(recovered).collect())
     }
 
     /// Notes that the broker has these: they are in their queue, so the next look is in a minute.
@@ -230,11 +233,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take_hints(&self, consumer: &str, changes: Changes) -> Result<(), Error> {
+    pub async fn take_wake_ups(&self, consumer: &str, changes: WriteSet) -> Result<(), Error> {
         let doing = "taking hints";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         crate::changes_taken(&mut tx, consumer, &changes.taken).await?;
-        crate::changes_parked(&mut tx, &changes.parked).await?;
+        crate::changes_dead_letter(&mut tx, &changes.dead_letter).await?;
         changes_outbox(&mut tx, &changes.messages).await?;
         tx.commit().await.map_err(Error::at(doing))
     }

@@ -76,7 +76,7 @@ impl Store {
         let store = Self::of(pool);
         let value = store.setting("synchronous_commit").await?;
         if value == "off" {
-            return Err(Error::Unsafe { setting: "synchronous_commit", value, wanted: "on" });
+            return Err(Error::Unsafe { setting: "synchronous_commit", value, needed: "on" });
         }
         Ok(store)
     }
@@ -243,7 +243,7 @@ impl Store {
             Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42P01") => None,
             Err(source) => return Err(Error::at("reading the schema version")(source)),
         };
-        if found == Some(wanted) { Ok(()) } else { Err(Error::Schema { found, wanted }) }
+        if found == Some(wanted) { Ok(()) } else { Err(Error::Schema { found, needed: wanted }) }
     }
 
     /// Ends all connections.

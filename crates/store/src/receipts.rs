@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::{About, Message, message};
 use contracts::events::{Actor, Auth};
-use contracts::notices::{Receipt, Recipient, SettingsMail};
+use contracts::notifications::{Receipt, Recipient, SettingsMail};
 use domain::Person;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ const CHANGES: usize = 40;
 /// Most characters of one change in a mail.
 const CHANGE_LIMIT: usize = 500;
 
-const TENANT: &str = "select name, display_name, notice_addresses from tenants where id = $1";
+const TENANT: &str = "select name, display_name, notification_recipients from tenants where id = $1";
 const APPROVERS: &str = "select distinct p.display_name, p.email from people p \
                          join current_assignments a on a.person = p.id and a.role = 'approver' \
                          where p.tenant = $1 and p.enabled order by p.email";
@@ -135,7 +135,7 @@ pub(crate) async fn mails(
     };
     let changes = shortened(happening.changes);
     let mail = |(name, address): Party| SettingsMail {
-        notice: Uuid::now_v7(),
+        notification: Uuid::now_v7(),
         template: happening.template.to_owned(),
         tenant: named.as_ref().map(|(name, _, _)| name.clone()),
         tenant_name: named.as_ref().map(|(_, display_name, _)| display_name.clone()),

@@ -44,8 +44,8 @@ grant insert on audit_forwards to lockbox_operator;
 grant update (next, moved_at) on audit_forwards to lockbox_operator;
 
 -- Erases words, and says so.
-grant update (text, salt, erased_at) on texts to lockbox_operator;
-grant update (content, content_erased_at) on requests to lockbox_operator;
-grant update (comment, comment_erased_at) on decisions to lockbox_operator;
-grant update (body, detail, note, erased_at) on parked_messages to lockbox_operator;
+grant update (text, salt, redacted_at) on texts to lockbox_operator;
+grant update (content, content_redacted_at) on requests to lockbox_operator;
+grant update (comment, comment_redacted_at) on decisions to lockbox_operator;
+grant update (body, detail, note, redacted_at) on dead_letters to lockbox_operator;
 grant insert on audit_events, audit_staged to lockbox_operator;

@@ -15,14 +15,14 @@ pub(crate) struct RequestRow {
     pub digest: Vec<u8>,
     pub state: String,
     pub version: i32,
-    pub review_by: DateTime<Utc>,
+    pub review_deadline: DateTime<Utc>,
     pub manager: Option<Uuid>,
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     pub access_from: Option<DateTime<Utc>>,
     pub access_until: Option<DateTime<Utc>>,
     pub cause: Option<String>,
     /// The reason was erased, and the digest is that of the content before.
-    pub is_erased: bool,
+    pub is_redacted: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -43,27 +43,27 @@ pub(crate) struct Yeses {
 }
 
 /// Yeses by request, in the order in which they were said.
-pub(crate) fn yeses(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Yeses> {
-    let mut yeses: HashMap<Uuid, Yeses> = HashMap::new();
+pub(crate) fn approvals(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Yeses> {
+    let mut approvals: HashMap<Uuid, Yeses> = HashMap::new();
     for row in rows {
-        let said = yeses.entry(row.request).or_default();
+        let said = approvals.entry(row.request).or_default();
         let person = PersonId(row.person);
-        if row.stage == "manager" {
+        if row.stage == "vendor" {
             said.first.get_or_insert(person);
         } else {
             said.customer.push(Approval { person, duration_seconds: row.duration_seconds.unwrap_or_default() });
         }
     }
-    yeses
+    approvals
 }
 
 impl RequestRow {
-    /// The request, with everything that is shown to deciders taken from the digested bytes themselves.
-    pub fn into_request(self, yeses: Yeses) -> Result<Request, Error> {
+    /// The request, with everything that is shown to approver_rules taken from the digested bytes themselves.
+    pub fn into_request(self, approvals: Yeses) -> Result<Request, Error> {
         let corrupt = |problem: &str| Error::Corrupt { request: self.id, problem: problem.to_owned() };
         let digest = <[u8; 32]>::try_from(self.digest.as_slice()).map(Digest);
         let digest = digest.map_err(|_| corrupt("its digest is none"))?;
-        if !self.is_erased && Digest::of(&self.content) != digest {
+        if !self.is_redacted && Digest::of(&self.content) != digest {
             return Err(corrupt("the content does not have the digest that is stored with it"));
         }
         let content = Content::from_bytes(&self.content).ok_or_else(|| corrupt("the content is not readable"))?;
@@ -72,17 +72,19 @@ impl RequestRow {
         }
         let cause = self.cause.as_deref();
         let state = match self.state.as_str() {
-            "awaiting_manager" => Some(State::AwaitingManager { review_by: self.review_by, first: yeses.first }),
-            "awaiting_customer" => self.manager.zip(self.decide_by).map(|(manager, decide_by)| {
-                State::AwaitingCustomer { manager: PersonId(manager), decide_by, approvals: yeses.customer }
+            "pending_vendor" => {
+                Some(State::PendingVendor { review_deadline: self.review_deadline, first: approvals.first })
+            }
+            "pending_customer" => self.manager.zip(self.decision_deadline).map(|(manager, decision_deadline)| {
+                State::PendingCustomer { manager: PersonId(manager), decision_deadline, approvals: approvals.customer }
             }),
-            "granted" => self
+            "active" => self
                 .access_from
                 .zip(self.access_until)
-                .map(|(access_from, access_until)| State::Granted { access_from, access_until }),
+                .map(|(access_from, access_until)| State::Active { access_from, access_until }),
             "ended" => cause.and_then(EndCause::parse).map(|cause| State::Ended { cause }),
-            "manager_rejected" => Some(State::ManagerRejected),
-            "customer_rejected" => Some(State::CustomerRejected),
+            "vendor_denied" => Some(State::VendorDenied),
+            "customer_denied" => Some(State::CustomerDenied),
             "expired" => cause.and_then(Stage::parse).map(|stage| State::Expired { stage }),
             "withdrawn" => cause.and_then(Withdrawal::parse).map(|cause| State::Withdrawn { cause }),
             _ => None,

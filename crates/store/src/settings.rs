@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
-use contracts::events::{self, Actor, ConsentChanged};
+use contracts::events::{self, Actor, PolicyChanged};
 use domain::{Person, Rules, Side};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -32,9 +32,9 @@ pub struct Delegation {
 }
 
 const BEFORE: &str = "select to_jsonb(t) from tenants t where id = $1 for update";
-const CHANGE: &str = "update tenants set notice_addresses = $2, decision_deadline_seconds = $3, access_default_seconds = $4, \
+const CHANGE: &str = "update tenants set notification_recipients = $2, decision_deadline_seconds = $3, access_default_seconds = $4, \
                       access_ceiling_seconds = $5, required_approvals = $6, comment_required = $7, \
-                      passkey_required = $8, reminders_seconds = $9, settings_by = 'customer' where id = $1 \
+                      passkey_required = $8, reminders_seconds = $9, settings_owner = 'customer' where id = $1 \
                       returning to_jsonb(tenants)";
 const REQUIRE: &str = "update tenants set witnesses_required = $2 where id = $1 returning to_jsonb(tenants)";
 const WITNESSES: &str = "select witnesses_required, (select count(*) from witnesses w where w.tenant = t.id) \
@@ -54,7 +54,7 @@ const CLOCK: &str = "select clock_timestamp()";
 
 /// Settings that are said in a sentence when they change.
 const SAID: [(&str, &str); 8] = [
-    ("notice_addresses", "extra notice addresses"),
+    ("notification_recipients", "extra notice addresses"),
     ("decision_deadline_seconds", "seconds to decide"),
     ("access_default_seconds", "seconds of access unless asked otherwise"),
     ("access_ceiling_seconds", "longest access in seconds"),
@@ -72,7 +72,7 @@ pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
 }
 
 impl Store {
-    /// Changes the rules of a person's own tenant for requests from now on. Answers with what changed, a sentence
+    /// WriteSet the rules of a person's own tenant for requests from now on. Answers with what changed, a sentence
     /// each, and the messages to publish.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Store {
         &self,
         by: By<'_>,
         rules: &Rules,
-        notice_addresses: &[String],
+        notification_recipients: &[String],
     ) -> Result<Vec<Message>, Error> {
         let doing = "changing settings";
         let tenant = tenant_of(by.person)?;
@@ -92,7 +92,7 @@ impl Store {
         let listening = receipts::listeners(&mut tx, Some(tenant)).await?;
         let after: serde_json::Value = sqlx::query_scalar(CHANGE)
             .bind(tenant)
-            .bind(notice_addresses)
+            .bind(notification_recipients)
             .bind(rules.decision_deadline_seconds)
             .bind(rules.access_default_seconds)
             .bind(rules.access_ceiling_seconds)
@@ -222,7 +222,7 @@ pub(crate) async fn told(
     now: DateTime<Utc>,
     also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
-    told_of(tx, tenant, (by_name, actor), (changes, &ConsentChanged::default()), now, also).await
+    told_of(tx, tenant, (by_name, actor), (changes, &PolicyChanged::default()), now, also).await
 }
 
 /// The same, where it may be a standing consent that changed.
@@ -230,13 +230,13 @@ pub(crate) async fn told_of(
     tx: &mut Tx,
     tenant: Uuid,
     (by_name, actor): (&str, Actor),
-    (changes, consent): (&[String], &ConsentChanged),
+    (changes, policy): (&[String], &PolicyChanged),
     now: DateTime<Utc>,
     also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
     let reading = sqlx::query_scalar(TENANT).bind(tenant).fetch_one(&mut **tx).await;
     let name: String = reading.map_err(Error::at("reading a tenant's name"))?;
-    let mut messages = events::directory_changed(changes, consent, &actor, Some(&name), now);
+    let mut messages = events::directory_changed(changes, policy, &actor, Some(&name), now);
     let event = messages.first().map(|event| event.id).unwrap_or_default();
     let template = if actor.kind == "operator" { "directory_changed" } else { "settings_changed" };
     let happening = Happening { template, changes, by_name, actor: &actor, subject: None, event, at: now };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Person, PersonId, Request, Standing, Tenant};
+use domain::{Person, PersonId, PolicyStatus, Request, Tenant};
 use uuid::Uuid;
 
 /// The rows a batch asked for.
@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub requests: HashMap<Uuid, Request>,
     /// Open requests by tenant's name and service request number.
     pub tickets: HashMap<(String, String), Vec<Uuid>>,
-    /// Requests whose door is not closed for certain.
+    /// Requests whose provisioning is not closed for certain.
     pub unconfirmed: HashSet<Uuid>,
     /// Armed timers: `(request, kind)` → `(generation, due)`.
     pub timers: HashMap<(Uuid, String), (i32, DateTime<Utc>)>,
@@ -30,13 +30,13 @@ pub struct Snapshot {
     /// Approvers of the tenants asked for.
     pub approvers: Vec<Person>,
     /// People who decided on the requests asked for, with the request and the stage.
-    pub deciders: Vec<(Uuid, String, PersonId)>,
+    pub approver_rules: Vec<(Uuid, String, PersonId)>,
     /// How much other access to the same content is open, by request; none where it is not there.
     pub also_open: HashMap<Uuid, i64>,
     /// Passkeys by id, with their owners and records.
     pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
-    /// Standing consents: those of the requests that are emergencies, and those asked for by name.
-    pub consents: Vec<(String, Standing)>,
+    /// Break-glass policies: those of the requests that are emergencies, and those asked for by name.
+    pub policies: Vec<(String, PolicyStatus)>,
     /// Services added in configuration.
     pub services: Vec<String>,
     /// Which login may send which command.
@@ -50,18 +50,21 @@ impl Snapshot {
     }
 
     /// The standing consent of this name that a tenant gave.
-    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&Standing> {
+    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&PolicyStatus> {
         let found = self
-            .consents
+            .policies
             .iter()
-            .find(|(of, standing)| of == tenant && standing.consent.name == name && !standing.ended);
-        found.map(|(_, standing)| standing)
+            .find(|(of, policy_status)| of == tenant && policy_status.policy.name == name && !policy_status.ended);
+        found.map(|(_, policy_status)| policy_status)
     }
 
     /// The standing consent that a request stands on, as it stands.
-    pub fn standing_of(&self, request: &Request) -> Option<&Standing> {
-        let asked = request.content.emergency.as_ref()?;
-        self.consents.iter().map(|(_, standing)| standing).find(|standing| standing.consent.id == asked.consent)
+    pub fn standing_of(&self, request: &Request) -> Option<&PolicyStatus> {
+        let asked = request.content.break_glass.as_ref()?;
+        self.policies
+            .iter()
+            .map(|(_, policy_status)| policy_status)
+            .find(|policy_status| policy_status.policy.id == asked.policy)
     }
 
     /// The person of this id among those loaded.

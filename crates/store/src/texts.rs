@@ -10,12 +10,12 @@ use crate::audit::AuditRow;
 use crate::error::Error;
 use crate::pool::Store;
 
-mod erase;
+mod redact;
 
-pub use erase::Erasure;
+pub use redact::Erasure;
 
 /// What readers see where a text was erased.
-pub const ERASED: &str = "(erased)";
+pub const REDACTED: &str = "(erased)";
 
 /// Whose texts are to be erased.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Store {
             }
             let Ok(mut document) = serde_json::from_slice::<Value>(&event.body) else { continue };
             for (_, field, text) in own().filter(|(_, field, _)| FIELDS.contains(&field.as_str())) {
-                document["data"][field] = text.as_deref().unwrap_or(ERASED).into();
+                document["data"][field] = text.as_deref().unwrap_or(REDACTED).into();
             }
             event.body = canonical(&document);
         }

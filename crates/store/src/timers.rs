@@ -9,7 +9,7 @@ use crate::pool::Store;
 
 /// A timer somebody should be woken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hint {
+pub struct TimerWakeUp {
     /// When it is due.
     pub due_at: DateTime<Utc>,
     /// The request.
@@ -29,25 +29,25 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn overdue(&self, limit: i64) -> Result<Vec<Hint>, Error> {
-        self.hints(OVERDUE, limit).await
+    pub async fn overdue(&self, limit: i64) -> Result<Vec<TimerWakeUp>, Error> {
+        self.wake_ups(OVERDUE, limit).await
     }
 
     /// All armed timers, soonest first: to give hints again after the broker lost its data.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn armed(&self, limit: i64) -> Result<Vec<Hint>, Error> {
-        self.hints(ARMED, limit).await
+    pub async fn armed(&self, limit: i64) -> Result<Vec<TimerWakeUp>, Error> {
+        self.wake_ups(ARMED, limit).await
     }
 
-    async fn hints(&self, statement: &'static str, limit: i64) -> Result<Vec<Hint>, Error> {
+    async fn wake_ups(&self, statement: &'static str, limit: i64) -> Result<Vec<TimerWakeUp>, Error> {
         let rows: Vec<(Uuid, String, i32, DateTime<Utc>)> =
             sqlx::query_as(statement).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("reading timers"))?;
-        let hint = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
+        let wake_up = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
             let kind = TimerKind::parse(&kind)?.as_str();
-            Some(Hint { due_at, request, kind, generation })
+            Some(TimerWakeUp { due_at, request, kind, generation })
         };
-        Ok(rows.into_iter().filter_map(hint).collect())
+        Ok(rows.into_iter().filter_map(wake_up).collect())
     }
 }

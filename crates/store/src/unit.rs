@@ -6,7 +6,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::consents;
+use crate::break_glass;
 use crate::directory;
 use crate::error::Error;
 use crate::pool::Store;
@@ -27,7 +27,7 @@ pub enum Lock {
 
 /// What a batch needs to see.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct ReadSet {
     /// Which role asks; the inbox is kept by role.
     pub consumer: &'static str,
     /// Keys of the messages in the batch.
@@ -42,18 +42,18 @@ pub struct Wanted {
     pub passkeys: Vec<String>,
     /// Tenants by short name; with them their approvers and the vendor's managers.
     pub tenants: Vec<String>,
-    /// Whether the people around the requests (requester, deciders) are wanted too.
+    /// Whether the people around the requests (requester, approver_rules) are wanted too.
     pub parties: bool,
-    /// Whether it is wanted which of the requests have a door that is not closed for certain.
-    pub doors: bool,
-    /// Standing consents that emergencies are asked for under: tenant's name and the rule's.
-    pub consents: Vec<(String, String)>,
+    /// Whether it is wanted which of the requests have a provisioning that is not closed for certain.
+    pub provisionings: bool,
+    /// Break-glass policies that emergencies are asked for under: tenant's name and the rule's.
+    pub policies: Vec<(String, String)>,
     /// How to lock.
     pub lock: Lock,
 }
 
 /// A transaction with what it sees.
-pub struct Unit {
+pub struct UnitOfWork {
     pub(crate) tx: Transaction<'static, Postgres>,
     pub(crate) consumer: &'static str,
     /// What it sees.
@@ -64,24 +64,24 @@ const INBOX: &str = "insert into inbox (consumer, key) select $1, key from unnes
                      on conflict do nothing returning key";
 const TICKETS: &str = "select t.name, r.service_request, r.id from unnest($1::text[], $2::text[]) as w(tenant, number) \
                        join tenants t on t.name = w.tenant \
-                       join requests r on r.tenant = t.id and r.service_request = w.number and r.over_at is null";
-const LOCK_WAIT: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
-                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for no key update";
-const LOCK_SKIP: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
-                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1) order by id for no key update skip locked";
-const LOCK_READ: &str = "select id, content, digest, state, version, review_by, manager, decide_by, access_from, \
-                         access_until, cause, content_erased_at is not null as is_erased from requests where id = any($1)";
+                       join requests r on r.tenant = t.id and r.service_request = w.number and r.finished_at is null";
+const LOCK_WAIT: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
+                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1) order by id for no key update";
+const LOCK_SKIP: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
+                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1) order by id for no key update skip locked";
+const LOCK_READ: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
+                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1)";
 const APPROVALS: &str = "select request, stage, person, duration_seconds from decisions \
                          where request = any($1) and verdict = 'approve' order by decided_at";
-const DECIDERS: &str = "select request, stage, person from decisions where request = any($1)";
+const APPROVER_RULES: &str = "select request, stage, person from decisions where request = any($1)";
 // The index requests_same_content has these expressions.
 const ALSO_OPEN: &str = "select own.id, count(*) from requests own join requests r on r.tenant = own.tenant and r.service = own.service \
                          and lower(rtrim(r.resource, '/')) = lower(rtrim(own.resource, '/')) and r.id <> own.id \
-                         and r.state = 'granted' and clock_timestamp() < r.access_until \
+                         and r.state = 'active' and clock_timestamp() < r.access_until \
                          where own.id = any($1) and own.state = 'ended' group by own.id";
 const TIMERS: &str = "select request, kind, generation, due_at from timers where request = any($1)";
 const PASSKEYS: &str = "select credential, person, record from passkeys where credential = any($1) for update";
-const DOORS: &str = "select request from doors where request = any($1) and state <> 'closed'";
+const PROVISIONINGS: &str = "select request from provisionings where request = any($1) and state <> 'revoked'";
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
@@ -90,29 +90,29 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or a row cannot be read.
     pub async fn request(&self, id: Uuid) -> Result<Option<domain::Request>, Error> {
-        let wanted = Wanted { requests: vec![id], lock: Lock::Read, ..Wanted::default() };
-        Ok(self.begin(wanted).await?.snapshot.requests.remove(&id))
+        let read_set = ReadSet { requests: vec![id], lock: Lock::Read, ..ReadSet::default() };
+        Ok(self.begin(read_set).await?.snapshot.requests.remove(&id))
     }
 
     /// Begins a unit of work and loads what it wants.
     ///
     /// # Errors
     /// When the database does not answer, or a row cannot be read.
-    pub async fn begin(&self, wanted: Wanted) -> Result<Unit, Error> {
+    pub async fn begin(&self, read_set: ReadSet) -> Result<UnitOfWork, Error> {
         let mut tx = self.pool.begin().await.map_err(Error::at("beginning a transaction"))?;
         let mut snapshot = Snapshot::default();
-        let mut ids = wanted.requests;
-        if !wanted.keys.is_empty() {
+        let mut ids = read_set.requests;
+        if !read_set.keys.is_empty() {
             let fresh: Vec<Uuid> = sqlx::query_scalar(INBOX)
-                .bind(wanted.consumer)
-                .bind(&wanted.keys)
+                .bind(read_set.consumer)
+                .bind(&read_set.keys)
                 .fetch_all(&mut *tx)
                 .await
                 .map_err(Error::at("writing the inbox"))?;
             snapshot.fresh = fresh.into_iter().collect();
         }
-        if !wanted.tickets.is_empty() {
-            let (tenants, numbers): (Vec<_>, Vec<_>) = wanted.tickets.into_iter().unzip();
+        if !read_set.tickets.is_empty() {
+            let (tenants, numbers): (Vec<_>, Vec<_>) = read_set.tickets.into_iter().unzip();
             let open: Vec<(String, String, Uuid)> = sqlx::query_as(TICKETS)
                 .bind(tenants)
                 .bind(numbers)
@@ -127,17 +127,17 @@ impl Store {
         if !ids.is_empty() {
             ids.sort_unstable();
             ids.dedup();
-            load_requests(&mut tx, &mut snapshot, &ids, wanted.lock, wanted.parties).await?;
-            if wanted.doors {
-                let reading = sqlx::query_scalar(DOORS).bind(&ids).fetch_all(&mut *tx);
-                let unconfirmed: Vec<Uuid> = reading.await.map_err(Error::at("reading doors"))?;
+            load_requests(&mut tx, &mut snapshot, &ids, read_set.lock, read_set.parties).await?;
+            if read_set.provisionings {
+                let reading = sqlx::query_scalar(PROVISIONINGS).bind(&ids).fetch_all(&mut *tx);
+                let unconfirmed: Vec<Uuid> = reading.await.map_err(Error::at("reading provisionings"))?;
                 snapshot.unconfirmed = unconfirmed.into_iter().collect();
             }
         }
-        consents::load(&mut tx, &mut snapshot, wanted.consents).await?;
-        if !wanted.passkeys.is_empty() {
+        break_glass::load(&mut tx, &mut snapshot, read_set.policies).await?;
+        if !read_set.passkeys.is_empty() {
             let found: Vec<(String, Uuid, serde_json::Value)> = sqlx::query_as(PASSKEYS)
-                .bind(&wanted.passkeys)
+                .bind(&read_set.passkeys)
                 .fetch_all(&mut *tx)
                 .await
                 .map_err(Error::at("reading passkeys"))?;
@@ -149,12 +149,12 @@ impl Store {
         // After the locks: a click that waited is judged by when it got through.
         snapshot.now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
         let mut party_ids: Vec<Uuid> = Vec::new();
-        if wanted.parties {
+        if read_set.parties {
             party_ids.extend(snapshot.requests.values().map(|request| request.content.requester.0));
-            party_ids.extend(snapshot.deciders.iter().map(|(_, _, person)| person.0));
+            party_ids.extend(snapshot.approver_rules.iter().map(|(_, _, person)| person.0));
         }
-        directory::load(&mut tx, &mut snapshot, &wanted.people, &party_ids, &wanted.tenants).await?;
-        Ok(Unit { tx, consumer: wanted.consumer, snapshot })
+        directory::load(&mut tx, &mut snapshot, &read_set.people, &party_ids, &read_set.tenants).await?;
+        Ok(UnitOfWork { tx, consumer: read_set.consumer, snapshot })
     }
 }
 
@@ -163,7 +163,7 @@ async fn load_requests(
     snapshot: &mut Snapshot,
     ids: &[Uuid],
     lock: Lock,
-    deciders: bool,
+    approver_rules: bool,
 ) -> Result<(), Error> {
     let statement = match lock {
         Lock::Wait => LOCK_WAIT,
@@ -177,16 +177,19 @@ async fn load_requests(
         .fetch_all(&mut **tx)
         .await
         .map_err(Error::at("reading the yeses so far"))?;
-    let mut yeses = rows::yeses(approvals);
+    let mut approvals = rows::approvals(approvals);
     for row in found {
         let id = row.id;
-        let so_far = yeses.remove(&id).unwrap_or_default();
+        let so_far = approvals.remove(&id).unwrap_or_default();
         snapshot.requests.insert(id, row.into_request(so_far)?);
     }
-    if deciders {
-        let found: Vec<(Uuid, String, Uuid)> =
-            sqlx::query_as(DECIDERS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading deciders"))?;
-        snapshot.deciders =
+    if approver_rules {
+        let found: Vec<(Uuid, String, Uuid)> = sqlx::query_as(APPROVER_RULES)
+            .bind(ids)
+            .fetch_all(&mut **tx)
+            .await
+            .map_err(Error::at("reading approver_rules"))?;
+        snapshot.approver_rules =
             found.into_iter().map(|(request, stage, person)| (request, stage, domain::PersonId(person))).collect();
         let looking = sqlx::query_as(ALSO_OPEN).bind(ids).fetch_all(&mut **tx);
         let also_open: Vec<(Uuid, i64)> = looking.await.map_err(Error::at("looking for access to the same content"))?;

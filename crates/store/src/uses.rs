@@ -1,4 +1,4 @@
-//! What an access was used for, read from the events `access.used` in the audit log. Read only.
+//! What an access was used for, read from the events `grant.used` in the audit log. Read only.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -28,7 +28,7 @@ const USES: &str = "select coalesce(d->>'method', '') as method, coalesce(d->>'r
                     coalesce(sum((d->>'count')::bigint), 0)::bigint as count, min((d->>'first_at')::timestamptz) as first_at, \
                     max((d->>'last_at')::timestamptz) as last_at \
                     from audit_events a cross join lateral (select convert_from(a.body, 'UTF8')::jsonb->'data' as d) b \
-                    where a.request = $1 and a.type = 'access.used' group by 1, 2, 3 order by 6 desc nulls last limit 1000";
+                    where a.request = $1 and a.type = 'grant.used' group by 1, 2, 3 order by 6 desc nulls last limit 1000";
 
 impl Store {
     /// What a grant was used for, the latest first; at most a thousand things.

@@ -36,18 +36,18 @@ pub struct RequestView {
     /// Submitted.
     pub submitted_at: DateTime<Utc>,
     /// Manager must answer before.
-    pub review_by: DateTime<Utc>,
+    pub review_deadline: DateTime<Utc>,
     /// Customer must answer before.
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     /// Access from.
     pub access_from: Option<DateTime<Utc>>,
     /// Access until.
     pub access_until: Option<DateTime<Utc>>,
     /// When it was over.
-    pub over_at: Option<DateTime<Utc>>,
-    /// Exact bytes that deciders are shown; without the reason where that was erased.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Exact bytes that approver_rules are shown; without the reason where that was erased.
     pub content: Vec<u8>,
-    /// SHA-256 of the bytes that deciders were shown.
+    /// SHA-256 of the bytes that approver_rules were shown.
     #[sqlx(rename = "digest")]
     stored_digest: Vec<u8>,
 }
@@ -108,20 +108,20 @@ pub struct RequestFilter {
 }
 
 const COLUMNS: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, \
-                       r.state, r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, \
-                       r.access_from, r.access_until, r.over_at, r.content, r.digest \
+                       r.state, r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_deadline, r.decision_deadline, \
+                       r.access_from, r.access_until, r.finished_at, r.content, r.digest \
                        from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where true";
 const SHOW: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, r.state, \
-                    r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_by, r.decide_by, r.access_from, \
-                    r.access_until, r.over_at, r.content, r.digest \
+                    r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_deadline, r.decision_deadline, r.access_from, \
+                    r.access_until, r.finished_at, r.content, r.digest \
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
 const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, \
-                         case when d.comment_erased_at is null then d.comment else '(erased)' end as comment, d.channel, \
+                         case when d.comment_redacted_at is null then d.comment else '(redacted)' end as comment, d.channel, \
                          d.passkey is not null as signed, d.decided_at \
                          from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
 const PULSE: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
-                     + coalesce((select failures from doors d where d.request = r.id), 0) from requests r where r.id = $1";
-const OPEN_PULSE: &str = "select count(*), coalesce(sum(version), 0)::bigint from requests where over_at is null \
+                     + coalesce((select failures from provisionings d where d.request = r.id), 0) from requests r where r.id = $1";
+const OPEN_PULSE: &str = "select count(*), coalesce(sum(version), 0)::bigint from requests where finished_at is null \
                           and ($1::text is null or tenant = (select id from tenants where name = $1)) \
                           and ($2::text is null or requester = (select id from people where name = $2))";
 const COUNTS: &str = "select state, count(*) from requests group by state order by state";
@@ -147,11 +147,11 @@ impl Store {
             query.push(" and r.requester = (select id from people where name = ").push_bind(requester).push(")");
         }
         if filter.open {
-            query.push(" and r.over_at is null");
+            query.push(" and r.finished_at is null");
         }
         if filter.owed {
             query.push(
-                " and r.state = 'ended' and r.id in (select request from emergency_uses where reviewed_at is null)",
+                " and r.state = 'ended' and r.id in (select request from break_glass_uses where reviewed_at is null)",
             );
         }
         if let Some((submitted_at, id)) = filter.after {

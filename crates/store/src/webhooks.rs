@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::{About, Message, message};
-use contracts::events::{Actor, ConsentChanged, DirectoryChanged};
+use contracts::events::{Actor, DirectoryChanged, PolicyChanged};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
@@ -225,7 +225,7 @@ async fn say(
     let messages = if let Some(tenant) = tenant {
         crate::settings::told(&mut tx, tenant, (by, actor), &[change], now, Vec::new()).await?
     } else {
-        let data = DirectoryChanged { changes: vec![change], consent: ConsentChanged::default(), actor };
+        let data = DirectoryChanged { changes: vec![change], policy: PolicyChanged::default(), actor };
         vec![message(Kind::DirectoryChanged, now, About::default(), &data)]
     };
     changes_outbox(&mut tx, &messages).await?;

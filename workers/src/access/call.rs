@@ -1,14 +1,14 @@
-//! The calls for one door, and what they showed.
+//! The calls for one provisioning, and what they showed.
 
 use std::time::Duration;
 
-use connectors::{Connector, Fault, Found, Mode, Order};
+use connectors::{AccessLevel, Connector, Fault, Found, Order};
 use domain::Content;
-use domain::door::{Door, DoorFact, DoorState};
+use domain::provisioning::{Provisioning, ProvisioningFact, ProvisioningState};
 use store::Store;
-use store::doors::Claimed;
+use store::provisionings::Claimed;
 
-use super::Doors;
+use super::Provisionings;
 
 /// Time limit of one call: a target that hangs has failed.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -20,9 +20,9 @@ pub(super) fn order(content: &Content, until: chrono::DateTime<chrono::Utc>) -> 
         tenant: content.tenant_name.clone(),
         service: content.service.clone(),
         resource: content.resource.clone(),
-        mode: match content.mode {
-            domain::Mode::ReadOnly => Mode::ReadOnly,
-            domain::Mode::ReadWrite => Mode::ReadWrite,
+        access_level: match content.access_level {
+            domain::AccessLevel::ReadOnly => AccessLevel::ReadOnly,
+            domain::AccessLevel::ReadWrite => AccessLevel::ReadWrite,
         },
         engineer: content.requester_name.clone(),
         until,
@@ -37,27 +37,31 @@ pub(super) async fn limited<T>(what: &str, call: impl Future<Output = Result<T, 
     }
 }
 
-/// Opens or closes a claimed door and says what was seen.
-pub(super) async fn act(store: &Store, doors: &Doors, claimed: &Claimed) -> Result<Vec<DoorFact>, store::Error> {
-    let Some(connector) = doors.connector(&claimed.content.service, &claimed.connector) else {
+/// Opens or closes a claimed provisioning and says what was seen.
+pub(super) async fn act(
+    store: &Store,
+    provisionings: &Provisionings,
+    claimed: &Claimed,
+) -> Result<Vec<ProvisioningFact>, store::Error> {
+    let Some(connector) = provisionings.connector(&claimed.content.service, &claimed.connector) else {
         let problem = format!(
-            "no connector of kind {} is configured for {}; the door was to be opened and is to be closed through it",
+            "no connector of kind {} is configured for {}; the provisioning was to be opened and is to be closed through it",
             claimed.connector, claimed.content.service
         );
-        return Ok(vec![failed(&claimed.door, problem, store.clock().await?)]);
+        return Ok(vec![failed(&claimed.provisioning, problem, store.clock().await?)]);
     };
-    let order = order(&claimed.content, claimed.door.until);
-    match claimed.door.state {
-        DoorState::Opening => open(store, &*connector, claimed, &order).await,
-        DoorState::Closing => close(store, &*connector, &order).await,
-        DoorState::Open | DoorState::Closed => Ok(Vec::new()),
+    let order = order(&claimed.content, claimed.provisioning.until);
+    match claimed.provisioning.state {
+        ProvisioningState::Provisioning => open(store, &*connector, claimed, &order).await,
+        ProvisioningState::Revoking => close(store, &*connector, &order).await,
+        ProvisioningState::Active | ProvisioningState::Revoked => Ok(Vec::new()),
     }
 }
 
-fn failed(door: &Door, problem: String, at: chrono::DateTime<chrono::Utc>) -> DoorFact {
-    match door.state {
-        DoorState::Opening | DoorState::Open => DoorFact::NotOpened { problem, at },
-        DoorState::Closing | DoorState::Closed => DoorFact::NotClosed { problem, at },
+fn failed(provisioning: &Provisioning, problem: String, at: chrono::DateTime<chrono::Utc>) -> ProvisioningFact {
+    match provisioning.state {
+        ProvisioningState::Provisioning | ProvisioningState::Active => ProvisioningFact::NotProvisioned { problem, at },
+        ProvisioningState::Revoking | ProvisioningState::Revoked => ProvisioningFact::NotRevoked { problem, at },
     }
 }
 
@@ -66,7 +70,7 @@ async fn open(
     connector: &dyn Connector,
     claimed: &Claimed,
     order: &Order,
-) -> Result<Vec<DoorFact>, store::Error> {
+) -> Result<Vec<ProvisioningFact>, store::Error> {
     let opened = async {
         if !claimed.engineer_enabled {
             return Err(format!("{} is disabled; nothing is opened", order.engineer));
@@ -80,12 +84,12 @@ async fn open(
     let opened = opened.await;
     let at = store.clock().await?;
     Ok(vec![match opened {
-        Ok(extra_rights) => DoorFact::Opened { extra_rights, at },
-        Err(problem) => DoorFact::NotOpened { problem, at },
+        Ok(extra_rights) => ProvisioningFact::Provisioned { extra_rights, at },
+        Err(problem) => ProvisioningFact::NotProvisioned { problem, at },
     }])
 }
 
-/// What the engineer can do beyond the order. It is reported and does not keep the door shut: everybody who has a login at
+/// What the engineer can do beyond the order. It is reported and does not keep the provisioning shut: everybody who has a login at
 /// the target can do it.
 async fn extra_rights(connector: &dyn Connector, order: &Order) -> Vec<String> {
     match limited("extra rights", connector.extra_rights(order)).await {
@@ -105,24 +109,24 @@ async fn extra_rights(connector: &dyn Connector, order: &Order) -> Vec<String> {
 
 /// Every step is tried although the one before failed: cutting helps also where closing hangs, and what counts in the
 /// end is what is read back.
-async fn close(store: &Store, connector: &dyn Connector, order: &Order) -> Result<Vec<DoorFact>, store::Error> {
+async fn close(store: &Store, connector: &dyn Connector, order: &Order) -> Result<Vec<ProvisioningFact>, store::Error> {
     let mut facts = Vec::new();
     let closed = limited("close", connector.close(order)).await;
     let cut = limited("cut", connector.terminate_sessions(order)).await;
     let at = store.clock().await?;
     if let Ok(sessions) = cut {
-        facts.push(DoorFact::Cut { sessions: i64::try_from(sessions).unwrap_or(i64::MAX), at });
+        facts.push(ProvisioningFact::SessionsCut { sessions: i64::try_from(sessions).unwrap_or(i64::MAX), at });
     }
     let read = limited("probe", connector.probe(order)).await;
     let at = store.clock().await?;
     let problem = match (closed, cut, read) {
         (Ok(()), Ok(_), Ok(Found::Closed)) => {
-            facts.push(DoorFact::ReadClosed { at });
+            facts.push(ProvisioningFact::Revoked { at });
             return Ok(facts);
         }
         (Err(problem), _, _) | (Ok(()), Err(problem), _) | (Ok(()), Ok(_), Err(problem)) => problem,
         (Ok(()), Ok(_), Ok(Found::Open)) => "the target said that it closed and was read back as open".to_owned(),
     };
-    facts.push(DoorFact::NotClosed { problem, at });
+    facts.push(ProvisioningFact::NotRevoked { problem, at });
     Ok(facts)
 }

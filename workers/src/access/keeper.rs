@@ -1,28 +1,28 @@
-//! Keeps doors: takes those that are due from the table, many at a time, and acts on each outside any transaction.
+//! Keeps provisionings: takes those that are due from the table, many at a time, and acts on each outside any transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use store::doors::Claimed;
+use store::provisionings::Claimed;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Doors, call};
+use super::{Provisionings, call};
+use crate::context::remaining;
 use crate::engine::chain;
 use crate::supervisor::Surroundings;
-use crate::world::remaining;
 
 /// Doors acted on at once: targets answer slowly.
 const CONCURRENT: usize = 32;
 /// How often the table is looked at when nothing else wakes.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// A claim ends by itself after this long: longer than all calls for one door may take together, short enough that the
-/// doors of a dead process are closed and read back within a minute.
+/// A claim ends by itself after this long: longer than all calls for one provisioning may take together, short enough that the
+/// provisionings of a dead process are closed and read back within a minute.
 const LEASE: Duration = Duration::from_secs(25);
 
-/// Keeps doors until the stop; what was begun is finished.
-pub(super) async fn run(around: Surroundings, doors: Doors, wake: Arc<Notify>) {
+/// Keeps provisionings until the stop; what was begun is finished.
+pub(super) async fn run(around: Surroundings, provisionings: Provisionings, wake: Arc<Notify>) {
     let mut working = FuturesUnordered::new();
     // A moment and not a pause: what is finished meanwhile must not put the next look off.
     let mut next_look = Instant::now();
@@ -34,9 +34,9 @@ pub(super) async fn run(around: Surroundings, doors: Doors, wake: Arc<Notify>) {
             () = async { tokio::select! { () = wake.notified() => {} () = tokio::time::sleep_until(next_look) => {} } },
                 if working.len() < CONCURRENT =>
             {
-                let (claimed, next) = look(&around, &doors, CONCURRENT - working.len()).await;
+                let (claimed, next) = look(&around, &provisionings, CONCURRENT - working.len()).await;
                 next_look = Instant::now() + next;
-                working.extend(claimed.into_iter().map(|claimed| act(&around, &doors, claimed)));
+                working.extend(claimed.into_iter().map(|claimed| act(&around, &provisionings, claimed)));
             }
         }
     }
@@ -44,9 +44,9 @@ pub(super) async fn run(around: Surroundings, doors: Doors, wake: Arc<Notify>) {
 }
 
 /// One look at the table: what to act on, and when to look again.
-async fn look(around: &Surroundings, doors: &Doors, room: usize) -> (Vec<Claimed>, Duration) {
+async fn look(around: &Surroundings, provisionings: &Provisionings, room: usize) -> (Vec<Claimed>, Duration) {
     let limit = i64::try_from(room).unwrap_or(1);
-    match around.store.claim_doors(limit, LEASE, |service| doors.kind(service)).await {
+    match around.store.claim_provisionings(limit, LEASE, |service| provisionings.kind(service)).await {
         Ok(due) => {
             let pause = match due.next {
                 _ if due.count >= room => Duration::ZERO,
@@ -57,18 +57,18 @@ async fn look(around: &Surroundings, doors: &Doors, room: usize) -> (Vec<Claimed
             (due.claimed, pause)
         }
         Err(error) => {
-            tracing::warn!(error = chain(&error), "doors that are due could not be taken");
+            tracing::warn!(error = chain(&error), "provisionings that are due could not be taken");
             (Vec::new(), LOOK_PERIOD)
         }
     }
 }
 
-/// Acts on one door and keeps what was seen. What cannot be kept is done again when the claim has ended.
-async fn act(around: &Surroundings, doors: &Doors, claimed: Claimed) {
+/// Acts on one provisioning and keeps what was seen. What cannot be kept is done again when the claim has ended.
+async fn act(around: &Surroundings, provisionings: &Provisionings, claimed: Claimed) {
     let request = claimed.content.request;
     let kept = async {
-        let facts = call::act(&around.store, doors, &claimed).await?;
-        let said = around.store.settle_door(&claimed, &facts).await?;
+        let facts = call::act(&around.store, provisionings, &claimed).await?;
+        let said = around.store.settle_provisioning(&claimed, &facts).await?;
         Ok::<_, store::Error>(said)
     };
     match kept.await {
@@ -81,7 +81,9 @@ async fn act(around: &Surroundings, doors: &Doors, claimed: Claimed) {
                 around.relay.hand_over(said, Vec::new(), now).await;
             }
         }
-        Err(error) => tracing::warn!(%request, error = chain(&error), "what was seen of a door could not be kept"),
+        Err(error) => {
+            tracing::warn!(%request, error = chain(&error), "what was seen of a provisioning could not be kept")
+        }
     }
 }
 
@@ -89,21 +91,21 @@ async fn act(around: &Surroundings, doors: &Doors, claimed: Claimed) {
 fn tell(message: &contracts::envelope::Message, claimed: &Claimed) {
     let data = contracts::Envelope::read(&message.body)
         .ok()
-        .and_then(|(envelope, _)| envelope.data::<contracts::events::DoorStep>().ok());
+        .and_then(|(envelope, _)| envelope.data::<contracts::events::ProvisioningStep>().ok());
     let Some(step) = data else { return };
     let (request, service_request, connector) = (step.request, &step.service_request, &claimed.connector);
-    metrics::counter!("lockbox_doors_total", "event" => message.kind.key()).increment(1);
+    metrics::counter!("lockbox_provisionings_total", "event" => message.kind.key()).increment(1);
     match (step.alarm, step.error) {
         (Some(true), error) => {
             tracing::error!(%request, service_request, connector, error, "ALARM: the end of access is not confirmed");
         }
         (_, Some(error)) => {
-            tracing::warn!(%request, service_request, connector, state = step.state, error, "a door failed")
+            tracing::warn!(%request, service_request, connector, state = step.state, error, "a provisioning failed")
         }
         (_, None) => tracing::info!(%request, service_request, connector, "{}", message.kind.key()),
     }
     if let Some(receipt) = step.receipt {
-        let took = (*receipt.closed_at - *receipt.ordered_at).to_std().unwrap_or_default();
-        metrics::histogram!("lockbox_door_close_seconds").record(took.as_secs_f64());
+        let took = (*receipt.revoked_at - *receipt.revocation_ordered_at).to_std().unwrap_or_default();
+        metrics::histogram!("lockbox_revocation_seconds").record(took.as_secs_f64());
     }
 }

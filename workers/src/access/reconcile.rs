@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use connectors::{Built, Connector, Found, Mode, Order};
+use connectors::{AccessLevel, Built, Connector, Found, Order};
 use contracts::events::{Actor, OrphanRemoved, orphan_removed};
-use domain::door::DoorFact;
+use domain::provisioning::ProvisioningFact;
 use uuid::Uuid;
 
-use super::Doors;
+use super::Provisionings;
 use super::call::{limited, order};
 use crate::engine::chain;
 use crate::supervisor::Surroundings;
@@ -17,9 +17,9 @@ use crate::supervisor::Surroundings;
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Compares until the stop, the first time right after the start.
-pub(super) async fn run(around: Surroundings, doors: Doors) {
+pub(super) async fn run(around: Surroundings, provisionings: Provisionings) {
     loop {
-        for built in doors.all() {
+        for built in provisionings.all() {
             if let Err(error) = once(&around, built).await {
                 tracing::warn!(service = built.service, error = chain(&error), "a target could not be compared");
             }
@@ -36,7 +36,7 @@ pub(super) async fn run(around: Surroundings, doors: Doors) {
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn once(around: &Surroundings, built: &Built) -> Result<(), store::Error> {
-    let should = around.store.open_doors(built.kind).await?;
+    let should = around.store.open_provisionings(built.kind).await?;
     let marked = match limited("marked", built.connector.marked()).await {
         Ok(marked) => marked,
         Err(problem) => {
@@ -45,7 +45,7 @@ pub(super) async fn once(around: &Surroundings, built: &Built) -> Result<(), sto
         }
     };
     // Read after the target: whatever was ordered open before is known by now.
-    let live = around.store.live_doors(&marked).await?;
+    let live = around.store.live_provisionings(&marked).await?;
     for grant in marked.iter().filter(|grant| !live.contains(grant)) {
         remove(around, built, *grant).await?;
     }
@@ -55,7 +55,7 @@ pub(super) async fn once(around: &Surroundings, built: &Built) -> Result<(), sto
     Ok(())
 }
 
-/// What carries our mark although its door is closed, or although nothing here knows it.
+/// What carries our mark although its provisioning is closed, or although nothing here knows it.
 async fn remove(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(), store::Error> {
     let known = match around.store.show_request(grant).await {
         Ok(request) => request.content(),
@@ -114,7 +114,7 @@ fn unknown(built: &Built, grant: Uuid, until: chrono::DateTime<chrono::Utc>) -> 
         tenant: String::new(),
         service: built.service.clone(),
         resource: String::new(),
-        mode: Mode::ReadOnly,
+        access_level: AccessLevel::ReadOnly,
         engineer: String::new(),
         until,
     }
@@ -129,7 +129,7 @@ async fn lost(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(), s
     };
     let order = order(&content, around.store.clock().await?);
     if matches!(limited("probe", built.connector.probe(&order)).await, Ok(Found::Closed)) {
-        let said = around.store.note_door(grant, |at| DoorFact::FoundClosed { at }).await?;
+        let said = around.store.note_provisioning(grant, |at| ProvisioningFact::FoundMissing { at }).await?;
         let now = around.store.clock().await?;
         around.relay.hand_over(said, Vec::new(), now).await;
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use chrono::{DateTime, Utc};
-use contracts::notices::{Mail, SettingsMail};
+use contracts::notifications::{Mail, SettingsMail};
 use domain::titles;
 
 mod receipt;
@@ -139,7 +139,7 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
         ("Requester", mail.requester_name.clone()),
         ("Requested duration", duration(mail.duration_seconds)),
     ];
-    if let Some(at) = mail.decide_by {
+    if let Some(at) = mail.decision_deadline {
         rows.push(("Expires", time(at)));
     }
     if let Some(at) = mail.access_from {

@@ -1,6 +1,6 @@
 //! What the mail role sends: one of two kinds of notification.
 
-use contracts::notices::{Mail, Recipient, SettingsMail};
+use contracts::notifications::{Mail, Recipient, SettingsMail};
 use contracts::{Envelope, Kind, Malformed};
 use uuid::Uuid;
 
@@ -32,10 +32,10 @@ impl Letter {
     }
 
     /// Id of the notice.
-    pub fn notice(&self) -> Uuid {
+    pub fn notification(&self) -> Uuid {
         match self {
-            Self::Request(mail) => mail.notice,
-            Self::Settings(mail) => mail.notice,
+            Self::Request(mail) => mail.notification,
+            Self::Settings(mail) => mail.notification,
         }
     }
 

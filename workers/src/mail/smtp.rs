@@ -87,7 +87,7 @@ impl Mailer {
 
     fn identity(&self, letter: &Letter) -> String {
         let request = letter.request().map(|(request, _)| format!(".{request}")).unwrap_or_default();
-        format!("{}{request}", letter.notice())
+        format!("{}{request}", letter.notification())
     }
 
     /// Writes the mail, with the log's latest checkpoint at its foot, and sends it.

@@ -112,7 +112,7 @@ mod tests {
         Delivery {
             webhook: Uuid::nil(),
             event: Uuid::nil(),
-            type_name: "lockbox.access.granted.v1".to_owned(),
+            type_name: "lockbox.grant.activated.v1".to_owned(),
             attempt,
             tries: attempt,
             url: "https://hooks.contoso.example/".to_owned(),

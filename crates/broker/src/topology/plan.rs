@@ -3,7 +3,7 @@
 use lapin::ExchangeKind;
 use lapin::types::{AMQPValue, FieldTable};
 
-use crate::ladder::RUNGS;
+use crate::delay_levels::DELAY_LEVELS;
 use crate::names::{Exchange, Names};
 
 /// An argument of an exchange or queue.
@@ -97,30 +97,30 @@ const CONSUMED: [(&str, Exchange, &[&str]); 9] = [
     ("approval", Exchange::Commands, &["approval"]),
     ("expiry", Exchange::Commands, &["expiry"]),
     ("access", Exchange::Commands, &["access"]),
-    ("access", Exchange::Events, &["access.granted.v1", "access.ended.v1"]),
+    ("access", Exchange::Events, &["grant.activated.v1", "grant.ended.v1"]),
     (
         "notification",
         Exchange::Events,
         &[
             "request.submitted.v1",
-            "request.manager_approved.v1",
-            "request.manager_rejected.v1",
-            "request.emergency_supported.v1",
+            "request.vendor_approved.v1",
+            "request.vendor_denied.v1",
+            "request.break_glass_supported.v1",
             "request.customer_approved.v1",
-            "request.customer_rejected.v1",
+            "request.customer_denied.v1",
             "request.reminded.v1",
             "request.commented.v1",
             "request.expired.v1",
             "request.withdrawn.v1",
-            "access.granted.v1",
-            "access.ended.v1",
-            "access.failed.v1",
-            "report.accepted.v1",
+            "grant.activated.v1",
+            "grant.ended.v1",
+            "grant.provisioning_failed.v1",
+            "report.acknowledged.v1",
             "report.disputed.v1",
         ],
     ),
     ("audit", Exchange::Events, &["#"]),
-    ("mail", Exchange::Notices, &["mail.#"]),
+    ("mail", Exchange::Notifications, &["mail.#"]),
 ];
 
 /// Redeliveries before the broker refuses a message: what 4.x does by itself, said so that 3.10 does it too.
@@ -132,16 +132,16 @@ pub fn plan(names: &Names) -> Plan {
     let exchange = |exchange, kind, arguments| ExchangePlan { name: names.exchange(exchange), kind, arguments };
     let exchanges = vec![
         exchange(Exchange::Unroutable, "fanout", Vec::new()),
-        exchange(Exchange::Refused, "fanout", Vec::new()),
+        exchange(Exchange::DeadLetter, "fanout", Vec::new()),
         exchange(Exchange::Requests, "topic", alternate()),
         exchange(Exchange::Commands, "direct", alternate()),
         exchange(Exchange::Events, "topic", alternate()),
-        exchange(Exchange::Notices, "topic", alternate()),
+        exchange(Exchange::Notifications, "topic", alternate()),
         exchange(Exchange::Delay, "direct", alternate()),
     ];
     let text = |text: &str| Argument::Text(text.to_owned());
     let mut queues = vec![QueuePlan {
-        name: names.queue("parking"),
+        name: names.queue("dead-letter"),
         // The end of the road: nothing may push a message off it.
         arguments: vec![("x-queue-type", text("quorum")), ("x-delivery-limit", Argument::Number(1_000_000))],
     }];
@@ -149,8 +149,8 @@ pub fn plan(names: &Names) -> Plan {
     let mut bind = |from, queue: &str, key: &str| {
         bindings.push(BindingPlan { exchange: names.exchange(from), queue: names.queue(queue), key: key.to_owned() });
     };
-    bind(Exchange::Unroutable, "parking", "");
-    bind(Exchange::Refused, "parking", "");
+    bind(Exchange::Unroutable, "dead-letter", "");
+    bind(Exchange::DeadLetter, "dead-letter", "");
     for (queue, from, keys) in CONSUMED {
         // No length limit: hints come back here, and a full queue would stall their rung.
         let plan = QueuePlan {
@@ -158,7 +158,7 @@ pub fn plan(names: &Names) -> Plan {
             arguments: vec![
                 ("x-queue-type", text("quorum")),
                 ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-                ("x-dead-letter-exchange", Argument::Text(names.exchange(Exchange::Refused))),
+                ("x-dead-letter-exchange", Argument::Text(names.exchange(Exchange::DeadLetter))),
                 ("x-dead-letter-strategy", text("at-least-once")),
                 ("x-overflow", text("reject-publish")),
             ],
@@ -170,13 +170,13 @@ pub fn plan(names: &Names) -> Plan {
             bind(from, queue, key);
         }
     }
-    for rung in RUNGS {
-        let queue = format!("delay.{}", rung.name);
+    for delay_level in DELAY_LEVELS {
+        let queue = format!("delay.{}", delay_level.name);
         queues.push(QueuePlan {
             name: names.queue(&queue),
             arguments: vec![
                 ("x-queue-type", text("quorum")),
-                ("x-message-ttl", Argument::Number(i64::try_from(rung.ttl.as_millis()).unwrap_or(i64::MAX))),
+                ("x-message-ttl", Argument::Number(i64::try_from(delay_level.ttl.as_millis()).unwrap_or(i64::MAX))),
                 ("x-dead-letter-exchange", Argument::Text(names.exchange(Exchange::Commands))),
                 ("x-dead-letter-routing-key", text("expiry")),
                 ("x-dead-letter-strategy", text("at-least-once")),
@@ -184,7 +184,7 @@ pub fn plan(names: &Names) -> Plan {
                 ("x-delivery-limit", Argument::Number(1_000_000)),
             ],
         });
-        bind(Exchange::Delay, &queue, rung.name);
+        bind(Exchange::Delay, &queue, delay_level.name);
     }
     Plan { exchanges, queues, bindings }
 }

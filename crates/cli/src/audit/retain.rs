@@ -1,4 +1,4 @@
-//! `lockbox audit retain`: months move to an archive of bundles that verify by themselves; the tree stays.
+//! `lockbox audit archive`: months move to an archive of bundles that verify by themselves; the tree stays.
 
 use std::path::{Path, PathBuf};
 

@@ -44,7 +44,7 @@ pub(super) struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     /// Id of the notice.
-    pub notice: Uuid,
+    pub notification: Uuid,
     /// The request it was about, if it was about one.
     pub request: Option<Uuid>,
 }
@@ -126,8 +126,10 @@ fn named_in(text: &str) -> Vec<Identity> {
 fn identity(word: &str, is_own: bool) -> Option<Identity> {
     let uuid = |text: &str| if text.len() == UUID_LENGTH { text.parse::<Uuid>().ok() } else { None };
     match word.split_once('.') {
-        Some((notice, request)) => Some(Identity { notice: uuid(notice)?, request: Some(uuid(request)?) }),
-        None if is_own => Some(Identity { notice: uuid(word)?, request: None }),
+        Some((notification, request)) => {
+            Some(Identity { notification: uuid(notification)?, request: Some(uuid(request)?) })
+        }
+        None if is_own => Some(Identity { notification: uuid(word)?, request: None }),
         None => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgPool;
 
-use crate::order::Mode;
+use crate::order::AccessLevel;
 
 /// The most that is reported of one kind.
 const LIMIT: i64 = 10;
@@ -12,7 +12,13 @@ const LIMIT: i64 = 10;
 const EXTRA: &str = include_str!("extra_rights.sql");
 
 /// Rights beyond the order, a phrase each.
-pub(super) async fn extra(pool: &PgPool, role: &str, schema: &str, mode: Mode) -> Result<Vec<String>, sqlx::Error> {
-    let asking = sqlx::query_scalar(EXTRA).bind(role).bind(schema).bind(mode == Mode::ReadWrite).bind(LIMIT);
+pub(super) async fn extra(
+    pool: &PgPool,
+    role: &str,
+    schema: &str,
+    access_level: AccessLevel,
+) -> Result<Vec<String>, sqlx::Error> {
+    let asking =
+        sqlx::query_scalar(EXTRA).bind(role).bind(schema).bind(access_level == AccessLevel::ReadWrite).bind(LIMIT);
     asking.fetch_all(pool).await
 }

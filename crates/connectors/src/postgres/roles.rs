@@ -5,7 +5,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use super::statements::{DATABASE, fault, run};
-use crate::order::{Fault, Mode};
+use crate::order::{AccessLevel, Fault};
 
 /// Connections that one engineer may hold.
 const CONNECTIONS: u32 = 5;
@@ -24,7 +24,7 @@ pub(super) async fn check(
     schema: &str,
     until: DateTime<Utc>,
 ) -> Result<(), Fault> {
-    let (is_over, is_there, is_raised): (bool, bool, bool) = sqlx::query_as(
+    let (is_finished, is_there, is_raised): (bool, bool, bool) = sqlx::query_as(
         "select clock_timestamp() >= $1, exists (select from pg_namespace where nspname = $2), \
          exists (select from pg_roles where rolname = $3 \
                  and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls))",
@@ -36,7 +36,7 @@ pub(super) async fn check(
     .await
     .map_err(fault)?;
     let refuse = |said: String| Err(Fault::Permanent(said));
-    if is_over {
+    if is_finished {
         return refuse("the end has passed by the target's clock".to_owned());
     }
     if !is_there {
@@ -84,10 +84,15 @@ pub(super) async fn join(connection: &mut PgConnection, role: &str) -> Result<()
 
 /// Gives the role what the order covers, and sees that it has it: Postgres only warns when somebody grants what is not
 /// theirs to grant.
-pub(super) async fn grant(connection: &mut PgConnection, role: &str, schema: &str, mode: Mode) -> Result<(), Fault> {
-    let (tables, sequences, read_only, checked) = match mode {
-        Mode::ReadOnly => ("select", "select", "on", "SELECT"),
-        Mode::ReadWrite => ("select, insert, update, delete", "usage, select", "off", "INSERT"),
+pub(super) async fn grant(
+    connection: &mut PgConnection,
+    role: &str,
+    schema: &str,
+    access_level: AccessLevel,
+) -> Result<(), Fault> {
+    let (tables, sequences, read_only, checked) = match access_level {
+        AccessLevel::ReadOnly => ("select", "select", "on", "SELECT"),
+        AccessLevel::ReadWrite => ("select, insert, update, delete", "usage, select", "off", "INSERT"),
     };
     let connecting = "select format('grant connect on database %I to %I', current_database(), $1) \
                       where not has_database_privilege($1, current_database(), 'CONNECT')";

@@ -145,8 +145,8 @@ impl Directory {
                 faults.add(place, "an empty list of services lets nobody decide; leave it out for all services");
             }
         }
-        for address in tenant.notice_addresses.iter().filter(|address| !is_address(address)) {
-            faults.add(format!("{place}.notice_addresses"), format!("{address:?} is no e-mail address"));
+        for address in tenant.notification_recipients.iter().filter(|address| !is_address(address)) {
+            faults.add(format!("{place}.notification_recipients"), format!("{address:?} is no e-mail address"));
         }
         for reminder in tenant.rules.reminders.iter().flatten() {
             if let Err(problem) = parse_seconds(reminder) {
@@ -162,7 +162,7 @@ impl Directory {
 
 const NAME_RULE: &str = "a name has 1 to 64 of a-z, 0-9, '-', '_' and '.'";
 
-/// More witnesses asked for than there are would close every door for ever.
+/// More witnesses asked for than there are would close every provisioning for ever.
 fn check_witnesses(tenant: &TenantEntry, place: &str, faults: &mut Faults) {
     let mut names: Vec<&str> = tenant.witnesses.iter().map(WitnessEntry::name).collect();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! Changes of tenants, people and rules.
+//! WriteSet of tenants, people and rules.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,26 +15,26 @@ pub struct DirectoryChanged {
     pub changes: Vec<String>,
     /// A standing consent was given or taken back.
     #[serde(flatten)]
-    pub consent: ConsentChanged,
+    pub policy: PolicyChanged,
     /// Who applied it.
     pub actor: Actor,
 }
 
 /// What became of a standing consent, for verifiers: emergencies name its digest in every step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ConsentChanged {
+pub struct PolicyChanged {
     /// It was given: the document, whose bytes in RFC 8785 form have the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Value>,
+    pub break_glass_policy: Option<Value>,
     /// It was taken back: its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent_ended: Option<String>,
+    pub break_glass_policy_ended: Option<String>,
 }
 
 /// Writes events of changes, as many as it takes to keep each within what an event may hold.
 pub fn directory_changed(
     changes: &[String],
-    consent: &ConsentChanged,
+    policy: &PolicyChanged,
     actor: &Actor,
     tenant: Option<&str>,
     at: DateTime<Utc>,
@@ -53,7 +53,7 @@ pub fn directory_changed(
     }
     let about = || About { tenant: tenant.map(str::to_owned), ..About::default() };
     let event = |changes| {
-        let data = DirectoryChanged { changes, consent: consent.clone(), actor: actor.clone() };
+        let data = DirectoryChanged { changes, policy: policy.clone(), actor: actor.clone() };
         message(Kind::DirectoryChanged, at, about(), &data)
     };
     parts.into_iter().map(event).collect()

@@ -30,9 +30,9 @@ pub struct LogKeyChanged {
     pub actor: Actor,
 }
 
-/// Data of `texts.erased`.
+/// Data of `texts.redacted`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TextsErased {
+pub struct TextsRedacted {
     /// The request whose texts were erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,

@@ -49,10 +49,10 @@ pub struct Particulars {
     pub resource: Option<String>,
     /// `request.submitted`: typed reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason_code: Option<String>,
+    pub category: Option<String>,
     /// `request.submitted`: reason in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Committed>,
+    pub justification: Option<Committed>,
     /// `request.submitted`: urgency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
@@ -61,35 +61,35 @@ pub struct Particulars {
     pub duration_seconds: Option<i64>,
     /// `request.submitted`: earliest start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts_at: Option<Timestamp>,
+    pub start_time: Option<Timestamp>,
     /// `request.submitted`: the request whose access is to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<Uuid>,
     /// Every step of an emergency: name of the standing consent that it stands on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emergency: Option<String>,
+    pub break_glass: Option<String>,
     /// The digest of that rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emergency_digest: Option<String>,
+    pub break_glass_digest: Option<String>,
     /// `request.submitted`: the manager must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub review_by: Option<Timestamp>,
-    /// `request.manager_approved`, `request.reminded`: the customer must answer before.
+    pub review_deadline: Option<Timestamp>,
+    /// `request.vendor_approved`, `request.reminded`: the customer must answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decide_by: Option<Timestamp>,
+    pub decision_deadline: Option<Timestamp>,
     /// `request.customer_approved`: yeses so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<i32>,
     /// `request.submitted`, `request.customer_approved`: yeses needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_approvals: Option<i32>,
-    /// `access.granted`: access opens.
+    /// `grant.activated`: access opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_from: Option<Timestamp>,
-    /// `access.granted`, `access.ended`: the end that was fixed when access was granted.
+    /// `grant.activated`, `grant.ended`: the end that was fixed when access was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_until: Option<Timestamp>,
-    /// `access.ended`, `request.withdrawn`: why.
+    /// `grant.ended`, `request.withdrawn`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Decisions: the passkey that signed, with all it takes to verify it again.
@@ -106,30 +106,30 @@ pub struct Particulars {
 fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
     let content = &request.content;
     let none = Particulars {
-        emergency: content.emergency.as_ref().map(|emergency| emergency.name.clone()),
-        emergency_digest: content.emergency.as_ref().map(|emergency| emergency.digest.to_string()),
+        break_glass: content.break_glass.as_ref().map(|break_glass| break_glass.name.clone()),
+        break_glass_digest: content.break_glass.as_ref().map(|break_glass| break_glass.digest.to_string()),
         ..Particulars::default()
     };
     let required_approvals = Some(content.rules.required_approvals);
     match kind {
-        EventKind::Submitted { review_by } => (
+        EventKind::Submitted { review_deadline } => (
             Kind::RequestSubmitted,
             Particulars {
                 resource: Some(content.resource.clone()),
-                reason_code: Some(content.reason_code.as_str().to_owned()),
+                category: Some(content.category.as_str().to_owned()),
                 severity: Some(content.severity.as_str().to_owned()),
                 duration_seconds: Some(content.duration_seconds),
-                starts_at: content.starts_at.map(Timestamp::from),
+                start_time: content.start_time.map(Timestamp::from),
                 extends: content.extends.map(|request| request.0),
-                review_by: Some((*review_by).into()),
+                review_deadline: Some((*review_deadline).into()),
                 required_approvals,
                 ..none
             },
         ),
-        EventKind::ManagerApproved { decide_by } => {
-            (Kind::RequestManagerApproved, Particulars { decide_by: Some((*decide_by).into()), ..none })
+        EventKind::VendorApproved { decision_deadline } => {
+            (Kind::RequestVendorApproved, Particulars { decision_deadline: Some((*decision_deadline).into()), ..none })
         }
-        EventKind::ManagerRejected => (Kind::RequestManagerRejected, none),
+        EventKind::VendorDenied => (Kind::RequestVendorDenied, none),
         EventKind::CustomerApproved { approvals, duration_seconds } => (
             Kind::RequestCustomerApproved,
             Particulars {
@@ -139,30 +139,30 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
                 ..none
             },
         ),
-        EventKind::CustomerRejected => (Kind::RequestCustomerRejected, none),
-        EventKind::AccessGranted { access_from, access_until } => (
-            Kind::AccessGranted,
+        EventKind::CustomerDenied => (Kind::RequestCustomerDenied, none),
+        EventKind::GrantActivated { access_from, access_until } => (
+            Kind::GrantActivated,
             Particulars {
                 access_from: Some((*access_from).into()),
                 access_until: Some((*access_until).into()),
                 ..none
             },
         ),
-        EventKind::AccessEnded { cause, access_until } => (
-            Kind::AccessEnded,
+        EventKind::GrantEnded { cause, access_until } => (
+            Kind::GrantEnded,
             Particulars { cause: Some(cause.as_str().to_owned()), access_until: Some((*access_until).into()), ..none },
         ),
         EventKind::Expired { stage, deadline } => (
             Kind::RequestExpired,
             Particulars { stage: Some(stage.as_str().to_owned()), deadline: Some((*deadline).into()), ..none },
         ),
-        EventKind::Reminded { decide_by } => {
-            (Kind::RequestReminded, Particulars { decide_by: Some((*decide_by).into()), ..none })
+        EventKind::Reminded { decision_deadline } => {
+            (Kind::RequestReminded, Particulars { decision_deadline: Some((*decision_deadline).into()), ..none })
         }
-        EventKind::EmergencySupported => (Kind::RequestEmergencySupported, none),
-        EventKind::EmergencyApproved => (Kind::RequestEmergencyApproved, none),
+        EventKind::BreakGlassSupported => (Kind::RequestBreakGlassSupported, none),
+        EventKind::BreakGlassApproved => (Kind::RequestBreakGlassApproved, none),
         EventKind::Commented => (Kind::RequestCommented, none),
-        EventKind::ReportAccepted => (Kind::ReportAccepted, none),
+        EventKind::ReportAcknowledged => (Kind::ReportAcknowledged, none),
         EventKind::ReportDisputed => (Kind::ReportDisputed, none),
         EventKind::Withdrawn { cause } => {
             (Kind::RequestWithdrawn, Particulars { cause: Some(cause.as_str().to_owned()), ..none })
@@ -189,7 +189,7 @@ pub fn step(
         committed
     };
     if matches!(event.kind, EventKind::Submitted { .. }) {
-        particulars.reason = Some(apart("reason", &content.reason));
+        particulars.justification = Some(apart("justification", &content.justification));
     }
     let comment = event.comment.as_deref().map(|comment| apart("comment", comment));
     let auth = auth.map(|auth| Auth { passkey: event.proof.is_some(), ..auth });

@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::Actor;
 use crate::timestamp::Timestamp;
 
-/// Data of `access.handle_issued`.
+/// Data of `grant.token_issued`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HandleIssued {
+pub struct TokenIssued {
     /// The request.
     pub request: Uuid,
     /// Number in the ticketing system.
@@ -17,9 +17,9 @@ pub struct HandleIssued {
     pub actor: Actor,
 }
 
-/// Data of `access.used`: equal uses within about a second are one event with their count.
+/// Data of `grant.used`: equal uses within about a second are one event with their count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AccessUsed {
+pub struct GrantUsed {
     /// The request of the access token that was shown; absent when there was none that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,

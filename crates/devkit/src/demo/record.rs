@@ -54,7 +54,7 @@ impl Show {
         self.one_byte(&bundle, &trust, &keys).await
     }
 
-    /// Changes one byte of a copy and shows what is found.
+    /// WriteSet one byte of a copy and shows what is found.
     async fn one_byte(&self, bundle: &Path, trust: &Trust, keys: &[String]) -> Result<(), Failure> {
         let copy = bundle.with_file_name(format!("{TENANT}-changed.tar"));
         let words = change(bundle, &copy)?;

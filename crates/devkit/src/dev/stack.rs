@@ -48,7 +48,7 @@ pub struct Stack {
     portal_stop: CancellationToken,
     workers: Vec<(RoleName, Worker, PathBuf)>,
     data: PathBuf,
-    /// Settings file that the workers read too: it may say which doors there are.
+    /// Settings file that the workers read too: it may say which provisionings there are.
     config: Option<PathBuf>,
 }
 

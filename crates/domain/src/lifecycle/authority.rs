@@ -74,13 +74,13 @@ pub(super) fn requester(request: &Request, by: &Person) -> Result<(), Refusal> {
 pub(super) fn end(request: &Request, by: &Person) -> Result<EndCause, Refusal> {
     enabled(by)?;
     if by.id == request.content.requester {
-        Ok(EndCause::Engineer)
+        Ok(EndCause::Released)
     } else if by.may_approve(request.content.tenant, &request.content.service) {
-        Ok(EndCause::Customer)
+        Ok(EndCause::RevokedByCustomer)
     } else if by.may_review(&request.content.service) {
-        Ok(EndCause::Vendor)
+        Ok(EndCause::RevokedByVendor)
     } else {
-        Err(Refusal::MayNotEnd)
+        Err(Refusal::MayNotRevoke)
     }
 }
 

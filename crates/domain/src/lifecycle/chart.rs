@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Comment, Decided, Fact, ReportAnswered, transition};
-use crate::content::{Content, Mode, ReasonCode, Severity};
+use super::{Comment, Decided, Fact, ReportResponded, transition};
+use crate::content::{AccessLevel, Category, Content, Severity};
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::lifecycle::EventKind;
 use crate::people::{Assignment, Person, Role, Side};
@@ -68,18 +68,18 @@ impl EventKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Submitted { .. } => "request.submitted",
-            Self::ManagerApproved { .. } => "request.manager_approved",
-            Self::ManagerRejected => "request.manager_rejected",
+            Self::VendorApproved { .. } => "request.vendor_approved",
+            Self::VendorDenied => "request.vendor_denied",
             Self::CustomerApproved { .. } => "request.customer_approved",
-            Self::CustomerRejected => "request.customer_rejected",
-            Self::AccessGranted { .. } => "access.granted",
-            Self::AccessEnded { .. } => "access.ended",
+            Self::CustomerDenied => "request.customer_denied",
+            Self::GrantActivated { .. } => "grant.activated",
+            Self::GrantEnded { .. } => "grant.ended",
             Self::Expired { .. } => "request.expired",
             Self::Reminded { .. } => "request.reminded",
             Self::Commented => "request.commented",
-            Self::EmergencySupported => "request.emergency_supported",
-            Self::EmergencyApproved => "request.emergency_approved",
-            Self::ReportAccepted => "report.accepted",
+            Self::BreakGlassSupported => "request.break_glass_supported",
+            Self::BreakGlassApproved => "request.break_glass_approved",
+            Self::ReportAcknowledged => "report.acknowledged",
             Self::ReportDisputed => "report.disputed",
             Self::Withdrawn { .. } => "request.withdrawn",
         }
@@ -117,16 +117,16 @@ impl Cast {
             service_request: "SR-2026-004711".to_owned(),
             service: "exchange_online".to_owned(),
             resource: "finance@contoso.example".to_owned(),
-            reason_code: ReasonCode::CustomerReported,
-            reason: "mail is stuck".to_owned(),
+            category: Category::CustomerReported,
+            justification: "mail is stuck".to_owned(),
             severity: Severity::Normal,
-            mode: Mode::ReadOnly,
+            access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(2)),
             requester_name: "robin".to_owned(),
             duration_seconds: 3600,
-            starts_at: None,
+            start_time: None,
             extends: None,
-            emergency: None,
+            break_glass: None,
             rules: Rules { reminders_seconds: vec![1800], ..Rules::default() },
         };
         let digest = content.digest();
@@ -136,14 +136,18 @@ impl Cast {
     fn states(&self) -> Vec<State> {
         let later = self.now + TimeDelta::hours(1);
         vec![
-            State::AwaitingManager { review_by: later, first: None },
-            State::AwaitingCustomer { manager: PersonId(Uuid::from_u128(5)), decide_by: later, approvals: Vec::new() },
-            State::Granted { access_from: self.now, access_until: later },
-            State::Ended { cause: EndCause::Time },
-            State::ManagerRejected,
-            State::CustomerRejected,
+            State::PendingVendor { review_deadline: later, first: None },
+            State::PendingCustomer {
+                manager: PersonId(Uuid::from_u128(5)),
+                decision_deadline: later,
+                approvals: Vec::new(),
+            },
+            State::Active { access_from: self.now, access_until: later },
+            State::Ended { cause: EndCause::Expired },
+            State::VendorDenied,
+            State::CustomerDenied,
             State::Expired { stage: Stage::Customer },
-            State::Withdrawn { cause: Withdrawal::Engineer },
+            State::Withdrawn { cause: Withdrawal::Requester },
         ]
     }
 
@@ -152,7 +156,7 @@ impl Cast {
         let engineer = self.person(2, Side::Vendor, Role::Engineer);
         let manager = self.person(3, Side::Vendor, Role::Manager);
         let approver = self.person(4, Side::Customer(self.tenant), Role::Approver);
-        let digest = self.request(State::ManagerRejected).digest;
+        let digest = self.request(State::VendorDenied).digest;
         let decided = |by: &Person, verdict| Decided {
             by: by.clone(),
             verdict,
@@ -161,15 +165,15 @@ impl Cast {
             channel: "cli".to_owned(),
             duration_seconds: None,
             proof: None,
-            standing: None,
+            policy_status: None,
             at,
         };
         vec![
-            ("manager approves", Fact::ManagerDecided(decided(&manager, Verdict::Approve))),
-            ("manager rejects", Fact::ManagerDecided(decided(&manager, Verdict::Reject))),
+            ("manager approves", Fact::VendorDecided(decided(&manager, Verdict::Approve))),
+            ("manager rejects", Fact::VendorDecided(decided(&manager, Verdict::Deny))),
             ("customer approves (last yes)", Fact::CustomerDecided(decided(&approver, Verdict::Approve))),
-            ("customer rejects", Fact::CustomerDecided(decided(&approver, Verdict::Reject))),
-            ("review deadline reached", Fact::DeadlineReached { stage: Stage::Manager, at: late }),
+            ("customer rejects", Fact::CustomerDecided(decided(&approver, Verdict::Deny))),
+            ("review deadline reached", Fact::DeadlineReached { stage: Stage::Vendor, at: late }),
             ("decision deadline reached", Fact::DeadlineReached { stage: Stage::Customer, at: late }),
             ("reminder reached", Fact::ReminderReached { at: self.now + TimeDelta::minutes(45) }),
             ("access time reached", Fact::AccessTimeReached { at: late }),
@@ -177,9 +181,9 @@ impl Cast {
             ("customer ends access", Fact::EndAsked { by: approver.clone(), comment: None, at }),
             (
                 "customer accepts the report",
-                Fact::ReportAnswered(ReportAnswered {
+                Fact::ReportResponded(ReportResponded {
                     by: approver,
-                    accepts: true,
+                    acknowledges: true,
                     comment: None,
                     confirmed: true,
                     at,
@@ -201,9 +205,9 @@ mod tests {
         let mut disarms = 0;
         for row in chart() {
             let armed: &[&str] = match row.state {
-                "awaiting_manager" => &["review_deadline"],
-                "awaiting_customer" => &["decision_deadline", "reminder"],
-                "granted" => &["access_end"],
+                "pending_vendor" => &["review_deadline"],
+                "pending_customer" => &["decision_deadline", "reminder"],
+                "active" => &["grant_end"],
                 _ => &[],
             };
             for timer in row.timers.iter().filter_map(|timer| timer.strip_prefix("disarm ")) {

@@ -14,14 +14,14 @@ pub(super) fn due(due_at: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusa
     if at >= due_at { Ok(()) } else { Err(Refusal::NotDue { due_at }) }
 }
 
-pub(super) fn stage_over(request: &Request) -> Refusal {
-    Refusal::StageOver { state: request.state.as_str() }
+pub(super) fn stage_finished(request: &Request) -> Refusal {
+    Refusal::StageFinished { state: request.state.as_str() }
 }
 
-pub(super) fn not_granted(request: &Request) -> Refusal {
-    Refusal::NotGranted { state: request.state.as_str() }
+pub(super) fn not_active(request: &Request) -> Refusal {
+    Refusal::NotActive { state: request.state.as_str() }
 }
 
-pub(super) fn already_over(request: &Request) -> Refusal {
-    Refusal::AlreadyOver { state: request.state.as_str() }
+pub(super) fn already_finished(request: &Request) -> Refusal {
+    Refusal::AlreadyFinished { state: request.state.as_str() }
 }

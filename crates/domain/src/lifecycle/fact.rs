@@ -2,18 +2,18 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::break_glass::PolicyStatus;
 use crate::consent::Proof;
 use crate::digest::Digest;
 use crate::people::Person;
 use crate::request::Stage;
-use crate::standing::Standing;
 use crate::verdict::Verdict;
 
 /// Something that happened to a request. All times are the database's clock, read after the row was locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A manager of the vendor decided.
-    ManagerDecided(Decided),
+    VendorDecided(Decided),
     /// An approver of the customer decided.
     CustomerDecided(Decided),
     /// A deadline's timer went off.
@@ -59,7 +59,7 @@ pub enum Fact {
         at: DateTime<Utc>,
     },
     /// An approver accepts or disputes the closing report.
-    ReportAnswered(ReportAnswered),
+    ReportResponded(ReportResponded),
     /// The ticketing system closed the service request.
     TicketClosed {
         /// Now.
@@ -80,14 +80,14 @@ pub struct Comment {
 
 /// An approver's answer to the closing report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportAnswered {
+pub struct ReportResponded {
     /// Who, as the directory has them at this moment.
     pub by: Person,
     /// Accepts, or disputes.
-    pub accepts: bool,
+    pub acknowledges: bool,
     /// In their words.
     pub comment: Option<String>,
-    /// Whether the end is confirmed: the door was read back as closed.
+    /// Whether the end is confirmed: the provisioning was read back as closed.
     pub confirmed: bool,
     /// Now.
     pub at: DateTime<Utc>,
@@ -111,7 +111,7 @@ pub struct Decided {
     /// The passkey that signed this decision, verified.
     pub proof: Option<Proof>,
     /// With a manager's yes to an emergency: how the rule it names stands at this moment.
-    pub standing: Option<Standing>,
+    pub policy_status: Option<PolicyStatus>,
     /// Now.
     pub at: DateTime<Utc>,
 }

@@ -9,11 +9,15 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 
 /// The step when a reminder is due. Several that were missed are one.
-pub(super) fn remind(request: &Request, decide_by: DateTime<Utc>, at: DateTime<Utc>) -> Result<Transition, Refusal> {
-    due(moments(request, decide_by).first().copied().unwrap_or(decide_by), at)?;
+pub(super) fn remind(
+    request: &Request,
+    decision_deadline: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<Transition, Refusal> {
+    due(moments(request, decision_deadline).first().copied().unwrap_or(decision_deadline), at)?;
     let step = Step::quiet(request, at, None);
-    let event: Event = step.event(EventKind::Reminded { decide_by }, &request.state);
-    let next = arm(request, decide_by, at).or_else(|| stop(request));
+    let event: Event = step.event(EventKind::Reminded { decision_deadline }, &request.state);
+    let next = arm(request, decision_deadline, at).or_else(|| stop(request));
     Ok(Transition {
         next: request.state.clone(),
         events: vec![event],

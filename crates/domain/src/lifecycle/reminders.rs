@@ -5,16 +5,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::request::{Request, TimerChange, TimerKind};
 
 /// The moments at which approvers are reminded, earliest first.
-pub(super) fn moments(request: &Request, decide_by: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let before = |seconds: &i64| decide_by - TimeDelta::seconds(*seconds);
+pub(super) fn moments(request: &Request, decision_deadline: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    let before = |seconds: &i64| decision_deadline - TimeDelta::seconds(*seconds);
     let mut moments: Vec<_> = request.content.rules.reminders_seconds.iter().map(before).collect();
     moments.sort_unstable();
     moments
 }
 
 /// Arms the first reminder after `at`, if one is left before the deadline.
-pub(super) fn arm(request: &Request, decide_by: DateTime<Utc>, at: DateTime<Utc>) -> Option<TimerChange> {
-    let next = moments(request, decide_by).into_iter().find(|moment| *moment > at && *moment < decide_by)?;
+pub(super) fn arm(request: &Request, decision_deadline: DateTime<Utc>, at: DateTime<Utc>) -> Option<TimerChange> {
+    let next =
+        moments(request, decision_deadline).into_iter().find(|moment| *moment > at && *moment < decision_deadline)?;
     Some(TimerChange::Arm(TimerKind::Reminder, next))
 }
 

@@ -2,28 +2,28 @@
 //! again; the last word stands.
 
 use super::authority;
-use super::fact::ReportAnswered;
+use super::fact::ReportResponded;
 use super::step::{EventKind, Step, Transition};
 use crate::refusal::{Fault, Refusal};
 use crate::request::{Request, State};
 
 /// Accepts or disputes, once there is something to accept.
-pub(super) fn answer(request: &Request, answered: &ReportAnswered) -> Result<Transition, Refusal> {
+pub(super) fn answer(request: &Request, answered: &ReportResponded) -> Result<Transition, Refusal> {
     authority::approver(request, &answered.by)?;
     if !matches!(request.state, State::Ended { .. }) {
         return Err(Refusal::NotEnded { state: request.state.as_str() });
     }
-    if answered.accepts && !answered.confirmed {
-        return Err(Refusal::EndNotConfirmed);
+    if answered.acknowledges && !answered.confirmed {
+        return Err(Refusal::RevocationUnconfirmed);
     }
     let silent = answered.comment.as_deref().is_none_or(|comment| comment.trim().is_empty());
-    if !answered.accepts && silent {
+    if !answered.acknowledges && silent {
         let problem = "say what is disputed".to_owned();
         return Err(Refusal::Invalid(vec![Fault { field: "comment", problem }]));
     }
     let step =
         Step { comment: answered.comment.clone(), ..Step::quiet(request, answered.at, Some(answered.by.clone())) };
-    let kind = if answered.accepts { EventKind::ReportAccepted } else { EventKind::ReportDisputed };
+    let kind = if answered.acknowledges { EventKind::ReportAcknowledged } else { EventKind::ReportDisputed };
     Ok(Transition {
         next: request.state.clone(),
         events: vec![step.event(kind, &request.state)],

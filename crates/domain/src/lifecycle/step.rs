@@ -46,15 +46,15 @@ pub enum EventKind {
     /// A request was taken in.
     Submitted {
         /// The manager must answer before.
-        review_by: DateTime<Utc>,
+        review_deadline: DateTime<Utc>,
     },
     /// The manager said yes; the customer's clock runs.
-    ManagerApproved {
+    VendorApproved {
         /// The customer must answer before.
-        decide_by: DateTime<Utc>,
+        decision_deadline: DateTime<Utc>,
     },
     /// The manager said no.
-    ManagerRejected,
+    VendorDenied,
     /// One approver said yes.
     CustomerApproved {
         /// Yeses so far, this one included.
@@ -63,16 +63,16 @@ pub enum EventKind {
         duration_seconds: i64,
     },
     /// The customer said no.
-    CustomerRejected,
+    CustomerDenied,
     /// All yeses are there: access is open.
-    AccessGranted {
+    GrantActivated {
         /// From this moment.
         access_from: DateTime<Utc>,
         /// Until this moment.
         access_until: DateTime<Utc>,
     },
     /// Access is over.
-    AccessEnded {
+    GrantEnded {
         /// Why.
         cause: EndCause,
         /// The end that was fixed when access was granted.
@@ -88,16 +88,16 @@ pub enum EventKind {
     /// The customer was reminded that an answer is wanted.
     Reminded {
         /// The customer must answer before.
-        decide_by: DateTime<Utc>,
+        decision_deadline: DateTime<Utc>,
     },
     /// Somebody asked or answered something.
     Commented,
     /// The first of two managers said yes to an emergency.
-    EmergencySupported,
+    BreakGlassSupported,
     /// The second manager said yes to an emergency.
-    EmergencyApproved,
+    BreakGlassApproved,
     /// The customer accepts the closing report.
-    ReportAccepted,
+    ReportAcknowledged,
     /// The customer disputes the closing report.
     ReportDisputed,
     /// Taken back before access.

@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::break_glass::{BreakGlassPolicy, PolicyStatus};
 use crate::consent::Proof;
-use crate::content::{Emergency, Mode, ReasonCode, Severity};
+use crate::content::{AccessLevel, BreakGlass, Category, Severity};
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::people::{Assignment, Side};
 use crate::request::Decision;
 use crate::rules::Rules;
-use crate::standing::{Standing, StandingConsent};
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(100));
 const OTHER_TENANT: TenantId = TenantId(Uuid::from_u128(101));
@@ -50,16 +50,16 @@ pub(crate) fn content(required_approvals: i32, requester: u8) -> Content {
         service_request: "SR-2026-004711".into(),
         service: "onedrive".into(),
         resource: "https://contoso.example/sites/finance".into(),
-        reason_code: ReasonCode::DataRepair,
-        reason: "restore a folder".into(),
+        category: Category::DataRepair,
+        justification: "restore a folder".into(),
         severity: Severity::High,
-        mode: Mode::ReadOnly,
+        access_level: AccessLevel::ReadOnly,
         requester: person(requester).id,
         requester_name: person(requester).name,
         duration_seconds: 600,
-        starts_at: None,
+        start_time: None,
         extends: None,
-        emergency: None,
+        break_glass: None,
         rules: Rules {
             required_approvals,
             review_deadline_seconds: 1000,
@@ -71,8 +71,8 @@ pub(crate) fn content(required_approvals: i32, requester: u8) -> Content {
 }
 
 /// The rule that emergencies in here stand on.
-fn consent() -> StandingConsent {
-    StandingConsent {
+fn policy() -> BreakGlassPolicy {
+    BreakGlassPolicy {
         id: Uuid::from_u128(50),
         tenant: TENANT,
         name: "night watch".into(),
@@ -84,10 +84,10 @@ fn consent() -> StandingConsent {
 }
 
 /// The same content as an emergency.
-pub(crate) fn emergency(requester: u8) -> Content {
-    let rule = consent();
-    let emergency = Emergency { consent: rule.id, name: rule.name.clone(), digest: rule.digest() };
-    Content { emergency: Some(emergency), ..content(1, requester) }
+pub(crate) fn break_glass(requester: u8) -> Content {
+    let rule = policy();
+    let break_glass = BreakGlass { policy: rule.id, name: rule.name.clone(), digest: rule.digest() };
+    Content { break_glass: Some(break_glass), ..content(1, requester) }
 }
 
 fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
@@ -99,7 +99,7 @@ fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
         channel: "cli".into(),
         duration_seconds: None,
         proof: None,
-        standing: Some(Standing { consent: consent(), used: 0, ended: false }),
+        policy_status: Some(PolicyStatus { policy: policy(), used: 0, ended: false }),
         at: at(seconds),
     }
 }
@@ -137,15 +137,15 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn fact(act: &Act, digest: Digest, seconds: i64) -> Fact {
-    let verdict = |yes: bool| if yes { Verdict::Approve } else { Verdict::Reject };
+    let verdict = |yes: bool| if yes { Verdict::Approve } else { Verdict::Deny };
     let seen = |right: bool| if right { digest } else { Digest::of(b"something else") };
     match *act {
-        Act::Manager(by, yes, right) => Fact::ManagerDecided(decided(by, verdict(yes), seen(right), seconds)),
+        Act::Manager(by, yes, right) => Fact::VendorDecided(decided(by, verdict(yes), seen(right), seconds)),
         Act::Customer(by, yes, right, duration_seconds) => {
             Fact::CustomerDecided(Decided { duration_seconds, ..decided(by, verdict(yes), seen(right), seconds) })
         }
         Act::Deadline(manager) => {
-            Fact::DeadlineReached { stage: if manager { Stage::Manager } else { Stage::Customer }, at: at(seconds) }
+            Fact::DeadlineReached { stage: if manager { Stage::Vendor } else { Stage::Customer }, at: at(seconds) }
         }
         Act::AccessTime => Fact::AccessTimeReached { at: at(seconds) },
         Act::End(by) => Fact::EndAsked { by: person(by), comment: None, at: at(seconds) },
@@ -153,13 +153,13 @@ fn fact(act: &Act, digest: Digest, seconds: i64) -> Fact {
         Act::Ticket => Fact::TicketClosed { at: at(seconds) },
         Act::Reminder => Fact::ReminderReached { at: at(seconds) },
         Act::Disabled => Fact::RequesterDisabled { at: at(seconds) },
-        Act::Report(by, accepts) => Fact::ReportAnswered(report(by, accepts, true, seconds)),
+        Act::Report(by, acknowledges) => Fact::ReportResponded(report(by, acknowledges, true, seconds)),
         Act::Comment(by) => Fact::Commented(Comment { by: person(by), text: "why?".into(), at: at(seconds) }),
     }
 }
 
-fn report(by: u8, accepts: bool, confirmed: bool, seconds: i64) -> ReportAnswered {
-    ReportAnswered { by: person(by), accepts, comment: Some("as agreed".into()), confirmed, at: at(seconds) }
+fn report(by: u8, acknowledges: bool, confirmed: bool, seconds: i64) -> ReportResponded {
+    ReportResponded { by: person(by), acknowledges, comment: Some("as agreed".into()), confirmed, at: at(seconds) }
 }
 
 /// What was seen over a whole life, for the promises to be asked of.
@@ -201,13 +201,13 @@ proptest! {
     fn no_access_without_enough_different_people_bound_to_one_digest((required, requester, acts) in lives()) {
         let life = live(content(required, requester), &acts);
         let granted = life.events.iter().find_map(|event| match event.kind {
-            EventKind::AccessGranted { access_from, access_until } => Some((event.at, access_from, access_until)),
+            EventKind::GrantActivated { access_from, access_until } => Some((event.at, access_from, access_until)),
             _ => None,
         });
         if let Some((granted_at, access_from, access_until)) = granted {
             let yes = |stage| life.decisions.iter().filter(move |d| d.stage == stage && d.verdict == Verdict::Approve);
-            let mut people: Vec<_> = yes(Stage::Manager).chain(yes(Stage::Customer)).map(|d| d.person).collect();
-            prop_assert_eq!(yes(Stage::Manager).count(), 1);
+            let mut people: Vec<_> = yes(Stage::Vendor).chain(yes(Stage::Customer)).map(|d| d.person).collect();
+            prop_assert_eq!(yes(Stage::Vendor).count(), 1);
             prop_assert!(yes(Stage::Customer).count() >= usize::try_from(required).unwrap());
             people.push(life.request.content.requester);
             let all = people.len();
@@ -215,9 +215,9 @@ proptest! {
             people.dedup();
             prop_assert_eq!(people.len(), all, "one person, one part");
             prop_assert!(life.decisions.iter().all(|d| d.digest == life.request.digest));
-            prop_assert!(yes(Stage::Manager).all(|d| d.decided_at < at(1000)));
-            let decide_by = yes(Stage::Manager).next().unwrap().decided_at + TimeDelta::seconds(1000);
-            prop_assert!(granted_at < decide_by);
+            prop_assert!(yes(Stage::Vendor).all(|d| d.decided_at < at(1000)));
+            let decision_deadline = yes(Stage::Vendor).next().unwrap().decided_at + TimeDelta::seconds(1000);
+            prop_assert!(granted_at < decision_deadline);
             prop_assert!(access_until - access_from <= TimeDelta::seconds(600));
             prop_assert!(access_until > access_from);
         }
@@ -228,7 +228,7 @@ proptest! {
         let life = live(content(required, requester), &acts);
         prop_assert_eq!(usize::try_from(life.request.version).unwrap(), life.events.len());
         for pair in life.events.windows(2) {
-            prop_assert!(pair[1].from == Some(pair[0].to) || pair[1].kind.name() == "access.granted");
+            prop_assert!(pair[1].from == Some(pair[0].to) || pair[1].kind.name() == "grant.activated");
         }
         prop_assert_eq!(life.events.last().unwrap().to, life.request.state.as_str());
     }
@@ -258,7 +258,7 @@ proptest! {
         let life = live(content(required, requester), &acts);
         prop_assert!(life.request.state.is_final());
         let endings = life.events.iter().filter(|event| {
-            !matches!(event.to, "awaiting_manager" | "awaiting_customer" | "granted") && event.from != Some("ended")
+            !matches!(event.to, "pending_vendor" | "pending_customer" | "active") && event.from != Some("ended")
         });
         prop_assert_eq!(endings.count(), 1, "exactly one ending");
     }
@@ -266,7 +266,7 @@ proptest! {
 
 fn reviewed() -> Request {
     let (mut request, _) = submit(content(1, 0), person(0), at(0));
-    let yes = Fact::ManagerDecided(decided(2, Verdict::Approve, request.digest, 10));
+    let yes = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
     request.state = transition(&request, &yes).unwrap().next;
     request
 }
@@ -283,13 +283,13 @@ fn an_approval_at_the_deadline_is_late_and_one_before_is_not() {
     yes.at = deadline;
     assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::DeadlinePassed { deadline }));
     yes.at = deadline - TimeDelta::microseconds(1);
-    assert_eq!(customer_says(&request, yes).unwrap().next.as_str(), "granted");
+    assert_eq!(customer_says(&request, yes).unwrap().next.as_str(), "active");
 }
 
 #[test]
 fn reminders_come_one_after_the_other_and_stop_with_the_stage() {
     let (mut request, _) = submit(content(1, 0), person(0), at(0));
-    let yes = Fact::ManagerDecided(decided(2, Verdict::Approve, request.digest, 10));
+    let yes = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
     let step = transition(&request, &yes).unwrap();
     assert!(step.timers.contains(&TimerChange::Arm(TimerKind::Reminder, at(510))), "500 seconds before 1010");
     request.state = step.next;
@@ -298,7 +298,7 @@ fn reminders_come_one_after_the_other_and_stop_with_the_stage() {
     assert_eq!(remind(510).unwrap().timers, [TimerChange::Arm(TimerKind::Reminder, at(910))]);
     assert_eq!(remind(910).unwrap().timers, [TimerChange::Disarm(TimerKind::Reminder)], "none is left");
     assert_eq!(remind(1010).unwrap().next, State::Expired { stage: Stage::Customer }, "too late to remind");
-    let no = transition(&request, &Fact::CustomerDecided(decided(4, Verdict::Reject, request.digest, 20))).unwrap();
+    let no = transition(&request, &Fact::CustomerDecided(decided(4, Verdict::Deny, request.digest, 20))).unwrap();
     assert!(no.timers.contains(&TimerChange::Disarm(TimerKind::Reminder)));
 }
 
@@ -326,11 +326,11 @@ fn where_the_tenant_wants_a_passkey_a_yes_without_one_is_refused_and_a_no_is_not
     assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::PasskeyRequired));
     let proof = Proof { credential: "key".into(), evidence: "{}".into() };
     let signed = customer_says(&request, Decided { proof: Some(proof.clone()), ..yes }).unwrap();
-    assert_eq!(signed.next.as_str(), "granted");
+    assert_eq!(signed.next.as_str(), "active");
     assert_eq!(signed.events[0].proof.as_ref(), Some(&proof), "the event carries the proof");
     assert_eq!(signed.decision.unwrap().proof, Some(proof));
-    let no = decided(4, Verdict::Reject, request.digest, 20);
-    assert_eq!(customer_says(&request, no).unwrap().next.as_str(), "customer_rejected");
+    let no = decided(4, Verdict::Deny, request.digest, 20);
+    assert_eq!(customer_says(&request, no).unwrap().next.as_str(), "customer_denied");
 }
 
 #[test]
@@ -359,11 +359,11 @@ fn access_ends_with_the_cause_of_who_ended_it() {
         let fact = Fact::EndAsked { by: person(by), comment: None, at: at(seconds) };
         transition(&request, &fact).map(|step| step.next)
     };
-    assert_eq!(end(0, 30), Ok(State::Ended { cause: EndCause::Engineer }));
-    assert_eq!(end(2, 30), Ok(State::Ended { cause: EndCause::Vendor }));
-    assert_eq!(end(5, 30), Ok(State::Ended { cause: EndCause::Customer }));
-    assert_eq!(end(5, 620), Ok(State::Ended { cause: EndCause::Time }), "it was over already");
-    assert_eq!(end(7, 30), Err(Refusal::MayNotEnd));
+    assert_eq!(end(0, 30), Ok(State::Ended { cause: EndCause::Released }));
+    assert_eq!(end(2, 30), Ok(State::Ended { cause: EndCause::RevokedByVendor }));
+    assert_eq!(end(5, 30), Ok(State::Ended { cause: EndCause::RevokedByCustomer }));
+    assert_eq!(end(5, 620), Ok(State::Ended { cause: EndCause::Expired }), "it was over already");
+    assert_eq!(end(7, 30), Err(Refusal::MayNotRevoke));
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn the_chart_has_every_pair_once_and_endings_lead_nowhere_but_to_a_word_on_the_r
     let rows = chart();
     assert_eq!(rows.len(), 8 * 14);
     assert!(rows.iter().filter(|row| row.outcome.is_ok()).all(|row| !row.events.is_empty()));
-    let endings = ["ended", "manager_rejected", "customer_rejected", "expired", "withdrawn"];
+    let endings = ["ended", "vendor_denied", "customer_denied", "expired", "withdrawn"];
     let after = rows.iter().filter(|row| endings.contains(&row.state) && row.outcome.is_ok());
     let after: Vec<_> = after.map(|row| (row.state, row.fact, row.outcome)).collect();
     assert_eq!(after, [("ended", "customer accepts the report", Ok("ended"))]);
@@ -379,17 +379,17 @@ fn the_chart_has_every_pair_once_and_endings_lead_nowhere_but_to_a_word_on_the_r
 
 #[test]
 fn only_the_customer_answers_a_report_and_accepts_no_end_that_is_not_confirmed() {
-    let request = Request { state: State::Ended { cause: EndCause::Time }, ..reviewed() };
+    let request = Request { state: State::Ended { cause: EndCause::Expired }, ..reviewed() };
     let answer =
-        |answered| transition(&request, &Fact::ReportAnswered(answered)).map(|step| step.events[0].kind.clone());
-    assert_eq!(answer(report(4, true, true, 900)), Ok(EventKind::ReportAccepted));
-    assert_eq!(answer(report(4, true, false, 900)), Err(Refusal::EndNotConfirmed));
+        |answered| transition(&request, &Fact::ReportResponded(answered)).map(|step| step.events[0].kind.clone());
+    assert_eq!(answer(report(4, true, true, 900)), Ok(EventKind::ReportAcknowledged));
+    assert_eq!(answer(report(4, true, false, 900)), Err(Refusal::RevocationUnconfirmed));
     assert_eq!(answer(report(4, false, false, 900)), Ok(EventKind::ReportDisputed));
-    let silent = ReportAnswered { comment: None, ..report(4, false, true, 900) };
+    let silent = ReportResponded { comment: None, ..report(4, false, true, 900) };
     assert!(matches!(answer(silent), Err(Refusal::Invalid(_))));
     assert_eq!(answer(report(0, true, true, 900)), Err(Refusal::OwnRequest));
     assert_eq!(answer(report(2, true, true, 900)), Err(Refusal::WrongTenant));
     assert_eq!(answer(report(7, true, true, 900)), Err(Refusal::WrongTenant));
-    let open = transition(&reviewed(), &Fact::ReportAnswered(report(4, true, true, 10)));
-    assert_eq!(open, Err(Refusal::NotEnded { state: "awaiting_customer" }));
+    let open = transition(&reviewed(), &Fact::ReportResponded(report(4, true, true, 10)));
+    assert_eq!(open, Err(Refusal::NotEnded { state: "pending_customer" }));
 }

@@ -24,11 +24,11 @@ pub struct Told {
     /// Their side: `vendor` or `customer`.
     pub side: Option<String>,
     /// The manager must answer before.
-    pub review_by: Option<DateTime<Utc>>,
+    pub review_deadline: Option<DateTime<Utc>>,
     /// The customer must answer before.
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     /// Access opens no earlier.
-    pub starts_at: Option<DateTime<Utc>>,
+    pub start_time: Option<DateTime<Utc>>,
     /// Access opens.
     pub access_from: Option<DateTime<Utc>>,
     /// Access is over.
@@ -46,7 +46,7 @@ pub struct Told {
     /// Whose answer was missing.
     pub stage: Option<String>,
     /// The standing consent that an emergency stands on: its name and its digest.
-    pub emergency: Option<(String, String)>,
+    pub break_glass: Option<(String, String)>,
 }
 
 /// A rule that a step breaks, in words that begin with the rule.
@@ -70,13 +70,13 @@ pub struct Replayed {
     /// Of an emergency, the manager who said yes first.
     pub first: Option<Uuid>,
     /// The standing consent that an emergency stands on: its name and its digest.
-    pub emergency: Option<(String, String)>,
+    pub break_glass: Option<(String, String)>,
     /// The customer's yeses: who, and for how many seconds.
-    pub yeses: Vec<(Uuid, i64)>,
+    pub approvals: Vec<(Uuid, i64)>,
     /// The manager must answer before.
-    pub review_by: Option<DateTime<Utc>>,
+    pub review_deadline: Option<DateTime<Utc>>,
     /// The customer must answer before.
-    pub decide_by: Option<DateTime<Utc>>,
+    pub decision_deadline: Option<DateTime<Utc>>,
     /// Access opens.
     pub access_from: Option<DateTime<Utc>>,
     /// Access is over.
@@ -84,10 +84,10 @@ pub struct Replayed {
     /// Why it ended, was withdrawn, or at which stage it expired.
     pub cause: Option<String>,
     /// When nothing could follow any more.
-    pub over_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
     pub(super) required: i64,
     /// Seconds asked for.
     pub asked_seconds: i64,
-    pub(super) starts_at: Option<DateTime<Utc>>,
+    pub(super) start_time: Option<DateTime<Utc>>,
     pub(super) last_at: Option<DateTime<Utc>>,
 }

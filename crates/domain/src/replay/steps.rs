@@ -3,51 +3,51 @@
 use chrono::TimeDelta;
 
 use super::history::{Replayed, Told};
-use crate::standing::EMERGENCY_CEILING_SECONDS;
+use crate::break_glass::BREAK_GLASS_CEILING_SECONDS;
 
 type Move = (Option<&'static str>, &'static str, &'static str);
 
 /// The kinds of steps and the moves they make.
 const MOVES: [Move; 17] = [
-    (None, "request.submitted", "awaiting_manager"),
-    (Some("awaiting_manager"), "request.manager_approved", "awaiting_customer"),
-    (Some("awaiting_manager"), "request.manager_rejected", "manager_rejected"),
-    (Some("awaiting_manager"), "request.expired", "expired"),
-    (Some("awaiting_manager"), "request.withdrawn", "withdrawn"),
-    (Some("awaiting_customer"), "request.customer_approved", "awaiting_customer"),
-    (Some("awaiting_customer"), "request.customer_rejected", "customer_rejected"),
-    (Some("awaiting_customer"), "request.expired", "expired"),
-    (Some("awaiting_customer"), "request.reminded", "awaiting_customer"),
-    (Some("awaiting_customer"), "request.withdrawn", "withdrawn"),
-    (Some("awaiting_customer"), "access.granted", "granted"),
-    (Some("granted"), "access.ended", "ended"),
-    (Some("granted"), "request.commented", "granted"),
-    (Some("awaiting_manager"), "request.commented", "awaiting_manager"),
-    (Some("awaiting_customer"), "request.commented", "awaiting_customer"),
-    (Some("ended"), "report.accepted", "ended"),
+    (None, "request.submitted", "pending_vendor"),
+    (Some("pending_vendor"), "request.vendor_approved", "pending_customer"),
+    (Some("pending_vendor"), "request.vendor_denied", "vendor_denied"),
+    (Some("pending_vendor"), "request.expired", "expired"),
+    (Some("pending_vendor"), "request.withdrawn", "withdrawn"),
+    (Some("pending_customer"), "request.customer_approved", "pending_customer"),
+    (Some("pending_customer"), "request.customer_denied", "customer_denied"),
+    (Some("pending_customer"), "request.expired", "expired"),
+    (Some("pending_customer"), "request.reminded", "pending_customer"),
+    (Some("pending_customer"), "request.withdrawn", "withdrawn"),
+    (Some("pending_customer"), "grant.activated", "active"),
+    (Some("active"), "grant.ended", "ended"),
+    (Some("active"), "request.commented", "active"),
+    (Some("pending_vendor"), "request.commented", "pending_vendor"),
+    (Some("pending_customer"), "request.commented", "pending_customer"),
+    (Some("ended"), "report.acknowledged", "ended"),
     (Some("ended"), "report.disputed", "ended"),
 ];
 
 /// What only an emergency does.
-const EMERGENCIES: [Move; 3] = [
-    (Some("awaiting_manager"), "request.emergency_supported", "awaiting_manager"),
-    (Some("awaiting_manager"), "request.emergency_approved", "awaiting_manager"),
-    (Some("awaiting_manager"), "access.granted", "granted"),
+const BREAK_GLASS: [Move; 3] = [
+    (Some("pending_vendor"), "request.break_glass_supported", "pending_vendor"),
+    (Some("pending_vendor"), "request.break_glass_approved", "pending_vendor"),
+    (Some("pending_vendor"), "grant.activated", "active"),
 ];
 
 /// Whether the lifecycle knows this kind of event as a step of a request.
 pub fn is_step(kind: &str) -> bool {
-    MOVES.iter().chain(&EMERGENCIES).any(|(_, known, _)| *known == kind)
+    MOVES.iter().chain(&BREAK_GLASS).any(|(_, known, _)| *known == kind)
 }
 
 pub(super) fn is_final(state: &str) -> bool {
-    !matches!(state, "awaiting_manager" | "awaiting_customer" | "granted")
+    !matches!(state, "pending_vendor" | "pending_customer" | "active")
 }
 
 /// Whether the lifecycle has this move. A kind it does not know, of a later version, may at most stay where it is.
-pub(super) fn is_legal(is_emergency: bool, from: Option<&str>, kind: &str, to: &str) -> bool {
+pub(super) fn is_legal(is_break_glass: bool, from: Option<&str>, kind: &str, to: &str) -> bool {
     MOVES.contains(&(from, kind, to))
-        || (is_emergency && EMERGENCIES.contains(&(from, kind, to)))
+        || (is_break_glass && BREAK_GLASS.contains(&(from, kind, to)))
         || (!is_step(kind) && from == Some(to))
 }
 
@@ -60,39 +60,39 @@ pub(super) fn particulars(request: &Replayed, step: &Told, rule: &mut impl FnMut
     match step.kind.as_str() {
         "request.submitted" => {
             must(step.person.is_some() && side("vendor"), "a request is made by a person of the vendor");
-            must(step.review_by.is_some_and(|by| by >= step.at), "a submission sets the deadline of the review");
+            must(step.review_deadline.is_some_and(|by| by >= step.at), "a submission sets the deadline of the review");
         }
-        "request.manager_approved" | "request.manager_rejected" => {
+        "request.vendor_approved" | "request.vendor_denied" => {
             must(step.person.is_some() && side("vendor"), "the review is made by a person of the vendor");
             must(!is_requester, "nobody reviews their own request");
             must(step.person != request.first, "one person's yes counts once");
-            must(before(request.review_by), "a review counts only before its deadline");
-            if step.kind == "request.manager_approved" {
-                must(request.emergency.is_none(), "an emergency takes two managers and a standing consent");
+            must(before(request.review_deadline), "a review counts only before its deadline");
+            if step.kind == "request.vendor_approved" {
+                must(request.break_glass.is_none(), "an emergency takes two managers and a standing consent");
             }
         }
-        "request.emergency_supported" | "request.emergency_approved" => emergency(request, step, &mut must),
-        "request.customer_approved" | "request.customer_rejected" => {
+        "request.break_glass_supported" | "request.break_glass_approved" => break_glass(request, step, &mut must),
+        "request.customer_approved" | "request.customer_denied" => {
             must(step.person.is_some() && side("customer"), "the customer's decision is made by the customer");
             must(!is_requester, "nobody decides about their own request");
             must(step.person != request.manager, "nobody decides for both sides");
-            must(!request.yeses.iter().any(|(who, _)| Some(*who) == step.person), "one person's yes counts once");
-            must(before(request.decide_by), "a decision counts only before its deadline");
+            must(!request.approvals.iter().any(|(who, _)| Some(*who) == step.person), "one person's yes counts once");
+            must(before(request.decision_deadline), "a decision counts only before its deadline");
             if step.kind == "request.customer_approved" {
                 must(
                     step.duration_seconds.is_some_and(|allowed| (1..=request.asked_seconds).contains(&allowed)),
                     "no longer access is allowed than was asked for",
                 );
-                let count = i64::try_from(request.yeses.len()).unwrap_or(i64::MAX - 1) + 1;
+                let count = i64::try_from(request.approvals.len()).unwrap_or(i64::MAX - 1) + 1;
                 must(step.approvals == Some(count), "the yeses are counted rightly");
             }
         }
-        "access.granted" => granted(request, step, &mut must),
-        "access.ended" => ended(request, step, &mut must),
+        "grant.activated" => granted(request, step, &mut must),
+        "grant.ended" => ended(request, step, &mut must),
         "request.expired" => {
             let (stage, deadline) = match step.from.as_deref() {
-                Some("awaiting_manager") => ("manager", request.review_by),
-                _ => ("customer", request.decide_by),
+                Some("pending_vendor") => ("vendor", request.review_deadline),
+                _ => ("customer", request.decision_deadline),
             };
             must(step.stage.as_deref() == Some(stage), "a request expires at the stage it is in");
             must(step.deadline == deadline, "the deadline never moves");
@@ -100,8 +100,8 @@ pub(super) fn particulars(request: &Replayed, step: &Told, rule: &mut impl FnMut
         }
         "request.withdrawn" => {
             let holds = match step.cause.as_deref() {
-                Some("engineer") => step.person.is_some() && is_requester,
-                Some("ticket_closed" | "person_disabled") => step.person.is_none(),
+                Some("requester") => step.person.is_some() && is_requester,
+                Some("ticket_closed" | "requester_disabled") => step.person.is_none(),
                 _ => false,
             };
             must(
@@ -110,9 +110,9 @@ pub(super) fn particulars(request: &Replayed, step: &Told, rule: &mut impl FnMut
             );
         }
         "request.reminded" => {
-            must(step.decide_by == request.decide_by, "the deadline never moves");
+            must(step.decision_deadline == request.decision_deadline, "the deadline never moves");
         }
-        "report.accepted" | "report.disputed" => {
+        "report.acknowledged" | "report.disputed" => {
             must(step.person.is_some() && side("customer"), "the closing report is answered by the customer");
             must(!is_requester, "nobody answers the report on their own access");
         }
@@ -121,10 +121,10 @@ pub(super) fn particulars(request: &Replayed, step: &Told, rule: &mut impl FnMut
 }
 
 /// One of the two yeses that an emergency takes.
-fn emergency(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
-    let is_first = step.kind == "request.emergency_supported";
+fn break_glass(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
+    let is_first = step.kind == "request.break_glass_supported";
     must(
-        request.emergency.is_some(),
+        request.break_glass.is_some(),
         "only an emergency under a standing consent goes without the customer's decision",
     );
     must(
@@ -134,22 +134,22 @@ fn emergency(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str))
     must(step.person != request.requester, "nobody reviews their own request");
     must(step.person != request.first, "an emergency takes two different persons of the vendor");
     must(request.first.is_none() == is_first, "an emergency takes two yeses, one after the other");
-    must(request.review_by.is_some_and(|by| step.at < by), "a review counts only before its deadline");
+    must(request.review_deadline.is_some_and(|by| step.at < by), "a review counts only before its deadline");
 }
 
 fn granted(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
-    let (deadline, start, seconds_allowed) = if request.emergency.is_some() {
+    let (deadline, start, seconds_allowed) = if request.break_glass.is_some() {
         must(request.has_all_yeses(), "no emergency without the yeses of two managers: they are not there");
         must(
-            request.asked_seconds <= EMERGENCY_CEILING_SECONDS,
+            request.asked_seconds <= BREAK_GLASS_CEILING_SECONDS,
             "no emergency is longer than the longest that any standing consent can allow",
         );
-        (request.review_by, step.at, request.asked_seconds)
+        (request.review_deadline, step.at, request.asked_seconds)
     } else {
         must(request.has_all_yeses(), "no access without two yeses: the customer's are not there");
         must(request.manager.is_some(), "no access without two yeses: the manager's is not there");
-        let shortest = request.yeses.iter().map(|(_, seconds)| *seconds).min().unwrap_or_default();
-        (request.decide_by, request.starts_at.map_or(step.at, |start| start.max(step.at)), shortest)
+        let shortest = request.approvals.iter().map(|(_, seconds)| *seconds).min().unwrap_or_default();
+        (request.decision_deadline, request.start_time.map_or(step.at, |start| start.max(step.at)), shortest)
     };
     must(deadline.is_some_and(|by| step.at < by), "no access is granted after the deadline");
     must(step.access_from == Some(start), "access opens with the last yes, or at the start that was asked for");
@@ -164,11 +164,13 @@ fn ended(request: &Replayed, step: &Told, must: &mut impl FnMut(bool, &str)) {
     must(step.access_until == request.access_until, "the end of access is fixed when it is granted");
     let is_person = step.person.is_some();
     let holds = match step.cause.as_deref() {
-        Some("time") => request.access_until.is_some_and(|until| step.at >= until),
-        Some("customer") => is_person && step.side.as_deref() == Some("customer"),
-        Some("vendor") => is_person && step.side.as_deref() == Some("vendor") && step.person != request.requester,
-        Some("engineer") => is_person && step.person == request.requester,
-        Some("ticket_closed" | "person_disabled") => !is_person,
+        Some("expired") => request.access_until.is_some_and(|until| step.at >= until),
+        Some("revoked_by_customer") => is_person && step.side.as_deref() == Some("customer"),
+        Some("revoked_by_vendor") => {
+            is_person && step.side.as_deref() == Some("vendor") && step.person != request.requester
+        }
+        Some("released") => is_person && step.person == request.requester,
+        Some("ticket_closed" | "requester_disabled") => !is_person,
         _ => false,
     };
     must(holds, "access ends by its time, or by somebody who may end it");
@@ -185,6 +187,6 @@ pub(super) fn moves() -> impl Iterator<Item = Move> {
 }
 
 #[cfg(test)]
-pub(super) fn emergencies() -> impl Iterator<Item = Move> {
-    EMERGENCIES.into_iter()
+pub(super) fn break_glass_moves() -> impl Iterator<Item = Move> {
+    BREAK_GLASS.into_iter()
 }

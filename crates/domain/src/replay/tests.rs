@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree;
 use uuid::Uuid;
 
 use super::{Asked, Broken, Consents, Given, Replayed, Told, steps};
-use crate::lifecycle::tests::{content, emergency, live, lives};
+use crate::lifecycle::tests::{break_glass, content, live, lives};
 use crate::lifecycle::{Event, EventKind, chart};
 use crate::request::Request;
 
@@ -35,39 +35,39 @@ fn told(request: &Request, event: &Event) -> Told {
         digest: request.digest.to_string(),
         person: event.actor.as_ref().map(|person| person.id.0),
         side: event.actor.as_ref().map(|person| person.side.as_str().to_owned()),
-        emergency: content.emergency.as_ref().map(|asked| (asked.name.clone(), asked.digest.to_string())),
+        break_glass: content.break_glass.as_ref().map(|asked| (asked.name.clone(), asked.digest.to_string())),
         ..Told::default()
     };
     match &event.kind {
-        EventKind::Submitted { review_by } => {
-            told.review_by = Some(*review_by);
-            told.starts_at = content.starts_at;
+        EventKind::Submitted { review_deadline } => {
+            told.review_deadline = Some(*review_deadline);
+            told.start_time = content.start_time;
             told.duration_seconds = Some(content.duration_seconds);
             told.required_approvals = Some(content.rules.required_approvals.into());
         }
-        EventKind::ManagerApproved { decide_by } | EventKind::Reminded { decide_by } => {
-            told.decide_by = Some(*decide_by);
+        EventKind::VendorApproved { decision_deadline } | EventKind::Reminded { decision_deadline } => {
+            told.decision_deadline = Some(*decision_deadline);
         }
         EventKind::CustomerApproved { approvals, duration_seconds } => {
             told.approvals = Some((*approvals).into());
             told.duration_seconds = Some(*duration_seconds);
         }
-        EventKind::AccessGranted { access_from, access_until } => {
+        EventKind::GrantActivated { access_from, access_until } => {
             (told.access_from, told.access_until) = (Some(*access_from), Some(*access_until));
         }
-        EventKind::AccessEnded { cause, access_until } => {
+        EventKind::GrantEnded { cause, access_until } => {
             (told.cause, told.access_until) = (Some(cause.as_str().into()), Some(*access_until));
         }
         EventKind::Expired { stage, deadline } => {
             (told.stage, told.deadline) = (Some(stage.as_str().into()), Some(*deadline));
         }
         EventKind::Withdrawn { cause } => told.cause = Some(cause.as_str().into()),
-        EventKind::ManagerRejected
-        | EventKind::CustomerRejected
+        EventKind::VendorDenied
+        | EventKind::CustomerDenied
         | EventKind::Commented
-        | EventKind::EmergencySupported
-        | EventKind::EmergencyApproved
-        | EventKind::ReportAccepted
+        | EventKind::BreakGlassSupported
+        | EventKind::BreakGlassApproved
+        | EventKind::ReportAcknowledged
         | EventKind::ReportDisputed => {}
     }
     told
@@ -77,8 +77,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn whatever_life_the_lifecycle_lets_a_request_lead_breaks_no_rule((required, requester, acts) in lives(), is_emergency in any::<bool>()) {
-        let content = if is_emergency { emergency(requester) } else { content(required, requester) };
+    fn whatever_life_the_lifecycle_lets_a_request_lead_breaks_no_rule((required, requester, acts) in lives(), is_break_glass in any::<bool>()) {
+        let content = if is_break_glass { break_glass(requester) } else { content(required, requester) };
         let life = live(content, &acts);
         let steps: Vec<Told> = life.events.iter().map(|event| told(&life.request, event)).collect();
         let (replayed, broken) = replay(&steps);
@@ -92,17 +92,17 @@ fn every_legal_move_is_one_that_some_life_makes() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let ordinary = steps::moves().map(|step| (false, step));
     let mut missing: std::collections::BTreeSet<_> =
-        ordinary.chain(steps::emergencies().map(|step| (true, step))).collect();
+        ordinary.chain(steps::break_glass_moves().map(|step| (true, step))).collect();
     // The rarest move, a word on the report of an ended access, comes once in some thousand lives.
     for round in 0..100_000 {
         if missing.is_empty() {
             return;
         }
         let (required, requester, acts) = lives().new_tree(&mut runner).unwrap().current();
-        let is_emergency = round % 2 == 0;
-        let content = if is_emergency { emergency(requester) } else { content(required, requester) };
+        let is_break_glass = round % 2 == 0;
+        let content = if is_break_glass { break_glass(requester) } else { content(required, requester) };
         for event in live(content, &acts).events {
-            missing.remove(&(is_emergency, (event.from, event.kind.name(), event.to)));
+            missing.remove(&(is_break_glass, (event.from, event.kind.name(), event.to)));
         }
     }
     assert!(missing.is_empty(), "no life makes {missing:?}");
@@ -126,63 +126,64 @@ fn story() -> Vec<Told> {
         ..Told::default()
     };
     let (vendor, customer) = (Some("vendor".to_owned()), Some("customer".to_owned()));
-    let waiting = Some("awaiting_customer");
+    let waiting = Some("pending_customer");
     vec![
         Told {
             person: person(1),
             side: vendor.clone(),
-            review_by: Some(at(100)),
+            review_deadline: Some(at(100)),
             duration_seconds: Some(60),
             required_approvals: Some(2),
-            ..step("request.submitted", 0, None, "awaiting_manager")
+            ..step("request.submitted", 0, None, "pending_vendor")
         },
         Told {
             person: person(2),
             side: vendor,
-            decide_by: Some(at(200)),
-            ..step("request.manager_approved", 10, Some("awaiting_manager"), "awaiting_customer")
+            decision_deadline: Some(at(200)),
+            ..step("request.vendor_approved", 10, Some("pending_vendor"), "pending_customer")
         },
         Told {
             person: person(3),
             side: customer.clone(),
             duration_seconds: Some(60),
             approvals: Some(1),
-            ..step("request.customer_approved", 20, waiting, "awaiting_customer")
+            ..step("request.customer_approved", 20, waiting, "pending_customer")
         },
         Told {
             person: person(4),
             side: customer,
             duration_seconds: Some(30),
             approvals: Some(2),
-            ..step("request.customer_approved", 30, waiting, "awaiting_customer")
+            ..step("request.customer_approved", 30, waiting, "pending_customer")
         },
         Told {
             access_from: Some(at(30)),
             access_until: Some(at(60)),
-            ..step("access.granted", 30, waiting, "granted")
+            ..step("grant.activated", 30, waiting, "active")
         },
         Told {
             access_until: Some(at(60)),
-            cause: Some("time".into()),
-            ..step("access.ended", 60, Some("granted"), "ended")
+            cause: Some("expired".into()),
+            ..step("grant.ended", 60, Some("active"), "ended")
         },
     ]
 }
 
 /// A true emergency: two managers, and a consent in place of the customer's yes.
 fn night() -> Vec<Told> {
-    let emergency = Some(("night watch".to_owned(), "c".to_owned()));
+    let break_glass = Some(("night watch".to_owned(), "c".to_owned()));
     let mut story = story();
     story.drain(2..4);
-    let awaiting = Some("awaiting_manager".to_owned());
-    story[1].kind = "request.emergency_supported".into();
-    (story[1].to, story[1].decide_by) = ("awaiting_manager".into(), None);
-    let second = Told { kind: "request.emergency_approved".into(), at: at(20), person: person(5), ..story[1].clone() };
+    let awaiting = Some("pending_vendor".to_owned());
+    story[1].kind = "request.break_glass_supported".into();
+    (story[1].to, story[1].decision_deadline) = ("pending_vendor".into(), None);
+    let second =
+        Told { kind: "request.break_glass_approved".into(), at: at(20), person: person(5), ..story[1].clone() };
     story.insert(2, second);
     story[3] = Told { at: at(20), access_from: Some(at(20)), access_until: Some(at(80)), ..story[3].clone() };
     story[4] = Told { at: at(80), access_until: Some(at(80)), ..story[4].clone() };
     for (place, step) in story.iter_mut().enumerate() {
-        step.emergency.clone_from(&emergency);
+        step.break_glass.clone_from(&break_glass);
         step.from = if (1..4).contains(&place) { awaiting.clone() } else { step.from.take() };
     }
     story
@@ -200,8 +201,8 @@ fn replay(steps: &[Told]) -> (Replayed, Vec<Broken>) {
 fn a_true_story_breaks_no_rule_and_leaves_the_request_as_its_row_must_be() {
     let (request, broken) = replay(&story());
     assert_eq!(broken, []);
-    assert_eq!((request.state.as_str(), request.version, request.over_at), ("ended", 6, Some(at(60))));
-    assert_eq!((request.access_until, request.cause.as_deref()), (Some(at(60)), Some("time")));
+    assert_eq!((request.state.as_str(), request.version, request.finished_at), ("ended", 6, Some(at(60))));
+    assert_eq!((request.access_until, request.cause.as_deref()), (Some(at(60)), Some("expired")));
 }
 
 #[test]
@@ -223,9 +224,9 @@ fn each_lie_in_a_story_breaks_the_rule_that_is_there_for_it() {
         ("begins where the one before ended", |story| drop(story.remove(1))),
         ("nothing else happens", |story| {
             story[4].kind = "request.reminded".into();
-            story[4].to = "awaiting_customer".into();
+            story[4].to = "pending_customer".into();
         }),
-        ("no access.granted leads", |story| story[4].to = "ended".into()),
+        ("no grant.activated leads", |story| story[4].to = "ended".into()),
     ];
     for (words, lie) in lies {
         let mut story = story();
@@ -245,13 +246,13 @@ fn each_lie_in_an_emergency_breaks_the_rule_that_is_there_for_it() {
         ("yeses of two managers", |story| drop(story.remove(2))),
         ("yeses of two managers", |story| drop(story.remove(1))),
         ("only before its deadline", |story| story[2].at = at(100)),
-        ("under one standing consent", |story| story[2].emergency = Some(("night watch".into(), "d".into()))),
-        ("only an emergency", |story| story.iter_mut().for_each(|step| step.emergency = None)),
+        ("under one standing consent", |story| story[2].break_glass = Some(("night watch".into(), "d".into()))),
+        ("only an emergency", |story| story.iter_mut().for_each(|step| step.break_glass = None)),
         ("shortest yes", |story| story[3].access_until = Some(at(90))),
         ("any standing consent can allow", |story| story[0].duration_seconds = Some(4 * 3600 + 1)),
         ("takes two managers", |story| {
-            story[1].kind = "request.manager_approved".into();
-            story[1].to = "awaiting_customer".into();
+            story[1].kind = "request.vendor_approved".into();
+            story[1].to = "pending_customer".into();
         }),
     ];
     assert_eq!(replay(&night()).1, []);
@@ -277,12 +278,12 @@ fn an_emergency_stands_on_a_consent_that_the_customer_gave_before_it_and_only_wi
     };
     let asked = Asked { at: at(10), name: "night watch", digest: "c", service: "onedrive", seconds: 60 };
     let judge = |given: Given, asked: &Asked<'_>, grants: usize, ended: Option<i64>| {
-        let mut consents = Consents::default();
-        let mut broken = consents.give("c", given);
+        let mut policies = Consents::default();
+        let mut broken = policies.give("c", given);
         for _ in 0..grants {
-            broken.extend(consents.stand(asked, true));
+            broken.extend(policies.stand(asked, true));
         }
-        broken.extend(ended.map(|seconds| consents.end("c", at(seconds), true)).unwrap_or_default());
+        broken.extend(ended.map(|seconds| policies.end("c", at(seconds), true)).unwrap_or_default());
         broken.into_iter().map(|rule| rule.0).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(judge(given(), &asked, 2, Some(500)), "");

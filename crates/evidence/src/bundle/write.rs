@@ -97,7 +97,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         self.views[0].write_all(&views::jsonl(entry.event))?;
         self.views[1].write_all(views::csv(index, &event).as_bytes())?;
         writeln!(self.views[2], "{}", views::ocsf(&self.about.origin, index, entry.event, &event))?;
-        if event.kind == "access.granted" && self.granted.len() < PROOFS {
+        if event.kind == "grant.activated" && self.granted.len() < PROOFS {
             self.granted.push((index, event.id.to_string(), bytes.to_vec()));
         }
         Ok(())

@@ -7,7 +7,7 @@ use domain::replay::{Consents, Replayed};
 use tlog::{Hash, Verifier};
 use uuid::Uuid;
 
-use super::emergencies;
+use super::break_glass;
 use crate::finding::{Fault, Finding};
 use crate::{Event, admission};
 
@@ -113,7 +113,7 @@ impl Streams {
         step(&event, stream, &mut find);
         // A consent may have been given before what is examined begins.
         if self.first == 0 {
-            let broken = emergencies::judge(&mut self.consents, &event, stream.history.as_ref());
+            let broken = break_glass::judge(&mut self.consents, &event, stream.history.as_ref());
             broken.into_iter().for_each(|rule| find(Fault::Rule, rule.0));
         }
         if let Some(request) = name.parse().ok().filter(|_| event.version.is_some()) {

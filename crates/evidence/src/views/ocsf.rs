@@ -123,17 +123,17 @@ pub fn ocsf_gap(origin: &str, first: u64, words: &str, at: DateTime<Utc>, told: 
 /// Class and activity of an event.
 fn class(event: &Event) -> (u64, u64) {
     match event.kind.as_str() {
-        "access.granted" => (USER_ACCESS, 1),
-        "access.ended" => (USER_ACCESS, 2),
-        "access.used" => (API_ACTIVITY, activity_of(event.data()["method"].as_str().unwrap_or_default())),
+        "grant.activated" => (USER_ACCESS, 1),
+        "grant.ended" => (USER_ACCESS, 2),
+        "grant.used" => (API_ACTIVITY, activity_of(event.data()["method"].as_str().unwrap_or_default())),
         "request.refused" => (API_ACTIVITY, 1),
         "decision.refused" => (API_ACTIVITY, 3),
-        "request.submitted" | "token.added" | "notice.sent" => (ENTITY, 1),
-        "token.revoked" | "access.orphan_removed" | "texts.erased" => (ENTITY, 4),
+        "request.submitted" | "token.added" | "notification.sent" => (ENTITY, 1),
+        "token.revoked" | "grant.orphan_removed" | "texts.redacted" => (ENTITY, 4),
         "passkey.added" => (ENTITY, 6),
         "passkey.removed" => (ENTITY, 7),
-        "access.opened" => (ENTITY, 10),
-        "access.closed" => (ENTITY, 11),
+        "grant.provisioned" => (ENTITY, 10),
+        "grant.revoked" => (ENTITY, 11),
         _ => (ENTITY, 3),
     }
 }
@@ -152,8 +152,8 @@ fn activity_of(method: &str) -> u64 {
 /// Informational; low where something was refused; medium where something failed that somebody must look at.
 fn severity(event: &Event, is_refused: bool) -> u64 {
     match event.kind.as_str() {
-        "message.parked" | "access.orphan_removed" => 3,
-        kind if kind.ends_with(".failed") => 3,
+        "message.dead_lettered" | "grant.orphan_removed" => 3,
+        kind if kind.ends_with("failed") => 3,
         _ if is_refused => 2,
         _ => 1,
     }
@@ -198,7 +198,7 @@ fn user_access(event: &Event, document: &mut Document) {
 
 fn api_activity(event: &Event, activity: u64, document: &mut Document) {
     let data = event.data();
-    let is_use = event.kind == "access.used";
+    let is_use = event.kind == "grant.used";
     let operation = first(data, &["method", "command"]).unwrap_or_else(|| "unknown".to_owned());
     let service = if is_use { "gate" } else { "commands" };
     if activity == 99 {
@@ -236,7 +236,7 @@ fn entity(event: &Event) -> Value {
         .set("type", what)
         .set(
             "uid",
-            first(data, &["request", "parked", "notice", "credential", "grant"])
+            first(data, &["request", "dead_letter", "notification", "credential", "grant"])
                 .unwrap_or_else(|| event.id.to_string()),
         );
     Value::Object(entity.0)

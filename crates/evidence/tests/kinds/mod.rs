@@ -29,8 +29,8 @@ pub const VECTORS: [&str; 11] = [
     "history forked",
     "rolled back",
     "a late yes",
-    "an emergency by one manager",
-    "an emergency without a consent",
+    "break-glass by one manager",
+    "break-glass without a policy",
     "a step left out",
     "a text exchanged",
 ];
@@ -174,35 +174,35 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         case
     }),
     ("a late yes", &[16], |log, _, draw| {
-        by_owner(log, draw, "access.granted", |event| {
+        by_owner(log, draw, "grant.activated", |event| {
             event["time"] = "2026-12-31T23:59:59.000000Z".into();
         })
     }),
     ("a yes for oneself", &[16], |log, _, draw| {
-        by_owner(log, draw, "request.manager_approved", |event| {
+        by_owner(log, draw, "request.vendor_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(1).to_string().into();
         })
     }),
     ("longer access", &[16], |log, _, draw| {
-        by_owner(log, draw, "access.granted", |event| {
+        by_owner(log, draw, "grant.activated", |event| {
             event["data"]["access_until"] = "2026-12-31T23:59:59Z".into();
         })
     }),
-    ("an emergency by one manager", &[16], |log, _, draw| {
-        by_owner(log, draw, "request.emergency_approved", |event| {
+    ("break-glass by one manager", &[16], |log, _, draw| {
+        by_owner(log, draw, "request.break_glass_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(2).to_string().into();
         })
     }),
-    ("an emergency without a consent", &[16], |log, _, _| {
+    ("break-glass without a policy", &[16], |log, _, _| {
         let mut events = log.events();
-        events.retain(|event| !event["data"]["consent"].is_object());
+        events.retain(|event| !event["data"]["break_glass_policy"].is_object());
         Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
     }),
     ("a consent widened", &[16], |log, _, draw| {
         by_owner(log, draw, "directory.changed", |event| {
-            match event["data"]["consent_ended"].as_str() {
-                Some(_) => event["data"]["consent_ended"] = "00".repeat(32).into(),
-                None => event["data"]["consent"]["quota"] = 100.into(),
+            match event["data"]["break_glass_policy_ended"].as_str() {
+                Some(_) => event["data"]["break_glass_policy_ended"] = "00".repeat(32).into(),
+                None => event["data"]["break_glass_policy"]["quota"] = 100.into(),
             };
         })
     }),
@@ -241,7 +241,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         Case::new(log, writer.finish().unwrap())
     }),
     ("a grant that is no step", &[12, 16], |log, _, draw| {
-        by_owner(log, draw, "access.granted", |event| {
+        by_owner(log, draw, "grant.activated", |event| {
             event.as_object_mut().unwrap().remove("subjectversion");
         })
     }),
@@ -268,9 +268,9 @@ pub fn has_everything(log: &Invented) -> bool {
     let has = |kind: &str| log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str());
     let requests: std::collections::BTreeSet<String> =
         log.events().iter().filter_map(|event| event["correlationid"].as_str().map(str::to_owned)).collect();
-    has("access.granted")
-        && has("request.manager_approved")
-        && has("request.emergency_approved")
+    has("grant.activated")
+        && has("request.vendor_approved")
+        && has("request.break_glass_approved")
         && requests.len() > 1
         && log.texts.contains("stuck")
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use contracts::commands::{AnswerReport, Assertion, CommentRequest, Decide, EndAccess, WithdrawRequest};
+use contracts::commands::{Assertion, CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
 use contracts::{Kind, reading};
 use domain::{FreeText, Verdict};
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ use runtime::outcome::Failure;
 pub(super) const DECISION: &str = r#"{
   "type": "object", "additionalProperties": false, "required": ["verdict", "digest"],
   "properties": {
-    "verdict": {"type": "string", "enum": ["approve", "reject"], "description": "Approve or deny."},
+    "verdict": {"type": "string", "enum": ["approve", "deny"], "description": "Approve or deny."},
     "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Digest of the request as it was shown."},
     "comment": {"type": "string", "maxLength": 2000, "description": "In the person's own words."},
     "duration_seconds": {"type": "integer", "minimum": 1, "maximum": 604800, "description": "Approve for less time than was requested."},
@@ -52,9 +52,9 @@ pub(super) const COMMENT: &str = r#"{
 
 /// Schema of an answer to a closing report.
 pub(super) const REPORT: &str = r#"{
-  "type": "object", "additionalProperties": false, "required": ["accepts"],
+  "type": "object", "additionalProperties": false, "required": ["acknowledges"],
   "properties": {
-    "accepts": {"type": "boolean", "description": "true accepts, false disputes."},
+    "acknowledges": {"type": "boolean", "description": "true accepts, false disputes."},
     "comment": {"type": "string", "maxLength": 2000, "description": "In the person's own words; a dispute needs some."}
   }
 }"#;
@@ -128,7 +128,7 @@ impl Action for Decision {
             duration_seconds: self.duration_seconds,
             assertion: self.assertion,
         };
-        Ok((if by.for_vendor { Kind::ManagerDecide } else { Kind::CustomerDecide }, data))
+        Ok((if by.for_vendor { Kind::VendorDecide } else { Kind::CustomerDecide }, data))
     }
 }
 
@@ -146,10 +146,10 @@ pub(super) struct End(Words);
 
 impl Action for End {
     const SCOPE: &'static str = "requests:write";
-    type Command = EndAccess;
+    type Command = RevokeAccess;
 
-    fn command(self, by: By) -> Result<(Kind, EndAccess), Problem> {
-        Ok((Kind::AccessEnd, EndAccess { request: by.request, by: by.name, comment: self.0.comment }))
+    fn command(self, by: By) -> Result<(Kind, RevokeAccess), Problem> {
+        Ok((Kind::GrantRevoke, RevokeAccess { request: by.request, by: by.name, comment: self.0.comment }))
     }
 }
 
@@ -186,19 +186,24 @@ impl Action for Comment {
 /// Accepts or disputes a closing report.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReportAnswer {
-    accepts: bool,
+pub(super) struct ReportRespond {
+    acknowledges: bool,
     #[serde(default, deserialize_with = "reading::words")]
     comment: Option<FreeText>,
 }
 
-impl Action for ReportAnswer {
+impl Action for ReportRespond {
     const SCOPE: &'static str = "decisions:write";
-    type Command = AnswerReport;
+    type Command = RespondToReport;
 
-    fn command(self, by: By) -> Result<(Kind, AnswerReport), Problem> {
-        let data = AnswerReport { request: by.request, by: by.name, accepts: self.accepts, comment: self.comment };
-        Ok((Kind::ReportAnswer, data))
+    fn command(self, by: By) -> Result<(Kind, RespondToReport), Problem> {
+        let data = RespondToReport {
+            request: by.request,
+            by: by.name,
+            acknowledges: self.acknowledges,
+            comment: self.comment,
+        };
+        Ok((Kind::ReportRespond, data))
     }
 }
 

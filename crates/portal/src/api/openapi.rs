@@ -69,7 +69,7 @@ pub fn document() -> Value {
         "security": [{"token": []}],
         "tags": [
             {"name": "requests", "description": "Requests and decisions."},
-            {"name": "accesses", "description": "Active access and access reports."},
+            {"name": "grants", "description": "Active access and access reports."},
             {"name": "audit", "description": "The audit log."},
             {"name": "interface", "description": "This interface."},
         ],
@@ -171,7 +171,7 @@ fn describe(operation: &Operation) -> Value {
     let tag = match operation.path {
         "/openapi.json" | "/me" => "interface",
         "/audit" => "audit",
-        path if path == "/accesses" || path.ends_with("/report") || path.ends_with("/handle") => "accesses",
+        path if path == "/grants" || path.ends_with("/report") || path.ends_with("/handle") => "grants",
         _ => "requests",
     };
     let mut described = json!({

@@ -52,7 +52,7 @@ fn status(code: &str) -> StatusCode {
         "invalid" | "unknown_tenant" | "unknown_person" | "comment_required" | "passkey_required"
         | "passkey_invalid" | "duration_longer" => StatusCode::UNPROCESSABLE_ENTITY,
         "not_engineer" | "not_manager" | "not_approver" | "wrong_tenant" | "own_request" | "both_sides"
-        | "not_requester" | "may_not_end" | "may_not_comment" | "person_disabled" | "wrong_producer" => {
+        | "not_requester" | "may_not_revoke" | "may_not_comment" | "person_disabled" | "wrong_producer" => {
             StatusCode::FORBIDDEN
         }
         "not_found" => StatusCode::NOT_FOUND,

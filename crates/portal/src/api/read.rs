@@ -22,12 +22,12 @@ pub(super) use operations::documents::request_json;
 const PAGE_LIMIT: i64 = 200;
 /// States of a request, as the description lists them.
 const STATES: [&str; 8] = [
-    "awaiting_manager",
-    "awaiting_customer",
-    "granted",
+    "pending_vendor",
+    "pending_customer",
+    "active",
     "ended",
-    "manager_rejected",
-    "customer_rejected",
+    "vendor_denied",
+    "customer_denied",
     "expired",
     "withdrawn",
 ];
@@ -145,11 +145,11 @@ pub(super) async fn me(caller: Caller) -> Answer {
     )
 }
 
-pub(super) async fn accesses(State(app): State<App>, caller: Caller) -> Answer {
+pub(super) async fn grants(State(app): State<App>, caller: Caller) -> Answer {
     caller.may("requests:read")?;
     let filter = RequestFilter { limit: 1000, ..caller.scope(&app).await? };
-    let found = app.store.accesses(&filter).await?;
-    answer(StatusCode::OK, json!({"accesses": found.iter().map(access_json).collect::<Vec<_>>()}))
+    let found = app.store.grants(&filter).await?;
+    answer(StatusCode::OK, json!({"grants": found.iter().map(access_json).collect::<Vec<_>>()}))
 }
 
 pub(super) async fn report(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {

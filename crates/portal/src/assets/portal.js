@@ -42,7 +42,7 @@ const follow = () => {
   let news;
   let release = () => {};
   let waiting;
-  let isOver = false;
+  let isFinished = false;
   let isBeginning = false;
   // A form that was refused is shown at the address it was sent to; the page itself is elsewhere.
   const page = live.querySelector("a").pathname;
@@ -56,7 +56,7 @@ const follow = () => {
     release = () => {};
   };
   const reload = () => {
-    isOver = true;
+    isFinished = true;
     stop();
     // Nobody clicked: this must not count as activity, or an open page would keep its reader signed in.
     document.cookie = `lockbox-update=1; Path=${page}; Max-Age=5; SameSite=Strict`;
@@ -68,14 +68,14 @@ const follow = () => {
     live.hidden = false;
   };
   const told = (pulse) => {
-    if (isOver || !pulse || pulse === live.dataset.pulse) return;
+    if (isFinished || !pulse || pulse === live.dataset.pulse) return;
     if (isWriting()) show();
     else reload();
   };
   const signedOut = () => {
-    if (isOver) return;
+    if (isFinished) return;
     if (!isWriting()) return reload();
-    isOver = true;
+    isFinished = true;
     stop();
     show("You were signed out, because nothing was done here for some time. Copy what you wrote, and sign in again.");
   };
@@ -91,7 +91,7 @@ const follow = () => {
     } catch {
       // The portal is away; the next time will tell.
     }
-    if (!isOver && !news) await begin();
+    if (!isFinished && !news) await begin();
   };
   const listen = () => {
     news = new EventSource(live.dataset.live);
@@ -116,7 +116,7 @@ const follow = () => {
     if (document.hidden || !navigator.locks) return false;
     for (let slot = 0; slot < SLOTS; slot += 1) {
       if (!(await take(slot))) continue;
-      if (document.hidden || isOver) {
+      if (document.hidden || isFinished) {
         release();
         return false;
       }
@@ -128,11 +128,11 @@ const follow = () => {
   const begin = async () => {
     if (isBeginning) return;
     isBeginning = true;
-    if (!(await listens()) && !isOver) askSoon();
+    if (!(await listens()) && !isFinished) askSoon();
     isBeginning = false;
   };
   document.addEventListener("visibilitychange", () => {
-    if (isOver) return;
+    if (isFinished) return;
     stop();
     if (document.hidden) askSoon();
     else ask();

@@ -18,7 +18,7 @@ use runtime::outcome::Failure;
 /// What a provider offers is asked again after this time.
 const METADATA_LIFE: Duration = Duration::from_secs(60);
 /// Longer identity tokens are not sent back to the provider at sign-out: addresses have limits.
-const HINT_LIMIT_BYTES: usize = 4096;
+const WAKE_UP_LIMIT_BYTES: usize = 4096;
 
 /// What a provider offers (<https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>). Only what is
 /// needed here is read: providers write the rest in many ways.
@@ -204,7 +204,7 @@ impl Client {
         let mut url = self.metadata().await.ok()?.end_session_endpoint.clone()?;
         {
             let mut query = url.query_pairs_mut();
-            if id_token.len() <= HINT_LIMIT_BYTES {
+            if id_token.len() <= WAKE_UP_LIMIT_BYTES {
                 query.append_pair("id_token_hint", id_token);
             }
             query.append_pair("client_id", &self.entry.client_id).append_pair("post_logout_redirect_uri", back);

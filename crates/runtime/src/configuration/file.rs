@@ -41,7 +41,7 @@ fn section<T: serde::de::DeserializeOwned + Default>(
 #[derive(Default)]
 pub(super) struct Written {
     pub values: BTreeMap<String, String>,
-    pub doors: connectors::Config,
+    pub provisionings: connectors::Config,
     pub sign_in: Vec<crate::sign_in::Entry>,
 }
 
@@ -62,15 +62,15 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
     };
     let mut written = Written::default();
     for (name, value) in values {
-        if name == "doors" {
-            written.doors = section(&name, value, faults);
+        if name == "provisionings" {
+            written.provisionings = section(&name, value, faults);
         } else if name == "sign-in" {
             written.sign_in = section(&name, value, faults);
         } else if KNOWN.contains(&name.as_str()) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             written.values.insert(name, text);
         } else {
-            faults.push(format!("config: {name} is no setting; one of {}, doors, sign-in", KNOWN.join(", ")));
+            faults.push(format!("config: {name} is no setting; one of {}, provisionings, sign-in", KNOWN.join(", ")));
         }
     }
     written

@@ -6,9 +6,9 @@ use domain::{State, TimerChange};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{Moved, Parked, columns};
+use super::{DeadLetter, Transitioned, columns};
 use crate::error::Error;
-use crate::timers::Hint;
+use crate::timers::TimerWakeUp;
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -17,7 +17,7 @@ const DECISIONS: &str = "insert into decisions (request, stage, person, side, ro
                          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
                          $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::jsonb[], $12::timestamptz[])";
 
-pub(super) async fn decisions(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+pub(super) async fn decisions(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let taken: Vec<_> =
         moved.iter().filter_map(|moved| moved.decision.as_ref().map(|decision| (&moved.request, decision))).collect();
     if taken.is_empty() {
@@ -60,21 +60,21 @@ pub(super) async fn passkeys(tx: &mut Tx, used: &[(String, serde_json::Value)]) 
 }
 
 const NEW: &str = "insert into requests (id, content, digest, tenant, service_request, service, resource, requester, \
-                   duration_seconds, required_approvals, state, version, submitted_at, review_by) \
+                   duration_seconds, required_approvals, state, version, submitted_at, review_deadline) \
                    select id, content, digest, tenant, service_request, service, resource, requester, \
-                   duration_seconds, required_approvals, 'awaiting_manager', version, \
-                   review_by - make_interval(secs => review_seconds), review_by \
+                   duration_seconds, required_approvals, 'pending_vendor', version, \
+                   review_deadline - make_interval(secs => review_seconds), review_deadline \
                    from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
                    $8::uuid[], $9::bigint[], $10::int[], $11::int[], $12::timestamptz[], $13::bigint[]) \
                    as n(id, content, digest, tenant, service_request, service, resource, requester, duration_seconds, \
-                   required_approvals, version, review_by, review_seconds)";
+                   required_approvals, version, review_deadline, review_seconds)";
 
-pub(super) async fn new_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+pub(super) async fn new_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let begun: Vec<_> = moved
         .iter()
         .filter(|moved| moved.is_new)
         .filter_map(|moved| match moved.request.state {
-            State::AwaitingManager { review_by, .. } => Some((&moved.request, review_by)),
+            State::PendingVendor { review_deadline, .. } => Some((&moved.request, review_deadline)),
             _ => None,
         })
         .collect();
@@ -94,7 +94,7 @@ pub(super) async fn new_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Err
         .bind(content().map(|content| content.duration_seconds).collect::<Vec<_>>())
         .bind(content().map(|content| content.rules.required_approvals).collect::<Vec<_>>())
         .bind(begun.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
-        .bind(begun.iter().map(|(_, review_by)| *review_by).collect::<Vec<_>>())
+        .bind(begun.iter().map(|(_, review_deadline)| *review_deadline).collect::<Vec<_>>())
         .bind(content().map(|content| content.rules.review_deadline_seconds).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
@@ -104,18 +104,18 @@ pub(super) async fn new_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Err
 
 // Names the version it expects: a writer with an old view changes nothing.
 const MOVE: &str = "update requests r set state = m.state, version = m.version, \
-                    manager = coalesce(m.manager, r.manager), decide_by = coalesce(m.decide_by, r.decide_by), \
+                    manager = coalesce(m.manager, r.manager), decision_deadline = coalesce(m.decision_deadline, r.decision_deadline), \
                     access_from = coalesce(m.access_from, r.access_from), \
                     access_until = case when m.state = 'ended' then least(r.access_until, clock_timestamp()) \
                                    else coalesce(m.access_until, r.access_until) end, \
                     cause = coalesce(m.cause, r.cause), \
-                    over_at = case when m.over then coalesce(r.over_at, clock_timestamp()) end \
+                    finished_at = case when m.over then coalesce(r.finished_at, clock_timestamp()) end \
                     from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], \
                     $7::timestamptz[], $8::text[], $9::bool[]) \
-                    as m(id, state, version, manager, decide_by, access_from, access_until, cause, over) \
+                    as m(id, state, version, manager, decision_deadline, access_from, access_until, cause, over) \
                     where r.id = m.id and r.version < m.version";
 
-pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), Error> {
+pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let steps: Vec<_> = moved
         .iter()
         .filter(|moved| !moved.is_new)
@@ -125,9 +125,9 @@ pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), E
         return Ok(());
     }
     // An emergency is granted by its second manager, whose decision goes with the step.
-    let granted_by = |moved: &Moved| {
-        let decision = moved.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Manager);
-        decision.filter(|_| matches!(moved.request.state, State::Granted { .. })).map(|decision| decision.person.0)
+    let granted_by = |moved: &Transitioned| {
+        let decision = moved.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Vendor);
+        decision.filter(|_| matches!(moved.request.state, State::Active { .. })).map(|decision| decision.person.0)
     };
     let old = moved.iter().filter(|moved| !moved.is_new);
     let managers: Vec<Option<Uuid>> =
@@ -137,7 +137,7 @@ pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Moved]) -> Result<(), E
         .bind(steps.iter().map(|(request, _)| request.state.as_str()).collect::<Vec<_>>())
         .bind(steps.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
         .bind(managers)
-        .bind(steps.iter().map(|(_, columns)| columns.decide_by).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, columns)| columns.decision_deadline).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, columns)| columns.access_from).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, columns)| columns.access_until).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, columns)| columns.cause).collect::<Vec<_>>())
@@ -156,7 +156,7 @@ const ARM: &str = "insert into timers (request, kind, due_at) \
                    set due_at = excluded.due_at, generation = timers.generation + 1 \
                    returning request, kind, generation, due_at";
 
-pub(super) async fn timers(tx: &mut Tx, moved: &[Moved]) -> Result<Vec<Hint>, Error> {
+pub(super) async fn timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<TimerWakeUp>, Error> {
     let (mut off_requests, mut off_kinds) = (Vec::new(), Vec::new());
     let (mut requests, mut kinds, mut due): (Vec<Uuid>, Vec<&'static str>, Vec<DateTime<Utc>>) = Default::default();
     for (moved, change) in moved.iter().flat_map(|moved| moved.timers.iter().map(move |change| (moved, change))) {
@@ -198,11 +198,11 @@ pub(super) async fn timers(tx: &mut Tx, moved: &[Moved]) -> Result<Vec<Hint>, Er
         .fetch_all(&mut **tx)
         .await
         .map_err(Error::at("arming timers"))?;
-    let hint = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
+    let wake_up = |(request, kind, generation, due_at): (Uuid, String, i32, DateTime<Utc>)| {
         let kind = domain::TimerKind::parse(&kind)?.as_str();
-        Some(Hint { due_at, request, kind, generation })
+        Some(TimerWakeUp { due_at, request, kind, generation })
     };
-    Ok(armed.into_iter().filter_map(hint).collect())
+    Ok(armed.into_iter().filter_map(wake_up).collect())
 }
 
 const OUTBOX: &str = "insert into outbox (message_id, consumer, kind, request, traceparent, body) \
@@ -228,27 +228,27 @@ pub(crate) async fn outbox(tx: &mut Tx, messages: &[Message]) -> Result<(), Erro
     Ok(())
 }
 
-const PARK: &str = "insert into parked_messages (id, reason, detail, queue, exchange, routing_key, message_id, \
+const DEAD_LETTER: &str = "insert into dead_letters (id, reason, detail, queue, exchange, routing_key, message_id, \
                     message_type, login, body, size_bytes) \
                     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
                     $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bigint[]) on conflict (id) do nothing";
 
-pub(crate) async fn parked(tx: &mut Tx, parked: &[Parked]) -> Result<(), Error> {
-    if parked.is_empty() {
+pub(crate) async fn dead_letter(tx: &mut Tx, dead_letter: &[DeadLetter]) -> Result<(), Error> {
+    if dead_letter.is_empty() {
         return Ok(());
     }
-    sqlx::query(PARK)
-        .bind(parked.iter().map(|parked| parked.id).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.reason.as_str()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.detail.as_str()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.queue.as_str()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.exchange.as_str()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.routing_key.as_str()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.message_id.as_deref()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.message_type.as_deref()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.login.as_deref()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.body.as_slice()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|parked| parked.size_bytes).collect::<Vec<_>>())
+    sqlx::query(DEAD_LETTER)
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.id).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.reason.as_str()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.detail.as_str()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.queue.as_str()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.exchange.as_str()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.routing_key.as_str()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.message_id.as_deref()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.message_type.as_deref()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.login.as_deref()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.body.as_slice()).collect::<Vec<_>>())
+        .bind(dead_letter.iter().map(|dead_letter| dead_letter.size_bytes).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
         .map_err(Error::at("parking messages"))?;

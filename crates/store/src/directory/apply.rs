@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
 use contracts::envelope::Message;
-use contracts::events::{self, Actor, Auth, ConsentChanged};
+use contracts::events::{self, Actor, Auth, PolicyChanged};
 use domain::Rules;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
@@ -24,7 +24,7 @@ type Tx = Transaction<'static, Postgres>;
 /// What an apply did.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Changes by tenant (`None` is the vendor's side), a sentence each.
+    /// WriteSet by tenant (`None` is the vendor's side), a sentence each.
     pub changes: BTreeMap<Option<String>, Vec<String>>,
     /// Who hears of the changes of a side although the rows do not name them any more, or not as somebody who decides: the
     /// approvers and addresses before, and every old and new address of a person that changed. Only sides that were
@@ -131,7 +131,7 @@ async fn announce(
             messages.extend(crate::settings::told(tx, id, (by, actor.clone()), changes, now, also.clone()).await?);
             continue;
         }
-        let events = events::directory_changed(changes, &ConsentChanged::default(), actor, tenant.as_deref(), now);
+        let events = events::directory_changed(changes, &PolicyChanged::default(), actor, tenant.as_deref(), now);
         let event = events.first().map(|event| event.id).unwrap_or_default();
         messages.extend(events);
         if let (None, Some(also)) = (tenant, also) {
@@ -144,19 +144,19 @@ async fn announce(
 }
 
 const TENANT_BEFORE: &str = "select to_jsonb(t) from tenants t where name = $1";
-const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
+const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notification_recipients, review_deadline_seconds, \
                       decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
                       comment_required, passkey_required, reminders_seconds) \
                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
                       on conflict (name) do update set display_name = excluded.display_name, \
-                      enabled = excluded.enabled, notice_addresses = case when tenants.settings_by = 'customer' then tenants.notice_addresses else excluded.notice_addresses end, \
+                      enabled = excluded.enabled, notification_recipients = case when tenants.settings_owner = 'customer' then tenants.notification_recipients else excluded.notification_recipients end, \
                       review_deadline_seconds = excluded.review_deadline_seconds, \
-                      decision_deadline_seconds = case when tenants.settings_by = 'customer' then tenants.decision_deadline_seconds else excluded.decision_deadline_seconds end, \
-                      access_default_seconds = case when tenants.settings_by = 'customer' then tenants.access_default_seconds else excluded.access_default_seconds end, \
-                      access_ceiling_seconds = case when tenants.settings_by = 'customer' then tenants.access_ceiling_seconds else excluded.access_ceiling_seconds end, \
-                      required_approvals = case when tenants.settings_by = 'customer' then tenants.required_approvals else excluded.required_approvals end, \
-                      comment_required = case when tenants.settings_by = 'customer' then tenants.comment_required else excluded.comment_required end, \
-                      passkey_required = case when tenants.settings_by = 'customer' then tenants.passkey_required else excluded.passkey_required end, reminders_seconds = case when tenants.settings_by = 'customer' then tenants.reminders_seconds else excluded.reminders_seconds end \
+                      decision_deadline_seconds = case when tenants.settings_owner = 'customer' then tenants.decision_deadline_seconds else excluded.decision_deadline_seconds end, \
+                      access_default_seconds = case when tenants.settings_owner = 'customer' then tenants.access_default_seconds else excluded.access_default_seconds end, \
+                      access_ceiling_seconds = case when tenants.settings_owner = 'customer' then tenants.access_ceiling_seconds else excluded.access_ceiling_seconds end, \
+                      required_approvals = case when tenants.settings_owner = 'customer' then tenants.required_approvals else excluded.required_approvals end, \
+                      comment_required = case when tenants.settings_owner = 'customer' then tenants.comment_required else excluded.comment_required end, \
+                      passkey_required = case when tenants.settings_owner = 'customer' then tenants.passkey_required else excluded.passkey_required end, reminders_seconds = case when tenants.settings_owner = 'customer' then tenants.reminders_seconds else excluded.reminders_seconds end \
                       returning to_jsonb(tenants)";
 
 async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Result<(), Error> {
@@ -176,7 +176,7 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .bind(&entry.name)
         .bind(&entry.display_name)
         .bind(entry.enabled)
-        .bind(&entry.notice_addresses)
+        .bind(&entry.notification_recipients)
         .bind(rules.review_deadline_seconds)
         .bind(rules.decision_deadline_seconds)
         .bind(rules.access_default_seconds)
@@ -195,7 +195,7 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         Some(changes) => applied.say(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name)),
     }
     witnesses(tx, applied, entry, id).await?;
-    let approvers = crate::approvers::settle(tx, id, entry.deciders()).await?.assignments();
+    let approvers = crate::approvers::settle(tx, id, entry.approver_rules()).await?.assignments();
     for person_entry in &entry.people {
         let mut roles: Vec<(String, Option<String>)> =
             person_entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
@@ -223,7 +223,7 @@ const DROP_WITNESSES: &str = "delete from witnesses where tenant = $1";
 const ADD_WITNESSES: &str =
     "insert into witnesses (tenant, name, url, key) select $1, * from unnest($2::text[], $3::text[], $4::text[])";
 
-/// Who countersigns a tenant's log, and whether doors wait for that.
+/// Who countersigns a tenant's log, and whether provisionings wait for that.
 async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let doing = "applying the witnesses of a tenant";
     let before: Value =

@@ -16,7 +16,7 @@ const EVERYBODY: &str = "select p.id, p.name, p.display_name, p.email, p.tenant,
                          coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
                          from people p left join current_assignments a on a.person = p.id where p.enabled group by p.id \
                          order by p.tenant nulls first, p.name limit 500";
-const ALL_TENANTS: &str = "select id, name, display_name, enabled, notice_addresses, review_deadline_seconds, \
+const ALL_TENANTS: &str = "select id, name, display_name, enabled, notification_recipients, review_deadline_seconds, \
                            decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
                            comment_required, passkey_required, reminders_seconds from tenants where enabled order by name limit 1000";
 const MANAGERS: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \

@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(super) const TENANT: [(&str, &str); 12] = [
     ("display_name", "display name"),
     ("enabled", "enabled"),
-    ("notice_addresses", "notification recipients"),
+    ("notification_recipients", "notification recipients"),
     ("review_deadline_seconds", "review deadline"),
     ("decision_deadline_seconds", "decision deadline"),
     ("reminders_seconds", "reminders before the deadline"),

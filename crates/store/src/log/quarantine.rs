@@ -32,7 +32,7 @@ pub struct Quarantined {
     pub tenant: Option<String>,
     /// The request it is about.
     pub request: Option<Uuid>,
-    /// Type, such as `access.used`.
+    /// Type, such as `grant.used`.
     #[sqlx(rename = "type")]
     pub type_name: String,
     /// Why a verifier would not accept it.

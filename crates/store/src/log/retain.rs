@@ -67,7 +67,7 @@ const OBSTACLES: &str = "select (select count(*) from audit_events a left join a
                          where a.at >= $1 and a.at < $2 and not exists (select from audit_quarantine q where q.event = a.id) \
                          and not exists (select from audit_checkpoints c \
                          where c.log = e.log and c.size > e.index)) as unsigned, \
-                         (select count(*) from requests r where r.over_at is null and r.submitted_at < $2) as open, \
+                         (select count(*) from requests r where r.finished_at is null and r.submitted_at < $2) as open, \
                          (select count(*) from webhook_deliveries d join audit_events a on a.id = d.event \
                          where a.at >= $1 and a.at < $2 and d.failed_at is null) as undelivered, \
                          (select count(*) from audit_forwards f where exists (select from audit_entries e \
@@ -77,7 +77,7 @@ const PARTS: &str = "select e.log, l.tenant, count(*) as entries, (max(e.index) 
                      group by e.log, l.tenant order by e.log";
 const RECORD: &str =
     "insert into audit_archives (log, month, cut, entries, bundle, sha256) values ($1, $2, $3, $4, $5, $6)";
-const WORDS: &str = "update texts t set text = null, salt = null, erased_at = clock_timestamp() from audit_entries e \
+const WORDS: &str = "update texts t set text = null, salt = null, redacted_at = clock_timestamp() from audit_entries e \
                      where e.event = t.event and t.text is not null and e.at >= $1 and e.at < $2 \
                      and e.log = $3 and e.index < $4";
 const PATIENCE: &str = "set local lock_timeout = '5s'";

@@ -28,7 +28,7 @@ const FILL: &str = "with numbered as (select n, clock_timestamp() - ($6::bigint 
                     $10, to_char(at, 'YYYY-MM-DD') || 'T' || to_char(at, 'HH24:MI:SS.US') || 'Z') as body from named), \
                     hashed as materialized (select *, sha256(decode('00', 'hex') || convert_to($11 || body || $3, 'UTF8')) as leaf from made), \
                     events as (insert into audit_events (id, at, type, tenant, request, service_request, cause, text, body) \
-                    select id, at, 'notice.sent', $2, request, 'SR-2026-004711', request::text, 'alex@contoso.example', \
+                    select id, at, 'notification.sent', $2, request, 'SR-2026-004711', request::text, 'alex@contoso.example', \
                     convert_to(body, 'UTF8') from hashed), \
                     entries as (insert into audit_entries (log, index, event, at, request, seq, prev, leaf, v) \
                     select $1, n, id, at, request, 1, decode(repeat('00', 32), 'hex'), leaf, 1 from hashed), \

@@ -2,7 +2,7 @@
 //! not they.
 
 use contracts::events::Auth;
-use contracts::notices::Receipt;
+use contracts::notifications::Receipt;
 
 fn channel(auth: &Auth) -> String {
     match auth.method.as_str() {

@@ -1,6 +1,6 @@
 //! What each mail says: a headline and a few sentences for each template.
 
-use contracts::notices::{Mail, SettingsMail};
+use contracts::notifications::{Mail, SettingsMail};
 
 fn sentences(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
@@ -35,14 +35,14 @@ pub(super) fn story(mail: &Mail) -> (&'static str, Vec<String>) {
             sentences(&["Sign in to read it. Mails do not contain what people write."]),
         ),
         "approval_recorded" => ("an approval was recorded", approval(mail)),
-        "manager_rejected" => (
+        "vendor_denied" => (
             "the vendor denied the request",
             sentences(&["The vendor's manager denied the request. The customer was not asked."]),
         ),
-        "customer_rejected" => {
+        "customer_denied" => {
             ("the customer denied the request", sentences(&["The customer denied the request. Nobody gets access."]))
         }
-        "granted" => (
+        "active" => (
             "access was granted",
             sentences(&[
                 "The vendor and the customer approved the request.",
@@ -52,7 +52,7 @@ pub(super) fn story(mail: &Mail) -> (&'static str, Vec<String>) {
         "ended" => ("access has ended", sentences(&[ended(mail)])),
         "expired" => {
             let who = match mail.cause.as_deref() {
-                Some("manager") => "The vendor's manager did not review the request in time.",
+                Some("vendor") => "The vendor's manager did not review the request in time.",
                 _ => "The customer did not decide in time.",
             };
             (
@@ -79,12 +79,12 @@ fn approval(mail: &Mail) -> Vec<String> {
 
 fn ended(mail: &Mail) -> &'static str {
     match mail.cause.as_deref() {
-        Some("time") => "The granted time is over.",
-        Some("customer") => "The customer revoked the access.",
-        Some("vendor") => "The vendor's manager revoked the access.",
-        Some("engineer") => "The requester released the access.",
+        Some("expired") => "The granted time is over.",
+        Some("revoked_by_customer") => "The customer revoked the access.",
+        Some("revoked_by_vendor") => "The vendor's manager revoked the access.",
+        Some("released") => "The requester released the access.",
         Some("ticket_closed") => "The service request was closed.",
-        Some("person_disabled") => "The requester's account was disabled.",
+        Some("requester_disabled") => "The requester's account was disabled.",
         _ => "The access is over.",
     }
 }
@@ -92,14 +92,14 @@ fn ended(mail: &Mail) -> &'static str {
 /// Mails about what is not part of an ordinary request.
 fn special(template: &str) -> (&'static str, Vec<String>) {
     match template {
-        "emergency_granted" => (
+        "break_glass_activated" => (
             "EMERGENCY: access was granted",
             sentences(&[
                 "Two managers of the vendor approved emergency access under the policy that your organization approved in advance.",
                 "Every approver can revoke the access at any time. A review of it is required afterwards.",
             ]),
         ),
-        "emergency_ended" => (
+        "break_glass_ended" => (
             "EMERGENCY: access has ended, and a review is required",
             sentences(&[
                 "The emergency access to the content has ended.",
@@ -113,7 +113,7 @@ fn special(template: &str) -> (&'static str, Vec<String>) {
                 "Lockbox retries automatically. The request's page shows when the revocation is confirmed.",
             ]),
         ),
-        "report_accepted" => (
+        "report_acknowledged" => (
             "the access report was acknowledged",
             sentences(&["The customer acknowledged how the access was used and ended."]),
         ),

@@ -1,13 +1,13 @@
 //! What mails say and what they never say.
 
-use contracts::notices::Recipient;
+use contracts::notifications::Recipient;
 use uuid::Uuid;
 
 use super::*;
 
 fn mail(template: &str) -> Mail {
     Mail {
-        notice: Uuid::from_u128(1),
+        notification: Uuid::from_u128(1),
         request: Uuid::from_u128(2),
         template: template.to_owned(),
         recipient: Recipient { name: "Alex <script>".to_owned(), address: "alex@contoso.example".to_owned() },
@@ -17,7 +17,7 @@ fn mail(template: &str) -> Mail {
         service: "exchange_online".to_owned(),
         requester_name: "Robin Hale".to_owned(),
         duration_seconds: 5400,
-        decide_by: Some(DateTime::UNIX_EPOCH),
+        decision_deadline: Some(DateTime::UNIX_EPOCH),
         access_from: None,
         access_until: None,
         cause: None,
@@ -40,7 +40,7 @@ fn a_mail_names_absolute_times_and_one_link_and_escapes_names() {
 
 #[test]
 fn a_subject_is_one_line_whatever_a_name_holds() {
-    let composed = compose(&mail("granted"), "https://lockbox.fabrikam.example").unwrap();
+    let composed = compose(&mail("active"), "https://lockbox.fabrikam.example").unwrap();
     assert!(!composed.subject.contains(['\r', '\n']));
 }
 
@@ -66,14 +66,14 @@ fn every_ending_has_words_of_its_own() {
     let templates = [
         "review_needed",
         "decision_needed",
-        "manager_rejected",
-        "customer_rejected",
-        "granted",
+        "vendor_denied",
+        "customer_denied",
+        "active",
         "ended",
         "expired",
         "withdrawn",
         "approval_recorded",
-        "report_accepted",
+        "report_acknowledged",
     ];
     let mut headlines: Vec<String> =
         templates.iter().map(|template| headline(&compose(&mail(template), "https://x.example").unwrap())).collect();
@@ -85,7 +85,7 @@ fn every_ending_has_words_of_its_own() {
 
 #[test]
 fn a_receipt_names_channel_and_sign_in_and_what_to_do_if_it_was_not_them() {
-    let receipt = |to_person, channel: &str| contracts::notices::Receipt {
+    let receipt = |to_person, channel: &str| contracts::notifications::Receipt {
         person_name: "Alex Novak".to_owned(),
         to_person,
         action: "approved for the customer".to_owned(),

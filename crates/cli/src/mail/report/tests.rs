@@ -6,11 +6,11 @@ use super::{Identity, Incoming, Report};
 
 const POSTFIX: &str = include_str!("../../../../../tests/it/bounces/postfix.eml");
 const EXCHANGE: &str = include_str!("../../../../../tests/it/bounces/exchange.eml");
-const NOTICE: &str = "01a20c86-c964-73a2-8a62-99c595af84c4";
+const NOTIFICATION: &str = "01a20c86-c964-73a2-8a62-99c595af84c4";
 const REQUEST: &str = "01a20c86-c964-73a2-8a62-99c595af84c5";
 
 fn ours() -> Identity {
-    Identity { notice: NOTICE.parse().unwrap(), request: Some(REQUEST.parse().unwrap()) }
+    Identity { notification: NOTIFICATION.parse().unwrap(), request: Some(REQUEST.parse().unwrap()) }
 }
 
 fn report(text: &str) -> Report {
@@ -23,7 +23,7 @@ fn report(text: &str) -> Report {
 /// A report in words alone, as this sender with this subject writes it.
 fn in_words(head: &str, body: &str) -> String {
     format!(
-        "To: lockbox@fabrikam.example\n{head}\n\n{body}\n\nX-Lockbox-Notice: {NOTICE}.{REQUEST}\nMessage-ID: <{NOTICE}.{REQUEST}@fabrikam.example>\n"
+        "To: lockbox@fabrikam.example\n{head}\n\n{body}\n\nX-Lockbox-Notice: {NOTIFICATION}.{REQUEST}\nMessage-ID: <{NOTIFICATION}.{REQUEST}@fabrikam.example>\n"
     )
 }
 
@@ -95,22 +95,22 @@ fn addresses_that_are_not_ascii_come_in_a_report_of_their_own_kind() {
 #[test]
 fn a_mail_is_known_by_our_header_where_a_relay_gave_it_another_message_id() {
     let amazon = format!("<0100018b2c3d4e5f-{}@eu-west-1.amazonses.com>", "000000");
-    let replaced = POSTFIX.replace(&format!("<{NOTICE}.{REQUEST}@fabrikam.example>"), &amazon);
+    let replaced = POSTFIX.replace(&format!("<{NOTIFICATION}.{REQUEST}@fabrikam.example>"), &amazon);
     assert_eq!(report(&replaced).about, [ours()], "X-Lockbox-Notice");
     let microsoft = replaced.replace(
-        &format!("X-Lockbox-Notice: {NOTICE}.{REQUEST}"),
-        &format!("X-Microsoft-Original-Message-ID:\n <{NOTICE}.{REQUEST}@fabrikam.example>"),
+        &format!("X-Lockbox-Notice: {NOTIFICATION}.{REQUEST}"),
+        &format!("X-Microsoft-Original-Message-ID:\n <{NOTIFICATION}.{REQUEST}@fabrikam.example>"),
     );
     assert_eq!(report(&microsoft).about, [ours()], "X-Microsoft-Original-Message-ID");
-    let neither = replaced.replace(&format!("{NOTICE}.{REQUEST}"), "gone");
+    let neither = replaced.replace(&format!("{NOTIFICATION}.{REQUEST}"), "gone");
     assert_eq!(report(&neither).about, Vec::<Identity>::new());
 }
 
 #[test]
 fn a_mail_about_settings_names_no_request() {
-    let notice: Uuid = NOTICE.parse().unwrap();
+    let notification: Uuid = NOTIFICATION.parse().unwrap();
     let settings = POSTFIX.replace(&format!(".{REQUEST}"), "");
-    assert_eq!(report(&settings).about, [Identity { notice, request: None }]);
+    assert_eq!(report(&settings).about, [Identity { notification, request: None }]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn servers_that_write_for_people_alone_are_understood() {
 fn what_is_no_report_is_told_apart_and_a_warning_is_no_failure() {
     let read = |text: &str| Incoming::read(text.as_bytes());
     let away = format!(
-        "From: alex@contoso.example\nAuto-Submitted: auto-replied\nIn-Reply-To: <{NOTICE}.{REQUEST}@fabrikam.example>\n\
+        "From: alex@contoso.example\nAuto-Submitted: auto-replied\nIn-Reply-To: <{NOTIFICATION}.{REQUEST}@fabrikam.example>\n\
          Subject: Out of office: access request\n\nI am away until Monday.\n"
     );
     assert_eq!(read(&away), Incoming::Other("an automatic reply"));

@@ -1,0 +1,53 @@
+//! Whether each emergency stands on a consent that the log holds: the consent's document is in the entry of its giving,
+//! and its SHA-256 in every step of the emergency.
+
+use domain::replay::{Asked, Broken, Consents, Given, Replayed};
+use serde_json::Value;
+use tlog::Hash;
+
+use crate::Event;
+
+/// What an event says of consents, and of emergencies that stand on them. `history` is the request's, this step included.
+pub(super) fn judge(policies: &mut Consents, event: &Event, history: Option<&Replayed>) -> Vec<Broken> {
+    let data = event.data();
+    let by_customer = event.person().is_some() && data["actor"]["side"] == "customer";
+    if event.kind == "directory.changed" {
+        let mut broken = Vec::new();
+        if let document @ Value::Object(_) = &data["break_glass_policy"] {
+            broken.extend(policies.give(&digest(document), given(document, event, by_customer)));
+        }
+        if let Some(digest) = data["break_glass_policy_ended"].as_str() {
+            broken.extend(policies.end(digest, event.at, by_customer));
+        }
+        return broken;
+    }
+    let is_granted = event.kind == "grant.activated";
+    let break_glass = history.and_then(|history| history.break_glass.as_ref().zip(Some(history)));
+    match break_glass {
+        Some(((name, digest), history)) if is_granted || event.kind == "request.submitted" => {
+            let service = data["service"].as_str().unwrap_or_default();
+            let asked = Asked { at: event.at, name, digest, service, seconds: history.asked_seconds };
+            policies.stand(&asked, is_granted)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// SHA-256 over the document in RFC 8785 form, as it stands in the entry.
+fn digest(document: &Value) -> String {
+    hex::encode(Hash::of(document.to_string().as_bytes()).0)
+}
+
+fn given(document: &Value, event: &Event, by_customer: bool) -> Given {
+    let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
+    let services = document["services"].as_array().into_iter().flatten();
+    Given {
+        at: event.at,
+        by_customer,
+        name: text("name"),
+        services: services.filter_map(|service| service.as_str().map(str::to_owned)).collect(),
+        ceiling_seconds: document["ceiling_seconds"].as_i64().unwrap_or_default(),
+        quota: document["quota"].as_i64().unwrap_or_default(),
+        until: crate::story::moment(&text("until")).unwrap_or_default(),
+    }
+}

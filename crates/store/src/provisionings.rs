@@ -1,0 +1,272 @@
+//! Doors: taking those that somebody must look at, and keeping what was seen. The rows are locked before the clock is
+//! read, and no transaction is open while a target is called: a look is a claim that ends by itself.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::envelope::Message;
+use contracts::events;
+use domain::Content;
+use domain::provisioning::{Provisioning, ProvisioningEvent, ProvisioningFact, ProvisioningState, step};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pool::Store;
+
+mod row;
+mod view;
+
+use row::ProvisioningRow;
+pub use view::{AccessView, Closing, ProvisioningView};
+
+/// The connector of a service that none is configured for: the gate alone is the provisioning.
+pub const GATE: &str = "gate";
+
+/// A provisioning that this process may act on until its claim ends.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The claim.
+    pub claim: Uuid,
+    /// Where the provisioning stands.
+    pub provisioning: Provisioning,
+    /// Which connector it is opened and closed through.
+    pub connector: String,
+    /// What was granted.
+    pub content: Content,
+    /// Whether the engineer is still enabled: nothing is opened for somebody who is not.
+    pub engineer_enabled: bool,
+    /// A call that opens was under way when the claim was taken: what is seen now may be undone by it.
+    pub opening_elsewhere: bool,
+}
+
+/// What a look at the table brought.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Doors to act on.
+    pub claimed: Vec<Claimed>,
+    /// Events of provisionings that needed no call.
+    pub messages: Vec<Message>,
+    /// How many provisionings were due.
+    pub count: usize,
+    /// The database's clock.
+    pub now: DateTime<Utc>,
+    /// When the next provisioning is due, if there is one.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// How long a provisioning waits before its proof is looked for again.
+const PROOF_PAUSE: TimeDelta = TimeDelta::seconds(1);
+
+// A provisioning whose opener is still at work is locked like any other: closing does not wait for opening.
+const DUE: &str = "select d.request, d.state, d.connector, d.until_at, d.next_try_at, d.opener, d.provisioning_until, d.failures, \
+                   d.first_failed_at, d.last_error, d.alarmed, d.provisioned_at, d.revocation_ordered_at, d.refused_from, d.cut_at, \
+                   d.sessions_cut, d.revoked_at, d.claim, r.content, p.enabled as engineer_enabled, \
+                   t.witnesses_required is null or access_is_proved(r.id) as is_proved \
+                   from provisionings d join requests r on r.id = d.request join people p on p.id = r.requester \
+                   join tenants t on t.id = r.tenant \
+                   where d.next_try_at <= clock_timestamp() order by d.next_try_at limit $1 for update of d skip locked";
+const ONE: &str = "select d.request, d.state, d.connector, d.until_at, d.next_try_at, d.opener, d.provisioning_until, d.failures, \
+                   d.first_failed_at, d.last_error, d.alarmed, d.provisioned_at, d.revocation_ordered_at, d.refused_from, d.cut_at, \
+                   d.sessions_cut, d.revoked_at, d.claim, r.content, p.enabled as engineer_enabled, \
+                   t.witnesses_required is null or access_is_proved(r.id) as is_proved \
+                   from provisionings d join requests r on r.id = d.request join people p on p.id = r.requester \
+                   join tenants t on t.id = r.tenant \
+                   where d.request = $1 for update of d";
+const CLOCK: &str = "select clock_timestamp()";
+const NEXT: &str = "select min(next_try_at) from provisionings where next_try_at is not null";
+const LIVE: &str = "select request from provisionings where request = any($1) and state <> 'revoked'";
+const SHOULD_BE_OPEN: &str = "select d.request from provisionings d where d.state = 'active' and d.connector = $1 \
+                              and d.until_at > clock_timestamp() and d.provisioned_at < clock_timestamp() - interval '10 seconds' limit 10000";
+
+impl Store {
+    /// Takes up to `limit` provisionings that are due. Those that `choose` gives no connector are dealt with at once; the others
+    /// are claimed for `lease`. The order to close what has run out is written here, before anybody calls a target.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_provisionings(
+        &self,
+        limit: i64,
+        lease: Duration,
+        choose: impl Fn(&str) -> &'static str,
+    ) -> Result<Due, Error> {
+        let doing = "taking provisionings that are due";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let rows: Vec<ProvisioningRow> =
+            sqlx::query_as(DUE).bind(limit).fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
+        let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let mut due = Due { count: rows.len(), now, ..Due::default() };
+        let mut written = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let content = row.content()?;
+            let mut provisioning = row.provisioning()?;
+            let was = provisioning.state;
+            if provisioning.until <= now {
+                provisioning = step(
+                    &provisioning,
+                    &ProvisioningFact::RevocationOrdered { refused_from: provisioning.until, at: now },
+                )
+                .0;
+            }
+            let connector = row.connector.clone().unwrap_or_else(|| choose(&content.service).to_owned());
+            if provisioning.state == ProvisioningState::Provisioning && !row.is_proved {
+                // No proof, no grant: looked at again until the log shows both yeses. Closing never waits for it.
+                row.take_over(&Provisioning { next_try_at: Some(now + PROOF_PAUSE), ..provisioning }, connector);
+                row.claim = None;
+            } else if connector == GATE
+                && provisioning.state == ProvisioningState::Revoking
+                && was != ProvisioningState::Revoking
+            {
+                // The order is one move and the closing another: the next look, at once, closes it.
+                row.take_over(&Provisioning { next_try_at: Some(now), ..provisioning }, connector);
+                row.claim = None;
+            } else if connector == GATE {
+                let facts = [
+                    ProvisioningFact::Provisioned { extra_rights: Vec::new(), at: now },
+                    ProvisioningFact::SessionsCut { sessions: 0, at: provisioning.refused_from.unwrap_or(now) },
+                    ProvisioningFact::Revoked { at: now },
+                ];
+                let (provisioning, events) = fold(
+                    &provisioning,
+                    if provisioning.state == ProvisioningState::Provisioning { &facts[..1] } else { &facts[1..] },
+                );
+                due.messages.extend(messages(&content, &connector, &provisioning, events, now));
+                row.take_over(&provisioning, connector);
+                row.claim = None;
+            } else {
+                let claim = Uuid::now_v7();
+                let opening_elsewhere = row.provisioning_until.is_some_and(|until| until > now);
+                let until = now + lease;
+                if provisioning.state == ProvisioningState::Provisioning {
+                    (row.opener, row.provisioning_until) = (Some(claim), Some(until));
+                }
+                row.take_over(&Provisioning { next_try_at: Some(until), ..provisioning.clone() }, connector.clone());
+                row.claim = Some(claim);
+                let engineer_enabled = row.engineer_enabled;
+                due.claimed.push(Claimed {
+                    claim,
+                    provisioning,
+                    connector,
+                    content,
+                    engineer_enabled,
+                    opening_elsewhere,
+                });
+            }
+            written.push(row);
+        }
+        row::write(&mut tx, &written).await?;
+        crate::changes_outbox(&mut tx, &due.messages).await?;
+        if due.count == 0 {
+            due.next = sqlx::query_scalar(NEXT).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(due)
+    }
+
+    /// Keeps what was seen of a provisioning. When somebody else took over meanwhile, or access ended, what was seen counts for
+    /// nothing but that this process does not open any more.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub async fn settle_provisioning(
+        &self,
+        claimed: &Claimed,
+        facts: &[ProvisioningFact],
+    ) -> Result<Vec<Message>, Error> {
+        let doing = "keeping what was seen of a provisioning";
+        let request = claimed.content.request.0;
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let mut row: ProvisioningRow =
+            sqlx::query_as(ONE).bind(request).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let before = row.provisioning()?;
+        if row.opener == Some(claimed.claim) {
+            (row.opener, row.provisioning_until) = (None, None);
+        }
+        let mut said = Vec::new();
+        if row.claim == Some(claimed.claim) {
+            let opens = claimed.opening_elsewhere || row.provisioning_until.is_some_and(|until| until > now);
+            let believed = |fact: &&ProvisioningFact| !(opens && matches!(fact, ProvisioningFact::Revoked { .. }));
+            let (mut provisioning, events) = fold(&before, facts.iter().filter(believed));
+            if opens && provisioning.state == ProvisioningState::Revoking && provisioning.failures == before.failures {
+                // Whoever opens has a moment; then the target is closed and read once more.
+                provisioning.next_try_at = Some(row.provisioning_until.unwrap_or(now).max(now));
+            }
+            said = messages(&claimed.content, &claimed.connector, &provisioning, events, now);
+            row.take_over(&provisioning, claimed.connector.clone());
+            row.claim = None;
+        } else if before.state == ProvisioningState::Revoking && row.claim.is_none() {
+            // The one who opened is back: whoever closes need not wait.
+            row.next_try_at = Some(now);
+        }
+        row::write(&mut tx, std::slice::from_ref(&row)).await?;
+        crate::changes_outbox(&mut tx, &said).await?;
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(said)
+    }
+
+    /// A provisioning's fact that no claim stands behind, such as that an open provisioning was found closed.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub async fn note_provisioning(
+        &self,
+        request: Uuid,
+        fact: impl Fn(DateTime<Utc>) -> ProvisioningFact,
+    ) -> Result<Vec<Message>, Error> {
+        let doing = "noting what was seen of a provisioning";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let mut row: ProvisioningRow =
+            sqlx::query_as(ONE).bind(request).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let content = row.content()?;
+        let connector = row.connector.clone().unwrap_or_default();
+        let (provisioning, events) = step(&row.provisioning()?, &fact(now));
+        let said = messages(&content, &connector, &provisioning, events, now);
+        if !said.is_empty() {
+            row.take_over(&provisioning, connector);
+            row::write(&mut tx, std::slice::from_ref(&row)).await?;
+            crate::changes_outbox(&mut tx, &said).await?;
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(said)
+    }
+
+    /// Which of these grants may have something in a target: all but those that are closed for certain.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn live_provisionings(&self, grants: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+        sqlx::query_scalar(LIVE).bind(grants).fetch_all(&self.pool).await.map_err(Error::at("comparing provisionings"))
+    }
+
+    /// Grants that stand open through a connector, but for those that just opened.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open_provisionings(&self, connector: &str) -> Result<Vec<Uuid>, Error> {
+        let reading = sqlx::query_scalar(SHOULD_BE_OPEN).bind(connector).fetch_all(&self.pool);
+        reading.await.map_err(Error::at("comparing provisionings"))
+    }
+}
+
+fn fold<'a>(
+    provisioning: &Provisioning,
+    facts: impl IntoIterator<Item = &'a ProvisioningFact>,
+) -> (Provisioning, Vec<ProvisioningEvent>) {
+    facts.into_iter().fold((provisioning.clone(), Vec::new()), |(provisioning, mut events), fact| {
+        let (next, more) = step(&provisioning, fact);
+        events.extend(more);
+        (next, events)
+    })
+}
+
+fn messages(
+    content: &Content,
+    connector: &str,
+    provisioning: &Provisioning,
+    events: Vec<ProvisioningEvent>,
+    now: DateTime<Utc>,
+) -> Vec<Message> {
+    events.iter().map(|event| events::provisioning(content, connector, provisioning, event, now)).collect()
+}

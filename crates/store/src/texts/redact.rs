@@ -1,0 +1,152 @@
+//! Erasing what somebody wrote, wherever it stands, in one transaction with the events that say so.
+
+use std::collections::BTreeMap;
+
+use contracts::envelope::{About, canonical, message};
+use contracts::events::{Actor, TextsRedacted};
+use contracts::{Kind, events};
+use serde_json::Value;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{REDACTED, Whose};
+use crate::error::Error;
+use crate::pool::Store;
+
+/// What became of an erasure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// So many texts of the log were erased, and the same words wherever else they stood.
+    Done(i64),
+    /// Nothing was erased: it must wait.
+    Waits {
+        /// Requests that are not over.
+        requests: Vec<Uuid>,
+        /// DeadLetter messages that nobody has replayed or discarded.
+        dead_letter: Vec<Uuid>,
+        /// Messages that nobody has taken yet.
+        on_their_way: i64,
+    },
+}
+
+const OPEN: &str = "select r.id from requests r where r.finished_at is null and (r.id = $1 \
+                    or r.requester = (select id from people where name = $2) \
+                    or exists (select from audit_events a where a.request = r.id and a.person = $2)) order by r.id";
+const DEAD_LETTERS: &str = "select id from dead_letters where status = 'dead_lettered' \
+                      and position(convert_to($1, 'UTF8') in body) > 0 order by dead_lettered_at";
+// A mail holds no words of anybody; what the log takes holds commitments.
+const ON_THEIR_WAY: &str = "select count(*) from outbox where consumer not in ('mail', 'audit') \
+                            and position(convert_to($1, 'UTF8') in body) > 0";
+const TEXTS: &str = "with gone as (update texts t set text = null, salt = null, redacted_at = clock_timestamp() \
+                     from audit_events a where a.id = t.event and t.text is not null and (a.request = $1 or a.person = $2) \
+                     returning a.tenant) select tenant, count(*) from gone group by tenant";
+const CONTENTS: &str = "select r.id, t.name, r.content from requests r join tenants t on t.id = r.tenant \
+                        where r.content_redacted_at is null and r.finished_at is not null \
+                        and (r.id = $1 or r.requester = (select id from people where name = $2)) \
+                        order by r.id for update of r";
+const REDACT_CONTENTS: &str = "update requests r set content = u.content, content_redacted_at = clock_timestamp() \
+                              from unnest($1::uuid[], $2::bytea[]) as u(id, content) where r.id = u.id";
+const REDACT_COMMENTS: &str = "update decisions set comment = null, comment_redacted_at = clock_timestamp() \
+                              where comment is not null \
+                              and (request = $1 or person = (select id from people where name = $2))";
+const REDACT_DEAD_LETTER: &str = "update dead_letters set body = '', detail = $2, note = null, redacted_at = clock_timestamp() \
+                            where status <> 'dead_lettered' and redacted_at is null \
+                            and position(convert_to($1, 'UTF8') in body) > 0";
+const CLOCK: &str = "select clock_timestamp()";
+
+type Tx = Transaction<'static, Postgres>;
+
+impl Whose {
+    fn request(&self) -> Option<Uuid> {
+        match self {
+            Self::Request(request) => Some(*request),
+            Self::Person(_) => None,
+        }
+    }
+
+    fn person(&self) -> Option<&str> {
+        match self {
+            Self::Request(_) => None,
+            Self::Person(person) => Some(person),
+        }
+    }
+
+    /// How messages that belong to it can be told: by the request's id, or the person's name as a whole value.
+    fn mark(&self) -> String {
+        match self {
+            Self::Request(request) => request.to_string(),
+            Self::Person(person) => format!("\"{person}\""),
+        }
+    }
+}
+
+impl Store {
+    /// Erases what somebody wrote, or what was written about a request, and says so in the logs that commit to it.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer; then nothing was erased.
+    pub async fn redact_texts(&self, whose: &Whose, by: &str) -> Result<Erasure, Error> {
+        let doing = "erasing what somebody wrote";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        if let Some(waits) = waits(&mut tx, whose).await? {
+            return Ok(waits);
+        }
+        let texts = sqlx::query_as(TEXTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut *tx);
+        let texts: Vec<(Option<String>, i64)> = texts.await.map_err(Error::at(doing))?;
+        let mut gone: BTreeMap<Option<String>, i64> = texts.into_iter().collect();
+        for tenant in contents(&mut tx, whose).await? {
+            gone.entry(Some(tenant)).or_default();
+        }
+        let comments = sqlx::query(REDACT_COMMENTS).bind(whose.request()).bind(whose.person()).execute(&mut *tx);
+        comments.await.map_err(Error::at(doing))?;
+        let dead_letter = sqlx::query(REDACT_DEAD_LETTER).bind(whose.mark()).bind(REDACTED).execute(&mut *tx);
+        dead_letter.await.map_err(Error::at(doing))?;
+        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let total = gone.values().sum();
+        for (tenant, texts) in gone {
+            let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
+            let (request, person) = (whose.request(), whose.person().map(str::to_owned));
+            let about = About { tenant, request, ..About::default() };
+            let event = message(Kind::TextsRedacted, now, about, &TextsRedacted { request, person, texts, actor });
+            // Not through the broker: erasing and saying so is one transaction.
+            if let Ok(indexed) = events::index(&event.body) {
+                crate::audit::record(&mut tx, &[(indexed, event.body.as_slice())]).await?;
+            }
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(Erasure::Done(total))
+    }
+}
+
+/// What must come to its end first: a running request is decided by its words, and a message may still bring some.
+async fn waits(tx: &mut Tx, whose: &Whose) -> Result<Option<Erasure>, Error> {
+    let doing = "looking what an erasure must wait for";
+    let open = sqlx::query_scalar(OPEN).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
+    let requests: Vec<Uuid> = open.await.map_err(Error::at(doing))?;
+    let dead_letter: Vec<Uuid> =
+        sqlx::query_scalar(DEAD_LETTERS).bind(whose.mark()).fetch_all(&mut **tx).await.map_err(Error::at(doing))?;
+    let on_their_way: i64 =
+        sqlx::query_scalar(ON_THEIR_WAY).bind(whose.mark()).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
+    let is_free = requests.is_empty() && dead_letter.is_empty() && on_their_way == 0;
+    Ok((!is_free).then_some(Erasure::Waits { requests, dead_letter, on_their_way }))
+}
+
+/// Takes the reasons out of contents; answers with the tenants they belong to.
+async fn contents(tx: &mut Tx, whose: &Whose) -> Result<Vec<String>, Error> {
+    let doing = "erasing the reasons of requests";
+    let reading = sqlx::query_as(CONTENTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
+    let found: Vec<(Uuid, String, Vec<u8>)> = reading.await.map_err(Error::at(doing))?;
+    let (mut ids, mut redacted, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, tenant, content) in found {
+        let problem = "its content is not JSON".to_owned();
+        let mut document: Value =
+            serde_json::from_slice(&content).map_err(|_| Error::Corrupt { request: id, problem })?;
+        document["justification"] = REDACTED.into();
+        ids.push(id);
+        redacted.push(canonical(&document));
+        tenants.push(tenant);
+    }
+    let erasing = sqlx::query(REDACT_CONTENTS).bind(ids).bind(redacted).execute(&mut **tx);
+    erasing.await.map_err(Error::at(doing))?;
+    Ok(tenants)
+}

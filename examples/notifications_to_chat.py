@@ -1,0 +1,29 @@
+"""Posts notices to a chat webhook instead of sending mail. Run it instead of `lockbox work mail`. Needs: pip install pika.
+    CHAT_WEBHOOK=https://chat.contoso.example/hook python3 examples/notifications_to_chat.py"""
+import json, os, urllib.request, uuid
+from urllib.parse import urlparse
+import pika
+
+url = os.environ.get("LOCKBOX_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
+channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+
+
+def take(_channel, method, _properties, body):
+    message = json.loads(body)
+    notice, address = message["data"], message["data"]["recipient"]["address"]
+    what = notice.get("template", "settings_changed")
+    text = f"{address}: {notice.get('tenant_name', 'vendor')} {notice.get('service_request', '')}: {what.replace('_', ' ')}"
+    post = urllib.request.Request(os.environ["CHAT_WEBHOOK"], json.dumps({"id": notice["notification"], "text": text}).encode(),
+                                  {"Content-Type": "application/json"})
+    urllib.request.urlopen(post, timeout=10)  # When this fails the notice comes again, with the same id.
+    data = {"message": message["id"], "notification": notice["notification"], "template": what, "recipient": address}
+    data |= {name: notice[name] for name in ("request", "service_request") if name in notice}
+    report = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/chat", "type": "lockbox.notification.report.v1", "data": data}
+    channel.basic_publish("lockbox.requests", "notification.report.v1", json.dumps(report), pika.BasicProperties(
+        content_type="application/cloudevents+json", delivery_mode=2, message_id=report["id"], user_id=urlparse(url).username))
+    channel.basic_ack(method.delivery_tag)
+
+
+channel.basic_qos(prefetch_count=10)
+channel.basic_consume("lockbox.mail", take)
+channel.start_consuming()
