@@ -167,7 +167,7 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     assert_eq!(run(&["request", "withdraw", id, "--as", "robin"]).0, 4, "too late to withdraw");
     let (code, out, _) = run(&["access", "end", id, "--as", "alex"]);
     assert_eq!(code, 0);
-    assert!(out.contains("ended (customer)"), "{out}");
+    assert!(out.contains("ended (revoked_by_customer)"), "{out}");
     let (code, out, _) = run(&["request", "watch", id]);
     assert_eq!(code, 0);
     assert!(out.contains("grant.ended"), "{out}");
