@@ -1,4 +1,4 @@
-"""Posts notices to a chat webhook instead of sending mail. Run it instead of `lockbox work mail`. Needs: pip install pika.
+"""Posts notices to a chat webhook instead of sending mail. Run it instead of `lockbox worker mail`. Needs: pip install pika.
     CHAT_WEBHOOK=https://chat.contoso.example/hook python3 examples/notifications_to_chat.py"""
 import json, os, urllib.request, uuid
 from urllib.parse import urlparse

@@ -115,7 +115,7 @@ impl Lockbox {
         ];
         environment.extend(self.config.iter().map(|path| ("LOCKBOX_CONFIG", path.display().to_string())));
         let log = self.folder.join(format!("{}-{number}.log", role.as_str()));
-        let mut arguments = vec!["work".to_owned(), role.as_str().to_owned()];
+        let mut arguments = vec!["worker".to_owned(), role.as_str().to_owned()];
         arguments.extend((self.is_separate && role == RoleName::Audit).then(|| "--append-only".to_owned()));
         let worker = Worker::start(Path::new(env!("CARGO_BIN_EXE_lockbox")), &arguments, &environment, &log).unwrap();
         self.workers.push((role, number, worker));

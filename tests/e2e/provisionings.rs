@@ -104,8 +104,8 @@ pub fn granted_to(
     ];
     let shown: serde_json::Value = serde_json::from_str(&lockbox.run(&submit)).unwrap();
     let id = shown["id"].as_str().unwrap();
-    lockbox.run(&["review", id, "approve", "--as", "morgan"]);
-    lockbox.run(&["decide", id, "approve", "--as", approver]);
+    lockbox.run(&["request", "approve", id, "--as", "morgan"]);
+    lockbox.run(&["request", "approve", id, "--as", approver]);
     id.parse().unwrap()
 }
 
@@ -152,11 +152,11 @@ async fn every_process_dies_in_the_middle_of_grants_and_after_the_restart_doors_
     let provisioning = lockbox.store.provisioning(timed).await.unwrap().unwrap();
     assert_eq!(provisioning.refused_from, Some(until), "the gate refused from the end on, with everybody dead");
     assert!(target.is_open(kept).await, "what goes on goes on");
-    let said = lockbox.run(&["access", "end", &kept.to_string(), "--as", "kim"]);
+    let said = lockbox.run(&["grant", "revoke", &kept.to_string(), "--as", "kim"]);
     assert!(said.contains("read back as closed at"), "the one who ends is shown the measured cut: {said}");
     assert!(!target.is_open(kept).await);
-    let report = lockbox.run(&["access", "accept", &kept.to_string(), "--as", "alex"]);
+    let report = lockbox.run(&["grant", "acknowledge", &kept.to_string(), "--as", "alex"]);
     assert!(report.contains("accepted by Alex Novak"), "{report}");
-    assert!(lockbox.run(&["access", "list"]).contains("nothing found"));
+    assert!(lockbox.run(&["grant", "list"]).contains("nothing found"));
     lockbox.finish().await;
 }

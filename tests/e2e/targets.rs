@@ -47,7 +47,7 @@ async fn until_over(lockbox: &Lockbox, grant: Uuid) {
 }
 
 fn shown(lockbox: &Lockbox, grant: Uuid) -> String {
-    let said = lockbox.run(&["access", "handle", &grant.to_string(), "--as", "robin"]);
+    let said = lockbox.run(&["grant", "token", &grant.to_string(), "--as", "robin"]);
     said.lines().find(|line| line.starts_with("lbg_")).unwrap().to_owned()
 }
 

@@ -207,7 +207,7 @@ async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_st
     .unwrap();
     assert_eq!(notifications, 10, "the others have their places");
 
-    let (code, text) = run(&lockbox, &["audit", "complete"]);
+    let (code, text) = run(&lockbox, &["audit", "check"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("8 events are quarantined") && text.contains("another tenant's log"), "{text}");
     assert!(text.contains("grant.token_issued") && text.contains("not in its format"), "{text}");

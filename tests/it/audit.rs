@@ -156,16 +156,16 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     assert_eq!(document["duration_seconds"], 900);
 
     let run = |arguments: &[&str]| lockbox_command(&lockbox, arguments);
-    let (code, _, err) = run(&["review", id, "approve", "--as", "robin"]);
+    let (code, _, err) = run(&["request", "approve", id, "--as", "robin"]);
     assert_eq!(code, 4, "refused: {err}");
     assert!(err.contains("own request"), "{err}");
-    assert_eq!(run(&["review", id, "approve", "--as", "morgan"]).0, 0);
-    let (code, out, _) = run(&["decide", id, "approve", "--as", "alex", "--comment", "go ahead", "-o", "json"]);
+    assert_eq!(run(&["request", "approve", id, "--as", "morgan"]).0, 0);
+    let (code, out, _) = run(&["request", "approve", id, "--as", "alex", "--comment", "go ahead", "-o", "json"]);
     assert_eq!(code, 0);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(document["decisions"][1]["person"], "alex");
     assert_eq!(run(&["request", "withdraw", id, "--as", "robin"]).0, 4, "too late to withdraw");
-    let (code, out, _) = run(&["access", "end", id, "--as", "alex"]);
+    let (code, out, _) = run(&["grant", "revoke", id, "--as", "alex"]);
     assert_eq!(code, 0);
     assert!(out.contains("ended (revoked_by_customer)"), "{out}");
     let (code, out, _) = run(&["request", "watch", id]);
@@ -179,7 +179,7 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     assert_eq!(code, 0);
     assert_eq!(out.lines().count(), 3, "{out}");
     // The provisioning may still be closing, and its last event be under way.
-    eventually("nothing is missing", async || (run(&["audit", "complete"]).0 == 0).then_some(())).await;
+    eventually("nothing is missing", async || (run(&["audit", "check"]).0 == 0).then_some(())).await;
     assert_eq!(run(&["topology", "verify"]).0, 0);
     let mut bad = submit;
     bad[13] = "";

@@ -88,14 +88,14 @@ async fn the_command_line_says_what_stays_open_and_ends_all_when_asked() {
         said
     };
     let (first, second) = two(&lockbox).await;
-    let said = run(&["access", "end", &first.to_string()]).await;
+    let said = run(&["grant", "revoke", &first.to_string()]).await;
     assert!(said.contains(&second.to_string()) && said.contains("SR-2026-004712") && said.contains("--all"), "{said}");
     assert_eq!(lockbox.view(second).await.state, "active");
-    let said = run(&["access", "end", &first.to_string(), "--all"]).await;
+    let said = run(&["grant", "revoke", &first.to_string(), "--all"]).await;
     assert!(!said.contains("still open"), "{said}");
     assert_eq!(lockbox.view(second).await.state, "ended");
     let (first, second) = two(&lockbox).await;
-    run(&["access", "end", &second.to_string(), "--all"]).await;
+    run(&["grant", "revoke", &second.to_string(), "--all"]).await;
     assert_eq!([lockbox.view(first).await.state, lockbox.view(second).await.state], ["ended", "ended"]);
     site.close();
     lockbox.finish().await;

@@ -177,7 +177,7 @@ struct Signing {
 impl Signing {
     fn start(lockbox: &Lockbox, said: std::path::PathBuf) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_lockbox"))
-            .args(["work", "signer"])
+            .args(["worker", "signer"])
             .env("LOCKBOX_DATABASE_URL", &lockbox.settings.database_url)
             .env("LOCKBOX_AMQP_URL", &lockbox.settings.amqp_url)
             .env("LOCKBOX_AUDIT_FOLDER", &lockbox.settings.audit.folder)
@@ -225,7 +225,7 @@ async fn a_signer_that_lost_its_memory_signs_nothing_until_it_adopts_what_its_ow
     .await;
     assert_eq!(signed().await, before, "nothing is signed on somebody's word");
     drop(signing);
-    let (code, text) = run(&lockbox, &["audit", "adopt"]);
+    let (code, text) = run(&lockbox, &["audit", "reset-signer"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains(&format!("/t/contoso at {before} entries, root ")), "{text}");
     let _signing = Signing::start(&lockbox, folder.path().join("third"));
@@ -237,7 +237,7 @@ async fn a_signer_that_lost_its_memory_signs_nothing_until_it_adopts_what_its_ow
     let stranger = tempfile::tempdir().unwrap();
     Seeds::add(stranger.path()).unwrap();
     let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
-        .args(["audit", "adopt"])
+        .args(["audit", "reset-signer"])
         .env("LOCKBOX_DATABASE_URL", &lockbox.settings.database_url)
         .env("LOCKBOX_AUDIT_FOLDER", stranger.path())
         .output()

@@ -111,7 +111,7 @@ async fn a_flood_of_refused_requests_writes_a_few_events_and_a_count_that_the_lo
 async fn the_command_line_prints_the_access_token_alone_on_standard_output() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/board")).await;
-    let create = ["access", "handle", &request.to_string(), "--as", "robin"];
+    let create = ["grant", "token", &request.to_string(), "--as", "robin"];
     let (code, out, err) = lockbox_command(&lockbox, &create);
     assert_eq!(code, 0, "{err}");
     let token = out.strip_suffix('\n').unwrap();

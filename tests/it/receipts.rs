@@ -65,7 +65,7 @@ async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_g
         &["you approved this request", "Morgan Reyes approved for the vendor"],
     )
     .await;
-    operator(&lockbox, &["decide", &request.to_string(), "approve", "--as", "alex"]);
+    operator(&lockbox, &["request", "approve", &request.to_string(), "--as", "alex"]);
     let receipts = mailed(&lockbox, &[ALEX, KIM], &["Alex Novak approved for the customer"]).await;
     assert!(receipts[0].text.contains("you approved this request") && receipts[0].text.contains("If this was not you"));
     assert!(receipts[1].text.contains("Alex Novak approved this request"), "{}", receipts[1].text);
@@ -76,7 +76,7 @@ async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_g
         assert_eq!(event["actor"]["auth"]["signed_in"], "database");
     }
     mailed(&lockbox, &[ALEX, KIM, "robin@fabrikam.example"], &["Access was granted"]).await;
-    operator(&lockbox, &["access", "end", &request.to_string(), "--as", "alex"]);
+    operator(&lockbox, &["grant", "revoke", &request.to_string(), "--as", "alex"]);
     mailed(&lockbox, &[ALEX, KIM], &["Access has ended", "Alex Novak ended the access"]).await;
     lockbox.finish().await;
 }

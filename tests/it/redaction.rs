@@ -46,7 +46,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
         let waits = lockbox.store.redact_texts(whose, "lee").await.unwrap();
         assert_eq!(waits, Erasure::Waits { requests: vec![request], dead_letter: Vec::new(), on_their_way: 0 });
     }
-    let (code, text) = lockbox_command(&lockbox, &["audit", "erase", "--person", "robin", "--as", "lee"]);
+    let (code, text) = lockbox_command(&lockbox, &["audit", "redact", "--person", "robin", "--as", "lee"]);
     assert!(code == 4 && text.contains("nothing was erased") && text.contains(&request.to_string()), "{text}");
     let mut decision = lockbox.decision(request, "alex", Deny).await;
     decision.comment = Some("no ocelot of ours".into());

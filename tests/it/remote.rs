@@ -71,14 +71,14 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
     let request: Value = serde_json::from_str(&robin.says(&submit).await).unwrap();
     assert_eq!(request["requester"], "robin", "the token says who asks");
     let id = request["id"].as_str().unwrap();
-    assert!(robin.refused(&["review", id, "approve"], 4).await.contains("own_request"));
-    assert!(morgan.says(&["review", id, "approve", "--comment", "go on"]).await.contains("pending_customer"));
+    assert!(robin.refused(&["request", "approve", id], 4).await.contains("own_request"));
+    assert!(morgan.says(&["request", "approve", id, "--comment", "go on"]).await.contains("pending_customer"));
     alex.says(&["request", "comment", id, "why?"]).await;
-    assert!(alex.says(&["decide", id, "approve", "--duration", "10m"]).await.contains("active"));
+    assert!(alex.says(&["request", "approve", id, "--duration", "10m"]).await.contains("active"));
     let shown = alex.says(&["request", "show", id]).await;
     assert!(shown.contains("mail is stuck") && shown.contains("says why?"), "{shown}");
     assert!(robin.says(&["request", "list", "--open"]).await.contains(id));
-    assert!(robin.says(&["access", "end", id]).await.contains("ended (engineer)"));
+    assert!(robin.says(&["grant", "revoke", id]).await.contains("ended (engineer)"));
     assert!(robin.says(&["request", "watch", id]).await.contains("grant.ended"));
     lockbox.until_idle().await;
     let found = alex.says(&["audit", "search", "--person", "morgan", "-o", "csv"]).await;

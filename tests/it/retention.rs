@@ -47,7 +47,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     signed(&lockbox).await;
     let folder = tempfile::tempdir().unwrap();
     let (before, to) = (next.format("%Y-%m").to_string(), folder.path().to_str().unwrap());
-    let retain = ["audit", "retain", "--before", &before, "--to", to];
+    let retain = ["audit", "archive", "--before", &before, "--to", to];
     // Not while somebody still needs it, and not by anybody but the owner.
     let log = lockbox.store.log_head(Some("contoso")).await.unwrap().unwrap();
     let mut forwarding = lockbox.store.forward_to("https://siem.contoso.example/").await.unwrap().unwrap();

@@ -75,9 +75,10 @@ fn retired() -> Vec<(Vec<String>, String)> {
 
 #[test]
 fn identifiers_and_sentences_are_split_into_words() {
-    assert_eq!(words("fn is_told(doorState: TheWorld) // \"Parked.\""), [
-        "fn", "is", "told", "door", "state", "the", "world", "parked"
-    ]);
+    assert_eq!(
+        words("fn is_told(doorState: TheWorld) // \"Parked.\""),
+        ["fn", "is", "told", "door", "state", "the", "world", "parked"]
+    );
 }
 
 #[test]

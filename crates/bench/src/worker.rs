@@ -23,7 +23,7 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
     for role in RoleName::ALL {
         drop(std::fs::remove_file(&log));
         let started = Instant::now();
-        let arguments = ["work".to_owned(), role.as_str().to_owned()];
+        let arguments = ["worker".to_owned(), role.as_str().to_owned()];
         let mut worker = Worker::start(&program, &arguments, &environment, &log)
             .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
         wait_for("a worker to be at work", Duration::from_secs(20), async || {

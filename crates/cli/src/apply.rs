@@ -43,7 +43,7 @@ impl Apply {
                 ),
                 _ => error.into(),
             })?;
-        super::clicks::publish(settings, &messages).await;
+        super::commands::publish(settings, &messages).await;
         print(&applied, format)
     }
 }

@@ -5,15 +5,15 @@ use clap::{Args, Subcommand};
 use store::audit::AuditFilter;
 use uuid::Uuid;
 
-use super::remote::Remote;
+use super::portal_client::Remote;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{Format, tell, time};
 use runtime::serve::open_store;
 
+mod archive;
 mod export;
-mod kept;
-mod retain;
+mod saved_checkpoints;
 mod verify;
 
 /// What to do.
@@ -22,7 +22,7 @@ pub enum Audit {
     /// Search events, newest first. Everything given must match.
     Search(Search),
     /// Check that every step of every request is in the log and no event is quarantined; exit code 1 when not.
-    Complete,
+    Check,
     /// Write a tenant's log of a period as evidence that proves itself.
     Export(export::Export),
     /// Print the proof of one event.
@@ -32,12 +32,12 @@ pub enum Audit {
     /// Erase what people wrote; the log stays whole and says that something was erased.
     Redact(super::log::Redact),
     /// Move months of events to an archive of bundles that verify by themselves; hashes and signatures stay.
-    Retain(retain::Retain),
+    Archive(archive::Archive),
     /// The keys that sign the log, in the signer's folder.
     #[command(subcommand)]
     Keys(super::log::Keys),
     /// Take the database's checkpoints for the last that were signed: when the signer's memory was lost.
-    Adopt,
+    ResetSigner,
 }
 
 /// What to look for.
@@ -86,7 +86,7 @@ impl Audit {
             Self::Proof(proof) => return proof.run(settings).await,
             Self::Verify(verify) => return verify.run(settings, format).await,
             Self::Keys(keys) => return keys.run(settings),
-            Self::Search(_) | Self::Complete | Self::Redact(_) | Self::Retain(_) | Self::Adopt => {}
+            Self::Search(_) | Self::Check | Self::Redact(_) | Self::Archive(_) | Self::ResetSigner => {}
         }
         let remote = Remote::of(settings)?;
         if let (Self::Search(search), Some(remote)) = (&self, &remote) {
@@ -98,9 +98,9 @@ impl Audit {
             Self::Export(_) | Self::Proof(_) | Self::Verify(_) | Self::Keys(_) => Ok(()),
             Self::Search(search) => search.run(&store, format).await,
             Self::Redact(redact) => redact.run(&store).await,
-            Self::Retain(retain) => Box::pin(retain.run(&store)).await,
-            Self::Adopt => super::log::adopt(settings, &store).await,
-            Self::Complete => {
+            Self::Archive(archive) => Box::pin(archive.run(&store)).await,
+            Self::ResetSigner => super::log::reset_signer(settings, &store).await,
+            Self::Check => {
                 let (steps, recorded) = store.steps().await?;
                 let gaps = store.audit_gaps(20).await?;
                 let quarantined = store.quarantined(20).await?;

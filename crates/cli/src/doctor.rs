@@ -136,7 +136,7 @@ async fn look_at_broker(link: &Link, settings: &Settings, findings: &mut Finding
     for depth in topology::depths(link, &settings.names).await? {
         let has_role = workers::RoleName::ALL.iter().any(|role| settings.names.queue(role.as_str()) == depth.queue);
         if has_role && depth.consumers == 0 {
-            let seen = format!("{} has no consumer and {} messages; run `lockbox work`", depth.queue, depth.ready);
+            let seen = format!("{} has no consumer and {} messages; run `lockbox worker`", depth.queue, depth.ready);
             findings.add("roles", false, seen);
         }
     }

@@ -9,83 +9,81 @@ use runtime::output::Format;
 
 pub use audit::Audit;
 
-mod access;
 mod apply;
 mod audit;
-mod clicks;
+mod commands;
 mod dead_letter;
-mod decide;
+mod decision;
 mod depths;
 mod doctor;
 mod dovecot_auth;
+mod grant;
 mod log;
 mod mail;
 mod migrate;
 mod person;
-mod remote;
+mod person_name;
+mod portal_client;
 mod request;
 mod show;
 mod token;
 mod topology;
 mod webhook;
 mod witness;
-mod work;
+mod worker;
 
-/// What can be done.
+/// Commands of the command line.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run roles: intake, manager-review, notification, approval, expiry, access, audit, mail; sequencer, signer (parts of audit).
-    Work(work::Work),
-    /// Bring the database to this version.
+    /// Run worker roles: intake, manager-review, notification, approval, expiry, access, audit, mail; sequencer and
+    /// signer are parts of audit.
+    Worker(worker::Worker),
+    /// Apply database migrations.
     Migrate(migrate::Migrate),
-    /// Exchanges and queues.
+    /// Create and check exchanges and queues.
     #[command(subcommand)]
     Topology(topology::Topology),
-    /// Bring tenants, people, roles and rules to what a directory file says.
+    /// Apply a directory file: tenants, people, roles and rules.
     Apply(apply::Apply),
-    /// Requests for access.
+    /// Submit, read and decide access requests.
     #[command(subcommand)]
     Request(request::Request),
-    /// A manager's yes or no.
-    Review(decide::Review),
-    /// An approver's yes or no.
-    Decide(decide::Decide),
-    /// Live grants, their ends and their closing reports.
+    /// Manage active access: list, revoke, access tokens and access reports.
     #[command(subcommand)]
-    Access(access::Access),
-    /// Countersign audit logs for whoever does not want to trust their keeper alone.
+    Grant(grant::Grant),
+    /// Run a witness that cosigns the checkpoints of audit logs.
     Witness(witness::WitnessCommand),
-    /// Tokens of the HTTP interface.
+    /// Manage API tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Identities of people at identity providers.
+    /// Manage the identities of people at identity providers.
     #[command(subcommand)]
     Person(person::PersonCommand),
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
-    /// For Dovecot: may this engineer read this mailbox now? Name and password come in on descriptor 3.
+    /// Authenticate a login for Dovecot (its checkpassword interface: name and password on descriptor 3).
     #[command(hide = true)]
     DovecotAuth(dovecot_auth::DovecotAuth),
-    /// Mails that came back.
+    /// Process bounced mail.
     #[command(subcommand)]
     Mail(mail::MailCommand),
-    /// Messages given up on.
+    /// Inspect and replay dead-letter messages.
     #[command(subcommand)]
     DeadLetter(dead_letter::DeadLetterCommand),
-    /// Look whether everything is in place, and say what to do.
+    /// Check the installation and suggest fixes.
     Doctor,
 }
 
 impl Command {
     /// Whether it stays up and serves, and so logs as servers do.
     pub fn is_server(&self) -> bool {
-        matches!(self, Self::Work(_) | Self::Witness(_))
+        matches!(self, Self::Worker(_) | Self::Witness(_))
     }
 
     /// Whether one worker role runs in a process of its own.
     pub fn is_single_worker(&self) -> bool {
-        matches!(self, Self::Work(work) if work.is_single())
+        matches!(self, Self::Worker(worker) if worker.is_single())
     }
 
     /// Runs the command.
@@ -94,14 +92,12 @@ impl Command {
     /// The [`Failure`] that gives the exit code.
     pub async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         match self {
-            Self::Work(work) => Box::pin(work.run(settings)).await,
+            Self::Worker(worker) => Box::pin(worker.run(settings)).await,
             Self::Migrate(migrate) => migrate.run(settings).await,
             Self::Topology(topology) => topology.run(settings, format).await,
             Self::Apply(apply) => apply.run(settings, format).await,
             Self::Request(request) => Box::pin(request.run(settings, format)).await,
-            Self::Review(review) => Box::pin(review.run(settings, format)).await,
-            Self::Decide(decide) => Box::pin(decide.run(settings, format)).await,
-            Self::Access(access) => Box::pin(access.run(settings, format)).await,
+            Self::Grant(grant) => Box::pin(grant.run(settings, format)).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,

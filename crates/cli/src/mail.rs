@@ -15,7 +15,7 @@ use uuid::Uuid;
 use workers::mail::Mailer;
 use workers::settle::Outcome;
 
-use super::clicks::publish;
+use super::commands::publish;
 use report::{Identity, Incoming, Report};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;

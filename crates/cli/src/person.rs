@@ -87,7 +87,7 @@ impl PersonCommand {
                     );
                     return Err(Failure::Refused { code: "identity.linked".to_owned(), message });
                 }
-                super::clicks::publish(settings, &[event]).await;
+                super::commands::publish(settings, &[event]).await;
                 line("linked")
             }
             Self::Unlink { name, issuer, by } => {
@@ -102,7 +102,7 @@ impl PersonCommand {
                 if events.is_empty() {
                     return Err(Failure::NotFound(format!("{name} has no identity that could be unlinked")));
                 }
-                super::clicks::publish(settings, &events).await;
+                super::commands::publish(settings, &events).await;
                 line(&format!("unlinked {} of {name}", events.len()))
             }
         }

@@ -14,8 +14,10 @@ use store::Store;
 use store::views::RequestFilter;
 use uuid::Uuid;
 
-use super::clicks::click;
-use super::remote::{Remote, requests};
+use super::commands::click;
+use super::decision::{Approve, Decision};
+use super::person_name::named;
+use super::portal_client::{Remote, requests};
 use operations::directory_file::read_text;
 use operations::documents::{event_text, request_json};
 
@@ -41,6 +43,10 @@ pub enum Request {
     Withdraw(Withdraw),
     /// Ask or answer something in a request's thread.
     Comment(Comment),
+    /// Approve a request, for the vendor or for the customer.
+    Approve(Approve),
+    /// Deny a request, for the vendor or for the customer.
+    Deny(Decision),
     /// Follow a request live until it is over.
     Watch {
         /// Request id.
@@ -148,6 +154,11 @@ pub struct Comment {
 
 impl Request {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Approve(approve) => return approve.run(settings, format).await,
+            Self::Deny(decision) => return decision.deny(settings, format).await,
+            _ => {}
+        }
         if let Some(remote) = Remote::of(settings)? {
             return self.run_at(&remote, format).await;
         }
@@ -175,6 +186,7 @@ impl Request {
                 show(&store, said.id, format).await
             }
             Self::Watch { id } => watch(&store, id, format).await,
+            Self::Approve(_) | Self::Deny(_) => Ok(()),
         }
     }
 
@@ -206,15 +218,9 @@ impl Request {
                 remote.act(id, "comments", &json!({ "comment": comment }), format).await
             }
             Self::Watch { id } => remote.watch(id, format).await,
+            Self::Approve(_) | Self::Deny(_) => Ok(()),
         }
     }
-}
-
-/// Who does it, where no token says so.
-pub(super) fn named(by: Option<String>) -> Result<String, Failure> {
-    by.ok_or_else(|| {
-        Failure::Usage("say who you are with --as NAME, or sign in with a token (--token-file)".to_owned())
-    })
 }
 
 impl Submit {

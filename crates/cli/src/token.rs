@@ -73,7 +73,7 @@ impl TokenCommand {
                     days: add.days,
                 };
                 let (id, messages) = store.add_token(new, &operator(&add.by), &note).await?;
-                super::clicks::publish(settings, &messages).await;
+                super::commands::publish(settings, &messages).await;
                 tell(&format!("token {id}; it is shown this once:"));
                 line(&token)
             }
@@ -110,7 +110,7 @@ impl TokenCommand {
                         "no token {id} that could be revoked; see `lockbox token list`"
                     )));
                 };
-                super::clicks::publish(settings, &messages).await;
+                super::commands::publish(settings, &messages).await;
                 line("revoked")
             }
         }

@@ -141,7 +141,7 @@ impl WebhookCommand {
             }
             Self::Remove(Which { id, by }) => store.remove_webhook(id, None, &by, operator(&by)).await?,
         };
-        super::clicks::publish(settings, &messages).await;
+        super::commands::publish(settings, &messages).await;
         line("done")
     }
 }
@@ -159,7 +159,7 @@ impl Add {
         let secret = new_secret()?;
         let new = NewWebhook { tenant, name: &self.name, url: url.as_str(), types: &self.types, secret: &secret };
         let (id, messages) = store.add_webhook(new, &self.by, operator(&self.by)).await?;
-        super::clicks::publish(settings, &messages).await;
+        super::commands::publish(settings, &messages).await;
         tell(&format!("Webhook {id} was added. This secret signs what it gets, and is shown only once:"));
         line(&secret)
     }
@@ -175,7 +175,7 @@ impl Rotate {
         let (secret, Which { id, by }) = (new_secret()?, self.which);
         let rotating = store.rotate_webhook((id, None), (&secret, overlap.as_secs_f64()), &by, operator(&by));
         let (messages, until) = rotating.await?;
-        super::clicks::publish(settings, &messages).await;
+        super::commands::publish(settings, &messages).await;
         tell(&match until {
             Some(until) => format!("The old secret signs too until {}. The new one is shown only once:", time(until)),
             None => "The old secret no longer signs. The new one is shown only once:".to_owned(),

@@ -50,8 +50,8 @@ impl Dev {
             "  lockbox request submit --as robin --tenant contoso --service-request SR-2026-000001 \
              --service exchange_online --resource finance@contoso.example --justification 'mail is stuck' --duration 15m",
         )?;
-        line("  lockbox review ID approve --as morgan      # the vendor's manager")?;
-        line("  lockbox decide ID approve --as alex        # the customer's approver")?;
+        line("  lockbox request approve ID --as morgan      # the vendor's manager")?;
+        line("  lockbox request approve ID --as alex        # the customer's approver")?;
         line("  lockbox request watch ID;  lockbox audit search --tenant contoso;  lockbox doctor")?;
         line("\nMails sent are shown here. Ctrl-C stops everything; the data stays.\n")?;
         let mut shown = 0;

@@ -240,7 +240,7 @@ impl fmt::Display for Refusal {
             Self::RevocationUnconfirmed => f.write_str(
                 "the end is not confirmed: the target was not read back as closed yet; a report can be disputed meanwhile, not accepted",
             ),
-            Self::AlreadyActive => f.write_str("access is open already; end it instead with `lockbox access end`"),
+            Self::AlreadyActive => f.write_str("access is open already; end it instead with `lockbox grant revoke`"),
             Self::AlreadyFinished { state } => write!(f, "the request is over: it is {state}"),
             Self::NotRequester => f.write_str("only the engineer who asked withdraws a request"),
             Self::MayNotRevoke => {

@@ -41,7 +41,7 @@ impl Verify {
         for path in &self.checkpoint {
             let text = std::fs::read(path)
                 .map_err(|fault| Failure::Usage(format!("{} cannot be read: {fault}", path.display())))?;
-            let notes = super::kept::notes(&text);
+            let notes = super::saved_checkpoints::notes(&text);
             if notes.is_empty() {
                 return Err(Failure::Usage(format!("no checkpoint is in {}", path.display())));
             }

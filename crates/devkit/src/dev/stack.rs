@@ -168,8 +168,9 @@ impl Stack {
     fn spawn(&mut self, role: RoleName, log: &Path) -> Result<(), Failure> {
         let program = std::env::current_exe()?;
         drop(std::fs::remove_file(log));
-        let worker = Worker::start(&program, &["work".to_owned(), role.as_str().to_owned()], &self.environment(), log)
-            .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        let worker =
+            Worker::start(&program, &["worker".to_owned(), role.as_str().to_owned()], &self.environment(), log)
+                .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
         self.workers.push((role, worker, log.to_owned()));
         Ok(())
     }

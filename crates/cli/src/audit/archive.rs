@@ -14,7 +14,7 @@ use runtime::output::{line, tell};
 
 /// Which months, and where to.
 #[derive(Args, Debug)]
-pub struct Retain {
+pub struct Archive {
     /// Move the months before this one (2026-01). This month and the one before always stay.
     #[arg(long, value_name = "MONTH", value_parser = month)]
     before: NaiveDate,
@@ -28,7 +28,7 @@ fn month(text: &str) -> Result<NaiveDate, String> {
         .map_err(|_| "write a month, such as 2026-01".to_owned())
 }
 
-impl Retain {
+impl Archive {
     pub(super) async fn run(self, store: &Store) -> Result<(), Failure> {
         let months = store.months_before(self.before).await?;
         if months.is_empty() {

@@ -1,4 +1,4 @@
-//! `lockbox work <role>…`: what ops run and scale.
+//! `lockbox worker ROLE…`: run worker roles in this process.
 
 use clap::Args;
 use workers::RoleName;
@@ -6,16 +6,17 @@ use workers::RoleName;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 
-/// Which roles.
+/// Roles to run.
 #[derive(Args, Debug)]
-pub struct Work {
+#[command(after_help = "Example:\n  lockbox worker intake approval\n  lockbox worker --all")]
+pub struct Worker {
     /// Roles to run in this process.
-    #[arg(required_unless_present = "all", value_parser = role)]
+    #[arg(required_unless_present = "all", value_name = "ROLE", value_parser = role)]
     roles: Vec<RoleName>,
     /// Run every role.
     #[arg(long, conflicts_with = "roles")]
     all: bool,
-    /// The role audit only records events; the roles sequencer and signer, which it plays too otherwise, run elsewhere.
+    /// Only record events in the audit role; run the roles sequencer and signer in other processes.
     #[arg(long)]
     append_only: bool,
 }
@@ -23,12 +24,12 @@ pub struct Work {
 fn role(name: &str) -> Result<RoleName, String> {
     RoleName::parse(name).ok_or_else(|| {
         let names: Vec<_> = RoleName::ALL.iter().chain(&RoleName::AUDIT_PARTS).map(|role| role.as_str()).collect();
-        format!("no such role; one of {}", names.join(", "))
+        format!("unknown role; use one of {}", names.join(", "))
     })
 }
 
-impl Work {
-    /// Whether one role alone is asked for.
+impl Worker {
+    /// Whether the command names exactly one role.
     pub fn is_single(&self) -> bool {
         self.roles.len() == 1
     }

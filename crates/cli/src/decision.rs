@@ -1,81 +1,65 @@
-//! `lockbox review` and `lockbox decide`: the two yeses, from the command line.
+//! `lockbox request approve` and `lockbox request deny`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use contracts::Kind;
 use contracts::directory::parse_seconds;
 use domain::{Digest, Verdict};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::clicks::click;
-use super::remote::Remote;
-use super::request::named;
+use super::commands::click;
+use super::person_name::named;
+use super::portal_client::Remote;
 use super::show::show;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::Format;
 use runtime::serve::open_store;
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Answer {
-    Approve,
-    Deny,
-}
-
-/// A decision.
+/// Options of both decisions.
 #[derive(Args, Debug)]
-struct Common {
+pub struct Decision {
     /// Request id.
     id: Uuid,
-    /// Yes or no.
-    #[arg(value_enum)]
-    answer: Answer,
-    /// Who decides.
+    /// Person who decides.
     #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME")]
     by: Option<String>,
-    /// In your words.
-    #[arg(long)]
+    /// Comment that the other people see.
+    #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
-    /// Digest of what you looked at, from `lockbox request show`; the stored one when left out.
+    /// Digest of the request that you read, from `lockbox request show`. Without it the current request counts.
     #[arg(long)]
     digest: Option<Digest>,
 }
 
-/// A manager's decision.
+/// Options of an approval.
 #[derive(Args, Debug)]
-pub struct Review {
+pub struct Approve {
     #[command(flatten)]
-    common: Common,
-}
-
-/// An approver's decision.
-#[derive(Args, Debug)]
-pub struct Decide {
-    #[command(flatten)]
-    common: Common,
-    /// Allow less time than was asked for, such as 30m.
-    #[arg(long, value_parser = parse_seconds)]
+    decision: Decision,
+    /// Approve for less time than was requested, such as 30m. Only for the customer's approval.
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     duration: Option<i64>,
 }
 
-impl Review {
+impl Approve {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        self.common.run(settings, format, Kind::VendorDecide, None).await
+        self.decision.send(settings, format, Verdict::Approve, self.duration).await
     }
 }
 
-impl Decide {
-    pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        self.common.run(settings, format, Kind::CustomerDecide, self.duration).await
+impl Decision {
+    pub(super) async fn deny(self, settings: &Settings, format: Format) -> Result<(), Failure> {
+        self.send(settings, format, Verdict::Deny, None).await
     }
-}
 
-impl Common {
-    async fn run(self, settings: &Settings, format: Format, kind: Kind, duration: Option<i64>) -> Result<(), Failure> {
-        let verdict = match self.answer {
-            Answer::Approve => Verdict::Approve,
-            Answer::Deny => Verdict::Deny,
-        };
+    async fn send(
+        self,
+        settings: &Settings,
+        format: Format,
+        verdict: Verdict,
+        duration: Option<i64>,
+    ) -> Result<(), Failure> {
         if let Some(remote) = Remote::of(settings)? {
             let mut said =
                 json!({ "verdict": verdict.as_str(), "comment": self.comment, "duration_seconds": duration });
@@ -87,6 +71,7 @@ impl Common {
         let store = open_store(settings).await?;
         store.check_schema().await?;
         let request = store.show_request(self.id).await?;
+        let kind = if request.state == "pending_vendor" { Kind::VendorDecide } else { Kind::CustomerDecide };
         let data = contracts::commands::Decide {
             request: self.id,
             by: named(self.by)?,

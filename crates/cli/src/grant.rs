@@ -1,4 +1,4 @@
-//! `lockbox access list | watch | end | handle | report | accept | dispute`: live grants, what opens the gate, their ends, and
+//! `lockbox grant list | watch | revoke | token | report | acknowledge | dispute`: live grants, what opens the gate, their ends, and
 //! what is said of them.
 
 use std::time::Duration;
@@ -13,9 +13,9 @@ use store::provisionings::AccessView;
 use store::views::RequestFilter;
 use uuid::Uuid;
 
-use super::clicks::click;
-use super::remote::Remote;
-use super::request::named;
+use super::commands::click;
+use super::person_name::named;
+use super::portal_client::Remote;
 use super::show::show;
 use operations::access_report::{Closing, door_text, provisioning_json};
 use operations::documents::access_json;
@@ -31,22 +31,22 @@ const LOOK_PERIOD: Duration = Duration::from_millis(250);
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Access {
+pub enum Grant {
     /// Grants that are open, about to open, or whose end is not confirmed.
     List(List),
     /// Follow them live, until there are none or for ever.
     Watch(List),
-    /// End open access now, and see when it was cut and read back as closed.
-    End(End),
+    /// Revoke open access now, and see when it was cut and read back as closed.
+    Revoke(Revoke),
     /// Create the access token of a grant. It is printed once; an earlier one of the same grant stops working.
-    Handle(Handle),
+    Token(Token),
     /// The closing report of an access that is over.
     Report {
         /// Request id.
         id: Uuid,
     },
-    /// Accept a closing report.
-    Accept(Word),
+    /// Acknowledge a closing report.
+    Acknowledge(Word),
     /// Dispute a closing report; say why.
     Dispute(Word),
 }
@@ -67,7 +67,7 @@ pub struct List {
 
 /// Which access, and whose.
 #[derive(Args, Debug)]
-pub struct Handle {
+pub struct Token {
     /// Request id.
     id: Uuid,
     /// The engineer who asked for it.
@@ -77,7 +77,7 @@ pub struct Handle {
 
 /// Which access to end.
 #[derive(Args, Debug)]
-pub struct End {
+pub struct Revoke {
     #[command(flatten)]
     word: Word,
     /// Also end all other open access to the same content.
@@ -98,7 +98,7 @@ pub struct Word {
     comment: Option<String>,
 }
 
-impl Access {
+impl Grant {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         if let Some(remote) = Remote::of(settings)? {
             return self.far(&remote, format).await;
@@ -108,21 +108,21 @@ impl Access {
         match self {
             Self::List(list) => list.run(&store, format).await,
             Self::Watch(list) => list.watch(&store, format).await,
-            Self::End(asked) => end(settings, &store, asked, format).await,
-            Self::Handle(handle) => fetch(settings, &store, &handle, format).await,
+            Self::Revoke(asked) => end(settings, &store, asked, format).await,
+            Self::Token(handle) => fetch(settings, &store, &handle, format).await,
             Self::Report { id } => report(&store, id, format).await,
-            Self::Accept(word) => answer(settings, &store, word, true, format).await,
+            Self::Acknowledge(word) => answer(settings, &store, word, true, format).await,
             Self::Dispute(word) => answer(settings, &store, word, false, format).await,
         }
     }
 }
 
-impl Access {
+impl Grant {
     /// The same through the portal.
     async fn far(self, remote: &Remote, format: Format) -> Result<(), Failure> {
         match self {
-            Self::End(asked) => end_far(remote, asked, format).await,
-            Self::Accept(word) => {
+            Self::Revoke(asked) => end_far(remote, asked, format).await,
+            Self::Acknowledge(word) => {
                 let answer = json!({ "acknowledges": true, "comment": word.comment });
                 remote.act(word.id, "report", &answer, format).await
             }
@@ -131,7 +131,7 @@ impl Access {
                 remote.act(word.id, "report", &answer, format).await
             }
             Self::Report { id } => print_json(&remote.get(&format!("/requests/{id}/report")).await?),
-            Self::Handle(_) => Err(Failure::Usage(
+            Self::Token(_) => Err(Failure::Usage(
                 "a handle is fetched at the gate or beside the database, not through the portal".to_owned(),
             )),
             Self::List(_) | Self::Watch(_) => print_json(&remote.get("/grants").await?),
@@ -143,14 +143,14 @@ impl Access {
 fn tell_beside(id: Uuid, beside: &[String]) {
     if !beside.is_empty() {
         tell(&format!(
-            "access to the same content is still open under {}\nto end all of it: lockbox access end {id} --all",
+            "access to the same content is still open under {}\nto end all of it: lockbox grant revoke {id} --all",
             beside.join(", ")
         ));
     }
 }
 
-async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> Result<(), Failure> {
-    let End { word: Word { id, by, comment }, all } = asked;
+async fn end(settings: &Settings, store: &Store, asked: Revoke, format: Format) -> Result<(), Failure> {
+    let Revoke { word: Word { id, by, comment }, all } = asked;
     let request = store.show_request(id).await?;
     let by = named(by)?;
     let beside = store.accesses_beside(id).await?;
@@ -173,8 +173,8 @@ async fn end(settings: &Settings, store: &Store, asked: End, format: Format) -> 
 }
 
 /// The same through the portal, which names only what the token's owner may see.
-async fn end_far(remote: &Remote, asked: End, format: Format) -> Result<(), Failure> {
-    let End { word: Word { id, comment, .. }, all } = asked;
+async fn end_far(remote: &Remote, asked: Revoke, format: Format) -> Result<(), Failure> {
+    let Revoke { word: Word { id, comment, .. }, all } = asked;
     let own = remote.get(&format!("/requests/{id}")).await?;
     let open = remote.get("/grants").await?;
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -208,9 +208,9 @@ async fn end_far(remote: &Remote, asked: End, format: Format) -> Result<(), Fail
 }
 
 /// Prints the access token alone on standard output, and what a person has to know on standard error.
-async fn fetch(settings: &Settings, store: &Store, asked: &Handle, format: Format) -> Result<(), Failure> {
+async fn fetch(settings: &Settings, store: &Store, asked: &Token, format: Format) -> Result<(), Failure> {
     let (token, event) = operations::access_token::issue(store, asked.id, &asked.by).await?;
-    super::clicks::publish(settings, &[event]).await;
+    super::commands::publish(settings, &[event]).await;
     let service = store.show_request(asked.id).await?.service;
     let database = match settings.provisionings.get(&service) {
         Some(connectors::Target::Postgres(target)) => {
