@@ -1,7 +1,7 @@
 //! Batches from one queue until the stop, for every role whose work is in the database.
 //!
 //! A quiet queue gives batches of one, at once. A busy one is left to gather for a moment: a transaction costs nearly
-//! the same for four messages as for forty (`docs/adr/0015-a-busy-queue-gathers.md`).
+//! the same for four messages as for forty (`docs/adr/0015-busy-queues-gather-messages.md`).
 
 use std::time::{Duration, Instant};
 
