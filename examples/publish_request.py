@@ -1,5 +1,5 @@
-"""Publish one request as a ticketing system does, and read back what becomes of it. Needs: pip install pika.
-Usage: publish_request.py [SECONDS TO WAIT]. Set LOCKBOX_AMQP_URL for another broker; schemas/asyncapi.yaml says the rest."""
+"""Publish one access request as a ticketing system does, and print its events. Needs: pip install pika.
+Usage: publish_request.py [SECONDS TO WAIT]. Set LOCKBOX_AMQP_URL for another broker. schemas/asyncapi.yaml is the reference."""
 import json, os, sys, time, uuid
 from urllib.parse import urlparse
 import pika

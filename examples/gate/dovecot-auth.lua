@@ -1,5 +1,5 @@
--- What Dovecot 2.4 runs for a login (`passdb lua` in dovecot-2.4.conf): it hands name and password to `lockbox dovecot-auth`, which
--- speaks checkpassword (https://cr.yp.to/checkpwd/interface.html), and translates the answer into the settings of 2.4.
+-- Login program of Dovecot 2.4 (`passdb lua` in dovecot-2.4.conf). It passes name and password to `lockbox dovecot-auth`, which uses the
+-- checkpassword interface (https://cr.yp.to/checkpwd/interface.html), and translates the result into settings of 2.4.
 local command
 
 function script_init(settings)
@@ -9,7 +9,7 @@ end
 
 function auth_password_verify(request, password)
   local source = tostring(request.remote_ip or "")
-  -- The address goes through a shell.
+  -- The address is part of a shell command, so it may contain only address characters.
   if source:find("[^%x:.]") or password:find("%z") then
     return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH
   end
@@ -18,13 +18,13 @@ function auth_password_verify(request, password)
   login:write(request.user, "\0", password, "\0\0")
   local is_good = login:close()
   local file = io.open(answer)
-  local said = file and file:read("a") or ""
+  local result = file and file:read("a") or ""
   if file then
     file:close()
   end
   os.remove(answer)
   local fields = {}
-  for name, value in said:gmatch("([^\t=]+)=([^\t]*)") do
+  for name, value in result:gmatch("([^\t=]+)=([^\t]*)") do
     fields[name] = value
   end
   if not is_good or not fields["userdb_home"] then
@@ -40,7 +40,7 @@ function auth_password_verify(request, password)
     found["userdb_lockbox_reads"] = "yes"
     found["userdb_namespace/inbox/subscriptions"] = "no"
   else
-    -- The configuration gives the right to read; only this login has more.
+    -- The configuration grants read access; this login also has write access.
     found["userdb_lockbox_rights"] = "lrwstipekxa"
     found["userdb_namespace/inbox/mailbox/*/acl/owner/rights"] = "lrwstipekxa"
   end

@@ -1,6 +1,6 @@
-"""A provisioning adapter for Lockbox in one file: verifies the signature (Standard Webhooks) and keeps provisionings in memory.
+"""A provisioning adapter for Lockbox in one file. It verifies the signature (Standard Webhooks) and stores provisionings in memory.
 
-Replace what is done to `provisionings` by what your provisioning system does. Every call may come twice; the grant is the key.
+Replace the changes of `provisionings` with calls to your provisioning system. Every call can arrive twice; the grant is the key.
 
     LOCKBOX_WEBHOOK_SECRET_FILE=secret python3 adapter.py 8090
 """
@@ -18,11 +18,11 @@ TOLERANCE_SECONDS = 300
 with open(os.environ["LOCKBOX_WEBHOOK_SECRET_FILE"], encoding="ascii") as file:
     SECRET = base64.b64decode(file.read().strip().removeprefix("whsec_"))
 
-provisionings = {}  # grant -> the order it stands open for
+provisionings = {}  # grant -> the order that it was opened for
 
 
 def is_signed(headers, body):
-    """Whether the call is Lockbox' own and fresh."""
+    """Whether Lockbox signed the call, at most TOLERANCE_SECONDS ago."""
     name, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not moment.isdigit() or abs(time.time() - int(moment)) > TOLERANCE_SECONDS:
         return False
@@ -32,8 +32,8 @@ def is_signed(headers, body):
 
 
 def act(kind, order):
-    """Does one call; the answer is what Lockbox reads back."""
-    if kind == "lockbox.provisioning.marked":  # every grant that has something of ours here, open or not
+    """Processes one call and returns the response."""
+    if kind == "lockbox.provisioning.marked":  # every grant that has an entitlement here, open or not
         return {"grants": list(provisionings)}
     grant = order["grant"]
     if kind == "lockbox.provisioning.open":  # exactly order["resource"], for order["engineer"], in order["access_level"]
@@ -42,9 +42,9 @@ def act(kind, order):
     if kind == "lockbox.provisioning.close":
         provisionings.pop(grant, None)
         return {}
-    if kind == "lockbox.provisioning.cut":  # end running sessions, and say how many there were
+    if kind == "lockbox.provisioning.cut":  # terminate running sessions and return their number
         return {"sessions": 0}
-    if kind == "lockbox.provisioning.probe":  # look, do not remember: what is read back here confirms an end
+    if kind == "lockbox.provisioning.probe":  # read the target, not a cache: this confirms the revocation
         return {"state": "open" if grant in provisionings else "closed"}
     return None
 
@@ -53,10 +53,10 @@ class Adapter(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if not is_signed(self.headers, body):
-            return self.answer(401, {"error": "the signature does not fit"})
+            return self.answer(401, {"error": "the signature is not valid"})
         call = json.loads(body)
         answer = act(call["type"], call["data"])
-        return self.answer(400, {"error": "no such call"}) if answer is None else self.answer(200, answer)
+        return self.answer(400, {"error": "unknown call"}) if answer is None else self.answer(200, answer)
 
     def answer(self, status, data):
         text = json.dumps(data).encode()

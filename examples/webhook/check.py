@@ -1,8 +1,8 @@
-"""Checks a provisioning adapter: plays Lockbox against it and says what does not hold.
+"""Tests a provisioning adapter: sends it the calls of Lockbox and lists what fails.
 
     python3 check.py http://127.0.0.1:8090/ secret-file [RESOURCE]
 
-Give a RESOURCE that may be opened for a moment; nobody needs to use it. Exit code 0 when everything holds.
+RESOURCE is opened for a moment and not used. Exit code 0 when every test passes.
 """
 
 import base64
@@ -22,8 +22,8 @@ with open(sys.argv[2], encoding="ascii") as file:
 faults = 0
 
 
-def call(what, order=None, secret=SECRET, moment=None, spoil=lambda body: body):
-    """Sends one signed call; answers with the status and the JSON."""
+def call(what, order=None, secret=SECRET, moment=None, change=lambda body: body):
+    """Sends one signed call; returns the status and the JSON of the response."""
     body = json.dumps({"type": f"lockbox.provisioning.{what}", "data": order}).encode()
     name, moment = f"msg_{uuid.uuid4().hex}", str(moment or int(time.time()))
     tag = hmac.new(secret, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
@@ -33,18 +33,18 @@ def call(what, order=None, secret=SECRET, moment=None, spoil=lambda body: body):
         "webhook-timestamp": moment,
         "webhook-signature": "v1," + base64.b64encode(tag).decode(),
     }
-    request = urllib.request.Request(URL, spoil(body), headers, method="POST")
+    request = urllib.request.Request(URL, change(body), headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return answer.status, json.load(answer)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return response.status, json.load(response)
     except urllib.error.HTTPError as refused:
         return refused.code, None
 
 
-def holds(promise, truth):
+def check(sentence, passes):
     global faults
-    faults += not truth
-    print(("ok    " if truth else "FAULT ") + promise)
+    faults += not passes
+    print(("ok    " if passes else "FAULT ") + sentence)
 
 
 def state(order):
@@ -62,23 +62,23 @@ order = {
 }
 other = dict(order, grant=str(uuid.uuid4()), engineer="sam")
 
-holds("a call with another secret is refused", call("open", order, secret=b"x" * 32)[0] in (401, 403))
-holds("a call whose body was changed is refused", call("open", order, spoil=lambda body: body + b" ")[0] in (401, 403))
-holds("a call from an hour ago is refused", call("open", order, moment=int(time.time()) - 3600)[0] in (401, 403))
-holds("none of these opened anything", state(order) == "closed")
-holds("closing what is closed is fine", call("close", order)[0] == 200)
-holds("opening is answered with 200", call("open", order)[0] == 200)
-holds("what was opened reads back as open", state(order) == "open")
-holds("what was opened carries our mark", order["grant"] in marks())
-holds("opening twice is fine", call("open", order)[0] == 200 and state(order) == "open")
-holds("another grant stays closed", state(other) == "closed")
-holds("one grant closes without another", call("open", other)[0] == 200 and call("close", order)[0] == 200
+check("a call with another secret is refused", call("open", order, secret=b"x" * 32)[0] in (401, 403))
+check("a call whose body was changed is refused", call("open", order, change=lambda body: body + b" ")[0] in (401, 403))
+check("a call from an hour ago is refused", call("open", order, moment=int(time.time()) - 3600)[0] in (401, 403))
+check("none of these opened anything", state(order) == "closed")
+check("closing a closed grant succeeds", call("close", order)[0] == 200)
+check("opening returns 200", call("open", order)[0] == 200)
+check("an opened grant reads back as open", state(order) == "open")
+check("an opened grant is marked", order["grant"] in marks())
+check("opening twice succeeds", call("open", order)[0] == 200 and state(order) == "open")
+check("another grant stays closed", state(other) == "closed")
+check("one grant closes without another", call("open", other)[0] == 200 and call("close", order)[0] == 200
       and state(other) == "open" and state(order) == "closed")
 cut = call("cut", order)
-holds("cutting says how many sessions there were", cut[0] == 200 and isinstance(cut[1].get("sessions"), int))
-holds("closing twice is fine", call("close", order)[0] == 200 and state(order) == "closed")
+check("cutting returns the number of sessions", cut[0] == 200 and isinstance(cut[1].get("sessions"), int))
+check("closing twice succeeds", call("close", order)[0] == 200 and state(order) == "closed")
 call("close", other)
-holds("nothing of ours is left", not {order["grant"], other["grant"]} & set(marks()))
-holds("an unknown call is refused", 400 <= call("rename", order)[0] < 500)
-print(f"{faults} of these do not hold" if faults else "everything holds")
+check("no mark is left", not {order["grant"], other["grant"]} & set(marks()))
+check("an unknown call is refused", 400 <= call("rename", order)[0] < 500)
+print(f"{faults} tests failed" if faults else "all tests passed")
 sys.exit(1 if faults else 0)
