@@ -1,10 +1,10 @@
-//! Retired words stay out of everything that a person reads: code, names, pages, messages and documents.
+//! Checks that code, names, pages, messages and documents use the current terms: no file contains a word in `retired_words.tsv`.
 
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Folders and files that are read, below the project's folder.
+/// Folders and files that the test reads, below the root of the repository.
 const READ: [&str; 16] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -24,7 +24,7 @@ const READ: [&str; 16] = [
     "workers",
 ];
 
-/// Files that are somebody else's, or name the words because they keep them out.
+/// Third-party files, and the list of retired words itself.
 const NOT_READ: [&str; 4] = ["retired_words.tsv", "axe.min.js", "schema-3.1.json", "proptest-regressions"];
 
 const EXTENSIONS: [&str; 22] = [
@@ -45,44 +45,80 @@ fn files_below(path: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The words of a line in lower case; an identifier counts as its parts.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = ' ';
-    for character in line.chars() {
-        if !character.is_ascii_alphanumeric() || (character.is_ascii_uppercase() && before.is_ascii_lowercase()) {
-            words.push(String::new());
+/// A word in lower case and the number of its line.
+type Word = (String, usize);
+
+/// The words of a text in lower case. An identifier counts as its parts, and a phrase may continue on the next line.
+fn words(text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let mut word = String::new();
+        let mut before = ' ';
+        for character in line.chars().chain([' ']) {
+            let ends =
+                !character.is_ascii_alphanumeric() || (character.is_ascii_uppercase() && before.is_ascii_lowercase());
+            if ends && !word.is_empty() {
+                words.push((std::mem::take(&mut word), index + 1));
+            }
+            if character.is_ascii_alphanumeric() {
+                word.push(character.to_ascii_lowercase());
+            }
+            before = character;
         }
-        if character.is_ascii_alphanumeric() {
-            words.last_mut().unwrap().push(character.to_ascii_lowercase());
-        }
-        before = character;
     }
-    words.retain(|word| !word.is_empty());
     words
 }
 
-fn retired() -> Vec<(Vec<String>, String)> {
+/// A retired phrase and what to write instead.
+struct Retired {
+    phrase: Vec<String>,
+    instead: String,
+}
+
+fn retired() -> Vec<Retired> {
     let list = std::fs::read_to_string(Path::new(ROOT).join("tests/it/retired_words.tsv")).unwrap();
     let lines = list.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
-            let (word, instead) = line.split_once('\t').unwrap();
-            (words(word), instead.to_owned())
+            let (phrase, instead) = line.split_once('\t').unwrap();
+            Retired { phrase: words(phrase).into_iter().map(|(word, _)| word).collect(), instead: instead.to_owned() }
         })
         .collect()
 }
 
-#[test]
-fn identifiers_and_sentences_are_split_into_words() {
-    assert_eq!(
-        words("fn is_told(doorState: TheWorld) // \"Parked.\""),
-        ["fn", "is", "told", "door", "state", "the", "world", "parked"]
-    );
+/// Line and message of each retired phrase in a text.
+fn faults(text: &str, retired: &[Retired]) -> Vec<String> {
+    let words = words(text);
+    let mut faults = Vec::new();
+    for Retired { phrase, instead } in retired {
+        for window in words.windows(phrase.len()) {
+            if window.iter().map(|(word, _)| word).eq(phrase) {
+                faults.push(format!("{}: \"{}\": use {instead}", window[0].1, phrase.join(" ")));
+            }
+        }
+    }
+    faults
 }
 
 #[test]
-fn nothing_that_a_person_reads_has_a_retired_word() {
+fn identifiers_and_sentences_are_split_into_words() {
+    let found: Vec<String> =
+        words("fn is_active(accessLevel: ReadSet) // \"Dead letter.\"").into_iter().map(|(word, _)| word).collect();
+    assert_eq!(found, ["fn", "is", "active", "access", "level", "read", "set", "dead", "letter"]);
+}
+
+#[test]
+fn a_retired_phrase_is_found_in_identifiers_and_across_lines() {
+    let retired = [Retired { phrase: vec!["old".to_owned(), "name".to_owned()], instead: "new name".to_owned() }];
+    assert_eq!(
+        faults("fn oldName() {}\n/// The old\n/// name.\n", &retired),
+        ["1: \"old name\": use new name", "2: \"old name\": use new name"]
+    );
+    assert!(faults("/// The older name.\n", &retired).is_empty(), "parts of words are not words");
+}
+
+#[test]
+fn no_file_that_people_read_contains_a_retired_word() {
     let mut files = Vec::new();
     for path in READ {
         files_below(&Path::new(ROOT).join(path), &mut files);
@@ -92,15 +128,8 @@ fn nothing_that_a_person_reads_has_a_retired_word() {
     let mut found = Vec::new();
     for file in files {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        for (number, line) in text.lines().enumerate() {
-            let line = words(line);
-            for (phrase, instead) in &retired {
-                if line.windows(phrase.len()).any(|window| window == phrase.as_slice()) {
-                    let place = file.strip_prefix(ROOT).unwrap().display();
-                    found.push(format!("{place}:{}: \"{}\": use {instead}", number + 1, phrase.join(" ")));
-                }
-            }
-        }
+        let place = file.strip_prefix(ROOT).unwrap().display();
+        found.extend(faults(&text, &retired).into_iter().map(|fault| format!("{place}:{fault}")));
     }
     assert!(found.is_empty(), "{} retired words:\n{}", found.len(), found.join("\n"));
 }
