@@ -8,8 +8,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← runtime ← operations ←
 /// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside. The store asks evidence, which
 /// is pure, whether a verifier would accept an entry.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("domain", &[]),
+    ("consent", &[]),
     ("contracts", &["domain"]),
     ("store", &["contracts", "domain", "evidence", "tlog"]),
     ("broker", &[]),
