@@ -99,7 +99,7 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
         ),
         (
             "request.submit.v1",
-            good.replace("\"reason\":{", &format!("\"deep\":{deep},\"reason\":{{")),
+            good.replace("\"justification\":{", &format!("\"deep\":{deep},\"justification\":{{")),
             "schema.invalid",
             "",
         ),

@@ -102,7 +102,7 @@ pub async fn make_writable(lockbox: &Lockbox, request: Uuid) {
     let mut tx = lockbox.pool.begin().await.unwrap();
     sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
     sqlx::query(
-        "with changed as (select convert_to((convert_from(content, 'UTF8')::jsonb || '{\"mode\": \"read_write\"}')::text, 'UTF8') as bytes \
+        "with changed as (select convert_to((convert_from(content, 'UTF8')::jsonb || '{\"access_level\": \"read_write\"}')::text, 'UTF8') as bytes \
          from requests where id = $1) update requests set content = bytes, digest = sha256(bytes) from changed where id = $1",
     )
     .bind(request)

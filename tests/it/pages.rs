@@ -54,7 +54,7 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     assert!(open.contains("Access is open") && open.contains("End now"), "the other approver sees it too");
     let ended = kim.fill(&request, &format!("{request}/end"), &[("comment", "enough")]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
-    assert!(robin.get(&request).await.text.contains("the customer ended it"));
+    assert!(robin.get(&request).await.text.contains("revoked by the customer"));
     assert!(alex.get("/requests").await.text.contains(&request), "history never disappears");
     assert!(alex.get("/audit?text=enough").await.text.contains("grant.ended"));
     let export = alex.get("/audit/export?type=access.").await;

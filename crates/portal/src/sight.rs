@@ -55,7 +55,7 @@ pub(crate) fn can(viewer: &Viewer, request: &RequestView, content: &Content, dec
         review: request.state == "pending_vendor" && is_manager && !has_decided,
         decide: request.state == "pending_customer" && is_approver && !has_decided,
         end: request.state == "active" && (is_approver || is_mine || is_manager),
-        withdraw: request.state.starts_with("awaiting_") && is_mine,
+        withdraw: request.state.starts_with("pending_") && is_mine,
         fetch: request.state == "active" && is_mine,
         extend: is_mine && matches!(request.state.as_str(), "active" | "ended"),
         report: request.state == "ended" && is_approver,

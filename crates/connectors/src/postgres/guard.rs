@@ -21,7 +21,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// Who holds the lock that keeps guards apart: `lock` as a number, and the connector's login.
 const HOLDERS: &str = "select a.pid, a.usename::text, a.usename = session_user, a.usename ~ $1 from pg_locks l \
                        join pg_database d on d.oid = l.database join pg_stat_activity a on a.pid = l.pid \
-                       where l.locktype = 'advisory' and d.datname = current_database() and l.active \
+                       where l.locktype = 'advisory' and d.datname = current_database() and l.granted \
                        and l.classid = 1819239275 and l.objid = (select oid from pg_roles where rolname = session_user)";
 
 /// It commits at each turn, so that it holds no old picture of the data back from being cleaned up. It looks once more
