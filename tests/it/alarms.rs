@@ -65,7 +65,7 @@ fn what_a_process_exports_has_help_and_every_counter_starts_at_zero() {
         "lockbox_mail_total{outcome=\"failed\"} 0",
         "lockbox_forward_failed_total 0",
         "lockbox_gate_checks_total{code=\"full\"} 0",
-        "lockbox_timers_fired_total{by=\"sweeper\",kind=\"grant_end\"} 0",
+        "lockbox_timers_fired_total{by=\"recovery_scan\",kind=\"grant_end\"} 0",
         "lockbox_dead_letters_total{reason=\"auth.forged\"} 0",
         "lockbox_refused_total{code=\"deadline_passed\"} 0",
     ] {

@@ -108,7 +108,7 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
             "request.submit.v1",
             good.replace("request.submit.v1", "vendor.decide.v1"),
             "schema.unexpected_type",
-            "not taken here",
+            "from this exchange",
         ),
     ];
     for (key, text, code, words) in cases {

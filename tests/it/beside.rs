@@ -46,7 +46,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
         mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still open"))
     })
     .await;
-    assert!(told.text.contains("still open under 1 other request"), "{}", told.text);
+    assert!(told.text.contains("still active under 1 other request"), "{}", told.text);
     // From the page of the one that has ended.
     let all = alex.fill(&page(first), &format!("{}/end", page(first)), &[("all", "yes")]).await;
     assert_eq!(all.status, StatusCode::SEE_OTHER, "{}", all.text);

@@ -93,7 +93,7 @@ async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end
     eventually("every approver is told", async || {
         let mails = lockbox.mailbox.mails();
         let told = |to: &str| {
-            mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("EMERGENCY: access was granted"))
+            mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("BREAK-GLASS ACCESS was granted"))
         };
         (told("alex@contoso.example") && told("kim@contoso.example")).then_some(())
     })

@@ -78,12 +78,12 @@ async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_mi
     let both_sides =
         ["alex@contoso.example", "kim@contoso.example", "morgan@fabrikam.example", "robin@fabrikam.example"];
     eventually("both sides are told", async || {
-        (told("end of access is not confirmed").await == both_sides).then_some(())
+        (told("revocation of access is not confirmed").await == both_sides).then_some(())
     })
     .await;
     target.will("close", Manner::Works);
     lockbox.until_provisioning(request, "revoked").await;
-    assert_eq!(told("end of access is not confirmed").await, both_sides, "once");
+    assert_eq!(told("revocation of access is not confirmed").await, both_sides, "once");
     assert_eq!(alarms().await, 1);
     lockbox.finish().await;
 }

@@ -71,7 +71,7 @@ async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_g
     assert!(receipts[1].text.contains("Alex Novak approved this request"), "{}", receipts[1].text);
     for receipt in &receipts {
         assert!(receipt.text.contains("Channel: the command line"), "{}", receipt.text);
-        assert!(receipt.text.contains("whoever has the database login can name anybody"), "{}", receipt.text);
+        assert!(receipt.text.contains("anyone with the database login can act as any person"), "{}", receipt.text);
         let event = lockbox.event(request, "request.customer_approved").await;
         assert_eq!(event["actor"]["auth"]["signed_in"], "database");
     }

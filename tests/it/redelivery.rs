@@ -99,10 +99,10 @@ async fn a_relay_that_is_never_idle_notes_what_the_broker_has_and_sends_nothing_
     let click = || message(Kind::VendorDecide, now, About::default(), &json!({}));
     let first = click();
     lockbox.store.enqueue(std::slice::from_ref(&first)).await.unwrap();
-    relay.hand_over(vec![first.clone()], Vec::new(), now).await;
+    relay.publish(vec![first.clone()], Vec::new(), now).await;
     let recoveries = eventually("what nobody takes to be put off", async || {
         // More than it holds, so that it always has something to publish.
-        relay.hand_over((0..3000).map(|_| click()).collect(), Vec::new(), now).await;
+        relay.publish((0..3000).map(|_| click()).collect(), Vec::new(), now).await;
         let put_off =
             "select recoveries from outbox where message_id = $1 and publish_after > clock_timestamp() + interval '30 s'";
         sqlx::query_scalar::<_, i32>(put_off).bind(first.id).fetch_optional(&lockbox.pool).await.unwrap()

@@ -1,6 +1,6 @@
-//! Role `approval`: takes the customer's yes or no (`customer.decide`), early ends (`grant.revoke`) and answers to closing
-//! reports (`report.respond`), and says `request.customer_approved` with `grant.activated`, `request.customer_denied`,
-//! `grant.ended`, `report.acknowledged` or `report.disputed`.
+//! Role `approval`: consumes the customer's decision (`customer.decide`), revocations (`grant.revoke`) and responses to
+//! access reports (`report.respond`). It writes `request.customer_approved` with `grant.activated`,
+//! `request.customer_denied`, `grant.ended`, `report.acknowledged` or `report.disputed`.
 
 use contracts::commands::{RespondToReport, RevokeAccess};
 use contracts::events::Actor;
@@ -10,8 +10,10 @@ use domain::lifecycle::ReportResponded;
 use store::ReadSet;
 
 use crate::context::{BatchContext, check_comment};
-use crate::manager_review::decides;
-use crate::role::{Received, Role, RoleName, command};
+use crate::decision::apply_decision;
+use crate::received::Received;
+use crate::role::{Role, read_command};
+use crate::role_name::RoleName;
 use crate::signatures::Signatures;
 
 /// The role.
@@ -29,19 +31,19 @@ impl Role for Approval {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Command, Malformed> {
-        command(kind, envelope, &[Kind::CustomerDecide, Kind::GrantRevoke, Kind::ReportRespond])
+        read_command(kind, envelope, &[Kind::CustomerDecide, Kind::GrantRevoke, Kind::ReportRespond])
     }
 
-    fn want(&self, received: &Received<Command>, read_set: &mut ReadSet) {
+    fn collect_reads(&self, received: &Received<Command>, read_set: &mut ReadSet) {
         let (request, by) = match &received.body {
             Command::CustomerDecide(decide) => {
                 read_set.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
                 (decide.request, &decide.by)
             }
-            Command::RevokeAccess(end) => (end.request, &end.by),
-            Command::RespondToReport(answer) => {
+            Command::RevokeAccess(revoke) => (revoke.request, &revoke.by),
+            Command::RespondToReport(response) => {
                 read_set.provisionings = true;
-                (answer.request, &answer.by)
+                (response.request, &response.by)
             }
             _ => return,
         };
@@ -52,35 +54,35 @@ impl Role for Approval {
     fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
         match &received.body {
             Command::CustomerDecide(decide) => {
-                decides(received, decide, context, &self.signatures, Fact::CustomerDecided)
+                apply_decision(received, decide, context, &self.signatures, Fact::CustomerDecided)
             }
-            Command::RevokeAccess(end) => revoke_access(received, end, context),
-            Command::RespondToReport(answer) => respond_to_report(received, answer, context),
+            Command::RevokeAccess(revoke) => revoke_access(received, revoke, context),
+            Command::RespondToReport(response) => respond_to_report(received, response, context),
             _ => {}
         }
     }
 }
 
-fn revoke_access(received: &Received<Command>, end: &RevokeAccess, context: &mut BatchContext<'_>) {
+fn revoke_access(received: &Received<Command>, revoke: &RevokeAccess, context: &mut BatchContext<'_>) {
     let at = context.now();
-    match context.person(&end.by).and_then(|by| check_comment(end.comment.as_ref()).map(|()| by)) {
-        Ok(by) => context.step(received, end.request, Some(&end.by), |_| Fact::EndAsked {
+    match context.person(&revoke.by).and_then(|by| check_comment(revoke.comment.as_ref()).map(|()| by)) {
+        Ok(by) => context.apply_fact(received, revoke.request, Some(&revoke.by), |_| Fact::EndAsked {
             by,
-            comment: end.comment.clone().map(String::from),
+            comment: revoke.comment.clone().map(String::from),
             at,
         }),
-        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&end.by), None),
+        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&revoke.by), None),
     }
 }
 
-fn respond_to_report(received: &Received<Command>, answer: &RespondToReport, context: &mut BatchContext<'_>) {
+fn respond_to_report(received: &Received<Command>, response: &RespondToReport, context: &mut BatchContext<'_>) {
     let at = context.now();
-    let confirmed = !context.snapshot.unconfirmed.contains(&answer.request);
-    match context.person(&answer.by).and_then(|by| check_comment(answer.comment.as_ref()).map(|()| by)) {
-        Ok(by) => context.step(received, answer.request, Some(&answer.by), |_| {
-            let (acknowledges, comment) = (answer.acknowledges, answer.comment.clone().map(String::from));
+    let confirmed = !context.snapshot.unconfirmed.contains(&response.request);
+    match context.person(&response.by).and_then(|by| check_comment(response.comment.as_ref()).map(|()| by)) {
+        Ok(by) => context.apply_fact(received, response.request, Some(&response.by), |_| {
+            let (acknowledges, comment) = (response.acknowledges, response.comment.clone().map(String::from));
             Fact::ReportResponded(ReportResponded { by, acknowledges, comment, confirmed, at })
         }),
-        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&answer.by), None),
+        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&response.by), None),
     }
 }

@@ -1,14 +1,14 @@
-//! The bytes of a delivery as one CloudEvents document, whatever form its sender chose.
+//! Reads a delivery as one CloudEvents document, in structured or in binary mode.
 
 use std::borrow::Cow;
 
 use broker::Delivery;
 use contracts::{Malformed, binding};
 
-/// What the bindings of CloudEvents to AMQP and to RabbitMQ put before the name of an attribute.
+/// Prefixes of attribute names in the CloudEvents bindings for AMQP and RabbitMQ.
 const ATTRIBUTE_PREFIXES: [&str; 3] = ["cloudEvents:", "cloudEvents_", "ce-"];
 
-/// The envelope's JSON: the body itself, or made of the headers and the body in binary mode.
+/// The envelope as JSON: the body itself, or in binary mode the headers and the body together.
 ///
 /// # Errors
 /// [`Malformed`] for a compressed body, a batch, or data in binary mode that is not JSON.

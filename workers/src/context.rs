@@ -1,4 +1,4 @@
-//! What a role's handler sees and what it says: the snapshot of one moment, and the changes of one batch.
+//! What a role's handler reads and writes: the snapshot of a sub-batch, and its changes.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use domain::{Fact, FreeText, Person, Refusal, Request, Transition};
 use store::{Snapshot, TimerWakeUp, Transitioned, WriteSet};
 use uuid::Uuid;
 
-use crate::role::Received;
+use crate::received::Received;
 
-/// The moment a batch is decided in.
+/// The snapshot and the changes of one sub-batch.
 pub struct BatchContext<'a> {
-    /// What there is.
+    /// The rows that were loaded, under their locks.
     pub snapshot: &'a mut Snapshot,
-    /// What follows.
+    /// The changes to commit.
     pub changes: &'a mut WriteSet,
-    /// Timers to look at again later.
+    /// Timers that are not due yet and need another wake-up.
     pub later: &'a mut Vec<TimerWakeUp>,
 }
 
@@ -26,8 +26,8 @@ impl BatchContext<'_> {
         self.snapshot.now
     }
 
-    /// Lets the lifecycle decide on a fact about a request, and notes what follows or why nothing does.
-    pub fn step<T>(
+    /// Applies a fact to a request by the rules of the lifecycle. Records the transition, or the refusal.
+    pub fn apply_fact<T>(
         &mut self,
         received: &Received<T>,
         request: Uuid,
@@ -40,7 +40,7 @@ impl BatchContext<'_> {
         };
         let fact = fact(found);
         match domain::transition(found, &fact) {
-            Ok(transition) => self.follow(received, found.clone(), transition, false),
+            Ok(transition) => self.apply_transition(received, found.clone(), transition, false),
             Err(refusal) => {
                 let found = found.clone();
                 self.refuse(received, &refusal, self.actor(by), Some(&found));
@@ -48,8 +48,14 @@ impl BatchContext<'_> {
         }
     }
 
-    /// Notes what follows from a decision of the lifecycle.
-    pub fn follow<T>(&mut self, received: &Received<T>, mut request: Request, step: Transition, is_new: bool) {
+    /// Records a transition: its events, the new state and the timers.
+    pub fn apply_transition<T>(
+        &mut self,
+        received: &Received<T>,
+        mut request: Request,
+        step: Transition,
+        is_new: bool,
+    ) {
         for event in &step.events {
             request.version += 1;
             let cause = Some(received.envelope.id.clone());
@@ -67,7 +73,7 @@ impl BatchContext<'_> {
         self.changes.moved.push(Transitioned { request, is_new, timers: step.timers, decision: step.decision });
     }
 
-    /// Notes a refusal: nothing changes but the audit log, which names who tried.
+    /// Records a refusal. Only the audit log changes; it names who tried.
     pub fn refuse<T>(&mut self, received: &Received<T>, refusal: &Refusal, actor: Actor, request: Option<&Request>) {
         metrics::counter!("lockbox_refused_total", "code" => refusal.code()).increment(1);
         tracing::info!(
@@ -89,12 +95,12 @@ impl BatchContext<'_> {
         self.changes.messages.push(events::refused(command, refusal, self.snapshot.now));
     }
 
-    /// Looks up who a message names.
+    /// The person whom a message names.
     pub fn person(&self, name: &str) -> Result<Person, Refusal> {
         self.snapshot.people.get(name).cloned().ok_or(Refusal::UnknownPerson)
     }
 
-    /// The named person, or the claim that stands in the message when there is no such person.
+    /// The named person, or an unverified claim when there is no such person.
     pub fn actor(&self, by: Option<&str>) -> Actor {
         match by {
             None => Actor::lockbox(),
@@ -103,7 +109,7 @@ impl BatchContext<'_> {
     }
 }
 
-/// How the person in a message is known: by the channel they came through, else by the login that named them.
+/// How the person in a message was authenticated: by their channel, or else by the broker login that named them.
 fn auth<T>(received: &Received<T>) -> Option<Auth> {
     let envelope = &received.envelope;
     let auth = match &envelope.channel {
@@ -114,12 +120,12 @@ fn auth<T>(received: &Received<T>) -> Option<Auth> {
     Some(Auth { login: received.source.login.clone(), ..auth })
 }
 
-/// How long until `due`, nothing when it has passed.
+/// The time until `due`; zero when it has passed.
 pub(crate) fn remaining(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (due - now).to_std().unwrap_or_default()
 }
 
-/// Comments are shown to people: they obey the rule for texts.
+/// Checks a comment against the rule for texts, because people read it.
 pub(crate) fn check_comment(comment: Option<&FreeText>) -> Result<(), Refusal> {
     match comment.and_then(FreeText::problem) {
         None => Ok(()),

@@ -1,7 +1,7 @@
-//! Role `expiry`: takes hints that a timer may be due (`timer.due`), asks the row and the database's clock, and says
-//! `request.expired`, `request.reminded` or `grant.ended`. A hint that is early waits again; one that is stale is dropped.
+//! Role `expiry`: consumes timer wake-ups (`timer.due`), checks the timer's row against the database's clock, and writes
+//! `request.expired`, `request.reminded` or `grant.ended`. A wake-up that is early waits again. A stale one is ignored.
 //!
-//! The sweep in [`crate::supervisor`] brings what no hint came for through the same function.
+//! The recovery scan in [`crate::supervisor`] passes overdue timers without a wake-up through the same code.
 
 use contracts::commands::TimerDue;
 use contracts::{Command, Envelope, Kind, Malformed};
@@ -9,13 +9,15 @@ use domain::{Fact, Stage, TimerKind};
 use store::{Lock, ReadSet, TimerWakeUp};
 
 use crate::context::BatchContext;
-use crate::role::{Received, Role, RoleName, command};
+use crate::received::Received;
+use crate::role::{Role, read_command};
+use crate::role_name::RoleName;
 
 /// The role.
 #[derive(Debug, Clone, Copy)]
 pub struct Expiry {
-    /// Whether the sweeper brought the timers, which leaves out requests that somebody else holds.
-    pub sweeping: bool,
+    /// Whether the recovery scan found the timers. It skips requests that another transaction has locked.
+    pub is_recovery_scan: bool,
 }
 
 impl Role for Expiry {
@@ -26,17 +28,17 @@ impl Role for Expiry {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Command, Malformed> {
-        command(kind, envelope, &[Kind::TimerDue])
+        read_command(kind, envelope, &[Kind::TimerDue])
     }
 
-    fn want(&self, received: &Received<Command>, read_set: &mut ReadSet) {
+    fn collect_reads(&self, received: &Received<Command>, read_set: &mut ReadSet) {
         if let Command::TimerDue(due) = &received.body {
             read_set.requests.push(due.request);
         }
     }
 
     fn lock(&self) -> Lock {
-        if self.sweeping { Lock::Skip } else { Lock::Wait }
+        if self.is_recovery_scan { Lock::Skip } else { Lock::Wait }
     }
 
     fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
@@ -50,7 +52,7 @@ impl Expiry {
     fn fire(self, received: &Received<Command>, wake_up: &TimerDue, context: &mut BatchContext<'_>) {
         let Some(kind) = TimerKind::parse(&wake_up.timer) else { return };
         let row = context.snapshot.timers.get(&(wake_up.request, wake_up.timer.clone())).copied();
-        // Fired, disarmed or moved since the hint was given.
+        // The timer fired, was disarmed or changed after this wake-up was created.
         let Some((generation, due_at)) = row.filter(|(generation, _)| *generation == wake_up.generation) else {
             return;
         };
@@ -62,11 +64,11 @@ impl Expiry {
             context.later.push(TimerWakeUp { due_at, request: wake_up.request, kind: kind.as_str(), generation });
             return;
         }
-        let by = if self.sweeping { "sweeper" } else { "hint" };
+        let by = if self.is_recovery_scan { "recovery_scan" } else { "wake_up" };
         metrics::counter!("lockbox_timers_fired_total", "by" => by, "kind" => kind.as_str()).increment(1);
         let late = (at - due_at).to_std().unwrap_or_default();
         metrics::histogram!("lockbox_timer_late_seconds", "by" => by).record(late.as_secs_f64());
-        context.step(received, wake_up.request, None, |_| match kind {
+        context.apply_fact(received, wake_up.request, None, |_| match kind {
             TimerKind::ReviewDeadline => Fact::DeadlineReached { stage: Stage::Vendor, at },
             TimerKind::DecisionDeadline => Fact::DeadlineReached { stage: Stage::Customer, at },
             TimerKind::Reminder => Fact::ReminderReached { at },

@@ -1,9 +1,9 @@
-//! Whether this process can do its work: read by the readiness endpoint, written by each role's session.
+//! The readiness of a process: each role's session writes it, the readiness endpoint reads it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// State of every part of a process, by name.
+/// State of every component of a process, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
@@ -11,12 +11,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes how a part is.
+    /// Sets the state of a component.
     pub fn set(&self, part: &'static str, state: Result<(), String>) {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
     }
 
-    /// Notes what somebody must look at although the part does its work; `None` when there is nothing any more.
+    /// Sets a warning about a component that is ready and still needs attention; `None` clears it.
     pub fn warn(&self, part: &'static str, warning: Option<String>) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         match warning {
@@ -25,17 +25,17 @@ impl Health {
         }
     }
 
-    /// What somebody must look at.
+    /// All warnings.
     pub fn warnings(&self) -> BTreeMap<&'static str, String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// All parts.
+    /// The state of all components.
     pub fn parts(&self) -> BTreeMap<&'static str, Result<(), String>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether every part is well and there is at least one.
+    /// Whether there is at least one component and all are ready.
     pub fn is_ready(&self) -> bool {
         let parts = self.parts();
         !parts.is_empty() && parts.values().all(Result::is_ok)

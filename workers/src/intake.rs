@@ -1,6 +1,6 @@
-//! Role `intake`: takes what ticketing systems send (`request.submit`, `request.withdraw`, `request.comment`,
-//! `notification.report`, `ticket.closed`), admits or refuses it by the tenant's rules, and says `request.submitted`, `request.withdrawn`,
-//! `request.commented`, `grant.ended` or why not.
+//! Role `intake`: consumes the commands of ticketing systems (`request.submit`, `request.withdraw`, `request.comment`,
+//! `notification.report`, `ticket.closed`) and admits or refuses them by the tenant's rules. It writes `request.submitted`,
+//! `request.withdrawn`, `request.commented`, `grant.ended` or a refusal.
 
 use contracts::commands::{CommentRequest, ReportNotification, SubmitRequest, TicketClosed, WithdrawRequest};
 use contracts::envelope::{About, message};
@@ -12,7 +12,9 @@ use store::ReadSet;
 use uuid::Uuid;
 
 use crate::context::{BatchContext, check_comment};
-use crate::role::{Received, Role, RoleName, command};
+use crate::received::Received;
+use crate::role::{Role, read_command};
+use crate::role_name::RoleName;
 
 /// The role.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +28,7 @@ impl Role for Intake {
     }
 
     fn read(&self, kind: Kind, envelope: &Envelope) -> Result<Command, Malformed> {
-        command(
+        read_command(
             kind,
             envelope,
             &[
@@ -39,7 +41,7 @@ impl Role for Intake {
         )
     }
 
-    fn want(&self, received: &Received<Command>, read_set: &mut ReadSet) {
+    fn collect_reads(&self, received: &Received<Command>, read_set: &mut ReadSet) {
         match &received.body {
             Command::Submit(submit) => {
                 read_set.tenants.push(submit.tenant.clone());
@@ -51,9 +53,9 @@ impl Role for Intake {
                 read_set.requests.push(withdraw.request);
                 read_set.people.push(withdraw.by.clone());
             }
-            Command::Comment(asked) => {
-                read_set.requests.push(asked.request);
-                read_set.people.push(asked.by.clone());
+            Command::Comment(comment) => {
+                read_set.requests.push(comment.request);
+                read_set.people.push(comment.by.clone());
             }
             Command::ReportNotification(report) => read_set.requests.extend(report.request),
             Command::TicketClosed(closed) => {
@@ -63,15 +65,15 @@ impl Role for Intake {
         }
     }
 
-    fn is_alone(&self, received: &Received<Command>) -> bool {
+    fn needs_own_transaction(&self, received: &Received<Command>) -> bool {
         matches!(received.body, Command::TicketClosed(_))
     }
 
     fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
         match &received.body {
-            Command::Submit(asked) => submit(received, asked, context),
-            Command::Withdraw(asked) => withdraw(received, asked, context),
-            Command::Comment(asked) => comment(received, asked, context),
+            Command::Submit(command) => submit(received, command, context),
+            Command::Withdraw(command) => withdraw(received, command, context),
+            Command::Comment(command) => comment(received, command, context),
             Command::ReportNotification(report) => report_notification(received, report, context),
             Command::TicketClosed(closed) => ticket_closed(received, closed, context),
             _ => {}
@@ -79,15 +81,15 @@ impl Role for Intake {
     }
 }
 
-fn submit(received: &Received<Command>, asked: &SubmitRequest, context: &mut BatchContext<'_>) {
+fn submit(received: &Received<Command>, command: &SubmitRequest, context: &mut BatchContext<'_>) {
     let snapshot = &*context.snapshot;
-    let tenant = snapshot.tenants.get(&asked.tenant);
-    let requester = snapshot.people.get(&asked.requester);
+    let tenant = snapshot.tenants.get(&command.tenant);
+    let requester = snapshot.people.get(&command.requester);
     let may_approve = |tenant: &domain::Tenant| {
-        snapshot.approvers.iter().filter(|person| person.may_approve(tenant.id, &asked.service)).count()
+        snapshot.approvers.iter().filter(|person| person.may_approve(tenant.id, &command.service)).count()
     };
     let reviewers = snapshot.managers.iter().filter(|manager| {
-        manager.may_review(&asked.service) && requester.is_none_or(|requester| requester.id != manager.id)
+        manager.may_review(&command.service) && requester.is_none_or(|requester| requester.id != manager.id)
     });
     let around = Surroundings {
         tenant,
@@ -95,70 +97,70 @@ fn submit(received: &Received<Command>, asked: &SubmitRequest, context: &mut Bat
         approvers: tenant.map_or(0, may_approve),
         reviewers: reviewers.count(),
         services: &snapshot.services,
-        extended: asked.extends.and_then(|id| snapshot.requests.get(&id)),
-        policy_status: asked.break_glass.as_ref().and_then(|name| snapshot.standing_named(&asked.tenant, name)),
+        extended: command.extends.and_then(|id| snapshot.requests.get(&id)),
+        policy_status: command.break_glass.as_ref().and_then(|name| snapshot.standing_named(&command.tenant, name)),
     };
     let submission = Submission {
-        service_request: asked.service_request.clone(),
-        service: asked.service.clone(),
-        resource: asked.resource.clone(),
-        category: asked.justification.category.clone(),
-        justification: asked.justification.text.clone(),
-        severity: asked.severity.clone(),
-        access_level: asked.access_level.clone(),
-        duration_seconds: asked.duration_seconds,
-        start_time: asked.start_time,
-        extends: asked.extends.map(RequestId),
-        break_glass: asked.break_glass.clone(),
+        service_request: command.service_request.clone(),
+        service: command.service.clone(),
+        resource: command.resource.clone(),
+        category: command.justification.category.clone(),
+        justification: command.justification.text.clone(),
+        severity: command.severity.clone(),
+        access_level: command.access_level.clone(),
+        duration_seconds: command.duration_seconds,
+        start_time: command.start_time,
+        extends: command.extends.map(RequestId),
+        break_glass: command.break_glass.clone(),
     };
     let now = context.now();
     match (admit(RequestId(Uuid::now_v7()), submission, around, now), requester.cloned()) {
         (Ok(content), Some(requester)) => {
             let (request, first) = lifecycle::submit(content, requester, now);
-            context.follow(received, request, first, true);
+            context.apply_transition(received, request, first, true);
         }
-        (Ok(_), None) => context.refuse(received, &Refusal::UnknownPerson, Actor::claimed(&asked.requester), None),
+        (Ok(_), None) => context.refuse(received, &Refusal::UnknownPerson, Actor::claimed(&command.requester), None),
         (Err(refusal), _) => {
-            let actor = context.actor(Some(&asked.requester));
+            let actor = context.actor(Some(&command.requester));
             context.refuse(received, &refusal, actor, None);
         }
     }
 }
 
-fn withdraw(received: &Received<Command>, asked: &WithdrawRequest, context: &mut BatchContext<'_>) {
-    let by = context.person(&asked.by).and_then(|by| check_comment(asked.comment.as_ref()).map(|()| by));
+fn withdraw(received: &Received<Command>, command: &WithdrawRequest, context: &mut BatchContext<'_>) {
+    let by = context.person(&command.by).and_then(|by| check_comment(command.comment.as_ref()).map(|()| by));
     let at = context.now();
     match by {
-        Ok(by) => context.step(received, asked.request, Some(&asked.by), |_| Fact::WithdrawAsked {
+        Ok(by) => context.apply_fact(received, command.request, Some(&command.by), |_| Fact::WithdrawAsked {
             by,
-            comment: asked.comment.clone().map(String::from),
+            comment: command.comment.clone().map(String::from),
             at,
         }),
-        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&asked.by), None),
+        Err(refusal) => context.refuse(received, &refusal, Actor::claimed(&command.by), None),
     }
 }
 
-fn comment(received: &Received<Command>, asked: &CommentRequest, context: &mut BatchContext<'_>) {
-    let checked = check_comment(Some(&asked.comment));
+fn comment(received: &Received<Command>, command: &CommentRequest, context: &mut BatchContext<'_>) {
+    let checked = check_comment(Some(&command.comment));
     let at = context.now();
-    match context.person(&asked.by).and_then(|by| checked.map(|()| by)) {
+    match context.person(&command.by).and_then(|by| checked.map(|()| by)) {
         Ok(by) => {
-            let said = lifecycle::Comment { by, text: asked.comment.clone().into(), at };
-            context.step(received, asked.request, Some(&asked.by), |_| Fact::Commented(said));
+            let comment = lifecycle::Comment { by, text: command.comment.clone().into(), at };
+            context.apply_fact(received, command.request, Some(&command.by), |_| Fact::Commented(comment));
         }
-        Err(refusal) => context.refuse(received, &refusal, context.actor(Some(&asked.by)), None),
+        Err(refusal) => context.refuse(received, &refusal, context.actor(Some(&command.by)), None),
     }
 }
 
-/// What another consumer than our mailer did with a notice: on record like our own, and not sent again.
+/// Records what another program than our mail role did with a notification, and stops our own attempts.
 fn report_notification(received: &Received<Command>, report: &ReportNotification, context: &mut BatchContext<'_>) {
     let kind = if report.error.is_none() { Kind::NotificationSent } else { Kind::NotificationFailed };
     if let Some(error) = &report.error {
-        // A bounce, or another consumer that gave up: the same alarm as our own failures raise.
+        // A bounce, or a failure of another program, raises the same alarm as our own failures.
         metrics::counter!("lockbox_mail_total", "outcome" => "failed").increment(1);
         tracing::error!(notification = %report.notification, to = report.recipient, error, "mail not delivered");
     }
-    // A bounce was read by Lockbox itself; anything else is what the broker's login says.
+    // Lockbox itself reads bounces. For any other report the actor is the broker's login.
     let is_own = received.envelope.own_id().is_some();
     let actor = if is_own { Actor::lockbox() } else { Actor::producer(received.source.login.as_deref()) };
     let result = NotificationResult {
@@ -187,16 +189,16 @@ fn report_notification(received: &Received<Command>, report: &ReportNotification
     context.changes.reported.push(report.message);
 }
 
-/// Every open request of the service request goes: pending ones are withdrawn, open access ends.
+/// Closes every request of the service request: withdraws pending requests and ends active access.
 fn ticket_closed(received: &Received<Command>, closed: &TicketClosed, context: &mut BatchContext<'_>) {
     let ticket = (closed.tenant.clone(), closed.service_request.clone());
     let open = context.snapshot.tickets.get(&ticket).cloned().unwrap_or_default();
     let at = context.now();
     for request in open {
-        // One that was over by the time we had its lock needs nothing.
-        let over = context.snapshot.requests.get(&request).is_none_or(|request| request.state.is_final());
-        if !over {
-            context.step(received, request, None, |_| Fact::TicketClosed { at });
+        // A request that ended before we had its lock needs nothing.
+        let is_final = context.snapshot.requests.get(&request).is_none_or(|request| request.state.is_final());
+        if !is_final {
+            context.apply_fact(received, request, None, |_| Fact::TicketClosed { at });
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Role `mail`: consumes notifications (`mail`, `mail.settings`) and sends each to the mail server, many at a time, outside
-//! any transaction; then writes the event `notification.sent` or `notification.failed`. A mail that the server did not take is kept
-//! for another try; a server that refuses our login or sender is an alarm and never the end of a mail.
+//! any transaction. Then it writes the event `notification.sent` or `notification.failed`. A mail that the server did not
+//! accept is deferred. A server that refuses our login or sender raises an alarm, and no mail fails because of it.
 //!
-//! SMTP has no idempotency: a mail whose connection broke after the text may arrive twice. Its `Message-ID` is the
-//! same every time, so that mail programs fold the two.
+//! SMTP has no idempotency: a mail can arrive twice when the connection breaks after the text. Its `Message-ID` is the same
+//! on every attempt, so that mail programs can show one copy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,13 @@ use contracts::events::{Actor, NotificationResult};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use store::WriteSet;
 
-use crate::engine::{dead_letter_into, dead_letter_message, forged};
-use crate::role::{Received, RoleName, Source};
+use crate::dead_letter::{describe_delivery, record_dead_letter};
+use crate::engine::check_forgery;
+use crate::received::{Received, Source};
+use crate::role_name::RoleName;
+use crate::session::{SessionError, supervise};
 use crate::settle::{Outcome, Settlement, settle};
-use crate::supervisor::{SessionError, Surroundings, keep};
+use crate::shared::Shared;
 
 mod compose;
 mod connection;
@@ -31,38 +34,38 @@ pub use connection::UrlError;
 pub use letter::Letter;
 pub use smtp::{MailSettings, MailSettingsError, Mailer, ServerChange};
 
-/// Mails on their way at once: a mail server answers slowly, one after the other on each connection.
+/// Mails that are sent at the same time. A mail server is slow, and processes one mail after the other on a connection.
 const CONCURRENT: usize = 16;
 /// Time limit of one mail.
 const MAIL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the role until the stop.
-pub async fn run(around: Surroundings, mailer: Arc<Mailer>) {
-    keep(&around, RoleName::Mail.as_str(), || session(&around, &mailer)).await;
+pub async fn run(shared: Shared, mailer: Arc<Mailer>) {
+    supervise(&shared, RoleName::Mail.as_str(), || session(&shared, &mailer)).await;
 }
 
-async fn session(around: &Surroundings, mailer: &Mailer) -> Result<(), SessionError> {
+async fn session(shared: &Shared, mailer: &Mailer) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
-    around.store.check_sessions().await?;
-    around.store.check_schema().await?;
-    around.store.check_writable().await?;
-    let link = Link::open(&around.broker).await?;
+    shared.store.check_sessions().await?;
+    shared.store.check_schema().await?;
+    shared.store.check_writable().await?;
+    let link = Link::open(&shared.broker).await?;
     let prefetch = u16::try_from(CONCURRENT * 2).unwrap_or(32);
-    let mut consumer = Consumer::open(&link, &around.names, role, prefetch, &around.broker.name).await?;
-    around.health.set(role, Ok(()));
-    tracing::info!(role, "at work");
+    let mut consumer = Consumer::open(&link, &shared.names, role, prefetch, &shared.broker.name).await?;
+    shared.health.set(role, Ok(()));
+    tracing::info!(role, "ready");
     let mut sending = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
-            () = around.stop.cancelled() => break,
+            () = shared.stop.cancelled() => break,
             Some(done) = sending.next() => done?,
             batch = consumer.next_batch(CONCURRENT), if sending.len() < CONCURRENT => {
-                sending.extend(batch?.deliveries.into_iter().map(|delivery| one(around, mailer, delivery)));
+                sending.extend(batch?.deliveries.into_iter().map(|delivery| process_delivery(shared, mailer, delivery)));
             }
         }
     }
-    around.health.set(role, Err("stopping".to_owned()));
+    shared.health.set(role, Err("stopping".to_owned()));
     consumer.cancel().await;
     while let Some(done) = sending.next().await {
         done?;
@@ -71,21 +74,21 @@ async fn session(around: &Surroundings, mailer: &Mailer) -> Result<(), SessionEr
     Ok(())
 }
 
-async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Result<(), SessionError> {
+async fn process_delivery(shared: &Shared, mailer: &Mailer, delivery: Delivery) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
-    let source = Source::of(&delivery, &around.login);
+    let source = Source::of(&delivery, &shared.login);
     let read = Received::read(delivery.body(), source.clone(), Letter::read)
-        .and_then(|received| forged(&received).map_or(Ok(received), Err));
+        .and_then(|received| check_forgery(&received).map_or(Ok(received), Err));
     match read {
-        Ok(received) => send(around, mailer, &received).await?,
+        Ok(received) => send_and_record(shared, mailer, &received).await?,
         Err(fault) => {
-            let now = around.store.clock().await?;
+            let now = shared.store.clock().await?;
             let mut changes = WriteSet::default();
-            dead_letter_into(&mut changes, dead_letter_message(&delivery, role, source, &fault), now);
+            record_dead_letter(&mut changes, describe_delivery(&delivery, role, source, &fault), now);
             let dead_letter = std::mem::take(&mut changes.dead_letter);
             let messages = changes.messages.clone();
-            around.store.append(&[], dead_letter, changes).await?;
-            around.relay.hand_over(messages, Vec::new(), now).await;
+            shared.store.append(&[], dead_letter, changes).await?;
+            shared.relay.publish(messages, Vec::new(), now).await;
         }
     }
     metrics::counter!("lockbox_messages_total", "role" => role).increment(1);
@@ -93,31 +96,31 @@ async fn one(around: &Surroundings, mailer: &Mailer, delivery: Delivery) -> Resu
     Ok(())
 }
 
-/// Sends one mail, unless its address has had too many in this hour.
-async fn attempt_one(
-    around: &Surroundings,
+/// Sends one mail, unless its recipient has reached the hourly limit.
+async fn attempt(
+    shared: &Shared,
     mailer: &Mailer,
     letter: &Letter,
     checkpoint: Option<&str>,
 ) -> Result<Outcome, store::Error> {
-    if !around.store.may_mail(&letter.recipient().address, mailer.cap()).await? {
-        let why = format!("more than {} mails an hour to this address", mailer.cap());
+    if !shared.store.may_mail(&letter.recipient().address, mailer.cap()).await? {
+        let why = format!("this address has reached its limit of {} mails an hour", mailer.cap());
         return Ok(Outcome::Transient(why));
     }
     let silent = |_| Outcome::Unavailable(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs()));
     Ok(tokio::time::timeout(MAIL_LIMIT, mailer.send(letter, checkpoint)).await.unwrap_or_else(silent))
 }
 
-/// Says once when the mail server stops or begins to take mail. What waited only for it is then sent at once.
-async fn note_server(around: &Surroundings, mailer: &Mailer, outcome: &Outcome) -> Result<(), SessionError> {
-    match mailer.note(outcome) {
-        Some(ServerChange::TakesNothing(error)) => {
-            tracing::error!(error, "ALARM: the mail server takes no mail; mails are deferred until it does");
+/// Logs once when the mail server becomes unavailable or available. Mails that waited only for the server are then sent at once.
+async fn track_server(shared: &Shared, mailer: &Mailer, outcome: &Outcome) -> Result<(), SessionError> {
+    match mailer.track(outcome) {
+        Some(ServerChange::Unavailable(error)) => {
+            tracing::error!(error, "ALARM: the mail server accepts no mail; mails are deferred until it does");
             metrics::gauge!("lockbox_mail_server_unavailable").set(1.0);
         }
-        Some(ServerChange::TakesMail) => {
-            let resumed = around.store.resume_deferred(RoleName::Mail.as_str(), SERVER).await?;
-            tracing::info!(resumed, "the mail server takes mail again");
+        Some(ServerChange::Available) => {
+            let resumed = shared.store.resume_deferred(RoleName::Mail.as_str(), SERVER_PREFIX).await?;
+            tracing::info!(resumed, "the mail server accepts mail again; sending the deferred mails");
             metrics::gauge!("lockbox_mail_server_unavailable").set(0.0);
         }
         None => {}
@@ -125,10 +128,10 @@ async fn note_server(around: &Surroundings, mailer: &Mailer, outcome: &Outcome) 
     Ok(())
 }
 
-/// How every reason for a deferral begins that is about the server and not about one mail.
-const SERVER: &str = "the mail server ";
+/// The start of every deferral reason that is about the server and not about one mail.
+const SERVER_PREFIX: &str = "the mail server ";
 
-/// Why a mail is deferred, and why it was before.
+/// The reason for a deferral, and the reason for the deferral before it.
 #[derive(Clone, Copy)]
 struct Reasons<'a> {
     before: Option<&'a str>,
@@ -136,57 +139,57 @@ struct Reasons<'a> {
 }
 
 impl Reasons<'_> {
-    /// Whether it waits for something else than before: a server's reply may hold a time or a number of its own.
+    /// Whether the reason has changed. Only the first words count, because a server's reply can contain a time or a number.
     fn differ(self) -> bool {
         let head = |text: &str| text.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
         self.before.map(head) != Some(head(self.now))
     }
 }
 
-/// Keeps a mail for another try. One line in the log each time that the reason is another.
+/// Defers a mail. Writes a log line when the reason has changed.
 async fn defer(
-    around: &Surroundings,
+    shared: &Shared,
     received: &Received<Letter>,
     reasons: Reasons<'_>,
     pause: Duration,
 ) -> Result<(), SessionError> {
     let letter = &received.body;
-    let next = around.store.clock().await? + pause;
+    let next = shared.store.clock().await? + pause;
     if reasons.differ() {
         tracing::warn!(
             notification = %letter.notification(),
             template = letter.template(),
             to = letter.recipient().address,
             reason = reasons.now,
-            next_try = %next.format("%Y-%m-%dT%H:%M:%SZ"),
+            next_attempt = %next.format("%Y-%m-%dT%H:%M:%SZ"),
             "mail deferred"
         );
     }
     metrics::counter!("lockbox_mail_total", "outcome" => "deferred").increment(1);
     if let Some(id) = received.envelope.own_id() {
-        around.store.defer(id, RoleName::Mail.as_str(), reasons.now, pause.as_secs_f64()).await?;
+        shared.store.defer(id, RoleName::Mail.as_str(), reasons.now, pause.as_secs_f64()).await?;
     }
     Ok(())
 }
 
-async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
+async fn send_and_record(shared: &Shared, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
     let letter = &received.body;
-    if around.store.was_taken(role, received.key).await? {
+    if shared.store.was_taken(role, received.key).await? {
         return Ok(());
     }
-    // A mail of which nobody can note that it was sent would be sent again.
-    around.store.check_writable().await?;
-    // A mail without it is better than no mail.
-    let latest = around.store.latest_checkpoint(letter.tenant()).await.unwrap_or_default();
+    // If the result could not be recorded, the mail would be sent again.
+    shared.store.check_writable().await?;
+    // A mail without a checkpoint is better than no mail.
+    let latest = shared.store.latest_checkpoint(letter.tenant()).await.unwrap_or_default();
     let checkpoint = latest.map(|latest| latest.note);
     let started = std::time::Instant::now();
-    let outcome = attempt_one(around, mailer, letter, checkpoint.as_deref()).await?;
+    let outcome = attempt(shared, mailer, letter, checkpoint.as_deref()).await?;
     metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
-    note_server(around, mailer, &outcome).await?;
+    track_server(shared, mailer, &outcome).await?;
     let own = received.envelope.own_id();
     let (attempt, reason_before) = match own {
-        Some(id) => around.store.deferral(id, role).await?,
+        Some(id) => shared.store.deferral(id, role).await?,
         None => (0, None),
     };
     let reason = match &outcome {
@@ -195,11 +198,11 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
     };
     let settlement = settle(outcome, usize::try_from(attempt).unwrap_or_default(), fastrand::f64());
     let error = match settlement {
-        Settlement::Take => None,
-        Settlement::GiveUp(reason) => Some(reason),
+        Settlement::Done => None,
+        Settlement::Fail(reason) => Some(reason),
         Settlement::Retry(pause) => {
             let reasons = Reasons { before: reason_before.as_deref(), now: &reason };
-            return defer(around, received, reasons, pause).await;
+            return defer(shared, received, reasons, pause).await;
         }
     };
     if let Some(error) = &error {
@@ -218,7 +221,7 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
         error,
         actor: Actor::lockbox(),
     };
-    let now = around.store.clock().await?;
+    let now = shared.store.clock().await?;
     let about = About {
         tenant: letter.tenant().map(str::to_owned),
         request: result.request,
@@ -228,7 +231,7 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
         trace: Some(received.trace),
     };
     let event = message(kind, now, about, &result);
-    around.store.take(role, received.key, own, std::slice::from_ref(&event)).await?;
+    shared.store.take(role, received.key, own, std::slice::from_ref(&event)).await?;
     tracing::info!(
         request = result.request.map(tracing::field::display),
         template = letter.template(),
@@ -236,7 +239,7 @@ async fn send(around: &Surroundings, mailer: &Mailer, received: &Received<Letter
         "{}",
         kind.key()
     );
-    around.relay.hand_over(vec![event], Vec::new(), now).await;
+    shared.relay.publish(vec![event], Vec::new(), now).await;
     Ok(())
 }
 
@@ -245,11 +248,11 @@ mod tests {
     use super::Reasons;
 
     #[test]
-    fn a_reply_with_another_time_in_it_is_the_same_reason() {
+    fn replies_that_differ_only_in_a_time_are_the_same_reason() {
         let differ = |before, now| Reasons { before, now }.differ();
         assert!(differ(None, "451 4.7.1 try again in 299 seconds"), "the first deferral");
         let again = differ(Some("451 4.7.1 try again in 299 seconds"), "451 4.7.1 try again in 269 seconds");
-        assert!(!again, "one line for each reason, not for each try");
+        assert!(!again, "one line for each reason, not for each attempt");
         assert!(differ(Some("451 4.7.1 try again in 299 seconds"), "452 4.2.2 mailbox full"));
     }
 }

@@ -1,37 +1,37 @@
-//! Every metric that a process of Lockbox may export: its kind, its labels and its help text. A counter starts at 0 with
-//! each of its labels, so that the first event is an increase that an alert can see.
+//! Every metric that a Lockbox process can export, with its kind, labels and help text. A counter starts at 0 for each of
+//! its labels, so that an alert sees the first event as an increase.
 //!
 //! A test compares this list with the code, the alert rules, the dashboard and docs/operations.md.
 
 use metrics::Label;
 
-use crate::role::RoleName;
+use crate::role_name::RoleName;
 
-/// What kind of metric.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only rises.
+    /// A number that only rises.
     Counter,
-    /// A value now.
+    /// A current value.
     Gauge,
-    /// A distribution.
+    /// A distribution of values.
     Histogram,
 }
 
-/// What a label may say.
+/// The values that a label can have.
 #[derive(Clone, Copy, Debug)]
 pub enum Values {
     /// The names of roles.
     Roles,
     /// The names of timers.
     Timers,
-    /// Codes of refusals.
+    /// The codes of refusals.
     Refusals,
-    /// Events about the opening and closing of access.
+    /// Events about provisionings.
     Provisionings,
-    /// These words.
+    /// These values.
     Words(&'static [&'static str]),
-    /// Names from the directory or the configuration; whoever reads them registers them with 0.
+    /// Names from the directory or the settings. The code that reads them registers each with 0.
     Named,
 }
 
@@ -58,9 +58,9 @@ pub struct Metric {
     pub name: &'static str,
     /// Its kind.
     pub kind: MetricKind,
-    /// Its labels, with what they may say.
+    /// Its labels with their values.
     pub labels: &'static [(&'static str, Values)],
-    /// What it says, for people.
+    /// Help text for people.
     pub help: &'static str,
 }
 
@@ -77,79 +77,79 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 }
 
 const ROLE: &[(&str, Values)] = &[("role", Values::Roles)];
-/// How a timer came to be fired.
-const FIRED_BY: Values = Values::Words(&["hint", "sweeper"]);
+/// What caused a timer to fire.
+const FIRED_BY: Values = Values::Words(&["wake_up", "recovery_scan"]);
 
-/// All of them.
+/// All metrics.
 pub const METRICS: &[Metric] = &[
-    gauge("lockbox_build_info", "1, with the version of the program as a label."),
-    histogram("lockbox_queue_lag_seconds", "From the time a message was made until a role acted on it."),
-    histogram("lockbox_batch_size", "Messages in one transaction of a role."),
-    histogram("lockbox_handle_seconds", "Time for one batch, or for one mail."),
+    gauge("lockbox_build_info", "Always 1; the label is the version of the program."),
+    histogram("lockbox_queue_lag_seconds", "Time from the creation of a message until a role processed it."),
+    histogram("lockbox_batch_size", "Messages in one batch of a role."),
+    histogram("lockbox_handle_seconds", "Time to process one batch, or to send one mail."),
     counter("lockbox_messages_total", ROLE, "Messages that a role consumed."),
-    counter("lockbox_duplicates_total", ROLE, "Copies of messages that a role had consumed before."),
+    counter("lockbox_duplicates_total", ROLE, "Messages that a role had consumed before and ignored."),
     counter("lockbox_timers_fired_total", &[("by", FIRED_BY), ("kind", Values::Timers)], "Timers that fired."),
-    histogram("lockbox_timer_late_seconds", "From the time a timer was due until it fired."),
-    gauge("lockbox_outbox_waiting", "Messages that their role has not consumed."),
-    gauge("lockbox_outbox_oldest_seconds", "Age of the oldest message that its role has not consumed."),
-    gauge(
-        "lockbox_outbox_deferred",
-        "Messages that wait for a retry, such as mails that the mail server did not take.",
-    ),
-    gauge("lockbox_outbox_deferred_oldest_seconds", "Age of the oldest message that waits for a retry."),
-    counter("lockbox_outbox_recovered_total", &[], "Messages that were published again from the outbox."),
+    histogram("lockbox_timer_late_seconds", "Time from when a timer was due until it fired."),
+    gauge("lockbox_outbox_waiting", "Outbox messages that their role has not consumed."),
+    gauge("lockbox_outbox_oldest_seconds", "Age of the oldest outbox message that its role has not consumed."),
+    gauge("lockbox_outbox_deferred", "Deferred messages, such as mails that the mail server did not accept."),
+    gauge("lockbox_outbox_deferred_oldest_seconds", "Age of the oldest deferred message."),
+    counter("lockbox_outbox_recovered_total", &[], "Messages that the recovery scan published again from the outbox."),
     counter("lockbox_published_total", &[], "Messages that the broker confirmed."),
     counter(
         "lockbox_publish_failed_total",
-        &[("why", Values::Words(&["returned", "nacked", "hint"]))],
-        "Messages that the broker did not confirm; they are published again.",
+        &[("why", Values::Words(&["returned", "nacked", "wake_up"]))],
+        "Messages that the broker did not confirm. They are published again.",
     ),
     counter(
         "lockbox_dead_letters_total",
         &[("reason", Values::Words(DEAD_LETTERS))],
         "Messages that became dead-letter messages.",
     ),
-    gauge("lockbox_dead_letters_waiting", "Dead-letter messages that nobody has replayed or discarded."),
-    counter("lockbox_refused_total", &[("code", Values::Refusals)], "Commands that the rules refused."),
+    gauge("lockbox_dead_letters_waiting", "Dead-letter messages that were not replayed or discarded."),
+    counter("lockbox_refused_total", &[("code", Values::Refusals)], "Commands that were refused."),
     counter(
         "lockbox_mail_total",
         &[("outcome", Values::Words(&["sent", "deferred", "failed"]))],
-        "Mails that were sent, deferred, or failed for good.",
+        "Mails that were sent, were deferred, or failed permanently.",
     ),
-    gauge("lockbox_mail_server_unavailable", "1 while the mail server takes no mail from Lockbox."),
+    gauge("lockbox_mail_server_unavailable", "1 while the mail server accepts no mail from Lockbox, otherwise 0."),
     counter(
         "lockbox_webhook_total",
         &[("outcome", Values::Words(&["delivered", "refused", "failed", "deferred"]))],
         "Attempts to deliver events to webhooks.",
     ),
-    gauge("lockbox_webhook_waiting", "Events that are due at webhooks that work."),
-    gauge("lockbox_webhook_oldest_seconds", "Age of the oldest event that is due at a webhook that works."),
-    gauge("lockbox_webhooks_failing", "Webhooks that accept nothing and are tried again."),
-    gauge("lockbox_webhooks_off", "Webhooks that are switched off."),
-    gauge("lockbox_provisionings_revoking", "Grants whose revocation is not confirmed."),
-    gauge("lockbox_revocation_unconfirmed_seconds", "Age of the oldest revocation that is not confirmed."),
+    gauge("lockbox_webhook_waiting", "Events that are due at healthy webhooks."),
+    gauge("lockbox_webhook_oldest_seconds", "Age of the oldest event that is due at a healthy webhook."),
+    gauge("lockbox_webhooks_failing", "Failing webhooks, which Lockbox retries."),
+    gauge("lockbox_webhooks_off", "Disabled webhooks."),
+    gauge("lockbox_provisionings_revoking", "Provisionings whose revocation is not confirmed."),
+    gauge("lockbox_revocation_unconfirmed_seconds", "Age of the oldest unconfirmed revocation."),
     counter(
         "lockbox_provisionings_total",
         &[("event", Values::Provisionings)],
-        "Steps of opening and closing access in target systems.",
+        "Events about provisionings in target systems.",
     ),
-    histogram("lockbox_revocation_seconds", "From the order to revoke access until it was read back as revoked."),
-    counter(
-        "lockbox_orphans_removed_total",
-        &[("service", Values::Named)],
-        "Entitlements with our mark that no grant explains, and that were removed.",
+    histogram(
+        "lockbox_revocation_seconds",
+        "Time from the order to revoke access until the target was read back as closed.",
     ),
-    counter("lockbox_audit_placed_total", &[], "Events that got their place in a log."),
-    gauge("lockbox_audit_staged_oldest_seconds", "Age of the oldest event that has no place in a log."),
+    counter("lockbox_orphans_removed_total", &[("service", Values::Named)], "Orphaned entitlements that were removed."),
+    counter("lockbox_audit_placed_total", &[], "Events that were placed in a log."),
+    gauge("lockbox_audit_staged_oldest_seconds", "Age of the oldest event that is not placed in a log."),
     counter("lockbox_audit_signed_total", &[], "Checkpoints that were signed."),
-    gauge("lockbox_audit_quarantined", "Events that no verifier would accept, and that are in no log."),
+    gauge("lockbox_audit_quarantined", "Quarantined events: no verifier would accept them, and they are in no log."),
     gauge("lockbox_audit_refused_logs", "Logs that the signer refuses to sign."),
-    gauge("lockbox_forward_behind", "Entries that were not forwarded yet."),
-    counter("lockbox_forwarded_total", &[], "Entries that the collector took."),
-    counter("lockbox_forward_failed_total", &[], "Attempts to forward that failed."),
-    counter("lockbox_forward_gaps_total", &[], "Entries that could not be read and were reported as a gap."),
+    gauge("lockbox_forward_behind", "Entries that are not forwarded yet."),
+    counter("lockbox_forwarded_total", &[], "Entries that the receiver accepted."),
+    counter("lockbox_forward_failed_total", &[], "Failed attempts to forward entries."),
+    counter("lockbox_forward_gaps_total", &[], "Unreadable entries that were reported to the receiver as a gap."),
     counter("lockbox_witness_signed_total", &[("witness", Values::Named)], "Checkpoints that a witness cosigned."),
-    counter("lockbox_witness_failed_total", &[("witness", Values::Named)], "Requests that a witness did not cosign."),
+    counter(
+        "lockbox_witness_failed_total",
+        &[("witness", Values::Named)],
+        "Checkpoints that a witness did not cosign.",
+    ),
     counter("lockbox_gate_checks_total", &[("code", Values::Words(GATE))], "Authorization checks of the gate."),
     histogram("lockbox_gate_check_seconds", "Time for one authorization check."),
     histogram("lockbox_gate_batch_size", "Authorization checks in one query."),
@@ -171,7 +171,7 @@ pub const DEAD_LETTERS: &[&str] = &[
     "store.refused",
 ];
 
-/// What the gate may answer.
+/// The codes of authorization checks.
 pub const GATE: &[&str] = &[
     "ok",
     "no_credential",
@@ -189,7 +189,7 @@ pub const GATE: &[&str] = &[
     "more",
 ];
 
-/// Tells the recorder of this process about every metric, and starts its counters.
+/// Registers every metric with the recorder of this process, and starts its counters at 0.
 pub fn describe() {
     for metric in METRICS {
         match metric.kind {
@@ -205,7 +205,7 @@ pub fn describe() {
     }
 }
 
-/// Every combination of the values of labels; none at all where a name is not known here.
+/// Every combination of label values; empty when the values of a label are not known here.
 fn combinations(labels: &[(&'static str, Values)]) -> Vec<Vec<Label>> {
     labels.iter().fold(vec![Vec::new()], |found, (name, values)| {
         let with = |before: &Vec<Label>| {

@@ -1,6 +1,6 @@
-//! Role `notification`: reads events, finds from the rows who is notified, and requests one mail each (`mail`). Every recorded
-//! decision is mailed as a receipt to the person that it is put on. No mail holds the requester's free text, and nothing
-//! in a mail decides anything.
+//! Role `notification`: consumes events, determines from the database who is notified, and publishes one notification
+//! (`mail`) per recipient. The person whom the audit log names for a decision always gets a receipt. No mail contains the
+//! requester's free text, and a mail cannot be used to decide.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, message};
@@ -13,7 +13,9 @@ use store::{Lock, ReadSet, Snapshot};
 use uuid::Uuid;
 
 use crate::context::BatchContext;
-use crate::role::{Received, Role, RoleName};
+use crate::received::Received;
+use crate::role::Role;
+use crate::role_name::RoleName;
 
 /// The role.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,10 +35,13 @@ impl Role for Notification {
         if kind.roles().contains(&RoleName::Notification.as_str()) {
             return envelope.data();
         }
-        Err(Malformed { code: "schema.unexpected_type", detail: format!("nobody is notified of {}", kind.type_name()) })
+        Err(Malformed {
+            code: "schema.unexpected_type",
+            detail: format!("the role notification sends no mail for {}", kind.type_name()),
+        })
     }
 
-    fn want(&self, received: &Received<Step>, read_set: &mut ReadSet) {
+    fn collect_reads(&self, received: &Received<Step>, read_set: &mut ReadSet) {
         read_set.requests.push(received.body.request);
         read_set.tenants.extend(received.envelope.tenant.clone());
         read_set.parties = true;
@@ -52,8 +57,8 @@ impl Role for Notification {
         let Some(request) = snapshot.requests.get(&step.request) else { return };
         let Some(tenant) = snapshot.tenants.get(&request.content.tenant_name) else { return };
         let happened_at = received.envelope.time.map_or(snapshot.now, DateTime::from);
-        // An address gets one mail about one event: the first that it is named for.
-        let mut told: Vec<String> = Vec::new();
+        // An address gets one mail per event: the first one in the list of audiences.
+        let mut notified: Vec<String> = Vec::new();
         let mut mails: Vec<Mail> = Vec::new();
         for (template, people, addresses) in audience(received, request, tenant, snapshot) {
             let mut recipients: Vec<(Recipient, bool)> = people
@@ -70,8 +75,8 @@ impl Role for Notification {
                 .collect();
             recipients.sort_by(|(a, _), (b, _)| a.address.cmp(&b.address));
             for (recipient, is_actor) in recipients {
-                if !told.contains(&recipient.address) {
-                    told.push(recipient.address.clone());
+                if !notified.contains(&recipient.address) {
+                    notified.push(recipient.address.clone());
                     let receipt = receipt(received, is_actor);
                     let mail = mail(received, request, tenant, snapshot, template, recipient, happened_at);
                     mails.push(Mail { receipt, ..mail });
@@ -93,10 +98,10 @@ impl Role for Notification {
     }
 }
 
-/// The cause of what is told about a provisioning: its end was not confirmed for a minute.
+/// Cause of a notification about a provisioning: its revocation was not confirmed for a minute.
 const UNCONFIRMED: &str = "unconfirmed";
 
-/// What a provisioning's event says, as a step: all that is told of is an alarm.
+/// The event of a provisioning as a step. Only an alarm has a cause, and only alarms are notified.
 fn of_provisioning(provisioning: ProvisioningStep) -> Step {
     let cause = provisioning.alarm.filter(|alarm| *alarm).map(|_| UNCONFIRMED.to_owned());
     Step {
@@ -113,25 +118,25 @@ fn of_provisioning(provisioning: ProvisioningStep) -> Step {
     }
 }
 
-/// Which mail goes to whom: template, people, and addresses without a person.
+/// One group of recipients: the template, people, and addresses without a person.
 type Audience<'a> = (&'static str, Vec<&'a Person>, &'a [String]);
 
-/// The people around a request.
-struct Around<'a> {
+/// The people of a request.
+struct Parties<'a> {
     request: &'a Request,
     tenant: &'a Tenant,
     snapshot: &'a Snapshot,
     actor: Option<Uuid>,
 }
 
-impl<'a> Around<'a> {
-    /// Those who approve for the customer, as far as they are enabled.
+impl<'a> Parties<'a> {
+    /// The enabled approvers of the customer.
     fn approvers(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
         let (tenant, service) = (self.request.content.tenant, &self.request.content.service);
         self.snapshot.approvers.iter().filter(move |person| person.enabled && person.may_approve(tenant, service))
     }
 
-    /// Those who review for the vendor.
+    /// The managers who can review for the vendor.
     fn managers(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
         let content = &self.request.content;
         self.snapshot
@@ -152,78 +157,78 @@ impl<'a> Around<'a> {
         reviewer.filter(|person| person.enabled).into_iter()
     }
 
-    /// Whoever did it, enabled or not: a receipt tells them what the audit log says of them.
+    /// The person who acted, enabled or not: the receipt says what the audit log records of them.
     fn actor(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
         self.actor.and_then(|id| self.snapshot.person(domain::PersonId(id))).into_iter()
     }
 
-    /// Requester, reviewer, approvers and whoever did it.
+    /// Requester, reviewer, approvers and the person who acted.
     fn both_sides(&self) -> Vec<&'a Person> {
         self.requester().chain(self.reviewer()).chain(self.approvers()).chain(self.actor()).collect()
     }
 
     /// Approvers who have not decided.
-    fn silent(&self) -> Vec<&'a Person> {
+    fn undecided(&self) -> Vec<&'a Person> {
         self.approvers().filter(|person| !has_decided(self.snapshot, self.request, person)).collect()
     }
 }
 
-/// Who is told what. Whoever did something is always among them.
+/// The groups of recipients of an event. They always include the person who acted.
 fn audience<'a>(
     received: &Received<Step>,
     request: &'a Request,
     tenant: &'a Tenant,
     snapshot: &'a Snapshot,
 ) -> Vec<Audience<'a>> {
-    let around = Around { request, tenant, snapshot, actor: received.body.actor.id };
-    let recipients = around.tenant.notification_recipients.as_slice();
+    let parties = Parties { request, tenant, snapshot, actor: received.body.actor.id };
+    let recipients = parties.tenant.notification_recipients.as_slice();
     let particulars = &received.body.particulars;
     let is_break_glass = request.content.break_glass.is_some();
     let is_alarm = particulars.cause.as_deref() == Some(UNCONFIRMED);
     let from_customer_on = received.body.from.as_deref() != Some("pending_vendor");
-    let managers = || around.managers().chain(around.actor()).collect::<Vec<_>>();
-    let approvers = || around.approvers().chain(around.actor()).collect::<Vec<_>>();
+    let managers = || parties.managers().chain(parties.actor()).collect::<Vec<_>>();
+    let approvers = || parties.approvers().chain(parties.actor()).collect::<Vec<_>>();
     match received.kind {
-        Kind::RequestSubmitted => vec![("review_needed", around.managers().collect(), &[])],
+        Kind::RequestSubmitted => vec![("review_needed", parties.managers().collect(), &[])],
         Kind::RequestVendorApproved => {
-            vec![("decision_needed", around.approvers().collect(), recipients), ("approval_recorded", managers(), &[])]
+            vec![("decision_needed", parties.approvers().collect(), recipients), ("approval_recorded", managers(), &[])]
         }
         Kind::RequestBreakGlassSupported => {
             vec![
                 ("approval_recorded", managers(), &[]),
-                ("approval_recorded", around.approvers().collect(), recipients),
+                ("approval_recorded", parties.approvers().collect(), recipients),
             ]
         }
         Kind::RequestVendorDenied => {
-            vec![("vendor_denied", around.requester().chain(managers()).collect(), &[])]
+            vec![("vendor_denied", parties.requester().chain(managers()).collect(), &[])]
         }
         Kind::RequestCustomerApproved => vec![("approval_recorded", approvers(), recipients)],
-        Kind::RequestCustomerDenied => vec![("customer_denied", around.both_sides(), recipients)],
-        Kind::GrantActivated if is_break_glass => vec![("break_glass_activated", around.both_sides(), recipients)],
-        Kind::GrantEnded if is_break_glass => vec![("break_glass_ended", around.both_sides(), recipients)],
-        Kind::GrantActivated => vec![("active", around.both_sides(), recipients)],
-        Kind::GrantEnded => vec![("ended", around.both_sides(), recipients)],
+        Kind::RequestCustomerDenied => vec![("customer_denied", parties.both_sides(), recipients)],
+        Kind::GrantActivated if is_break_glass => vec![("break_glass_activated", parties.both_sides(), recipients)],
+        Kind::GrantEnded if is_break_glass => vec![("break_glass_ended", parties.both_sides(), recipients)],
+        Kind::GrantActivated => vec![("active", parties.both_sides(), recipients)],
+        Kind::GrantEnded => vec![("ended", parties.both_sides(), recipients)],
         Kind::RequestExpired if particulars.stage.as_deref() == Some("vendor") => {
-            vec![("expired", around.requester().chain(around.managers()).collect(), &[])]
+            vec![("expired", parties.requester().chain(parties.managers()).collect(), &[])]
         }
-        Kind::RequestExpired => vec![("expired", around.both_sides(), &[])],
-        Kind::RequestReminded => vec![("reminder", around.silent(), recipients)],
+        Kind::RequestExpired => vec![("expired", parties.both_sides(), &[])],
+        Kind::RequestReminded => vec![("reminder", parties.undecided(), recipients)],
         Kind::RequestCommented => {
-            let customer = around.approvers().filter(|_| from_customer_on);
-            let heard = around.requester().chain(around.reviewer()).chain(customer);
-            // Whoever wrote it knows, and no approval hangs on it.
-            vec![("commented", heard.filter(|person| Some(person.id.0) != around.actor).collect(), &[])]
+            let customer = parties.approvers().filter(|_| from_customer_on);
+            let readers = parties.requester().chain(parties.reviewer()).chain(customer);
+            // The author needs no mail, and a comment needs no receipt.
+            vec![("commented", readers.filter(|person| Some(person.id.0) != parties.actor).collect(), &[])]
         }
-        Kind::GrantProvisioningFailed if is_alarm => vec![("end_unconfirmed", around.both_sides(), recipients)],
-        Kind::ReportAcknowledged => vec![("report_acknowledged", around.both_sides(), recipients)],
-        Kind::ReportDisputed => vec![("report_disputed", around.both_sides(), recipients)],
-        Kind::RequestWithdrawn if from_customer_on => vec![("withdrawn", around.both_sides(), &[])],
+        Kind::GrantProvisioningFailed if is_alarm => vec![("end_unconfirmed", parties.both_sides(), recipients)],
+        Kind::ReportAcknowledged => vec![("report_acknowledged", parties.both_sides(), recipients)],
+        Kind::ReportDisputed => vec![("report_disputed", parties.both_sides(), recipients)],
+        Kind::RequestWithdrawn if from_customer_on => vec![("withdrawn", parties.both_sides(), &[])],
         Kind::RequestWithdrawn => vec![("withdrawn", managers(), &[])],
         _ => Vec::new(),
     }
 }
 
-/// What the audit log says that a person did, for that person and for the others.
+/// The receipt of a person's action in the audit log; `to_person` is true for that person.
 fn receipt(received: &Received<Step>, to_person: bool) -> Option<Receipt> {
     let actor = &received.body.actor;
     let action = match received.kind {
@@ -241,7 +246,7 @@ fn receipt(received: &Received<Step>, to_person: bool) -> Option<Receipt> {
     Some(Receipt { person_name: person.clone(), to_person, action: action.to_owned(), auth: actor.auth.clone(), event })
 }
 
-/// Whether this person has answered for the customer.
+/// Whether this person has decided for the customer.
 fn has_decided(snapshot: &Snapshot, request: &Request, person: &Person) -> bool {
     snapshot
         .approver_rules
@@ -290,7 +295,7 @@ fn mail(
     }
 }
 
-/// One event tells one address once: the same event makes the same id again.
+/// The id of a notification: a hash of event and address, so that processing an event again creates no second mail.
 fn notification_id(event: Uuid, address: &str) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(event.as_bytes());

@@ -1,45 +1,45 @@
-//! The relay inside every worker: publishes what was committed, at once and confirmed.
+//! The relay inside every worker: publishes committed messages at once, with confirms.
 //!
-//! It is handed the rows, so no poll stands in the way. Rows that a dead relay or a lost broker left behind are swept
-//! from the outbox by any relay. Hints are not kept in the outbox: the timer's row is, and the sweep of the expiry
-//! role finds whatever no hint came for.
+//! A role passes it the messages directly, so that no poll delays them. Any relay publishes the messages again that a
+//! crashed relay or an unreachable broker left in the outbox. Timer wake-ups are not in the outbox: the timer's row is in the
+//! database, and the recovery scan of the role `expiry` finds timers without a wake-up.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::{Exchange, Link, Names, Outgoing, Published, Publisher};
+use broker::{Link, Names, Outgoing, Published, Publisher};
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
-use contracts::kinds::Channel;
 use store::{Store, TimerWakeUp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::engine::chain;
+use crate::error_chain::error_chain;
 use crate::health::Health;
 
+mod outgoing;
 mod wake_ups;
 
+pub use outgoing::outgoing;
+
+use outgoing::BATCH_LIMIT;
 use wake_ups::Waiting;
 
-/// Most messages in one batch of publishes.
-const BATCH_LIMIT: usize = 500;
-/// Most messages that wait here. Roles wait when it is full: what waits for two seconds another relay would send too.
+/// Most messages that wait here. Roles wait when it is full: another relay would also publish what waits for two seconds.
 const QUEUE_LIMIT: usize = 2000;
-/// How often what the broker has is put off; the outbox is swept every other time.
+/// How often confirmed messages are recorded. Every second round also scans the outbox for messages that were left.
 const ROUND: Duration = Duration::from_millis(500);
-/// Confirmed messages younger than this are not looked at again: nearly all are taken by then.
-const TAKEN_BY: Duration = Duration::from_millis(500);
+/// Confirms that are younger than this are not recorded yet: the role consumes nearly all messages before.
+const RECORD_CONFIRMS_AFTER: Duration = Duration::from_millis(500);
 
-/// Hands messages to the relay of this process.
+/// Passes messages to the relay of this process.
 #[derive(Clone)]
 pub struct Relay {
     queue: mpsc::Sender<Outgoing>,
     wake_ups: mpsc::Sender<Waiting>,
 }
 
-/// The relay itself: publishes until it is told to stop and everything handed over is out.
+/// The relay's task: publishes until the stop, and then until its queue is empty.
 pub struct RelayTask {
     queue: mpsc::Receiver<Outgoing>,
     wake_ups: mpsc::Receiver<Waiting>,
@@ -51,7 +51,7 @@ pub struct RelayTask {
 }
 
 impl Relay {
-    /// A relay and the task that does its work.
+    /// A relay and its task.
     pub fn new(broker: broker::Config, names: Names, store: Store, health: Health) -> (Self, RelayTask) {
         let ((queue, messages), (wake_ups, waiting)) = (mpsc::channel(QUEUE_LIMIT), mpsc::channel(QUEUE_LIMIT));
         let task =
@@ -59,9 +59,9 @@ impl Relay {
         (Self { queue, wake_ups }, task)
     }
 
-    /// Publishes committed messages and hints. When the relay is far behind it waits.
-    pub async fn hand_over(&self, messages: Vec<Message>, wake_ups: Vec<TimerWakeUp>, now: DateTime<Utc>) {
-        // Failing to send means that the process is ending: the outbox and the timers have it all.
+    /// Publishes committed messages and timer wake-ups. It waits while the relay's queue is full.
+    pub async fn publish(&self, messages: Vec<Message>, wake_ups: Vec<TimerWakeUp>, now: DateTime<Utc>) {
+        // A closed queue means that the process is ending. The outbox and the timers have everything.
         for message in messages {
             if self.queue.send(outgoing(message)).await.is_err() {
                 return;
@@ -75,35 +75,8 @@ impl Relay {
     }
 }
 
-/// A message as it goes out. Its headers are made from the envelope, never copied from something received.
-pub fn outgoing(message: Message) -> Outgoing {
-    let exchange = match message.kind.channel() {
-        Channel::Requests => Exchange::Requests,
-        Channel::Commands => Exchange::Commands,
-        Channel::Events => Exchange::Events,
-        Channel::Notifications => Exchange::Notifications,
-    };
-    let mut headers = vec![
-        ("cloudEvents_specversion", "1.0".to_owned()),
-        ("cloudEvents_id", message.id.to_string()),
-        ("cloudEvents_type", message.kind.type_name()),
-        ("cloudEvents_source", contracts::envelope::SOURCE.to_owned()),
-    ];
-    headers.extend(message.request.map(|request| ("cloudEvents_subject", format!("request/{request}"))));
-    headers.extend(message.traceparent.map(|traceparent| ("traceparent", traceparent)));
-    Outgoing {
-        exchange,
-        routing_key: message.kind.routing_key().to_owned(),
-        message_id: message.id.to_string(),
-        message_type: message.kind.type_name(),
-        correlation_id: message.request.map(|request| request.to_string()),
-        headers,
-        body: Arc::from(message.body),
-    }
-}
-
 impl RelayTask {
-    /// Works until `stop` and until everything handed over is out or the broker stays away.
+    /// Publishes until `stop`, and then until the queue is empty or the broker is unreachable.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut attempt = 0;
         loop {
@@ -111,8 +84,11 @@ impl RelayTask {
             match session {
                 Ok(()) => return,
                 Err(error) => {
-                    self.health.set("relay", Err(chain(&error)));
-                    tracing::warn!(error = chain(&error), "the relay lost the broker");
+                    self.health.set("relay", Err(error_chain(&error)));
+                    tracing::warn!(
+                        error = error_chain(&error),
+                        "the relay lost its connection to the broker; connecting again"
+                    );
                 }
             }
             if stop.is_cancelled() {
@@ -120,30 +96,33 @@ impl RelayTask {
             }
             tokio::time::sleep(broker::backoff(attempt)).await;
             attempt = (attempt + 1).min(6);
-            // What could not go out meanwhile is in the outbox; holding it here would only cost memory.
+            // The outbox has everything that could not be published; more of it here would only use memory.
             while self.queue.len() > BATCH_LIMIT && self.queue.try_recv().is_ok() {}
             while self.wake_ups.len() > BATCH_LIMIT && self.wake_ups.try_recv().is_ok() {}
         }
     }
 
-    /// One connection's life: hints have a channel of their own, so that no message waits for a hint's confirm.
+    /// Publishes on one connection until it fails. Wake-ups have a channel of their own, so that no message waits for their
+    /// confirms.
     async fn session(&mut self, stop: &CancellationToken) -> Result<(), broker::Error> {
         let link = Link::open(&self.broker).await?;
         let publisher = Publisher::open(&link, &self.names).await?;
-        let hinting = Publisher::open(&link, &self.names).await?;
+        let wake_up_publisher = Publisher::open(&link, &self.names).await?;
         self.health.set("relay", Ok(()));
         let (_none, empty) = mpsc::channel(1);
         let mut waiting = std::mem::replace(&mut self.wake_ups, empty);
-        let done =
-            tokio::try_join!(self.publish(&link, publisher, stop), wake_ups::publish(&mut waiting, hinting, stop));
+        let done = tokio::try_join!(
+            self.publish_messages(&link, publisher, stop),
+            wake_ups::publish(&mut waiting, wake_up_publisher, stop)
+        );
         self.wake_ups = waiting;
         done?;
         link.close().await;
         Ok(())
     }
 
-    /// Publishes messages until all is out after the stop.
-    async fn publish(
+    /// Publishes messages until the stop, and then until the queue is empty.
+    async fn publish_messages(
         &mut self,
         link: &Link,
         mut publisher: Publisher,
@@ -151,19 +130,19 @@ impl RelayTask {
     ) -> Result<(), broker::Error> {
         let mut rounds = tokio::time::interval(ROUND);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut is_sweeping = false;
+        let mut is_scan_due = false;
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
         loop {
-            // Rounds go first: a relay that is never idle must put off what the broker has, or it is all sent twice.
+            // Rounds come first: a relay that is never idle must still record confirms, or every message is published twice.
             tokio::select! {
                 biased;
                 _ = rounds.tick() => {
                     if !link.is_open() {
-                        return Err(broker::Error::Silent { doing: "the broker closed the connection".to_owned(), limit_seconds: 0 });
+                        return Err(broker::Error::Silent { doing: "publishing on a connection that the broker closed".to_owned(), limit_seconds: 0 });
                     }
-                    self.put_off().await;
-                    is_sweeping = !is_sweeping;
-                    if is_sweeping {
+                    self.record_confirms().await;
+                    is_scan_due = !is_scan_due;
+                    if is_scan_due {
                         self.recovery_scan(&mut publisher).await?;
                     }
                 }
@@ -172,7 +151,7 @@ impl RelayTask {
                         return Ok(());
                     }
                     let published = publisher.publish(&batch).await?;
-                    self.note(&batch, published);
+                    self.count_published(&batch, published);
                     batch.clear();
                 }
                 () = stop.cancelled(), if self.queue.is_empty() && self.queue.is_closed() => return Ok(()),
@@ -180,7 +159,7 @@ impl RelayTask {
         }
     }
 
-    fn note(&mut self, batch: &[Outgoing], published: Vec<Published>) {
+    fn count_published(&mut self, batch: &[Outgoing], published: Vec<Published>) {
         let now = Instant::now();
         for (message, published) in batch.iter().zip(published) {
             match published {
@@ -192,14 +171,14 @@ impl RelayTask {
                     tracing::error!(
                         message = message.message_id,
                         key = message.routing_key,
-                        "no queue takes this message ({words}); run `lockbox topology apply`, it is sent again"
+                        "no queue is bound for this message ({words}); run `lockbox topology apply`, and it is published again"
                     );
                 }
                 Published::Nacked => {
                     metrics::counter!("lockbox_publish_failed_total", "why" => "nacked").increment(1);
                     tracing::warn!(
                         message = message.message_id,
-                        "the broker could not keep this message; it is sent again"
+                        "the broker could not store this message; it is published again"
                     );
                 }
             }
@@ -207,24 +186,30 @@ impl RelayTask {
         metrics::counter!("lockbox_published_total").increment(u64::try_from(batch.len()).unwrap_or_default());
     }
 
-    /// Puts off what the broker has and nobody has taken yet.
-    async fn put_off(&mut self) {
-        let split = self.confirmed.partition_point(|(at, _)| at.elapsed() > TAKEN_BY);
+    /// Records confirmed messages, so that the recovery scan does not publish them again.
+    async fn record_confirms(&mut self) {
+        let split = self.confirmed.partition_point(|(at, _)| at.elapsed() > RECORD_CONFIRMS_AFTER);
         let ids: Vec<Uuid> = self.confirmed.drain(..split).map(|(_, id)| id).collect();
         if !ids.is_empty()
             && let Err(error) = self.store.confirmed(&ids).await
         {
-            tracing::debug!(error = chain(&error), "confirms not noted; the messages are sent again later");
+            tracing::debug!(
+                error = error_chain(&error),
+                "cannot record confirms; the messages are published again later"
+            );
         }
     }
 
-    /// Sends again what was left behind.
+    /// Publishes messages again that were left in the outbox.
     async fn recovery_scan(&mut self, publisher: &mut Publisher) -> Result<(), broker::Error> {
         loop {
             let recovered = match self.store.recover_outbox(i64::try_from(BATCH_LIMIT).unwrap_or(500)).await {
                 Ok(recovered) => recovered,
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "the outbox could not be swept");
+                    tracing::warn!(
+                        error = error_chain(&error),
+                        "cannot scan the outbox for messages that were left; trying again"
+                    );
                     return Ok(());
                 }
             };

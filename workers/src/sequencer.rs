@@ -1,49 +1,51 @@
-//! Role `sequencer`: gives recorded events their places in the logs, whole batches at a time, and keeps the logs alive with
-//! heartbeats. Runs inside the role `audit`, or alone. Any number may run; one at a time is at work.
+//! Role `sequencer`: places recorded events in the logs, a batch in one transaction, and writes heartbeats. It runs inside
+//! the role `audit`, or alone. Any number of sequencers can run; one at a time is active.
 
 use std::time::{Duration, Instant};
 
 use store::log::sequence::{Sequencer, Turn};
 
-use crate::supervisor::{SessionError, Surroundings, keep};
+use crate::role_name::RoleName;
+use crate::session::{SessionError, supervise};
+use crate::shared::Shared;
 
 /// Name in health, logs and on the command line.
-pub const NAME: &str = "sequencer";
+pub const NAME: &str = RoleName::Sequencer.as_str();
 /// Most events in one transaction.
 const BATCH_LIMIT: i64 = 1000;
-/// Pause after a batch that was not full: long enough to make the next one worth its commit, short against the two
-/// seconds in which an event is to be proved.
+/// Pause after a batch that was not full: long enough to gather events for the next commit, and short compared with the two
+/// seconds in which an event must be provable.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Pause while there is nothing to do, or another one does it.
+/// Pause while there is nothing to do, or while another sequencer is active.
 const IDLE_PAUSE: Duration = Duration::from_millis(500);
-/// How often heartbeats are looked after.
+/// How often heartbeats are written and lost events are published again.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(30);
-/// How old the latest heartbeat of a log may become.
+/// Longest age of a log's latest heartbeat, in seconds.
 const HEARTBEAT_SECONDS: f64 = 300.0;
-/// An event that waits longer than this for its place is an alarm.
+/// An event that waits longer than this to be placed raises an alarm, in seconds.
 const ALARM_SECONDS: f64 = 30.0;
 
-/// Runs the role until the stop; logs that begin are named under `authority`.
-pub async fn run(around: Surroundings, authority: String) {
-    around.health.set(NAME, Err("starting".to_owned()));
-    keep(&around, NAME, || session(&around, &authority)).await;
+/// Runs the role until the stop. New logs get names under `authority`.
+pub async fn run(shared: Shared, authority: String) {
+    shared.health.set(NAME, Err("starting".to_owned()));
+    supervise(&shared, NAME, || session(&shared, &authority)).await;
 }
 
-async fn session(around: &Surroundings, authority: &str) -> Result<(), SessionError> {
-    around.store.check_schema().await?;
-    let mut sequencer = Sequencer::new(around.store.clone(), authority);
-    around.health.set(NAME, Ok(()));
+async fn session(shared: &Shared, authority: &str) -> Result<(), SessionError> {
+    shared.store.check_schema().await?;
+    let mut sequencer = Sequencer::new(shared.store.clone(), authority);
+    shared.health.set(NAME, Ok(()));
     let mut upkeep: Option<Instant> = None;
-    while !around.stop.is_cancelled() {
+    while !shared.stop.is_cancelled() {
         if upkeep.is_none_or(|last| last.elapsed() >= UPKEEP_PERIOD) {
-            look_after(around, &sequencer).await?;
+            run_upkeep(shared, &sequencer).await?;
             upkeep = Some(Instant::now());
         }
         let pause = match sequencer.turn(BATCH_LIMIT).await {
             Ok(Turn::Done { placed, held, quarantined }) => {
                 metrics::counter!("lockbox_audit_placed_total").increment(u64::try_from(placed).unwrap_or_default());
                 if quarantined > 0 {
-                    watch_quarantine(around).await?;
+                    report_quarantine(shared).await?;
                 }
                 match placed + held + quarantined {
                     0 => IDLE_PAUSE,
@@ -52,42 +54,44 @@ async fn session(around: &Surroundings, authority: &str) -> Result<(), SessionEr
                 }
             }
             Ok(Turn::Elsewhere) => IDLE_PAUSE,
-            // Somebody who did not ask for the lock was faster; nothing was written here.
+            // Another process wrote without the lock; this transaction wrote nothing.
             Err(store::Error::Outrun) => PAUSE,
             Err(error) if error.is_transient() && !error.is_outage() => PAUSE,
             Err(error) => return Err(error.into()),
         };
         tokio::select! {
-            () = around.stop.cancelled() => break,
+            () = shared.stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
         }
     }
-    around.health.set(NAME, Err("stopping".to_owned()));
+    shared.health.set(NAME, Err("stopping".to_owned()));
     Ok(())
 }
 
-async fn look_after(around: &Surroundings, sequencer: &Sequencer) -> Result<(), SessionError> {
+async fn run_upkeep(shared: &Shared, sequencer: &Sequencer) -> Result<(), SessionError> {
     sequencer.beat(HEARTBEAT_SECONDS).await?;
-    let resent = around.store.resend_unrecorded().await?;
+    let resent = shared.store.resend_unrecorded().await?;
     if resent > 0 {
-        tracing::warn!(events = resent, "events that the audit log never received are sent again");
+        tracing::warn!(events = resent, "the audit log never received some events; publishing them again");
     }
-    watch_quarantine(around).await?;
-    let oldest = around.store.staged_seconds().await?;
+    report_quarantine(shared).await?;
+    let oldest = shared.store.staged_seconds().await?;
     metrics::gauge!("lockbox_audit_staged_oldest_seconds").set(oldest);
     if oldest > ALARM_SECONDS {
-        let error = format!("an event waits for its place for {oldest:.0} s; a step before it may be missing");
+        let error = format!(
+            "ALARM: an event has waited {oldest:.0} s for its place in the log; an earlier event may be missing"
+        );
         tracing::error!("{error}");
     }
     Ok(())
 }
 
-/// Tells metrics and readiness how many events are quarantined. The role goes on: its other events are as good as ever.
-async fn watch_quarantine(around: &Surroundings) -> Result<(), SessionError> {
-    let count = around.store.quarantined_count().await?;
+/// Reports the number of quarantined events in the metrics and in readiness. The role continues with all other events.
+async fn report_quarantine(shared: &Shared) -> Result<(), SessionError> {
+    let count = shared.store.quarantined_count().await?;
     #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
     metrics::gauge!("lockbox_audit_quarantined").set(count as f64);
     let warning = format!("{count} events are quarantined and in no log; `lockbox audit check` lists them");
-    around.health.warn(NAME, (count > 0).then_some(warning));
+    shared.health.warn(NAME, (count > 0).then_some(warning));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Passkeys behind decisions, verified by the role that acts and never by the page that shows.
+//! Passkey signatures of decisions. The role that applies a decision verifies them, never the portal.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use passkeys::Passkeys;
 
 use crate::context::BatchContext;
 
-/// Verifies signatures for the portal at one address, or refuses them where there is none.
+/// Verifies signatures that were made at the portal's address; without an address it refuses all.
 #[derive(Clone, Debug, Default)]
 pub struct Signatures {
     passkeys: Option<Arc<Passkeys>>,
 }
 
 impl Signatures {
-    /// Signatures made at the portal of this address. At an address that passkeys cannot be bound to, such as a bare
-    /// IP address, none holds.
+    /// Signatures for the portal at this address. Passkeys cannot be bound to some addresses, such as an IP address; then
+    /// every signature is refused.
     pub fn at(portal_url: &str) -> Self {
         match Passkeys::at(portal_url) {
             Ok(passkeys) => Self { passkeys: Some(Arc::new(passkeys)) },
             Err(fault) => {
-                tracing::info!(%fault, "decisions signed with passkeys are refused");
+                tracing::info!(%fault, "decisions with a passkey signature are refused, because passkeys do not work at this portal address");
                 Self::default()
             }
         }
     }
 
-    /// The proof behind a decision, if it carries a signature; the passkey's counter moves on.
+    /// Verifies the signature of a decision, if it has one, and updates the passkey's counter.
     pub(crate) fn check(
         &self,
         decide: &Decide,
@@ -36,13 +36,14 @@ impl Signatures {
     ) -> Result<Option<Proof>, Refusal> {
         let Some(assertion) = &decide.assertion else { return Ok(None) };
         let invalid = |why: &dyn std::fmt::Display| Refusal::PasskeyInvalid { why: why.to_string() };
-        let passkeys = self.passkeys.as_ref().ok_or_else(|| invalid(&"the portal's address is none for passkeys"))?;
+        let passkeys =
+            self.passkeys.as_ref().ok_or_else(|| invalid(&"passkeys do not work at the portal's address"))?;
         let (owner, record) = context
             .snapshot
             .passkeys
             .get(&assertion.credential)
             .filter(|(owner, _)| *owner == by.id)
-            .ok_or_else(|| invalid(&"the person has no such passkey; it may have been removed"))?;
+            .ok_or_else(|| invalid(&"this person has no such passkey; it may have been removed"))?;
         let challenge = domain::challenge(&decide.digest, decide.verdict, decide.duration_seconds);
         let verified = passkeys.verify(record, challenge, assertion).map_err(|fault| invalid(&fault))?;
         let owner = *owner;

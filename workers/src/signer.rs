@@ -1,5 +1,5 @@
-//! Role `signer`: signs the trees of the logs with its own key, and nothing that is inconsistent with what it signed
-//! before, whatever the database says. Runs inside the role `audit`, or alone; one at a time is at work.
+//! Role `signer`: signs the trees of the logs with its own key. It signs no tree that is inconsistent with one that it
+//! signed before, whatever the database contains. It runs inside the role `audit`, or alone; one at a time is active.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,12 @@ use store::log::Head;
 use store::log::seal::Unsigned;
 use tlog::{Checkpoint, Hash, Note, Signer};
 
-use crate::engine::chain;
-use crate::supervisor::{Surroundings, keep};
+use crate::error_chain::error_chain;
+use crate::role_name::RoleName;
+use crate::session::supervise;
+use crate::shared::Shared;
 
-mod ask;
+mod cosign;
 mod keys;
 mod memory;
 
@@ -20,97 +22,96 @@ pub use keys::Seeds;
 pub use memory::{Memory, MemoryFault};
 
 /// Name in health, logs and on the command line.
-pub const NAME: &str = "signer";
-/// How often grown logs are looked for.
+pub const NAME: &str = RoleName::Signer.as_str();
+/// How often the signer checks for logs that have grown.
 const PERIOD: Duration = Duration::from_millis(250);
-/// How often one who stands by asks whether it is needed.
+/// How often a standby signer checks whether it must take over.
 const STANDBY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Why the signer stops.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The database's side.
+    /// The database failed.
     #[error("the database failed")]
     Store(#[from] store::Error),
-    /// Its own memory.
+    /// The file of signed trees failed.
     #[error("the signer's memory failed")]
     Memory(#[from] MemoryFault),
-    /// Its keys.
+    /// The keys cannot be used.
     #[error("the keys in {folder} cannot be used")]
     Keys {
-        /// Where they are looked for.
+        /// Folder of the keys.
         folder: PathBuf,
-        /// Why not.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },
-    /// Its lock went with its connection.
-    #[error("the connection that holds the signer's lock is gone")]
+    /// The connection that holds its lock failed.
+    #[error("the connection that holds the signer's lock failed")]
     LockLost,
 }
 
 /// Why a tree is not signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The database shows fewer entries than were signed.
-    #[error("{signed} entries were signed and the database shows {shown}: it may be an old copy")]
+    /// The database has fewer entries than were signed.
+    #[error("{signed} entries were signed, but the database has only {shown}; it may be an old copy")]
     Shrunk {
-        /// Signed before.
+        /// Entries that were signed.
         signed: u64,
-        /// Shown now.
+        /// Entries in the database.
         shown: u64,
     },
-    /// The tree that was signed is not the beginning of the one that is shown.
-    #[error("the tree that is shown does not go on from the one that was signed at {signed} entries")]
+    /// The signed tree is not the beginning of the tree in the database.
+    #[error("the tree in the database does not extend the tree that was signed at {signed} entries (split view)")]
     Forked {
-        /// Signed before.
+        /// Entries that were signed.
         signed: u64,
     },
-    /// There are signatures, and nothing is remembered of what they stand under.
+    /// The log has signatures, but the signer's file has no tree of it.
     #[error(
-        "{signed} entries were signed and the signer's memory knows nothing of this log; put its folder back, or run \
-         `lockbox audit reset-signer` after comparing with a checkpoint from a mail"
+        "{signed} entries were signed, but the signer's folder has no tree of this log; restore the folder, or compare the \
+         log with a checkpoint from a mail and run `lockbox audit reset-signer`"
     )]
     Forgotten {
-        /// Signed before, as the database has it.
+        /// Entries that were signed, from the database.
         signed: u64,
     },
-    /// Others signed this log, and none of their keys is here.
-    #[error("the keys that signed this log so far are not here")]
+    /// Another key signed this log, and it is not in the folder.
+    #[error("the folder has none of the keys that signed this log")]
     ForeignKeys,
 }
 
-/// Runs the role until the stop; key and memory are in `folder`.
-pub async fn run(around: Surroundings, folder: PathBuf) {
-    around.health.set(NAME, Err("starting".to_owned()));
-    let asking = around.clone();
-    around.tasks.spawn(async move { ask::run(asking).await });
-    keep(&around, NAME, || session(&around, &folder)).await;
+/// Runs the role until the stop. `folder` has the keys and the file of signed trees.
+pub async fn run(shared: Shared, folder: PathBuf) {
+    shared.health.set(NAME, Err("starting".to_owned()));
+    shared.tasks.spawn(cosign::run(shared.clone()));
+    supervise(&shared, NAME, || session(&shared, &folder)).await;
 }
 
-async fn session(around: &Surroundings, folder: &Path) -> Result<(), Fault> {
-    around.store.check_schema().await?;
-    let mut is_told = false;
-    while !around.stop.is_cancelled() {
-        if let Some(lock) = stand_in(around, folder).await? {
-            return at_work(around, folder, lock).await;
+async fn session(shared: &Shared, folder: &Path) -> Result<(), Fault> {
+    shared.store.check_schema().await?;
+    let mut is_logged = false;
+    while !shared.stop.is_cancelled() {
+        if let Some(lock) = become_active(shared, folder).await? {
+            return sign_until_stop(shared, folder, lock).await;
         }
-        if !is_told {
-            tracing::info!(role = NAME, "stands by: another signer is at work, or the keys are not here");
-            is_told = true;
+        if !is_logged {
+            tracing::info!(role = NAME, "standby: another signer is active, or the folder has no keys");
+            is_logged = true;
         }
-        around.health.set(NAME, Ok(()));
-        pause(around, STANDBY_PERIOD).await;
+        shared.health.set(NAME, Ok(()));
+        pause(shared, STANDBY_PERIOD).await;
     }
     Ok(())
 }
 
-type Held = (store::log::seal::SignerLock, Memory);
+type Active = (store::log::seal::SignerLock, Memory);
 
-/// Becomes the signer, if nobody is and the keys are here. The first of all makes itself a key.
-async fn stand_in(around: &Surroundings, folder: &Path) -> Result<Option<Held>, Fault> {
+/// Becomes the active signer, if there is none and the folder has the keys. The very first signer creates a key.
+async fn become_active(shared: &Shared, folder: &Path) -> Result<Option<Active>, Fault> {
     let seeds = read_keys(folder)?;
-    if seeds.is_empty() && !around.store.all_log_keys().await?.is_empty() {
+    if seeds.is_empty() && !shared.store.all_log_keys().await?.is_empty() {
         return Ok(None);
     }
     let memory = match Memory::open(folder) {
@@ -118,9 +119,9 @@ async fn stand_in(around: &Surroundings, folder: &Path) -> Result<Option<Held>, 
         Err(MemoryFault::Taken(_)) => return Ok(None),
         Err(fault) => return Err(fault.into()),
     };
-    let Some(lock) = around.store.signer_lock().await? else { return Ok(None) };
+    let Some(lock) = shared.store.signer_lock().await? else { return Ok(None) };
     if seeds.is_empty() {
-        tracing::warn!(folder = %folder.display(), "no key was there to sign the audit log; a new one was made");
+        tracing::warn!(folder = %folder.display(), "the folder has no key to sign the audit log; created a new one");
         Seeds::add(folder).map_err(|source| Fault::Keys { folder: folder.to_owned(), source })?;
     }
     Ok(Some((lock, memory)))
@@ -130,70 +131,70 @@ fn read_keys(folder: &Path) -> Result<Seeds, Fault> {
     Seeds::read(folder).map_err(|source| Fault::Keys { folder: folder.to_owned(), source })
 }
 
-async fn at_work(around: &Surroundings, folder: &Path, (mut lock, mut memory): Held) -> Result<(), Fault> {
-    tracing::info!(role = NAME, "at work");
+async fn sign_until_stop(shared: &Shared, folder: &Path, (mut lock, mut memory): Active) -> Result<(), Fault> {
+    tracing::info!(role = NAME, "ready");
     let mut refused = BTreeSet::new();
-    while !around.stop.is_cancelled() {
+    while !shared.stop.is_cancelled() {
         if !lock.is_held().await {
             return Err(Fault::LockLost);
         }
         let seeds = read_keys(folder)?;
-        let now_refused = round(around, &mut memory, &seeds).await?;
+        let now_refused = sign_grown(shared, &mut memory, &seeds).await?;
         for (origin, why) in &now_refused {
             if !refused.contains(origin) {
-                tracing::error!(log = origin, "this log is not signed: {why}");
+                tracing::error!(log = origin, "ALARM: the signer refuses to sign a log: {why}");
             }
         }
         let state = match now_refused.iter().next() {
             Some((origin, why)) => Err(format!("{origin} is not signed: {why}")),
             None => Ok(()),
         };
-        around.health.set(NAME, state);
+        shared.health.set(NAME, state);
         refused = now_refused.into_keys().collect();
         #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
         metrics::gauge!("lockbox_audit_refused_logs").set(refused.len() as f64);
-        pause(around, PERIOD).await;
+        pause(shared, PERIOD).await;
     }
-    around.health.set(NAME, Err("stopping".to_owned()));
+    shared.health.set(NAME, Err("stopping".to_owned()));
     lock.release().await;
     Ok(())
 }
 
-async fn pause(around: &Surroundings, period: Duration) {
+async fn pause(shared: &Shared, period: Duration) {
     tokio::select! {
-        () = around.stop.cancelled() => {}
+        () = shared.stop.cancelled() => {}
         () = tokio::time::sleep(period) => {}
     }
 }
 
-/// Signs what has grown. Answers with what it refuses to sign.
-async fn round(around: &Surroundings, memory: &mut Memory, seeds: &Seeds) -> Result<BTreeMap<String, Refused>, Fault> {
+/// Signs the logs that have grown. Returns the refused logs with the reasons.
+async fn sign_grown(shared: &Shared, memory: &mut Memory, seeds: &Seeds) -> Result<BTreeMap<String, Refused>, Fault> {
     let mut refused = BTreeMap::new();
-    let grown = around.store.unsigned_heads().await?;
+    let grown = shared.store.unsigned_heads().await?;
     if grown.is_empty() {
         return Ok(refused);
     }
     let mut registered: HashMap<i32, Vec<String>> = HashMap::new();
-    for (log, key) in around.store.all_log_keys().await? {
+    for (log, key) in shared.store.all_log_keys().await? {
         registered.entry(log).or_default().push(key);
     }
     let mut trees = Vec::new();
     for Unsigned { head, signed } in grown {
         let signers = seeds.signers(&head.origin);
         let known = registered.remove(&head.id).unwrap_or_default();
-        let checked = match register(around, &head, &signers, &known).await? {
+        let checked = match register(shared, &head, &signers, &known).await? {
             Err(refusal) => Err(refusal),
-            Ok(()) => check(around, memory, &head, signed).await?,
+            Ok(()) => check(shared, memory, &head, signed).await?,
         };
         match checked {
             Ok(tree) => trees.push((head, tree, signers)),
             Err(refusal) => drop(refused.insert(head.origin, refusal)),
         }
     }
-    // On the disk before any signature leaves this function.
+    // The trees must be on the disk before a signature leaves this function.
     memory.remember(&trees.iter().map(|(_, tree, _)| tree.clone()).collect::<Vec<_>>())?;
     let signed: Vec<(Head, String)> = trees.into_iter().map(|(head, tree, keys)| (head, sign(&tree, &keys))).collect();
-    around.store.keep_checkpoints(&signed).await?;
+    shared.store.keep_checkpoints(&signed).await?;
     metrics::counter!("lockbox_audit_signed_total").increment(u64::try_from(signed.len()).unwrap_or_default());
     Ok(refused)
 }
@@ -205,9 +206,9 @@ pub fn sign(tree: &Checkpoint, keys: &[Signer]) -> String {
     Note { text, signatures }.to_string()
 }
 
-/// Makes our keys known in a log. A key is only ever added by one who holds a key that the log has already.
+/// Adds our keys to a log. Only the holder of a key that is already in the log can add another key.
 async fn register(
-    around: &Surroundings,
+    shared: &Shared,
     head: &Head,
     signers: &[Signer],
     known: &[String],
@@ -218,15 +219,15 @@ async fn register(
     }
     let mut previous = ours.iter().rfind(|key| known.contains(key));
     for key in ours.iter().filter(|key| !known.contains(key)) {
-        around.store.add_log_key(head, key, previous.map(String::as_str)).await?;
+        shared.store.add_log_key(head, key, previous.map(String::as_str)).await?;
         previous = Some(key);
     }
     Ok(Ok(()))
 }
 
-/// Whether the tree that the database shows goes on from the one that was signed last.
+/// Checks that the tree in the database extends the tree that was signed last.
 async fn check(
-    around: &Surroundings,
+    shared: &Shared,
     memory: &Memory,
     head: &Head,
     signed: i64,
@@ -241,11 +242,15 @@ async fn check(
     if shown < old {
         return Ok(Err(Refused::Shrunk { signed: old, shown }));
     }
-    let tiles = around.store.log_tiles(head.id, &tlog::tiles_for_consistency(old, shown)).await?;
+    let tiles = shared.store.log_tiles(head.id, &tlog::tiles_for_consistency(old, shown)).await?;
     let proof = tlog::prove_consistency(&tiles, old, shown).unwrap_or_default();
     let holds = tlog::verify_consistency((old, &old_root), (shown, &root), &proof);
     Ok(holds.map(|()| tree).map_err(|fault| {
-        tracing::error!(log = head.origin, error = chain(&fault), "the consistency of a log cannot be proved");
+        tracing::error!(
+            log = head.origin,
+            error = error_chain(&fault),
+            "cannot prove that a log is consistent with its last signed tree"
+        );
         Refused::Forked { signed: old }
     }))
 }

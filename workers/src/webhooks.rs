@@ -1,8 +1,8 @@
-//! Webhooks: events over HTTP, signed as Standard Webhooks (<https://www.standardwebhooks.com>), for programs that do not
-//! speak AMQP. Runs beside the role `mail`; what is to be delivered is in a table, so that nothing is lost and any
-//! number of processes may deliver. Each webhook has its own queue: a receiver that is slow or fails delays no other.
+//! Webhooks: events over HTTP for programs without AMQP, signed as Standard Webhooks (<https://www.standardwebhooks.com>).
+//! They run in the processes of the role `mail`. Pending deliveries are in a table, so that none is lost and any number of
+//! processes can deliver. Each webhook has its own queue: a slow or failing receiver delays no other.
 //!
-//! Deliberately absent: redirects, proxies, and addresses inside the house that nobody allowed.
+//! Deliberately absent: redirects, proxies, and addresses in the internal network that the settings do not allow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use store::webhooks::Delivery;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::engine::chain;
-use crate::supervisor::{SessionError, Surroundings, keep};
+use crate::error_chain::error_chain;
+use crate::session::{SessionError, supervise};
+use crate::shared::Shared;
 
 mod address;
 mod call;
@@ -24,37 +25,36 @@ pub use address::{Inside, check_url};
 pub use call::{secret, sign};
 pub use retry::OVERLAP_LIMIT;
 
+use call::DELIVERY_LIMIT;
 use retry::Verdict;
 
-/// How often the table is read when no request ends.
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
-/// Requests that may be open at once, of all webhooks together. One webhook has at most eight, so this leaves room for
-/// the others beside more than thirty receivers that take as long as they may.
+/// How often the table is read while no delivery ends.
+const POLL_PERIOD: Duration = Duration::from_millis(250);
+/// Deliveries in progress at the same time, for all webhooks together. One webhook has at most eight, so that thirty slow
+/// receivers still leave capacity for others.
 const CONCURRENT: usize = 256;
-/// Attempts whose outcome is stored at once: the role `mail` shares this process' connections to the database.
-const SETTLING: usize = 4;
-/// Time for one request, all in all.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(10);
-/// How long open requests are waited for at the end; what is not stored by then is sent again.
+/// Outcomes that are stored at the same time. The role `mail` shares the database connections of this process.
+const STORING: usize = 4;
+/// How long a stop waits for deliveries in progress. An outcome that is not stored by then is delivered again.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
-/// A receiver that answers in this time may have more requests open at once.
+/// A receiver that responds within this time can have more deliveries in progress.
 const QUICK: Duration = Duration::from_secs(1);
 /// How often old attempts are deleted.
 const TRIM_PERIOD: Duration = Duration::from_secs(600);
 
 /// Delivers until the stop.
-pub async fn run(around: Surroundings, inside: Inside) {
+pub async fn run(shared: Shared, inside: Inside) {
     let inside = Arc::new(inside);
-    keep(&around, "webhooks", || session(&around, &inside)).await;
+    supervise(&shared, "webhooks", || session(&shared, &inside)).await;
 }
 
-async fn session(around: &Surroundings, inside: &Arc<Inside>) -> Result<(), SessionError> {
-    around.store.check_schema().await?;
-    // No proxy either: it would look names up itself, past the check.
+async fn session(shared: &Shared, inside: &Arc<Inside>) -> Result<(), SessionError> {
+    shared.store.check_schema().await?;
+    // No proxy: it would resolve names itself, without the check of addresses.
     let client = reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy()
-        .dns_resolver(Arc::new(address::Guarded(inside.clone())))
+        .dns_resolver(Arc::new(address::PublicResolver(inside.clone())))
         .connect_timeout(Duration::from_secs(5))
         .timeout(DELIVERY_LIMIT)
         .user_agent("lockbox")
@@ -62,35 +62,35 @@ async fn session(around: &Surroundings, inside: &Arc<Inside>) -> Result<(), Sess
     let client = match client {
         Ok(client) => client,
         Err(fault) => {
-            tracing::error!(error = chain(&fault), "webhooks cannot be called from here");
-            around.stop.cancelled().await;
+            tracing::error!(error = error_chain(&fault), "cannot deliver to webhooks: no HTTP client");
+            shared.stop.cancelled().await;
             return Ok(());
         }
     };
-    around.health.set("webhooks", Ok(()));
+    shared.health.set("webhooks", Ok(()));
     let sender =
-        Sender { around: around.clone(), client, inside: inside.clone(), settling: Arc::new(Semaphore::new(SETTLING)) };
+        Sender { shared: shared.clone(), client, inside: inside.clone(), storing: Arc::new(Semaphore::new(STORING)) };
     let mut open = JoinSet::new();
-    let ended = keep_sending(&sender, &mut open).await;
-    // Whatever ended it, requests that are open have an outcome to store: nobody else would send them for a minute.
+    let ended = deliver_until_stop(&sender, &mut open).await;
+    // Wait for the deliveries in progress in any case: other processes would deliver them again only after a minute.
     let drained = async { while open.join_next().await.is_some() {} };
     drop(tokio::time::timeout(DRAIN_LIMIT, drained).await);
-    around.health.set("webhooks", Err("stopping".to_owned()));
+    shared.health.set("webhooks", Err("stopping".to_owned()));
     ended
 }
 
-/// What every attempt needs. Attempts are tasks of their own: one that waits for the database must not wait for the
-/// loop, which may wait for the same connections.
+/// What every delivery needs. A delivery is a task of its own: when it waits for the database, it must not wait for the loop,
+/// which can wait for the same connections.
 #[derive(Clone)]
 struct Sender {
-    around: Surroundings,
+    shared: Shared,
     client: reqwest::Client,
     inside: Arc<Inside>,
-    settling: Arc<Semaphore>,
+    storing: Arc<Semaphore>,
 }
 
-async fn keep_sending(sender: &Sender, open: &mut JoinSet<Result<(), SessionError>>) -> Result<(), SessionError> {
-    let (store, stop) = (&sender.around.store, &sender.around.stop);
+async fn deliver_until_stop(sender: &Sender, open: &mut JoinSet<Result<(), SessionError>>) -> Result<(), SessionError> {
+    let (store, stop) = (&sender.shared.store, &sender.shared.stop);
     let mut trim = tokio::time::interval(TRIM_PERIOD);
     while !stop.is_cancelled() {
         let free = i64::try_from(CONCURRENT.saturating_sub(open.len())).unwrap_or_default();
@@ -103,25 +103,28 @@ async fn keep_sending(sender: &Sender, open: &mut JoinSet<Result<(), SessionErro
         tokio::select! {
             () = stop.cancelled() => {}
             Some(done) = open.join_next() => {
-                settled(done)?;
-                // Requests that ended together free their places together.
+                join_result(done)?;
+                // Free the capacity of all deliveries that have ended.
                 while let Some(done) = open.try_join_next() {
-                    settled(done)?;
+                    join_result(done)?;
                 }
             }
             _ = trim.tick() => store.trim_attempts().await?,
-            () = tokio::time::sleep(LOOK_PERIOD) => {}
+            () = tokio::time::sleep(POLL_PERIOD) => {}
         }
     }
     Ok(())
 }
 
-/// The outcome of an attempt. One that panicked leaves its event to the next claim.
-fn settled(done: Result<Result<(), SessionError>, tokio::task::JoinError>) -> Result<(), SessionError> {
+/// The result of a delivery task. After a panic the event is delivered again with the next claim.
+fn join_result(done: Result<Result<(), SessionError>, tokio::task::JoinError>) -> Result<(), SessionError> {
     match done {
         Ok(settled) => settled,
         Err(fault) => {
-            tracing::error!(error = chain(&fault), "an attempt to deliver to a webhook failed within Lockbox");
+            tracing::error!(
+                error = error_chain(&fault),
+                "a delivery to a webhook failed because of a bug in Lockbox; it is repeated"
+            );
             Ok(())
         }
     }
@@ -129,39 +132,39 @@ fn settled(done: Result<Result<(), SessionError>, tokio::task::JoinError>) -> Re
 
 impl Sender {
     async fn deliver(&self, one: Delivery) -> Result<(), SessionError> {
-        let around = &self.around;
-        let (answer, attempt) = call::call(&self.client, &self.inside, &one).await;
-        let Ok(_turn) = self.settling.acquire().await else { return Ok(()) };
-        let verdict = retry::verdict(&one, &answer, fastrand::f64());
+        let shared = &self.shared;
+        let (response, attempt) = call::call(&self.client, &self.inside, &one).await;
+        let Ok(_permit) = self.storing.acquire().await else { return Ok(()) };
+        let verdict = retry::verdict(&one, &response, fastrand::f64());
         metrics::counter!("lockbox_webhook_total", "outcome" => verdict.outcome()).increment(1);
         let why = attempt.error.clone().unwrap_or_default();
-        let off = match verdict {
+        let reason = match verdict {
             Verdict::Delivered => {
-                return Ok(around.store.delivered(&one, &attempt, attempt.took < QUICK).await?);
+                return Ok(shared.store.delivered(&one, &attempt, attempt.took < QUICK).await?);
             }
-            Verdict::Again(_, next) => {
-                around.store.not_delivered(&one, &attempt, next).await?;
-                // Every attempt is in the delivery log; this line tells that a webhook began to fail, and what is given up.
+            Verdict::Retry(_, next) => {
+                shared.store.not_delivered(&one, &attempt, next).await?;
+                // Every attempt is in the delivery log. Log only that a webhook started to fail, and that an event failed.
                 if next.event.is_none() {
-                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "an event was given up for a webhook");
+                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "an event could not be delivered to a webhook; Lockbox no longer retries");
                 } else if one.failing_since.is_none() {
-                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "a webhook fails");
+                    tracing::warn!(webhook = %one.webhook, event = %one.event, why, "a webhook started to fail; Lockbox retries");
                 }
                 return Ok(());
             }
-            Verdict::Off(next, off) => {
-                around.store.not_delivered(&one, &attempt, next).await?;
-                off
+            Verdict::Disable(next, reason) => {
+                shared.store.not_delivered(&one, &attempt, next).await?;
+                reason
             }
         };
-        // What it has not accepted stays, and is sent when somebody switches it on again.
-        match around.store.switch_webhook(one.webhook, Some(&off), "Lockbox", Actor::lockbox()).await {
+        // Its pending events stay, and are delivered when it is enabled again.
+        match shared.store.switch_webhook(one.webhook, Some(&reason), "Lockbox", Actor::lockbox()).await {
             Ok(messages) => {
-                tracing::error!(webhook = %one.webhook, why = off, "a webhook was switched off");
-                around.relay.hand_over(messages, Vec::new(), one.now).await;
+                tracing::error!(webhook = %one.webhook, why = reason, "a webhook was disabled");
+                shared.relay.publish(messages, Vec::new(), one.now).await;
                 Ok(())
             }
-            // Another delivery has done it.
+            // Another delivery disabled it already.
             Err(store::Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }

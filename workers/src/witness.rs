@@ -1,6 +1,5 @@
-//! A witness of logs: signs for a checkpoint only if it goes on from the one it saw before, so that a log cannot show one
-//! history to one party and another to the next. The words on the wire are those of c2sp.org/tlog-witness; serving them
-//! is the program's.
+//! A witness of logs: cosigns a checkpoint only if it extends the one that the witness saw before, so that a log operator
+//! cannot show a split view. The protocol is c2sp.org/tlog-witness; the command line serves it over HTTP.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +10,35 @@ use crate::signer::{Memory, MemoryFault};
 /// Most hashes in a proof.
 const PROOF_LIMIT: usize = 63;
 
-/// What a log asks of a witness.
+/// A log's request to a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddCheckpoint {
-    /// Entries of the checkpoint that the witness saw last, as the log believes.
+    /// Size of the checkpoint that the witness saw last, as far as the log knows.
     pub old: u64,
-    /// That the new tree goes on from there.
+    /// Proof that the new tree extends that one.
     pub proof: Vec<Hash>,
     /// The new checkpoint, signed by the log.
     pub note: Note,
 }
 
-/// What a witness answers.
+/// A witness's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The lines it adds under the note.
+    /// The signature lines to add to the note.
     Cosigned(String),
-    /// Not in the protocol's form.
+    /// The request does not have the protocol's form.
     Malformed(&'static str),
-    /// A log it does not know.
+    /// The witness does not know the log.
     Unknown,
-    /// Not signed by a key it knows of that log.
+    /// No known key of the log signed the checkpoint.
     NotSigned,
-    /// The log believes wrongly where the witness stands: there.
+    /// The old size is wrong; this is the size that the witness saw last.
     Conflict(u64),
-    /// The proof does not hold.
+    /// The consistency proof is not valid.
     Unproved,
 }
 
-/// A witness with what it has seen.
+/// A witness with the checkpoints that it has seen.
 #[derive(Debug)]
 pub struct Witness {
     keys: Vec<Signer>,
@@ -48,13 +47,13 @@ pub struct Witness {
 }
 
 impl AddCheckpoint {
-    /// As it is sent.
+    /// The request body.
     pub fn body(&self) -> String {
         let proof: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
         format!("old {}\n{proof}\n{}", self.old, self.note)
     }
 
-    /// Reads what was sent.
+    /// Parses a request body.
     pub fn parse(body: &str) -> Option<Self> {
         let (head, note) = body.split_once("\n\n")?;
         let mut lines = head.lines();
@@ -66,7 +65,7 @@ impl AddCheckpoint {
 }
 
 impl Witness {
-    /// One that signs with these keys for logs that these keys sign.
+    /// A witness with its own keys and with the keys of the logs that it knows.
     pub fn new(keys: Vec<Signer>, logs: Vec<Verifier>, memory: Memory) -> Self {
         let mut by_origin: BTreeMap<String, Vec<Verifier>> = BTreeMap::new();
         for key in logs {
@@ -75,27 +74,27 @@ impl Witness {
         Self { keys, logs: by_origin, memory }
     }
 
-    /// Answers a log. What is signed for is on the disk before the signature is given.
+    /// Responds to a log. The checkpoint is on the disk before the cosignature is returned.
     ///
     /// # Errors
-    /// When nothing can be remembered; then nothing is signed.
+    /// When the checkpoint cannot be stored; then nothing is signed.
     pub fn add(&mut self, body: &str, now_seconds: u64) -> Result<Answer, MemoryFault> {
-        let Some(asked) = AddCheckpoint::parse(body) else {
-            return Ok(Answer::Malformed("old, a proof, an empty line and a signed checkpoint are expected"));
+        let Some(request) = AddCheckpoint::parse(body) else {
+            return Ok(Answer::Malformed("expected: old, a proof, an empty line and a signed checkpoint"));
         };
-        let Ok(claimed) = asked.note.text.parse::<Checkpoint>() else {
-            return Ok(Answer::Malformed("the note holds no checkpoint"));
+        let Ok(claimed) = request.note.text.parse::<Checkpoint>() else {
+            return Ok(Answer::Malformed("the note has no checkpoint"));
         };
         let Some(known) = self.logs.get(&claimed.origin) else { return Ok(Answer::Unknown) };
-        let Ok((tree, _)) = Checkpoint::open(&asked.note, known) else { return Ok(Answer::NotSigned) };
-        if asked.old > tree.size {
-            return Ok(Answer::Malformed("the old size is above the new one"));
+        let Ok((tree, _)) = Checkpoint::open(&request.note, known) else { return Ok(Answer::NotSigned) };
+        if request.old > tree.size {
+            return Ok(Answer::Malformed("the old size is larger than the new size"));
         }
         let (seen, root) = self.memory.tree(&tree.origin).unwrap_or((0, tlog::root(&[])));
-        if asked.old != seen || (seen == tree.size && root != tree.root) {
+        if request.old != seen || (seen == tree.size && root != tree.root) {
             return Ok(Answer::Conflict(seen));
         }
-        if tlog::verify_consistency((seen, &root), (tree.size, &tree.root), &asked.proof).is_err() {
+        if tlog::verify_consistency((seen, &root), (tree.size, &tree.root), &request.proof).is_err() {
             return Ok(Answer::Unproved);
         }
         let text = tree.to_string();
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_growth_that_goes_on_from_what_was_seen_is_signed_for() {
+    fn a_witness_cosigns_only_extensions_of_the_checkpoint_that_it_saw() {
         let log = Signer::from_seed("lockbox.fabrikam.example/t/contoso", Kind::Log, &[1; 32]).unwrap();
         let own = || Signer::from_seed("witness.contoso.example", Kind::Witness, &[2; 32]).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(note.verify(&[own().verifier().clone()]).unwrap()[0].at, Some(1_700_000_000));
         assert_eq!(witness.add(&ask(&leaves[..7], 0, &log), 1).unwrap(), Answer::Conflict(4));
         drop(witness);
-        // It remembers over a restart.
+        // It remembers the checkpoint after a restart.
         let mut witness = begin();
         assert!(matches!(witness.add(&ask(&leaves[..7], 4, &log), 1).unwrap(), Answer::Cosigned(_)));
         assert_eq!(witness.add(&ask(&other, 7, &log), 1).unwrap(), Answer::Unproved, "a fork");

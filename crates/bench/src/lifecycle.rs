@@ -48,7 +48,7 @@ impl Role for Sink {
         envelope.data()
     }
 
-    fn want(&self, _received: &Received<Mail>, _read_set: &mut ReadSet) {}
+    fn collect_reads(&self, _received: &Received<Mail>, _read_set: &mut ReadSet) {}
 
     fn lock(&self) -> Lock {
         Lock::Read

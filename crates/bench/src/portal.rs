@@ -17,7 +17,7 @@ use runtime::output::tell;
 const LOOKS: usize = 200;
 
 fn failed(fault: &dyn std::error::Error) -> Failure {
-    Failure::Failed(workers::engine::chain(fault))
+    Failure::Failed(workers::error_chain(fault))
 }
 
 /// Somebody who is signed in and looks.

@@ -49,7 +49,7 @@ impl Rig {
             progress: Arc::new(|text| tracing::info!("{text}")),
         })
         .await
-        .map_err(|fault| Failure::Unreachable(workers::engine::chain(&fault)))?;
+        .map_err(|fault| Failure::Unreachable(workers::error_chain(&fault)))?;
         let mut settings = settings.clone();
         servers.database_url().clone_into(&mut settings.database_url);
         servers.amqp_url().clone_into(&mut settings.amqp_url);

@@ -58,9 +58,9 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     figure("timers: late, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
     figure("timers: late, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
     let fired = |by: &str| total(metrics, "lockbox_timers_fired_total", by);
-    let (wake_up, sweeper) = (fired("by=\"hint\""), fired("by=\"sweeper\""));
-    let share = 100.0 * sweeper / (wake_up + sweeper).max(1.0);
-    figure("timers: fired by the sweeper", &format!("{share:.2} %"), "goal: near 0")?;
+    let (wake_up, recovery_scan) = (fired("by=\"wake_up\""), fired("by=\"recovery_scan\""));
+    let share = 100.0 * recovery_scan / (wake_up + recovery_scan).max(1.0);
+    figure("timers: fired by the recovery scan", &format!("{share:.2} %"), "goal: near 0")?;
     stop.cancel();
     Ok(())
 }

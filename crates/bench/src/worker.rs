@@ -25,10 +25,10 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
         let started = Instant::now();
         let arguments = ["worker".to_owned(), role.as_str().to_owned()];
         let mut worker = Worker::start(&program, &arguments, &environment, &log)
-            .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
-        wait_for("a worker to be at work", Duration::from_secs(20), async || {
+            .map_err(|fault| Failure::Failed(workers::error_chain(&fault)))?;
+        wait_for("a worker to be ready", Duration::from_secs(20), async || {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
-            Ok(text.contains("at work").then_some(()))
+            Ok(text.contains("ready").then_some(()))
         })
         .await?;
         ready.push(started.elapsed().as_secs_f64() * 1000.0);

@@ -31,7 +31,7 @@ pub(crate) async fn publish(settings: &Settings, messages: &[Message]) {
         Ok::<(), broker::Error>(())
     };
     if let Err(error) = published.await {
-        tracing::debug!(error = workers::engine::chain(&error), "left to a worker's relay");
+        tracing::debug!(error = workers::error_chain(&error), "left to a worker's relay");
         tell("the broker does not answer now; what you asked is kept and sent as soon as it does");
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
 async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
     // Asked first and without prepared statements, which such a pooler gives to somebody else's session.
     if let Err(error) = store.check_sessions().await {
-        findings.add("sessions", false, workers::engine::chain(&error));
+        findings.add("sessions", false, workers::error_chain(&error));
         return Ok(());
     }
     findings.add("database", true, format!("version {}", store.setting("server_version").await?));

@@ -84,7 +84,7 @@ impl Keys {
 /// Takes the database's checkpoints for what was signed last: for a signer whose memory was lost. Only those that its
 /// own key signed.
 pub(super) async fn reset_signer(settings: &Settings, store: &Store) -> Result<(), Failure> {
-    let failed = |fault: &dyn std::error::Error| Failure::Failed(workers::engine::chain(fault));
+    let failed = |fault: &dyn std::error::Error| Failure::Failed(workers::error_chain(fault));
     let seeds = Seeds::read(&settings.audit.folder)?;
     let mut memory = Memory::open(&settings.audit.folder).map_err(|fault| failed(&fault))?;
     for head in store.log_heads().await? {

@@ -98,7 +98,7 @@ impl Bounce {
             0
         };
         let mail = [format!("{FORWARDED}: 1\r\n").as_bytes(), &raw[start..]].concat();
-        let mailer = Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
+        let mailer = Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::error_chain(&fault)))?;
         match mailer.forward(address, &mail).await {
             Outcome::Done => Ok(()),
             Outcome::Permanent(reason) => {

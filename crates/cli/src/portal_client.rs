@@ -45,7 +45,7 @@ impl Remote {
             return Err(Failure::Usage(format!("portal-url: a token is not sent to {portal} without https")));
         }
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
-        let client = client.map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        let client = client.map_err(|fault| Failure::Failed(workers::error_chain(&fault)))?;
         Ok(Some(Self { client, base: format!("{portal}/api/v1"), token }))
     }
 
@@ -57,7 +57,7 @@ impl Remote {
             call = call.header("content-type", "application/json").body(body.to_string());
         }
         let away = |fault: reqwest::Error| {
-            Failure::Unreachable(format!("the portal does not answer: {}", workers::engine::chain(&fault)))
+            Failure::Unreachable(format!("the portal does not answer: {}", workers::error_chain(&fault)))
         };
         let answer = call.send().await.map_err(away)?;
         let status = answer.status();

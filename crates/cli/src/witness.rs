@@ -42,7 +42,7 @@ type Shared = Arc<Mutex<Witness>>;
 
 impl WitnessCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let memory = Memory::open(&self.folder).map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+        let memory = Memory::open(&self.folder).map_err(|fault| Failure::Failed(workers::error_chain(&fault)))?;
         if Seeds::read(&self.folder)?.is_empty() {
             Seeds::add(&self.folder)?;
         }
@@ -79,7 +79,7 @@ async fn add(State(witness): State<Shared>, body: String) -> Response {
             (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "text/x.tlog.size")], format!("{size}\n")).into_response()
         }
         Err(fault) => {
-            tracing::error!(error = workers::engine::chain(&fault), "what was seen cannot be remembered");
+            tracing::error!(error = workers::error_chain(&fault), "what was seen cannot be remembered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -35,7 +35,7 @@ impl Collector {
             .timeout(LIMIT)
             .user_agent("lockbox")
             .build()
-            .map_err(|fault| workers::engine::chain(&fault))?;
+            .map_err(|fault| workers::error_chain(&fault))?;
         Ok(Self { to, token, client })
     }
 

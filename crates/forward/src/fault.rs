@@ -57,7 +57,7 @@ pub(super) fn unconnected(host: &str, fault: &(dyn std::error::Error + 'static))
         Some(why) => Fault::Refused(format!(
             "the certificate of {host} is not to be trusted ({why}); name its authority with --ca-file"
         )),
-        None => Fault::Away(plain(&workers::engine::chain(fault)), None),
+        None => Fault::Away(plain(&workers::error_chain(fault)), None),
     }
 }
 

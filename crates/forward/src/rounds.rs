@@ -35,7 +35,7 @@ impl Stop {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Fault(fault) => fault.words().to_owned(),
-            Self::Store(error) => workers::engine::chain(error),
+            Self::Store(error) => workers::error_chain(error),
         }
     }
 

@@ -81,7 +81,7 @@ async fn answer(store: &Store, together: Vec<Question>) {
             return;
         }
         Ok(Err(error)) => {
-            let (count, error) = (asked.len(), workers::engine::chain(&error));
+            let (count, error) = (asked.len(), workers::error_chain(&error));
             tracing::warn!(count, error, "questions could not be answered; refused");
             Code::Unreachable
         }

@@ -182,7 +182,7 @@ impl Uses {
             let portion = rest.split_off(rest.len().saturating_sub(PORTION));
             let messages: Vec<Message> = portion.iter().map(|(key, tally)| event(key, tally)).collect();
             if let Err(error) = store.enqueue(&messages).await {
-                tracing::warn!(error = workers::engine::chain(&error), "uses could not be recorded; tried again");
+                tracing::warn!(error = workers::error_chain(&error), "uses could not be recorded; tried again");
                 let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 for (key, tally) in portion.into_iter().chain(rest) {
                     waiting.add(key, tally);
@@ -190,7 +190,7 @@ impl Uses {
                 return;
             }
             let now = portion.iter().map(|(_, tally)| tally.last).max().unwrap_or_else(wall_clock);
-            drop(tokio::time::timeout(RELAY_LIMIT, relay.hand_over(messages, Vec::new(), now)).await);
+            drop(tokio::time::timeout(RELAY_LIMIT, relay.publish(messages, Vec::new(), now)).await);
         }
     }
 }

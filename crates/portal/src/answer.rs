@@ -118,7 +118,7 @@ impl From<store::Error> for Fault {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::NotFound(_) => Self::Missing,
-            error => Self::Away(workers::engine::chain(&error)),
+            error => Self::Away(workers::error_chain(&error)),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn click(
     let now = app.store.clock().await?;
     let sent = message(kind, now, about, data);
     app.store.enqueue(std::slice::from_ref(&sent)).await?;
-    app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
+    app.relay.publish(vec![sent.clone()], Vec::new(), now).await;
     outcome_of(&app.store, &sent, PATIENCE).await
 }
 

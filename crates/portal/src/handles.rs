@@ -38,6 +38,6 @@ pub(crate) async fn fetch(
         Failure::NotFound(_) => Fault::Missing,
         failure => Fault::of_click(failure, &format!("/requests/{}", request.id)),
     })?;
-    app.relay.hand_over(vec![event], Vec::new(), app.store.clock().await?).await;
+    app.relay.publish(vec![event], Vec::new(), app.store.clock().await?).await;
     page(&HandlePage { viewer, id: request.id, service_request: request.service_request, handle })
 }

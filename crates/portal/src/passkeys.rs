@@ -98,7 +98,7 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(form): Fi
     let event = event(&app, &viewer, Kind::PasskeyAdded, &kept.credential, &name).await?;
     let added = app.store.add_passkey(viewer.by(), &name, (&kept.credential, &kept.record), event).await?;
     let known = || refused("passkey.known", "This passkey is registered already.".to_owned());
-    app.relay.hand_over(added.ok_or_else(known)?, Vec::new(), app.store.clock().await?).await;
+    app.relay.publish(added.ok_or_else(known)?, Vec::new(), app.store.clock().await?).await;
     go("/passkeys")
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn remove(State(app): State<App>, viewer: Viewer, Filled(form):
     fresh(&viewer)?;
     let event = event(&app, &viewer, Kind::PasskeyRemoved, &form.credential, "").await?;
     let removed = app.store.remove_passkey(viewer.by(), &form.credential, event).await?;
-    app.relay.hand_over(removed.ok_or(Fault::Missing)?, Vec::new(), app.store.clock().await?).await;
+    app.relay.publish(removed.ok_or(Fault::Missing)?, Vec::new(), app.store.clock().await?).await;
     go("/passkeys")
 }
 

@@ -221,7 +221,7 @@ pub(super) async fn settings_page(app: &App, viewer: Viewer, typed: Typed) -> An
 }
 
 pub(super) async fn publish(app: &App, messages: Vec<Message>) -> Answer {
-    app.relay.hand_over(messages, Vec::new(), app.store.clock().await?).await;
+    app.relay.publish(messages, Vec::new(), app.store.clock().await?).await;
     go("/settings")
 }
 

@@ -55,7 +55,7 @@ impl Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        let text = workers::engine::chain(&error);
+        let text = workers::error_chain(&error);
         match &error {
             store::Error::NotFound(what) => Self::NotFound(format!("nothing is known under {what}")),
             store::Error::TenantsOwn(message) => {
@@ -71,7 +71,7 @@ impl From<store::Error> for Failure {
 
 impl From<broker::Error> for Failure {
     fn from(error: broker::Error) -> Self {
-        let text = workers::engine::chain(&error);
+        let text = workers::error_chain(&error);
         match error {
             broker::Error::Url(_) | broker::Error::Prefix(_) => Self::Usage(text),
             _ => Self::Unreachable(format!("{text}; is the broker up? `lockbox doctor` looks")),

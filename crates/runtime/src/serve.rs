@@ -8,8 +8,7 @@ use store::{Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::mail::Mailer;
-use workers::supervisor::Surroundings;
-use workers::{Health, Relay, RoleName, Signatures};
+use workers::{Health, Relay, RoleName, Shared, Signatures};
 
 use crate::configuration::Settings;
 use crate::outcome::Failure;
@@ -39,14 +38,14 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     Ok(Store::connect(&options, Duration::from_secs(5)).await?)
 }
 
-/// What roles share, with the relay already at work.
-fn surroundings(
+/// What the roles of a process share, with its relay started.
+fn shared(
     settings: &Settings,
     first: RoleName,
     health: Health,
     stop: CancellationToken,
     tasks: &TaskTracker,
-) -> Result<Surroundings, Failure> {
+) -> Result<Shared, Failure> {
     let name = process_name(first.as_str());
     let store = Store::connect_worker(&StoreOptions {
         url: settings.database_url.clone(),
@@ -56,7 +55,7 @@ fn surroundings(
     let broker = broker::Config { url: settings.amqp_url.clone(), name };
     let (relay, relay_task) = Relay::new(broker.clone(), settings.names.clone(), store.clone(), health.clone());
     tasks.spawn(relay_task.run(stop.clone()));
-    Ok(Surroundings {
+    Ok(Shared {
         login: broker::login(&broker.url),
         broker,
         names: settings.names.clone(),
@@ -80,46 +79,46 @@ pub async fn start(
     tasks: TaskTracker,
 ) -> Result<Store, Failure> {
     let first = roles.first().copied().unwrap_or(RoleName::Intake);
-    let around = surroundings(settings, first, health, stop, &tasks)?;
-    let store = around.store.clone();
+    let shared = shared(settings, first, health, stop, &tasks)?;
+    let store = shared.store.clone();
     for role in roles {
-        let around = around.clone();
+        let shared = shared.clone();
         let signatures = Signatures::at(&settings.mail.portal_url);
         match role {
-            RoleName::Intake => drop(tasks.spawn(workers::supervisor::run(around, workers::intake::Intake))),
+            RoleName::Intake => drop(tasks.spawn(workers::supervisor::run(shared, workers::intake::Intake))),
             RoleName::ManagerReview => {
                 drop(
                     tasks
-                        .spawn(workers::supervisor::run(around, workers::manager_review::ManagerReview { signatures })),
+                        .spawn(workers::supervisor::run(shared, workers::manager_review::ManagerReview { signatures })),
                 );
             }
             RoleName::Notification => {
-                drop(tasks.spawn(workers::supervisor::run(around, workers::notification::Notification)));
+                drop(tasks.spawn(workers::supervisor::run(shared, workers::notification::Notification)));
             }
             RoleName::Approval => {
-                drop(tasks.spawn(workers::supervisor::run(around, workers::approval::Approval { signatures })));
+                drop(tasks.spawn(workers::supervisor::run(shared, workers::approval::Approval { signatures })));
             }
-            RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(around))),
+            RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(shared))),
             RoleName::Access => {
                 let provisionings =
                     connectors::build(&settings.provisionings).map_err(|faults| Failure::Usage(faults.join("; ")))?;
-                drop(tasks.spawn(workers::access::run(around, workers::access::Provisionings::behind(provisionings))));
+                drop(tasks.spawn(workers::access::run(shared, workers::access::Provisionings::behind(provisionings))));
             }
             RoleName::Audit => {
-                tasks.spawn(tidy(around.clone()));
+                tasks.spawn(tidy(shared.clone()));
                 // Places and signatures belong to it, unless they have processes of their own.
                 if !settings.audit.append_only {
                     let parts = RoleName::AUDIT_PARTS.into_iter().filter(|part| !roles.contains(part));
-                    parts.for_each(|part| start_part(settings, part, &around));
+                    parts.for_each(|part| start_part(settings, part, &shared));
                 }
-                drop(tasks.spawn(workers::audit::run(around)));
+                drop(tasks.spawn(workers::audit::run(shared)));
             }
-            RoleName::Sequencer | RoleName::Signer => start_part(settings, *role, &around),
+            RoleName::Sequencer | RoleName::Signer => start_part(settings, *role, &shared),
             RoleName::Mail => {
                 let mailer =
-                    Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::engine::chain(&fault)))?;
-                tasks.spawn(workers::webhooks::run(around.clone(), settings.webhook_inside.clone()));
-                drop(tasks.spawn(workers::mail::run(around, Arc::new(mailer))));
+                    Mailer::new(&settings.mail).map_err(|fault| Failure::Usage(workers::error_chain(&fault)))?;
+                tasks.spawn(workers::webhooks::run(shared.clone(), settings.webhook_inside.clone()));
+                drop(tasks.spawn(workers::mail::run(shared, Arc::new(mailer))));
             }
         }
     }
@@ -127,12 +126,12 @@ pub async fn start(
 }
 
 /// Starts a part of the audit role that may also run alone.
-fn start_part(settings: &Settings, part: RoleName, around: &Surroundings) {
-    let (around, tasks) = (around.clone(), around.tasks.clone());
+fn start_part(settings: &Settings, part: RoleName, shared: &Shared) {
+    let (shared, tasks) = (shared.clone(), shared.tasks.clone());
     if part == RoleName::Signer {
-        drop(tasks.spawn(workers::signer::run(around, settings.audit.folder.clone())));
+        drop(tasks.spawn(workers::signer::run(shared, settings.audit.folder.clone())));
     } else {
-        drop(tasks.spawn(workers::sequencer::run(around, settings.audit.authority.clone())));
+        drop(tasks.spawn(workers::sequencer::run(shared, settings.audit.authority.clone())));
     }
 }
 
@@ -147,8 +146,8 @@ pub async fn start_role<R: workers::Role + Clone>(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let tasks = TaskTracker::new();
-    let around = surroundings(settings, role.name(), health, stop, &tasks)?;
-    tasks.spawn(workers::supervisor::run(around, role));
+    let shared = shared(settings, role.name(), health, stop, &tasks)?;
+    tasks.spawn(workers::supervisor::run(shared, role));
     Ok(())
 }
 
@@ -163,21 +162,21 @@ pub fn start_access(
     stop: CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), Failure> {
-    let around = surroundings(settings, RoleName::Access, health, stop, tasks)?;
-    tasks.spawn(workers::access::run(around, provisionings));
+    let shared = shared(settings, RoleName::Access, health, stop, tasks)?;
+    tasks.spawn(workers::access::run(shared, provisionings));
     Ok(())
 }
 
-async fn tidy(around: Surroundings) {
+async fn tidy(shared: Shared) {
     loop {
         tokio::select! {
-            () = around.stop.cancelled() => return,
+            () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(TIDY_PERIOD) => {}
         }
         let (inbox, keys) =
-            (around.store.forget_inbox(INBOX_DAYS).await, around.store.forget_idempotency_keys(INBOX_DAYS).await);
+            (shared.store.forget_inbox(INBOX_DAYS).await, shared.store.forget_idempotency_keys(INBOX_DAYS).await);
         if let Err(error) = inbox.map(drop).and(keys) {
-            tracing::warn!(error = workers::engine::chain(&error), "what is old could not be cleared");
+            tracing::warn!(error = workers::error_chain(&error), "what is old could not be cleared");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The calls for one provisioning, and what they showed.
+//! The calls to a target for one provisioning, and their results as facts.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use domain::provisioning::{Provisioning, ProvisioningFact, ProvisioningState};
 use store::Store;
 use store::provisionings::Claimed;
 
-use super::Provisionings;
+use super::targets::Provisionings;
 
 /// Time limit of one call: a target that hangs has failed.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a connector is told.
+/// The order for a connector.
 pub(super) fn order(content: &Content, until: chrono::DateTime<chrono::Utc>) -> Order {
     Order {
         grant: content.request.0,
@@ -29,15 +29,15 @@ pub(super) fn order(content: &Content, until: chrono::DateTime<chrono::Utc>) -> 
     }
 }
 
-/// One call with its time limit.
+/// Limits the time of one call.
 pub(super) async fn limited<T>(what: &str, call: impl Future<Output = Result<T, Fault>>) -> Result<T, String> {
     match tokio::time::timeout(CALL_LIMIT, call).await {
         Ok(answer) => answer.map_err(|fault| fault.to_string()),
-        Err(_) => Err(format!("{what} was not answered within {} s", CALL_LIMIT.as_secs())),
+        Err(_) => Err(format!("the target did not answer the call {what:?} within {} s", CALL_LIMIT.as_secs())),
     }
 }
 
-/// Opens or closes a claimed provisioning and says what was seen.
+/// Opens or revokes a claimed provisioning and returns the results.
 pub(super) async fn act(
     store: &Store,
     provisionings: &Provisionings,
@@ -45,7 +45,7 @@ pub(super) async fn act(
 ) -> Result<Vec<ProvisioningFact>, store::Error> {
     let Some(connector) = provisionings.connector(&claimed.content.service, &claimed.connector) else {
         let problem = format!(
-            "no connector of kind {} is configured for {}; the provisioning was to be opened and is to be closed through it",
+            "no connector of kind {} is configured for {}, and this provisioning needs it; add it to the settings again",
             claimed.connector, claimed.content.service
         );
         return Ok(vec![failed(&claimed.provisioning, problem, store.clock().await?)]);
@@ -73,12 +73,12 @@ async fn open(
 ) -> Result<Vec<ProvisioningFact>, store::Error> {
     let opened = async {
         if !claimed.engineer_enabled {
-            return Err(format!("{} is disabled; nothing is opened", order.engineer));
+            return Err(format!("the account of {} is disabled, so no access was opened", order.engineer));
         }
         limited("open", connector.open(order)).await?;
         match limited("probe", connector.probe(order)).await? {
             Found::Open => Ok(extra_rights(connector, order).await),
-            Found::Closed => Err("the target said that it opened and was read back as closed".to_owned()),
+            Found::Closed => Err("the target reported that access is open, but was read back as closed".to_owned()),
         }
     };
     let opened = opened.await;
@@ -89,26 +89,26 @@ async fn open(
     }])
 }
 
-/// What the engineer can do beyond the order. It is reported and does not keep the provisioning shut: everybody who has a login at
-/// the target can do it.
+/// The engineer's rights beyond the order. They are reported and do not prevent the provisioning, because every login at
+/// the target has them.
 async fn extra_rights(connector: &dyn Connector, order: &Order) -> Vec<String> {
     match limited("extra rights", connector.extra_rights(order)).await {
         Ok(rights) => {
             if !rights.is_empty() {
                 let rights = rights.join("; ");
-                tracing::warn!(request = %order.grant, service = order.service, rights, "the engineer can do more than the request says");
+                tracing::warn!(request = %order.grant, service = order.service, rights, "the engineer has more rights in the target than the request covers");
             }
             rights
         }
         Err(problem) => {
-            tracing::warn!(request = %order.grant, service = order.service, problem, "extra rights could not be read");
+            tracing::warn!(request = %order.grant, service = order.service, problem, "cannot read the engineer's rights beyond the request");
             Vec::new()
         }
     }
 }
 
-/// Every step is tried although the one before failed: cutting helps also where closing hangs, and what counts in the
-/// end is what is read back.
+/// Runs every step even after the one before failed. Ending sessions helps also when closing hangs, and only the read-back
+/// counts as proof.
 async fn close(store: &Store, connector: &dyn Connector, order: &Order) -> Result<Vec<ProvisioningFact>, store::Error> {
     let mut facts = Vec::new();
     let closed = limited("close", connector.close(order)).await;
@@ -125,7 +125,9 @@ async fn close(store: &Store, connector: &dyn Connector, order: &Order) -> Resul
             return Ok(facts);
         }
         (Err(problem), _, _) | (Ok(()), Err(problem), _) | (Ok(()), Ok(_), Err(problem)) => problem,
-        (Ok(()), Ok(_), Ok(Found::Open)) => "the target said that it closed and was read back as open".to_owned(),
+        (Ok(()), Ok(_), Ok(Found::Open)) => {
+            "the target reported that access is closed, but was read back as open".to_owned()
+        }
     };
     facts.push(ProvisioningFact::NotRevoked { problem, at });
     Ok(facts)

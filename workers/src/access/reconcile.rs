@@ -1,5 +1,5 @@
-//! Compares targets with the rows, both ways, every minute: what carries our mark and should not be open is removed and
-//! reported; what should be open and is not is opened again.
+//! Compares each target with the database every minute. An entitlement with our mark that should not exist is removed and
+//! reported. Access that should be open and is missing is opened again.
 
 use std::time::Duration;
 
@@ -8,24 +8,28 @@ use contracts::events::{Actor, OrphanRemoved, orphan_removed};
 use domain::provisioning::ProvisioningFact;
 use uuid::Uuid;
 
-use super::Provisionings;
 use super::call::{limited, order};
-use crate::engine::chain;
-use crate::supervisor::Surroundings;
+use super::targets::Provisionings;
+use crate::error_chain::error_chain;
+use crate::shared::Shared;
 
-/// How often.
+/// Pause between two comparisons.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Compares until the stop, the first time right after the start.
-pub(super) async fn run(around: Surroundings, provisionings: Provisionings) {
+/// Compares until the stop. The first comparison follows right after the start.
+pub(super) async fn run(shared: Shared, provisionings: Provisionings) {
     loop {
         for built in provisionings.all() {
-            if let Err(error) = once(&around, built).await {
-                tracing::warn!(service = built.service, error = chain(&error), "a target could not be compared");
+            if let Err(error) = compare(&shared, built).await {
+                tracing::warn!(
+                    service = built.service,
+                    error = error_chain(&error),
+                    "cannot compare a target with the database"
+                );
             }
         }
         tokio::select! {
-            () = around.stop.cancelled() => return,
+            () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
     }
@@ -35,39 +39,39 @@ pub(super) async fn run(around: Surroundings, provisionings: Provisionings) {
 ///
 /// # Errors
 /// When the database does not answer.
-pub(super) async fn once(around: &Surroundings, built: &Built) -> Result<(), store::Error> {
-    let should = around.store.open_provisionings(built.kind).await?;
+pub(super) async fn compare(shared: &Shared, built: &Built) -> Result<(), store::Error> {
+    let expected = shared.store.open_provisionings(built.kind).await?;
     let marked = match limited("marked", built.connector.marked()).await {
         Ok(marked) => marked,
         Err(problem) => {
-            tracing::warn!(service = built.service, problem, "a target did not say what carries our mark");
+            tracing::warn!(service = built.service, problem, "cannot list the entitlements with our mark in a target");
             return Ok(());
         }
     };
-    // Read after the target: whatever was ordered open before is known by now.
-    let live = around.store.live_provisionings(&marked).await?;
+    // Read after the target: every order from before that is in the database by now.
+    let live = shared.store.live_provisionings(&marked).await?;
     for grant in marked.iter().filter(|grant| !live.contains(grant)) {
-        remove(around, built, *grant).await?;
+        remove_orphan(shared, built, *grant).await?;
     }
-    for grant in should.into_iter().filter(|grant| !marked.contains(grant)) {
-        lost(around, built, grant).await?;
+    for grant in expected.into_iter().filter(|grant| !marked.contains(grant)) {
+        reopen_missing(shared, built, grant).await?;
     }
     Ok(())
 }
 
-/// What carries our mark although its provisioning is closed, or although nothing here knows it.
-async fn remove(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(), store::Error> {
-    let known = match around.store.show_request(grant).await {
+/// Removes an entitlement whose provisioning is revoked, or that this database does not know.
+async fn remove_orphan(shared: &Shared, built: &Built, grant: Uuid) -> Result<(), store::Error> {
+    let known = match shared.store.show_request(grant).await {
         Ok(request) => request.content(),
         Err(store::Error::NotFound(_)) => None,
         Err(error) => return Err(error),
     };
-    let now = around.store.clock().await?;
-    // Targets find what is ours by the grant; the rest of the order is only known for grants of this database.
-    let order = known.as_ref().map_or_else(|| unknown(built, grant, now), |content| order(content, now));
+    let now = shared.store.clock().await?;
+    // Targets find an entitlement by its grant. The rest of the order is only known for grants of this database.
+    let order = known.as_ref().map_or_else(|| order_for_unknown(built, grant, now), |content| order(content, now));
     let connector: &dyn Connector = &*built.connector;
     if matches!(limited("probe", connector.probe(&order)).await, Ok(Found::Closed)) {
-        // Marked and shut: something left behind that lets nobody in. It goes all the same, without a report.
+        // It has our mark and gives no access. It is removed without a report.
         drop(limited("close", connector.close(&order)).await);
         return Ok(());
     }
@@ -76,17 +80,17 @@ async fn remove(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(),
         let sessions = limited("cut", connector.terminate_sessions(&order)).await?;
         match limited("probe", connector.probe(&order)).await? {
             Found::Closed => Ok(sessions),
-            Found::Open => Err("it was read back as open".to_owned()),
+            Found::Open => Err("the target was read back as open".to_owned()),
         }
     };
     match removed.await {
         Ok(sessions) => {
             let note = if known.is_some() {
-                "found open although its end was confirmed; closed and read back"
+                "it gave access although the revocation was confirmed; now revoked and read back as closed"
             } else {
-                "found open with our mark although no grant of this name is known; closed and read back"
+                "it gave access and has our mark, but Lockbox knows no such grant; now revoked and read back as closed"
             };
-            tracing::error!(%grant, service = built.service, sessions, "an orphan was removed: {note}");
+            tracing::error!(%grant, service = built.service, sessions, "an orphaned entitlement was removed: {note}");
             metrics::counter!("lockbox_orphans_removed_total", "service" => built.service.clone()).increment(1);
             let found = OrphanRemoved {
                 grant,
@@ -96,19 +100,19 @@ async fn remove(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(),
                 note: note.to_owned(),
                 actor: Actor::lockbox(),
             };
-            let now = around.store.clock().await?;
+            let now = shared.store.clock().await?;
             let event = orphan_removed(&found, known.map(|content| content.tenant_name), now);
-            around.store.enqueue(std::slice::from_ref(&event)).await?;
-            around.relay.hand_over(vec![event], Vec::new(), now).await;
+            shared.store.enqueue(std::slice::from_ref(&event)).await?;
+            shared.relay.publish(vec![event], Vec::new(), now).await;
         }
         Err(problem) => {
-            tracing::error!(%grant, service = built.service, problem, "ALARM: an orphan could not be removed")
+            tracing::error!(%grant, service = built.service, problem, "ALARM: an orphaned entitlement could not be removed")
         }
     }
     Ok(())
 }
 
-fn unknown(built: &Built, grant: Uuid, until: chrono::DateTime<chrono::Utc>) -> Order {
+fn order_for_unknown(built: &Built, grant: Uuid, until: chrono::DateTime<chrono::Utc>) -> Order {
     Order {
         grant,
         tenant: String::new(),
@@ -120,18 +124,18 @@ fn unknown(built: &Built, grant: Uuid, until: chrono::DateTime<chrono::Utc>) -> 
     }
 }
 
-/// What should be open and carries no mark: when the target itself says closed, it is opened again.
-async fn lost(around: &Surroundings, built: &Built, grant: Uuid) -> Result<(), store::Error> {
+/// Opens access again that should be open and has no mark in the target, if the target itself says that it is closed.
+async fn reopen_missing(shared: &Shared, built: &Built, grant: Uuid) -> Result<(), store::Error> {
     let Some(content) =
-        around.store.show_request(grant).await?.content().filter(|content| content.service == built.service)
+        shared.store.show_request(grant).await?.content().filter(|content| content.service == built.service)
     else {
         return Ok(());
     };
-    let order = order(&content, around.store.clock().await?);
+    let order = order(&content, shared.store.clock().await?);
     if matches!(limited("probe", built.connector.probe(&order)).await, Ok(Found::Closed)) {
-        let said = around.store.note_provisioning(grant, |at| ProvisioningFact::FoundMissing { at }).await?;
-        let now = around.store.clock().await?;
-        around.relay.hand_over(said, Vec::new(), now).await;
+        let events = shared.store.note_provisioning(grant, |at| ProvisioningFact::FoundMissing { at }).await?;
+        let now = shared.store.clock().await?;
+        shared.relay.publish(events, Vec::new(), now).await;
     }
     Ok(())
 }

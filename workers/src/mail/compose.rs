@@ -1,35 +1,36 @@
-//! The words of a mail, as text and HTML, from one set of facts. Free text of the requester is not among them.
+//! Composes a mail as plain text and HTML from the same facts. The requester's free text is not one of them.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
 use contracts::notifications::{Mail, SettingsMail};
 use domain::titles;
 
 mod receipt;
 mod templates;
+mod times;
 
-use templates::story;
+use templates::message;
+use times::{duration, time};
 
-/// A mail's words.
+/// A composed mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composed {
-    /// Subject: stable per request, so that mail programs thread.
+    /// Subject: the same for all mails of a request, so that mail programs show one thread.
     pub subject: String,
     /// Plain text, complete on its own.
     pub text: String,
-    /// HTML with the same words.
+    /// HTML with the same content.
     pub html: String,
 }
 
-/// What both templates are filled with.
+/// The content of both templates.
 struct Words {
     greeting: String,
     headline: String,
     lines: Vec<String>,
     rows: Vec<(&'static str, String)>,
-    /// What to do if it was not them.
+    /// What to do if the person did not act.
     notes: Vec<String>,
-    /// What the link shows.
+    /// Label of the link.
     action: &'static str,
     link: String,
     host: String,
@@ -47,40 +48,19 @@ struct Html<'a> {
     words: &'a Words,
 }
 
-/// Times are absolute and name their zone.
-fn time(at: DateTime<Utc>) -> String {
-    at.format("%A %d %B %Y, %H:%M:%S UTC").to_string()
-}
-
-/// A duration as people say it.
-fn duration(seconds: i64) -> String {
-    let parts = [
-        (seconds / 86_400, "day"),
-        (seconds / 3600 % 24, "hour"),
-        (seconds / 60 % 60, "minute"),
-        (seconds % 60, "second"),
-    ];
-    let words: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count} {unit}{}", if *count == 1 { "" } else { "s" }))
-        .collect();
-    words.join(" ")
-}
-
-/// Writes a mail.
+/// Composes a mail about a request.
 ///
 /// # Errors
 /// When a template fails.
 pub fn compose(mail: &Mail, portal_url: &str) -> Result<Composed, askama::Error> {
     let words = words(mail, portal_url);
-    // The same for every mail of a request, which some mail programs thread by; the text says first what happened.
+    // Some mail programs build threads from equal subjects. The text says first what happened.
     let service = titles::service(&mail.service);
     let subject = format!("[Lockbox] {} {}: access to {service}", mail.tenant_name, mail.service_request);
     finish(&subject, &words)
 }
 
-/// Writes a mail about changed settings, people, passkeys or tokens.
+/// Composes a mail about changed settings, people, passkeys or tokens.
 ///
 /// # Errors
 /// When a template fails.
@@ -101,7 +81,7 @@ pub fn compose_settings(mail: &SettingsMail, portal_url: &str) -> Result<Compose
         lines,
         rows,
         notes: receipt::notes(&mail.receipt, &mail.by_name),
-        action: "Check it in the portal",
+        action: "Check the change in the portal",
         link: format!("{portal_url}{page}"),
         host: host(portal_url),
     };
@@ -122,7 +102,7 @@ fn host(portal_url: &str) -> String {
 
 fn finish(subject: &str, words: &Words) -> Result<Composed, askama::Error> {
     Ok(Composed {
-        // A header is one line, whatever a name holds.
+        // A header is one line, even if a name contains line breaks.
         subject: subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
         text: Text { words }.render()?,
         html: Html { words }.render()?,
@@ -130,7 +110,7 @@ fn finish(subject: &str, words: &Words) -> Result<Composed, askama::Error> {
 }
 
 fn words(mail: &Mail, portal_url: &str) -> Words {
-    let (headline, mut lines) = story(mail);
+    let (headline, mut lines) = message(mail);
     lines.extend(mail.also_open.map(also_open));
     let mut rows = vec![
         ("Customer", mail.tenant_name.clone()),
@@ -165,10 +145,12 @@ fn words(mail: &Mail, portal_url: &str) -> Words {
     }
 }
 
-/// What an end leaves open: a person who ends access means the content, not the request.
+/// The requests under which access to the same content stays active. A person who revokes access means the content.
 fn also_open(count: u32) -> String {
     let requests = if count == 1 { "1 other request".to_owned() } else { format!("{count} other requests") };
-    format!("Access to the same content is still open under {requests}. The page below names them and can revoke all.")
+    format!(
+        "Access to the same content is still active under {requests}. The page of the request lists them, and you can revoke all of them there."
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Connections to the mail server, and at which step it refused: before it knows the recipient, a refusal is about the
-//! server or our login; after that it is about the mail.
+//! Connections to the mail server, and what a refusal means. Before the server knows the recipient, a refusal is about the
+//! server or our login. After that it is about the mail.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 
 use crate::settle::Outcome;
 
-/// Most connections that are kept open without work.
+/// Most idle connections that stay open.
 const IDLE_LIMIT: usize = 16;
-/// An open connection without work is closed after this long; mail servers hang up after minutes.
+/// An idle connection is closed after this time. Mail servers close idle connections after minutes.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Time limit for connecting.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
-/// Replies that ask for a login or for encryption, at whichever step they come (RFC 4954, RFC 3207).
+/// Replies that require a login or encryption, at any step (RFC 4954, RFC 3207).
 const LOGIN_CODES: [u16; 4] = [530, 534, 535, 538];
-/// What servers say at RCPT when they refuse the client or the sender and not the recipient: Postfix delays such
-/// refusals until then. All come with an enhanced status of 5.7.
-const ABOUT_US: [&str; 6] =
+/// Words in replies to RCPT that refuse the client or the sender and not the recipient: Postfix delays such refusals until
+/// then. All have an enhanced status code of 5.7.
+const CLIENT_REFUSALS: [&str; 6] =
     ["relay", "authenticat", "client host", "helo command", "sender address", "not permitted to send"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +47,23 @@ pub(super) struct Connections {
 /// Why a URL of a mail server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL.
+    /// It is not a URL.
     #[error(transparent)]
     Parse(#[from] url::ParseError),
-    /// It is a URL of something else.
-    #[error("the scheme is {0:?}, the setting for encryption {1:?}")]
+    /// The scheme or the setting for encryption is unknown.
+    #[error("the scheme {0:?} with the encryption setting {1:?} is not supported")]
     Scheme(String, Option<String>),
-    /// A name or password is not text.
+    /// The user name or the password is not text.
     #[error("the user name or the password is not UTF-8")]
     Credentials,
-    /// No server.
-    #[error("it names no server")]
+    /// It has no host.
+    #[error("it has no host")]
     Host,
 }
 
 impl Connections {
     /// Connections to the server of a URL: `smtp://host`, `smtp://host?tls=required`, `smtp://host?tls=opportunistic`,
-    /// `smtps://user:password@host`; a path is the name for EHLO.
+    /// `smtps://user:password@host`. A path is the client name for EHLO.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         let url = url::Url::parse(url)?;
         let tls = url.query_pairs().find(|(key, _)| key == "tls").map(|(_, value)| value.into_owned());
@@ -85,7 +85,7 @@ impl Connections {
         let name = url.path().trim_matches('/');
         let client = if name.is_empty() { ClientId::default() } else { ClientId::Domain(name.to_owned()) };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(UrlError::Host)?;
-        // Brackets belong to the URL, not to the address.
+        // Brackets are part of the URL, not of the address.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let idle = Mutex::new(Vec::new());
         Ok(Self { host, port: url.port().unwrap_or(port), encryption, credentials, client, idle })
@@ -97,16 +97,16 @@ impl Connections {
             Ok(connection) => connection,
             Err(outcome) => return outcome,
         };
-        let outcome = hand_in(&mut connection, from, to, mail).await;
+        let outcome = send_over(&mut connection, from, to, mail).await;
         if outcome == Outcome::Done && !connection.has_broken() {
-            self.keep(connection);
+            self.store_idle(connection);
         } else {
             connection.abort().await;
         }
         outcome
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn store_idle(&self, connection: AsyncSmtpConnection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_LIMIT {
             idle.push((connection, Instant::now()));
@@ -125,7 +125,7 @@ impl Connections {
         self.connect().await.map_err(|error| {
             let what =
                 if error.is_response() || error.status().is_some() { "refuses Lockbox" } else { "cannot be reached" };
-            Outcome::Unavailable(format!("the mail server {what}: {}", said(&error)))
+            Outcome::Unavailable(format!("the mail server {what}: {}", reply(&error)))
         })
     }
 
@@ -150,12 +150,14 @@ impl Connections {
     }
 }
 
-async fn hand_in(connection: &mut AsyncSmtpConnection, from: Option<&Address>, to: &Address, mail: &[u8]) -> Outcome {
+async fn send_over(connection: &mut AsyncSmtpConnection, from: Option<&Address>, to: &Address, mail: &[u8]) -> Outcome {
     let mut parameters = Vec::new();
     let is_ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
     if !(is_ascii(to) && from.is_none_or(is_ascii)) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Outcome::Permanent("the mail server has no SMTPUTF8, which this address needs".to_owned());
+            return Outcome::Permanent(
+                "the mail server does not support SMTPUTF8, which this address needs".to_owned(),
+            );
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }
@@ -163,34 +165,34 @@ async fn hand_in(connection: &mut AsyncSmtpConnection, from: Option<&Address>, t
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
     if let Err(error) = connection.command(Mail::new(from.cloned(), parameters)).await {
-        let what = if error.status().is_some() { "refuses Lockbox' sender" } else { "broke the connection" };
-        return Outcome::Unavailable(format!("the mail server {what}: {}", said(&error)));
+        let what = if error.status().is_some() { "refuses the sender of Lockbox" } else { "closed the connection" };
+        return Outcome::Unavailable(format!("the mail server {what}: {}", reply(&error)));
     }
     if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
-        return about_the_mail(&error, true);
+        return outcome_of_refusal(&error, true);
     }
     if let Err(error) = connection.command(Data).await {
-        return about_the_mail(&error, false);
+        return outcome_of_refusal(&error, false);
     }
     match connection.message(mail).await {
         Ok(_) => Outcome::Done,
-        Err(error) => about_the_mail(&error, false),
+        Err(error) => outcome_of_refusal(&error, false),
     }
 }
 
-/// The reply of the server, or what went wrong before there was one.
-fn said(error: &Error) -> String {
+/// The server's reply, or the error that happened before a reply.
+fn reply(error: &Error) -> String {
     match (error.status(), std::error::Error::source(error)) {
         (Some(code), Some(words)) => format!("{code} {words}"),
         _ => error.to_string(),
     }
 }
 
-/// What a refusal after MAIL FROM means. `at_recipient` is true for the reply to RCPT TO.
-fn about_the_mail(error: &Error, at_recipient: bool) -> Outcome {
-    let text = said(error);
+/// The outcome of a refusal after MAIL FROM. `at_recipient` is true for the reply to RCPT TO.
+fn outcome_of_refusal(error: &Error, at_recipient: bool) -> Outcome {
+    let text = reply(error);
     match error.status().map(u16::from) {
-        Some(code) if is_about_us(code, &text, at_recipient) => {
+        Some(code) if is_client_refusal(code, &text, at_recipient) => {
             Outcome::Unavailable(format!("the mail server refuses Lockbox: {text}"))
         }
         Some(_) if error.is_permanent() => Outcome::Permanent(text),
@@ -198,10 +200,13 @@ fn about_the_mail(error: &Error, at_recipient: bool) -> Outcome {
     }
 }
 
-fn is_about_us(code: u16, text: &str, at_recipient: bool) -> bool {
+fn is_client_refusal(code: u16, text: &str, at_recipient: bool) -> bool {
     let lower = text.to_lowercase();
     LOGIN_CODES.contains(&code)
-        || (at_recipient && code >= 500 && lower.contains("5.7.") && ABOUT_US.iter().any(|words| lower.contains(words)))
+        || (at_recipient
+            && code >= 500
+            && lower.contains("5.7.")
+            && CLIENT_REFUSALS.iter().any(|words| lower.contains(words)))
 }
 
 #[cfg(test)]
@@ -209,25 +214,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_at_the_recipient_are_told_from_refusals_of_our_login() {
+    fn refusals_of_the_recipient_are_distinguished_from_refusals_of_our_login() {
         for (code, text) in [
             (554, "554 5.7.1 <kim@contoso.example>: Relay access denied"),
             (530, "530 5.7.0 Must issue a STARTTLS command first"),
             (550, "550 5.7.1 Client does not have permissions: sender address rejected"),
         ] {
-            assert!(is_about_us(code, text, true), "{text}");
+            assert!(is_client_refusal(code, text, true), "{text}");
         }
         for (code, text) in [
             (550, "550 5.1.1 <kim@contoso.example>: Recipient address rejected: User unknown"),
             (554, "554 5.7.1 <kim@contoso.example>: Recipient address rejected: Access denied"),
             (552, "552 5.2.2 Mailbox full"),
         ] {
-            assert!(!is_about_us(code, text, true), "{text}");
+            assert!(!is_client_refusal(code, text, true), "{text}");
         }
     }
 
     #[test]
-    fn a_url_names_server_encryption_and_login() {
+    fn a_url_contains_server_encryption_and_login() {
         let server = Connections::new("smtps://svc%40fabrikam.example:p%2Bw@mail.fabrikam.example").unwrap();
         assert_eq!(
             (server.host.as_str(), server.port, server.encryption),

@@ -1,12 +1,12 @@
-//! The foot of every mail: the latest checkpoint of the tenant's log. Thousands of mailboxes then hold evidence that
-//! nobody can take back.
+//! The end of every mail: the latest checkpoint of the tenant's log. The recipients' mailboxes then have evidence that
+//! Lockbox cannot change.
 
 use super::Composed;
 
-const WORDS: &str = "The signed state of the tenant's audit log when this mail was sent. Keep the mail: it proves later that nothing before was changed.";
+const WORDS: &str = "This is the checkpoint of the audit log when this mail was sent. Keep this mail: it can prove later that no earlier entry was changed.";
 
-/// The same mail with a checkpoint under it.
-pub(super) fn under(mail: Composed, checkpoint: Option<&str>) -> Composed {
+/// Adds a checkpoint to the end of a mail.
+pub(super) fn append_checkpoint(mail: Composed, checkpoint: Option<&str>) -> Composed {
     let Some(checkpoint) = checkpoint else { return mail };
     let text = format!("{}\n--\n{WORDS}\n\n{checkpoint}", mail.text);
     let escaped = checkpoint.replace('&', "&amp;").replace('<', "&lt;");
@@ -21,11 +21,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checkpoint_stands_whole_at_the_foot_of_both_forms() {
+    fn both_forms_of_a_mail_end_with_the_whole_checkpoint() {
         let bare = || Composed { subject: "s".into(), text: "t\n".into(), html: "<body>h</body>".into() };
         let note = "lockbox.fabrikam.example/t/contoso\n7\nAAA=\n\n\u{2014} lockbox.fabrikam.example/t/contoso AAAA\n";
-        let mail = under(bare(), Some(note));
+        let mail = append_checkpoint(bare(), Some(note));
         assert!(mail.text.ends_with(note) && mail.html.contains(note) && mail.html.ends_with("</body>"));
-        assert_eq!(under(bare(), None), bare());
+        assert_eq!(append_checkpoint(bare(), None), bare());
     }
 }

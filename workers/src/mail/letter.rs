@@ -1,4 +1,4 @@
-//! What the mail role sends: one of two kinds of notification.
+//! The two kinds of notification that the role `mail` sends.
 
 use contracts::notifications::{Mail, Recipient, SettingsMail};
 use contracts::{Envelope, Kind, Malformed};
@@ -6,32 +6,33 @@ use uuid::Uuid;
 
 use super::compose::{Composed, compose, compose_settings};
 
-/// A notice to send as a mail.
+/// A notification to send as a mail.
 #[derive(Clone, Debug)]
 pub enum Letter {
-    /// About one request.
+    /// About an access request.
     Request(Mail),
     /// About settings, people, passkeys and tokens.
     Settings(SettingsMail),
 }
 
 impl Letter {
-    /// Reads the notice in an envelope.
+    /// Reads the notification in an envelope.
     ///
     /// # Errors
-    /// [`Malformed`] when it is no notice or does not fit its schema.
+    /// [`Malformed`] when it is no notification or does not fit its schema.
     pub fn read(kind: Kind, envelope: &Envelope) -> Result<Self, Malformed> {
         match kind {
             Kind::Mail => envelope.data().map(Self::Request),
             Kind::SettingsMail => envelope.data().map(Self::Settings),
             other => {
-                let detail = format!("{} asks for no mail", other.type_name());
+                let detail =
+                    format!("{} is no notification; the role mail sends only notifications", other.type_name());
                 Err(Malformed { code: "schema.unexpected_type", detail })
             }
         }
     }
 
-    /// Id of the notice.
+    /// Id of the notification.
     pub fn notification(&self) -> Uuid {
         match self {
             Self::Request(mail) => mail.notification,
@@ -47,7 +48,7 @@ impl Letter {
         }
     }
 
-    /// What it says.
+    /// Its template.
     pub fn template(&self) -> &str {
         match self {
             Self::Request(mail) => &mail.template,
@@ -55,7 +56,7 @@ impl Letter {
         }
     }
 
-    /// Who gets it.
+    /// Its recipient.
     pub fn recipient(&self) -> &Recipient {
         match self {
             Self::Request(mail) => &mail.recipient,
@@ -63,7 +64,7 @@ impl Letter {
         }
     }
 
-    /// Tenant's short name; nothing for the vendor's side.
+    /// The tenant's short name; `None` for the vendor.
     pub fn tenant(&self) -> Option<&str> {
         match self {
             Self::Request(mail) => Some(&mail.tenant),
@@ -71,7 +72,7 @@ impl Letter {
         }
     }
 
-    /// What all mails of one conversation have in common.
+    /// The id of its mail thread.
     pub fn thread(&self) -> String {
         match self {
             Self::Request(mail) => format!("request-{}", mail.request),
@@ -79,7 +80,7 @@ impl Letter {
         }
     }
 
-    /// Its words.
+    /// Its subject and text.
     ///
     /// # Errors
     /// When a template fails.

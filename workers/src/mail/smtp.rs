@@ -1,4 +1,4 @@
-//! Writes a mail and sends it to the mail server.
+//! Creates a mail and sends it to the mail server.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,23 +11,23 @@ use super::connection::{Connections, UrlError};
 use super::letter::Letter;
 use crate::settle::Outcome;
 
-/// How mail leaves the house.
+/// Settings for sending mail.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
     /// `smtp://host:port` or `smtps://user:password@host`; `smtp://…?tls=required` for STARTTLS.
     pub url: String,
     /// Sender, such as `Lockbox <lockbox@fabrikam.example>`.
     pub from: String,
-    /// Where the portal is, for the links; links show, they decide nothing.
+    /// Address of the portal for links. A link opens a page and decides nothing.
     pub portal_url: String,
-    /// Most mails to one address in an hour; what is more waits for the next.
+    /// Most mails to one address in an hour; more are deferred to the next hour.
     pub cap: i32,
 }
 
 /// Sends mail.
 pub struct Mailer {
     server: Connections,
-    /// Why the mail server takes nothing now, if it does not.
+    /// Why the mail server is unavailable, if it is.
     unavailable: Mutex<Option<String>>,
     from: Mailbox,
     portal_url: String,
@@ -38,20 +38,20 @@ pub struct Mailer {
 #[derive(Debug, thiserror::Error)]
 pub enum MailSettingsError {
     /// The mail server's URL.
-    #[error("the mail server's URL cannot be used; write smtp://host:25 or smtps://user:password@host")]
+    #[error("the URL of the mail server is not valid; use smtp://host:25 or smtps://user:password@host")]
     Url(#[source] UrlError),
     /// The sender.
-    #[error("the sender cannot be used; write Lockbox <lockbox@fabrikam.example>")]
+    #[error("the sender is not valid; use a form such as Lockbox <lockbox@fabrikam.example>")]
     From(#[source] AddressError),
 }
 
-/// What became of the mail server.
+/// A change in the availability of the mail server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerChange {
-    /// It takes no mail from Lockbox now, and why.
-    TakesNothing(String),
-    /// It takes mail again.
-    TakesMail,
+    /// It accepts no mail from Lockbox now, for this reason.
+    Unavailable(String),
+    /// It accepts mail again.
+    Available,
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -80,7 +80,8 @@ impl Mailer {
         self.cap
     }
 
-    /// `Message-ID` of a notice: the same for every try, and naming its request, for when it comes back.
+    /// `Message-ID` of a notification: the same on every attempt. It contains the request's id, so that a bounce can be
+    /// assigned.
     pub fn message_id(&self, letter: &Letter) -> String {
         format!("<{}@{}>", self.identity(letter), self.from.email.domain())
     }
@@ -90,13 +91,13 @@ impl Mailer {
         format!("{}{request}", letter.notification())
     }
 
-    /// Writes the mail, with the log's latest checkpoint at its foot, and sends it.
+    /// Creates the mail with the log's latest checkpoint at its end, and sends it.
     pub async fn send(&self, letter: &Letter, checkpoint: Option<&str>) -> Outcome {
         let address: Address = match letter.recipient().address.parse() {
             Ok(address) => address,
             Err(fault) => {
                 let address = &letter.recipient().address;
-                return Outcome::Permanent(format!("the address {address:?} cannot be used: {fault}"));
+                return Outcome::Permanent(format!("the address {address:?} is not valid: {fault}"));
             }
         };
         match self.write(letter, address.clone(), checkpoint) {
@@ -105,35 +106,33 @@ impl Mailer {
         }
     }
 
-    /// Sends the bytes of a mail of somebody else on, without an address that anything could be returned to.
+    /// Forwards a received mail unchanged, with an empty return path, so that nothing can bounce.
     pub async fn forward(&self, address: &str, mail: &[u8]) -> Outcome {
         match address.parse::<Address>() {
             Ok(address) => self.server.send(None, &address, mail).await,
-            Err(fault) => Outcome::Permanent(format!("the address {address:?} cannot be used: {fault}")),
+            Err(fault) => Outcome::Permanent(format!("the address {address:?} is not valid: {fault}")),
         }
     }
 
-    /// Notes what the mail server did, and answers with what changed, if anything: it takes no mail any more, or it
-    /// takes mail again.
-    pub fn note(&self, outcome: &Outcome) -> Option<ServerChange> {
+    /// Updates the availability of the mail server from an outcome. Returns the change, if there is one.
+    pub fn track(&self, outcome: &Outcome) -> Option<ServerChange> {
         let mut unavailable = self.unavailable.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Outcome::Unavailable(reason) => {
                 let is_new = unavailable.is_none();
                 *unavailable = Some(reason.clone());
-                is_new.then(|| ServerChange::TakesNothing(reason.clone()))
+                is_new.then(|| ServerChange::Unavailable(reason.clone()))
             }
-            Outcome::Done => unavailable.take().map(|_| ServerChange::TakesMail),
+            Outcome::Done => unavailable.take().map(|_| ServerChange::Available),
             Outcome::Transient(_) | Outcome::Permanent(_) => None,
         }
     }
 
     fn write(&self, letter: &Letter, address: Address, checkpoint: Option<&str>) -> Result<Message, String> {
         let name = Some(letter.recipient().name.clone()).filter(|name| !name.is_empty());
-        let composed =
-            letter.compose(&self.portal_url).map_err(|fault| format!("the mail cannot be written: {fault}"))?;
-        let composed = super::footer::under(composed, checkpoint);
-        // All mails about one request hang on one thread; so do those about a tenant's settings.
+        let composed = letter.compose(&self.portal_url).map_err(|fault| format!("cannot create the mail: {fault}"))?;
+        let composed = super::footer::append_checkpoint(composed, checkpoint);
+        // All mails about a request are one thread, and so are all mails about a tenant's settings.
         let thread = format!("<{}@{}>", letter.thread(), self.from.email.domain());
         Message::builder()
             .from(self.from.clone())
@@ -142,13 +141,13 @@ impl Mailer {
             .message_id(Some(self.message_id(letter)))
             .in_reply_to(thread.clone())
             .references(thread)
-            // Asks out-of-office programs to stay silent: RFC 3834, and Exchange, which does not read that.
+            // Suppresses out-of-office replies: RFC 3834, and a header of its own for Exchange.
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"))
-            // What the mail is about, for filters: the subject is the same for all mails of a request.
+            // The template, for filters: the subject is the same for all mails of a request.
             .raw_header(header("X-Lockbox-Happening", letter.template()))
-            // Which mail it is, for when it comes back through a server that gave it another Message-ID.
-            .raw_header(header("X-Lockbox-Notice", &self.identity(letter)))
+            // Identifies the mail when it bounces at a server that changed its Message-ID.
+            .raw_header(header("X-Lockbox-Notification", &self.identity(letter)))
             .multipart(MultiPart::alternative_plain_html(composed.text, composed.html))
             .map_err(|fault| fault.to_string())
     }

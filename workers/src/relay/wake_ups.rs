@@ -1,4 +1,4 @@
-//! Hints on their way to the delay levels.
+//! Publishes timer wake-ups to the delay levels.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use store::TimerWakeUp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{BATCH_LIMIT, outgoing};
+use super::outgoing::{BATCH_LIMIT, outgoing};
 use crate::context::remaining;
 
-/// A hint with the time that was left when it was handed over: its rung is chosen when it goes out.
+/// A wake-up with the time that was left when it entered the queue. Its delay level is chosen when it is published.
 pub(super) struct Waiting {
     wake_up: TimerWakeUp,
     left: Duration,
@@ -31,7 +31,8 @@ impl Waiting {
     }
 }
 
-/// Publishes hints until all is out after the stop. What the broker does not keep, the sweep of the expiry role finds.
+/// Publishes wake-ups until the stop, and then until the queue is empty. The recovery scan of the role `expiry` finds the
+/// timers whose wake-up the broker did not store.
 pub(super) async fn publish(
     queue: &mut mpsc::Receiver<Waiting>,
     mut publisher: Publisher,
@@ -49,8 +50,8 @@ pub(super) async fn publish(
                 let published = publisher.publish(&outgoing).await?;
                 let lost = published.iter().filter(|published| **published != Published::Confirmed).count();
                 if lost > 0 {
-                    metrics::counter!("lockbox_publish_failed_total", "why" => "hint").increment(u64::try_from(lost).unwrap_or(0));
-                    tracing::warn!(lost, "hints were not kept; their timers fire from the table");
+                    metrics::counter!("lockbox_publish_failed_total", "why" => "wake_up").increment(u64::try_from(lost).unwrap_or(0));
+                    tracing::warn!(lost, "the broker did not store some timer wake-ups; the recovery scan fires their timers");
                 }
                 metrics::counter!("lockbox_published_total").increment(u64::try_from(outgoing.len()).unwrap_or_default());
             }
@@ -59,7 +60,7 @@ pub(super) async fn publish(
     }
 }
 
-/// A hint on its way: on the longest rung that does not overshoot, or straight to the expiry role.
+/// A wake-up for the longest delay level that does not overshoot, or directly for the role `expiry`.
 fn wake_up_outgoing(wake_up: TimerWakeUp, left: Duration) -> Outgoing {
     let now = wake_up.due_at - left;
     let data = TimerDue {
@@ -69,11 +70,9 @@ fn wake_up_outgoing(wake_up: TimerWakeUp, left: Duration) -> Outgoing {
         due_at: wake_up.due_at,
     };
     let about = About { request: Some(wake_up.request), trace: Some(Traceparent::start()), ..About::default() };
-    let straight = outgoing(message(Kind::TimerDue, now, about, &data));
+    let direct = outgoing(message(Kind::TimerDue, now, about, &data));
     match delay_levels::delay_level_for(left) {
-        Some(delay_level) => {
-            Outgoing { exchange: Exchange::Delay, routing_key: delay_level.name.to_owned(), ..straight }
-        }
-        None => straight,
+        Some(delay_level) => Outgoing { exchange: Exchange::Delay, routing_key: delay_level.name.to_owned(), ..direct },
+        None => direct,
     }
 }

@@ -1,5 +1,5 @@
-//! The keys that sign the logs: one secret a line in a file, oldest first. All of them sign; a new one is added behind the
-//! old, and the old one taken away when everybody had time to follow.
+//! The keys that sign the logs: a file with one secret per line, oldest first. Every key signs. A rotation adds a new key,
+//! and removes the old one after all verifiers have had time to learn the new key.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// Name of the file in its folder.
 const NAME: &str = "key";
 
-/// Secrets of which each log's keys are made; the name in a key is the log's.
+/// Secrets from which the keys of each log are derived. The name in a key is the log's name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seeds(Vec<[u8; 32]>);
 
@@ -22,9 +22,9 @@ impl std::fmt::Debug for Seeds {
     }
 }
 
-fn fresh() -> [u8; 32] {
+fn random_seed() -> [u8; 32] {
     let mut seed = [0; 32];
-    // 256 bits made of four random UUIDs, hashed: the operating system's generator stands behind them.
+    // The hash of four random UUIDs, which come from the operating system's generator: 256 bits.
     let random: Vec<u8> = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
     seed.copy_from_slice(&tlog::Hash::of(&random).0);
     seed
@@ -34,7 +34,7 @@ impl Seeds {
     /// The keys in this folder, oldest first.
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// When the file cannot be read or has another format.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let text = match std::fs::read_to_string(folder.join(NAME)) {
             Ok(text) => text,
@@ -46,7 +46,9 @@ impl Seeds {
             hex::decode_to_slice(line.trim(), &mut seed).map(|()| seed)
         };
         let seeds: Result<Vec<_>, _> = text.lines().filter(|line| !line.trim().is_empty()).map(seed).collect();
-        seeds.map(Self).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a key is 64 hexadecimal digits a line"))
+        seeds.map(Self).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidData, "the file must have one key of 64 hexadecimal digits per line")
+        })
     }
 
     /// Whether there is none.
@@ -59,26 +61,26 @@ impl Seeds {
         self.0.len()
     }
 
-    /// Adds a new key behind the others.
+    /// Adds a new key after the others.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn add(folder: &Path) -> io::Result<()> {
         let mut seeds = Self::read(folder)?;
-        seeds.0.push(fresh());
+        seeds.0.push(random_seed());
         seeds.write(folder)
     }
 
-    /// Takes the oldest key away.
+    /// Removes the oldest key.
     ///
     /// # Errors
-    /// When the file cannot be written, or there would be none left.
+    /// When the file cannot be written, or when it is the only key.
     pub fn retire(folder: &Path) -> io::Result<()> {
         let mut seeds = Self::read(folder)?;
         if seeds.len() < 2 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "the only key cannot be retired; add another first",
+                "cannot retire the only key; add another key first",
             ));
         }
         seeds.0.remove(0);
@@ -87,14 +89,14 @@ impl Seeds {
 
     fn write(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let beside = folder.join("key.new");
-        drop(std::fs::remove_file(&beside));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let unfinished = folder.join("key.new");
+        drop(std::fs::remove_file(&unfinished));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         for seed in &self.0 {
             writeln!(file, "{}", hex::encode(seed))?;
         }
         file.sync_all()?;
-        std::fs::rename(beside, folder.join(NAME))?;
+        std::fs::rename(unfinished, folder.join(NAME))?;
         File::open(folder)?.sync_all()
     }
 

@@ -1,5 +1,5 @@
-//! The last tree of every log that was signed, in a file outside the database: written and synced before a signature is
-//! released, so that no restored or altered database can get a second history signed.
+//! The last signed tree of every log, in a file outside the database. It is written and synced before a signature leaves
+//! the signer, so that nobody can get a split view signed with a restored or changed database.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,7 +11,7 @@ use tlog::{Checkpoint, Hash};
 /// Name of the file in its folder.
 const NAME: &str = "trees";
 
-/// Remembers one tree a log. Holds its file alone.
+/// The last tree of each log. One process at a time has the file open.
 #[derive(Debug)]
 pub struct Memory {
     path: PathBuf,
@@ -19,18 +19,18 @@ pub struct Memory {
     trees: BTreeMap<String, (u64, Hash)>,
 }
 
-/// Why there is no memory to be had.
+/// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryFault {
-    /// Another process holds it.
-    #[error("another process holds {0}")]
+    /// Another process has locked it.
+    #[error("another process has locked {0}")]
     Taken(PathBuf),
     /// The file cannot be read or written.
     #[error("{path} cannot be used")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: io::Error,
     },
@@ -47,10 +47,10 @@ fn parse(line: &str) -> Option<(String, (u64, Hash))> {
 }
 
 impl Memory {
-    /// Opens the memory in this folder, which is made if need be.
+    /// Opens the file in this folder and creates both when they do not exist.
     ///
     /// # Errors
-    /// When another process holds it, or the file cannot be used.
+    /// When another process has locked the file, or it cannot be used.
     pub fn open(folder: &Path) -> Result<Self, MemoryFault> {
         let path = folder.join(NAME);
         let at = |source| MemoryFault::File { path: path.clone(), source };
@@ -63,12 +63,12 @@ impl Memory {
             Err(TryLockError::Error(source)) => return Err(at(source)),
         }
         let text = io::read_to_string(&mut file).map_err(at)?;
-        // A last line without its end was never synced, and nothing was signed on its strength.
+        // A last line without a line break was never synced, and no signature depends on it.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let trees: BTreeMap<_, _> = text[..whole].lines().filter_map(parse).collect();
         file.set_len(u64::try_from(whole).unwrap_or_default()).map_err(at)?;
         file.seek(io::SeekFrom::End(0)).map_err(at)?;
-        // The name of the file must survive a power cut too.
+        // The file's name must survive a power failure too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
         Ok(Self { path, file, trees })
     }
@@ -78,7 +78,7 @@ impl Memory {
         self.trees.get(origin).copied()
     }
 
-    /// Remembers trees; when this returns they are on the disk.
+    /// Stores trees. When this returns, they are on the disk.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_tree_is_remembered_and_a_torn_line_is_not_believed() {
+    fn the_last_tree_is_stored_and_an_incomplete_line_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let origin = tree(1).origin;
         let mut memory = Memory::open(folder.path()).unwrap();

@@ -1,5 +1,5 @@
-//! Where a webhook may lead: to the public internet over TLS. Without this, whoever may name an address could have
-//! Lockbox knock at machines inside the house.
+//! The addresses that a webhook can have: on the public internet, with TLS. Without this check, anyone who can set an address
+//! could make Lockbox send requests to the internal network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// Hosts inside the house that webhooks may reach all the same, also without TLS.
+/// Hosts in the internal network that webhooks can call, also without TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inside(Vec<String>);
 
 impl Inside {
-    /// Reads host names with commas between.
+    /// Reads host names that are separated by commas.
     pub fn parse(text: &str) -> Self {
         Self(text.split(',').map(|host| host.trim().to_lowercase()).filter(|host| !host.is_empty()).collect())
     }
@@ -22,28 +22,28 @@ impl Inside {
     }
 }
 
-/// The address of a webhook, or what is wrong with it.
+/// Checks the address of a webhook.
 ///
 /// # Errors
-/// What is wrong, for people.
+/// The fault, for people.
 pub fn check_url(text: &str, inside: &Inside) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|fault| format!("the address cannot be read: {fault}"))?;
+    let url = Url::parse(text).map_err(|fault| format!("the address is not a URL: {fault}"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the address must hold no name and no password".to_owned());
+        return Err("the address must not contain a user name or a password".to_owned());
     }
     if inside.has(&host) && matches!(url.scheme(), "http" | "https") {
         return Ok(url);
     }
     if url.scheme() != "https" {
-        return Err("the address must begin with https://".to_owned());
+        return Err("the address must start with https://".to_owned());
     }
-    // Names are looked at when they are resolved; numbers never are.
+    // Names are checked when they are resolved. IP addresses are checked here.
     let number = match url.host() {
         Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
         Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
         Some(Host::Domain(_)) => None,
-        None => return Err("the address names no host".to_owned()),
+        None => return Err("the address has no host".to_owned()),
     };
     if number.is_some_and(|ip| !is_public(ip)) {
         return Err(format!("{host} is not an address on the public internet"));
@@ -86,7 +86,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match (a, b) {
-        // Addresses of version 4 in disguise: NAT64 and 6to4.
+        // Embedded IPv4 addresses: NAT64 and 6to4.
         (0x64, 0xff9b) => (c, d, e, f) == (0, 0, 0, 0) && inner(g, h),
         (0x2002, _) => inner(b, c),
         // Teredo and other protocol assignments, documentation.
@@ -95,10 +95,10 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Resolves names and leaves out what is not public: the connection goes to the very address that was checked.
-pub(super) struct Guarded(pub Arc<Inside>);
+/// Resolves names and drops addresses that are not public. The connection uses exactly the address that was checked.
+pub(super) struct PublicResolver(pub Arc<Inside>);
 
-impl Resolve for Guarded {
+impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let inside = self.0.clone();
         Box::pin(async move {
@@ -118,8 +118,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_inside_the_house_is_called() {
-        let nobody = Inside::default();
+    fn an_address_in_the_internal_network_is_refused() {
+        let none = Inside::default();
         for wrong in [
             "http://hooks.contoso.example/",
             "https://127.0.0.1/",
@@ -142,10 +142,10 @@ mod tests {
             "file:///etc/passwd",
             "hooks.contoso.example",
         ] {
-            assert!(check_url(wrong, &nobody).is_err(), "{wrong}");
+            assert!(check_url(wrong, &none).is_err(), "{wrong}");
         }
         for right in ["https://hooks.contoso.example/x", "https://93.184.215.14:8443/", "https://[2606:4700::1111]/"] {
-            assert!(check_url(right, &nobody).is_ok(), "{right}");
+            assert!(check_url(right, &none).is_ok(), "{right}");
         }
         let inside = Inside::parse("127.0.0.1, Hooks");
         assert!(check_url("http://127.0.0.1:9/", &inside).is_ok() && check_url("http://hooks/", &inside).is_ok());
@@ -153,10 +153,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_inside_is_not_followed() {
+    async fn a_name_that_resolves_to_an_internal_address_is_not_called() {
         use std::str::FromStr as _;
         let resolve = |inside: &str| {
-            Guarded(Arc::new(Inside::parse(inside))).resolve(Name::from_str("localhost").expect("a name"))
+            PublicResolver(Arc::new(Inside::parse(inside))).resolve(Name::from_str("localhost").expect("a name"))
         };
         assert!(resolve("").await.is_err());
         assert!(resolve("localhost").await.is_ok());

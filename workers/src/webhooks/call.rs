@@ -1,4 +1,4 @@
-//! One signed request, and what the receiver answered.
+//! One signed delivery, and the receiver's response.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,23 @@ use ring::rand::{SecureRandom, SystemRandom};
 use store::webhooks::{Attempt, Delivery};
 
 use super::address::{Inside, check_url};
-use crate::engine::chain;
+use crate::error_chain::error_chain;
 
-/// What stands before every secret.
+/// Prefix of every secret.
 const SECRET_PREFIX: &str = "whsec_";
+/// Time limit of one delivery, from connecting to the end of the response.
+pub(super) const DELIVERY_LIMIT: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// The response to a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// A status, with what `Retry-After` says.
+pub(super) enum Reply {
+    /// A status, with the time in `Retry-After`.
     Status(StatusCode, Option<Duration>),
-    /// No answer, or none was asked for; why.
+    /// No response, with the reason.
     None(String),
 }
 
-/// A new secret: 256 bits from the operating system. `None` when it has none.
+/// A new secret: 256 bits from the operating system. `None` when it provides no random numbers.
 pub fn secret() -> Option<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).ok()?;
@@ -42,7 +44,7 @@ pub fn sign(secret: &str, id: &str, seconds: i64, body: &[u8]) -> Option<String>
     Some(format!("v1,{}", STANDARD.encode(context.sign())))
 }
 
-/// The signatures by every secret that holds now, the newest first.
+/// The signatures with every valid secret, newest first.
 fn signatures(one: &Delivery, id: &str, seconds: i64) -> Option<String> {
     let newest = sign(&one.secret, id, seconds, &one.body)?;
     let before = one.secret_before.as_deref().and_then(|secret| sign(secret, id, seconds, &one.body));
@@ -59,28 +61,28 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     Some((at.to_utc() - now).to_std().unwrap_or_default())
 }
 
-/// Sends one event, and says what became of it.
-pub(super) async fn call(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> (Answer, Attempt) {
+/// Delivers one event and returns the response.
+pub(super) async fn call(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> (Reply, Attempt) {
     let started = Instant::now();
-    let answer = send(client, inside, one).await;
+    let reply = send(client, inside, one).await;
     let took = started.elapsed();
-    let (status, error) = match &answer {
-        Answer::Status(status, _) if status.is_success() => (Some(status.as_u16()), None),
-        Answer::Status(status, _) => (Some(status.as_u16()), Some(format!("it answered {status}"))),
-        Answer::None(why) => (None, Some(why.clone())),
+    let (status, error) = match &reply {
+        Reply::Status(status, _) if status.is_success() => (Some(status.as_u16()), None),
+        Reply::Status(status, _) => (Some(status.as_u16()), Some(format!("it responded with {status}"))),
+        Reply::None(why) => (None, Some(why.clone())),
     };
-    (answer, Attempt { took, status, error })
+    (reply, Attempt { took, status, error })
 }
 
-async fn send(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> Answer {
-    // Again at every call: what is allowed may have changed since it was added.
+async fn send(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> Reply {
+    // Checked at every call: the allowed addresses can have changed.
     let url = match check_url(&one.url, inside) {
         Ok(url) => url,
-        Err(why) => return Answer::None(why),
+        Err(why) => return Reply::None(why),
     };
     let (id, seconds) = (one.event.to_string(), one.now.timestamp());
     let Some(signature) = signatures(one, &id, seconds) else {
-        return Answer::None("its secret cannot be read".to_owned());
+        return Reply::None("its secret is not valid; rotate it".to_owned());
     };
     let sending = client
         .post(url)
@@ -90,13 +92,13 @@ async fn send(client: &reqwest::Client, inside: &Inside, one: &Delivery) -> Answ
         .header("webhook-signature", signature)
         .body(one.body.clone())
         .send();
-    // The answer's body is not read: nothing in it matters.
+    // The response body is not used and not read.
     match sending.await {
-        Ok(answer) => Answer::Status(answer.status(), retry_after(answer.headers(), one.now)),
+        Ok(response) => Reply::Status(response.status(), retry_after(response.headers(), one.now)),
         Err(fault) if fault.is_timeout() => {
-            Answer::None(format!("it did not answer within {} s", super::DELIVERY_LIMIT.as_secs()))
+            Reply::None(format!("it did not respond within {} s", DELIVERY_LIMIT.as_secs()))
         }
-        Err(fault) => Answer::None(chain(&fault.without_url())),
+        Err(fault) => Reply::None(error_chain(&fault.without_url())),
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_the_one_of_the_standard() {
+    fn a_signature_matches_the_example_of_standard_webhooks() {
         // The example of the specification's reference libraries.
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let signed = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_names_the_time_of_the_next_attempt_in_seconds_or_as_a_date() {
+    fn retry_after_is_read_in_seconds_or_as_a_date() {
         let now = DateTime::parse_from_rfc3339("2026-11-24T10:00:00Z").expect("a time").to_utc();
         let read = |text: &str| {
             let headers: HeaderMap = [(RETRY_AFTER, text.parse().expect("a header"))].into_iter().collect();

@@ -16,7 +16,7 @@ const CANDIDATES: usize = 10;
 /// Length of a UUID as text.
 const UUID_LENGTH: usize = 36;
 /// Name of the header that says which mail it is.
-const OWN_HEADER: &str = "x-lockbox-notice:";
+const OWN_HEADER: &str = "x-lockbox-notification:";
 
 /// What a mail to the sender's address is.
 #[derive(Clone, Debug, PartialEq, Eq)]

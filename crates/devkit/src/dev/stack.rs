@@ -121,7 +121,7 @@ impl Stack {
             progress: progress.clone(),
         })
         .await
-        .map_err(|fault| Failure::Unreachable(workers::engine::chain(&fault)))?;
+        .map_err(|fault| Failure::Unreachable(workers::error_chain(&fault)))?;
         progress(&format!("Postgres {}, RabbitMQ {}", servers.database_source, servers.broker_source));
         let mut settings = settings.clone();
         servers.database_url().clone_into(&mut settings.database_url);
@@ -170,7 +170,7 @@ impl Stack {
         drop(std::fs::remove_file(log));
         let worker =
             Worker::start(&program, &["worker".to_owned(), role.as_str().to_owned()], &self.environment(), log)
-                .map_err(|fault| Failure::Failed(workers::engine::chain(&fault)))?;
+                .map_err(|fault| Failure::Failed(workers::error_chain(&fault)))?;
         self.workers.push((role, worker, log.to_owned()));
         Ok(())
     }

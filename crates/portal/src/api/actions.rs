@@ -217,6 +217,6 @@ pub(super) async fn handle(State(app): State<App>, caller: Caller, Path(id): Pat
             Failure::NotFound(_) => Problem::missing(),
             failure => failure.into(),
         })?;
-    app.relay.hand_over(vec![event], Vec::new(), app.store.clock().await?).await;
+    app.relay.publish(vec![event], Vec::new(), app.store.clock().await?).await;
     answer(StatusCode::OK, json!({"request": request.id, "handle": handle}))
 }

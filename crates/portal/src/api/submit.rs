@@ -71,7 +71,7 @@ pub(super) async fn send(
     let sent = match key(headers)? {
         None => {
             app.store.enqueue(std::slice::from_ref(&sent)).await.map_err(unsure)?;
-            app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
+            app.relay.publish(vec![sent.clone()], Vec::new(), now).await;
             sent
         }
         Some(key) => {
@@ -80,7 +80,7 @@ pub(super) async fn send(
             hash.update(serde_json::to_vec(data).unwrap_or_default());
             match app.store.enqueue_once(caller.token.id, &key, &hash.finalize(), &sent).await.map_err(unsure)? {
                 Sent::Fresh => {
-                    app.relay.hand_over(vec![sent.clone()], Vec::new(), now).await;
+                    app.relay.publish(vec![sent.clone()], Vec::new(), now).await;
                     sent
                 }
                 Sent::Before(id) => Message { id, ..sent },

@@ -95,7 +95,7 @@ impl Client {
     }
 
     async fn ask(&self, what: &str, request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), Trouble> {
-        let away = |fault: &reqwest::Error| Trouble::Away(format!("{what}: {}", workers::engine::chain(fault)));
+        let away = |fault: &reqwest::Error| Trouble::Away(format!("{what}: {}", workers::error_chain(fault)));
         let answer = request.header("accept", "application/json").send().await.map_err(|fault| away(&fault))?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(|fault| away(&fault))?;

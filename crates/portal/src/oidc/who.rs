@@ -118,7 +118,7 @@ async fn link(app: &App, client: &Client, subject: &str, known: Known) -> Result
     let now = app.store.clock().await?;
     let event = message(Kind::IdentityLinked, now, about, &data);
     if app.store.link_identity(issuer, subject, known.id, &event).await? {
-        app.relay.hand_over(vec![event], Vec::new(), now).await;
+        app.relay.publish(vec![event], Vec::new(), now).await;
         return Ok(known);
     }
     tracing::warn!(person = known.name, issuer, subject, "sign-in by a second identity");

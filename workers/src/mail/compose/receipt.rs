@@ -1,5 +1,5 @@
-//! What a mail says of a recorded act: through which channel it came, how the person was signed in, and what to do if it was
-//! not they.
+//! The receipt of a recorded action in a mail: the channel, how the person was signed in, and what to do if the person did
+//! not act.
 
 use contracts::events::Auth;
 use contracts::notifications::Receipt;
@@ -8,10 +8,10 @@ fn channel(auth: &Auth) -> String {
     match auth.method.as_str() {
         "portal" => "the portal".to_owned(),
         "api" => "the HTTP API".to_owned(),
-        "cli" => "the command line on the vendor's side".to_owned(),
+        "cli" => "the vendor's command line".to_owned(),
         "broker" => match &auth.login {
-            Some(login) => format!("a message of the program {login}"),
-            None => "a message of a program".to_owned(),
+            Some(login) => format!("a message from the program {login}"),
+            None => "a message from a program".to_owned(),
         },
         other => other.to_owned(),
     }
@@ -21,14 +21,14 @@ fn signed_in(auth: &Auth) -> &str {
     match auth.signed_in.as_deref() {
         Some("oidc") => "with the identity provider",
         Some("token") => "with an API token",
-        Some("developer") => "with the development sign-in, which asks for no password",
-        Some("database") => "no: whoever has the database login can name anybody",
+        Some("developer") => "with the development sign-in, which needs no password",
+        Some("database") => "no; anyone with the database login can act as any person",
         Some(other) => other,
         None => "not known",
     }
 }
 
-/// How it is known, as rows of the mail's table.
+/// Channel and sign-in as rows of the mail's table.
 pub(super) fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     if let Some(auth) = &receipt.auth {
@@ -40,17 +40,17 @@ pub(super) fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// What to do if it was not the person.
+/// What to do if the person did not act.
 pub(super) fn notes(receipt: &Receipt, by_name: &str) -> Vec<String> {
     let person = &receipt.person_name;
-    let act = "sign in, revoke access that should not be open, and tell the security team of your organization at once";
+    let act = "sign in, revoke access that should not be active, and inform your security team at once";
     if receipt.to_person {
         return vec![format!(
-            "If this was not you, somebody acted in your name: {act}. Then sign out of all devices, and remove passkeys and \
-             have tokens revoked that you do not know."
+            "If this was not you, another person acted in your name: {act}. Then sign out of all devices, remove passkeys that \
+             you do not know, and have API tokens revoked that you do not know."
         )];
     }
     let whom =
         if by_name == person || person.is_empty() { by_name.to_owned() } else { format!("{person} and {by_name}") };
-    vec![format!("If you did not expect this, ask {whom} in person or by telephone. If nobody knows of it, {act}.")]
+    vec![format!("If you did not expect this, ask {whom} in person or by telephone. If they do not know of it, {act}.")]
 }

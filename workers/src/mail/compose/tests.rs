@@ -1,5 +1,6 @@
-//! What mails say and what they never say.
+//! Tests of what mails contain and never contain.
 
+use chrono::DateTime;
 use contracts::notifications::Recipient;
 use uuid::Uuid;
 
@@ -28,10 +29,15 @@ fn mail(template: &str) -> Mail {
 }
 
 #[test]
-fn a_mail_names_absolute_times_and_one_link_and_escapes_names() {
+fn a_mail_has_absolute_times_and_one_link_and_escapes_names() {
     let composed = compose(&mail("decision_needed"), "https://lockbox.fabrikam.example").unwrap();
     assert!(composed.text.contains("Thursday 01 January 1970, 00:00:00 UTC"));
-    assert!(composed.text.contains("1 hour 30 minutes"));
+    assert!(
+        composed.text.contains("Robin Hale requests access to your content in Exchange Online for 1 hour 30 minutes.")
+    );
+    assert!(
+        composed.text.contains("This request expires at Thursday 01 January 1970, 00:00:00 UTC without a decision.")
+    );
     let link = "https://lockbox.fabrikam.example/requests/00000000-0000-0000-0000-000000000002";
     assert_eq!(composed.text.matches("https://").count(), 1);
     assert!(composed.text.contains(link) && composed.html.contains(link));
@@ -39,7 +45,7 @@ fn a_mail_names_absolute_times_and_one_link_and_escapes_names() {
 }
 
 #[test]
-fn a_subject_is_one_line_whatever_a_name_holds() {
+fn a_subject_is_one_line_even_if_a_name_has_line_breaks() {
     let composed = compose(&mail("active"), "https://lockbox.fabrikam.example").unwrap();
     assert!(!composed.subject.contains(['\r', '\n']));
 }
@@ -50,19 +56,22 @@ fn headline(composed: &Composed) -> String {
 }
 
 #[test]
-fn every_mail_of_a_request_has_one_subject_and_says_first_what_happened() {
-    let (asked, ended) =
+fn all_mails_of_a_request_have_the_same_subject_and_say_first_what_happened() {
+    let (requested, ended) =
         (compose(&mail("decision_needed"), "https://x.example"), compose(&mail("ended"), "https://x.example"));
-    let (asked, ended) = (asked.unwrap(), ended.unwrap());
-    assert_eq!(asked.subject, ended.subject);
-    assert!(asked.subject.ends_with("SR-2026-004711: access to Exchange Online"), "{}", asked.subject);
-    assert_eq!(headline(&asked), "An access request needs your decision.");
+    let (requested, ended) = (requested.unwrap(), ended.unwrap());
+    assert_eq!(requested.subject, ended.subject);
+    assert!(requested.subject.ends_with("SR-2026-004711: access to Exchange Online"), "{}", requested.subject);
+    assert_eq!(headline(&requested), "An access request needs your decision.");
     assert_eq!(headline(&ended), "Access has ended.");
-    assert!(ended.html.find("Access has ended.") < ended.html.find("Hello"), "before everything, for lists of mails");
+    assert!(
+        ended.html.find("Access has ended.") < ended.html.find("Hello"),
+        "first, for the preview in lists of mails"
+    );
 }
 
 #[test]
-fn every_ending_has_words_of_its_own() {
+fn every_template_has_its_own_headline() {
     let templates = [
         "review_needed",
         "decision_needed",
@@ -84,7 +93,7 @@ fn every_ending_has_words_of_its_own() {
 }
 
 #[test]
-fn a_receipt_names_channel_and_sign_in_and_what_to_do_if_it_was_not_them() {
+fn a_receipt_has_channel_and_sign_in_and_says_what_to_do_if_the_person_did_not_act() {
     let receipt = |to_person, channel: &str| contracts::notifications::Receipt {
         person_name: "Alex Novak".to_owned(),
         to_person,
@@ -100,11 +109,11 @@ fn a_receipt_names_channel_and_sign_in_and_what_to_do_if_it_was_not_them() {
     for words in [
         "The audit log records that you approved this request.",
         "Alex Novak approved for the customer",
-        "Channel: the command line on the vendor's side",
-        "Signed in: no: whoever has the database login can name anybody",
+        "Channel: the vendor's command line",
+        "Signed in: no; anyone with the database login can act as any person",
         "Signed with a passkey: no",
         "Audit event: 00000000-0000-0000-0000-000000000003",
-        "If this was not you, somebody acted in your name",
+        "If this was not you, another person acted in your name",
     ] {
         assert!(own.text.contains(words), "{words} is not in {}", own.text);
     }

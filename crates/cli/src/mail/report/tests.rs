@@ -23,7 +23,7 @@ fn report(text: &str) -> Report {
 /// A report in words alone, as this sender with this subject writes it.
 fn in_words(head: &str, body: &str) -> String {
     format!(
-        "To: lockbox@fabrikam.example\n{head}\n\n{body}\n\nX-Lockbox-Notice: {NOTIFICATION}.{REQUEST}\nMessage-ID: <{NOTIFICATION}.{REQUEST}@fabrikam.example>\n"
+        "To: lockbox@fabrikam.example\n{head}\n\n{body}\n\nX-Lockbox-Notification: {NOTIFICATION}.{REQUEST}\nMessage-ID: <{NOTIFICATION}.{REQUEST}@fabrikam.example>\n"
     )
 }
 
@@ -96,9 +96,9 @@ fn addresses_that_are_not_ascii_come_in_a_report_of_their_own_kind() {
 fn a_mail_is_known_by_our_header_where_a_relay_gave_it_another_message_id() {
     let amazon = format!("<0100018b2c3d4e5f-{}@eu-west-1.amazonses.com>", "000000");
     let replaced = POSTFIX.replace(&format!("<{NOTIFICATION}.{REQUEST}@fabrikam.example>"), &amazon);
-    assert_eq!(report(&replaced).about, [ours()], "X-Lockbox-Notice");
+    assert_eq!(report(&replaced).about, [ours()], "X-Lockbox-Notification");
     let microsoft = replaced.replace(
-        &format!("X-Lockbox-Notice: {NOTIFICATION}.{REQUEST}"),
+        &format!("X-Lockbox-Notification: {NOTIFICATION}.{REQUEST}"),
         &format!("X-Microsoft-Original-Message-ID:\n <{NOTIFICATION}.{REQUEST}@fabrikam.example>"),
     );
     assert_eq!(report(&microsoft).about, [ours()], "X-Microsoft-Original-Message-ID");
