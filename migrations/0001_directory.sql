@@ -1,5 +1,5 @@
--- Tenants, people and what they may do. Authority is read from these rows at the moment of every decision; what a message
--- claims about a person does not count.
+-- Tenants, people and what they may do. Every decision reads authority from these rows; claims about a person in a message
+-- do not count.
 
 create table tenants (
     id               uuid primary key,
@@ -7,7 +7,7 @@ create table tenants (
     display_name     text not null,
     enabled          boolean not null default true,
     notification_recipients text[] not null default '{}',
-    -- Rules are columns with checks, so that a missing or empty rule cannot exist: it would open the provisioning.
+    -- Rules are columns with checks, so that a missing or empty rule, which would grant access, cannot exist.
     review_deadline_seconds   bigint  not null constraint tenants_review_deadline_check   check (review_deadline_seconds between 1 and 1209600),
     decision_deadline_seconds bigint  not null constraint tenants_decision_deadline_check check (decision_deadline_seconds between 1 and 1209600),
     access_default_seconds    bigint  not null constraint tenants_access_default_check    check (access_default_seconds between 1 and 604800),
@@ -16,14 +16,14 @@ create table tenants (
     comment_required          boolean not null default false,
     reminders_seconds         bigint[] not null default '{}',
     passkey_required          boolean not null default false,
-    -- From the first change in the portal on, `lockbox apply` leaves a tenant's own rules alone.
+    -- `customer` after the first change in the portal: from then on, `lockbox apply` does not change this tenant's rules.
     settings_owner               text not null default 'operator' constraint tenants_settings_owner_check check (settings_owner in ('operator', 'customer')),
-    -- Groups, and people or groups per service, as the tenant's approvers set them in the portal. `assignments` is made
+    -- Groups, and people or groups per service, as the tenant's approvers set them in the portal. `assignments` is derived
     -- from this.
     approver_rules                  jsonb,
-    -- From the first change in the portal on, `lockbox apply` leaves a tenant's approvers alone.
+    -- `customer` after the first change in the portal: from then on, `lockbox apply` does not change this tenant's approvers.
     approver_rules_owner               text not null default 'operator' constraint tenants_approver_rules_owner_check check (approver_rules_owner in ('operator', 'customer')),
-    -- Null: access needs no proof in the log. 0: the log's own signature is enough. More: so many witnesses must have signed.
+    -- Null: access needs no proof in the log. 0: the log's own signature is enough. More: this many witnesses must have signed.
     witnesses_required        integer constraint tenants_witnesses_required_check check (witnesses_required between 0 and 10)
 );
 
@@ -31,7 +31,7 @@ create table witnesses (
     tenant uuid not null references tenants (id),
     name   text not null,
     url    text not null,
-    -- Its public key: name+id+key.
+    -- The public key: name+id+key.
     key    text not null,
     primary key (tenant, name)
 );
@@ -41,12 +41,12 @@ create table people (
     name         text not null constraint people_name_key unique,
     display_name text not null,
     email        text not null,
-    -- Null is the vendor's side. A person never changes sides: another side is another person.
+    -- Null is the vendor's side. A person never changes sides; a person on another side needs another row.
     tenant       uuid references tenants (id),
     enabled      boolean not null default true
 );
 
--- The same mailbox on two sides could say both yeses.
+-- The same mailbox on both sides could give both approvals.
 create unique index people_email_key on people (lower(email));
 
 create table assignments (
@@ -59,14 +59,14 @@ create table assignments (
 
 create index assignments_role on assignments (role);
 
--- A vendor's person can never approve for a customer, and a customer's person neither asks nor reviews.
+-- A person of the vendor can never approve for a customer. A person of a customer can neither request nor review.
 create function assignments_guard() returns trigger language plpgsql as $$
 declare
     customer uuid;
 begin
     select tenant into customer from people where id = new.person;
     if (new.role = 'approver' and customer is null) or (new.role in ('engineer', 'manager') and customer is not null) then
-        raise exception 'role % cannot be held on this side', new.role using errcode = 'LB001', constraint = 'assignments_side';
+        raise exception 'a person on this side cannot have the role %', new.role using errcode = 'LB001', constraint = 'assignments_side';
     end if;
     return new;
 end $$;
@@ -85,7 +85,7 @@ create table services (
     name text primary key
 );
 
--- Which broker login may send which command. Nothing listed means nothing allowed.
+-- Which broker login may send which command. A command that is not listed is not allowed.
 create table producers (
     login   text not null,
     command text not null,
@@ -105,17 +105,17 @@ create table delegations (
 );
 create index delegations_delegate on delegations (delegate) where ended_at is null;
 
--- Nobody outside the tenant decides, not even for somebody who is away.
+-- Only people of the same tenant can decide for an approver who is out of office.
 create function delegations_guard() returns trigger language plpgsql as $$
 begin
     if not exists (select from people p join people d on d.tenant = p.tenant where p.id = new.person and d.id = new.delegate) then
-        raise exception 'a delegate belongs to the same tenant' using errcode = 'LB001', constraint = 'delegations_side';
+        raise exception 'a delegate must belong to the same tenant' using errcode = 'LB001', constraint = 'delegations_side';
     end if;
     return new;
 end $$;
 create trigger delegations_guard before insert or update on delegations for each row execute function delegations_guard();
 
--- Roles as they are held now: a delegate holds what the person who is away holds, no longer and nothing else.
+-- Current roles: a delegate has the approver roles of the person who is out of office, for that time only.
 create view current_assignments as
     select person, role, service from assignments
     union

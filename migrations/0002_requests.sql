@@ -1,12 +1,12 @@
--- A request, its decisions and its timers. The row is the truth; a message is a hint. The triggers repeat the rules of
--- the lifecycle as the last guard: they hold also for somebody with a database console.
+-- Requests, their decisions and their timers. The row decides; a message only wakes a worker. The triggers repeat the rules
+-- of the lifecycle as the last guard: they also apply to somebody with a database console.
 
 create table requests (
     id              uuid primary key,
-    -- The exact bytes that approver_rules are shown, and their SHA-256.
+    -- The exact bytes that approvers see, and their SHA-256.
     content         bytea not null,
     digest          bytea not null constraint requests_digest_check check (content_redacted_at is not null or digest = sha256(content)),
-    -- Copies from the content, for lists and searches.
+    -- Copies of values in the content, for lists and searches.
     tenant          uuid not null references tenants (id),
     service_request text not null,
     service         text not null,
@@ -22,7 +22,7 @@ create table requests (
     manager         uuid references people (id),
     decision_deadline       timestamptz,
     access_from     timestamptz,
-    -- Fixed when access is granted; only ever moves earlier.
+    -- Set when access becomes active; can only become earlier.
     access_until    timestamptz,
     -- Why it ended, was withdrawn, or at which stage it expired.
     cause           text,
@@ -45,14 +45,14 @@ create index requests_requester on requests (requester, submitted_at desc);
 create index requests_tenant on requests (tenant, submitted_at desc, id desc);
 create index requests_waiting on requests (state, submitted_at desc, id desc) where finished_at is null;
 create index requests_requester_open on requests (requester) where finished_at is null;
--- The gate reads this for every check.
+-- The gate reads this for every authorization check.
 create index requests_live on requests (requester, tenant, service) where state = 'active';
 
--- When access ends, everybody is told whether other access to the same content stays open. This is asked at each end, among
--- all grants of a tenant: addresses are compared without regard to case and to one slash at the end.
+-- When access ends, the notification says whether other access to the same content is still active. Every end searches all
+-- grants of a tenant: addresses are compared without regard to case and to one slash at the end.
 create index requests_same_content on requests (tenant, service, lower(rtrim(resource, '/'))) where state = 'active';
 
--- Every legal move. Anything else is refused, whoever asks.
+-- Every legal state change. Any other is refused.
 create table legal_moves (
     from_state text not null,
     to_state   text not null,
@@ -63,7 +63,7 @@ insert into legal_moves values
     ('pending_vendor', 'vendor_denied'),
     ('pending_vendor', 'expired'),
     ('pending_vendor', 'withdrawn'),
-    ('pending_customer', 'pending_customer'), -- one of several yeses
+    ('pending_customer', 'pending_customer'), -- one of several required approvals
     ('pending_customer', 'active'),
     ('pending_customer', 'customer_denied'),
     ('pending_customer', 'expired'),
@@ -71,7 +71,7 @@ insert into legal_moves values
     ('active', 'ended'),
     ('pending_vendor', 'pending_vendor'), -- a comment
     ('active', 'active'),
-    ('ended', 'ended'), -- the customer's word on the access report
+    ('ended', 'ended'), -- the customer's response to the access report
     ('pending_vendor', 'active'); -- break-glass access, with a second manager's approval
 
 create table decisions (
@@ -95,7 +95,7 @@ create table decisions (
 create function requests_guard_insert() returns trigger language plpgsql as $$
 begin
     if new.state <> 'pending_vendor' or new.version <> 1 then
-        raise exception 'a request begins in pending_vendor with version 1' using errcode = 'LB001', constraint = 'requests_legal_move';
+        raise exception 'a request must start in pending_vendor with version 1' using errcode = 'LB001', constraint = 'requests_legal_move';
     end if;
     return new;
 end $$;
@@ -103,111 +103,111 @@ create trigger requests_guard_insert before insert on requests for each row exec
 
 create function requests_guard_update() returns trigger language plpgsql as $$
 declare
-    -- Read here, under the row's lock: a statement that waited for the lock is judged by the time it got it.
+    -- Read here, under the row's lock: a statement that waited for the lock must be judged by the time after the wait.
     now_is timestamptz := clock_timestamp();
     approvals  integer;
 begin
     if (new.id, new.content, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_deadline)
        is distinct from
        (old.id, old.content, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_deadline) then
-        raise exception 'the content of a request never changes' using errcode = 'LB001', constraint = 'requests_immutable';
+        raise exception 'the content of a request cannot change' using errcode = 'LB001', constraint = 'requests_immutable';
     end if;
     if new.version <= old.version then
-        raise exception 'the version of a request only rises' using errcode = 'LB001', constraint = 'requests_version';
+        raise exception 'the version of a request can only increase' using errcode = 'LB001', constraint = 'requests_version';
     end if;
     if not exists (select from legal_moves where from_state = old.state and to_state = new.state) then
-        raise exception 'no request moves from % to %', old.state, new.state using errcode = 'LB001', constraint = 'requests_legal_move';
+        raise exception 'a request cannot change from % to %', old.state, new.state using errcode = 'LB001', constraint = 'requests_legal_move';
     end if;
     if old.decision_deadline is not null and new.decision_deadline is distinct from old.decision_deadline then
-        raise exception 'the deadline never moves' using errcode = 'LB001', constraint = 'requests_deadline';
+        raise exception 'the deadline of a decision cannot change' using errcode = 'LB001', constraint = 'requests_deadline';
     end if;
     if new.state = old.state then
         if (new.manager, new.decision_deadline, new.access_from, new.access_until, new.cause, new.finished_at)
            is distinct from
            (old.manager, old.decision_deadline, old.access_from, old.access_until, old.cause, old.finished_at) then
-            raise exception 'a step that stays in a state changes nothing else' using errcode = 'LB001', constraint = 'requests_same_state';
+            raise exception 'a step within one state cannot change other columns' using errcode = 'LB001', constraint = 'requests_same_state';
         end if;
         if new.state = 'ended' then
-            -- The only step after an end is the customer's word on the closing report.
+            -- The only step after an end is the customer's response to the access report.
             update break_glass_uses set reviewed_at = now_is where request = new.id and reviewed_at is null;
         end if;
         return new;
     end if;
     if new.state = 'pending_customer' then
         if now_is >= old.review_deadline then
-            raise exception 'the deadline of the review has passed' using errcode = 'LB002', constraint = 'requests_deadline';
+            raise exception 'the review deadline has passed' using errcode = 'LB002', constraint = 'requests_deadline';
         end if;
         select count(*) into approvals from decisions
         where request = new.id and stage = 'vendor' and verdict = 'approve' and digest = new.digest
           and person = new.manager and person <> new.requester;
         if approvals <> 1 then
-            raise exception 'no yes of a manager stands behind this' using errcode = 'LB001', constraint = 'requests_approvals';
+            raise exception 'the vendor approval is missing' using errcode = 'LB001', constraint = 'requests_approvals';
         end if;
     elsif new.state = 'active' then
         if old.state = 'pending_vendor' then
             perform break_glass_guard(old, new, now_is);
         else
             if now_is >= old.decision_deadline then
-                raise exception 'the deadline of the decision has passed' using errcode = 'LB002', constraint = 'requests_deadline';
+                raise exception 'the decision deadline has passed' using errcode = 'LB002', constraint = 'requests_deadline';
             end if;
             select count(*) into approvals from decisions
             where request = new.id and stage = 'customer' and verdict = 'approve' and digest = new.digest
               and person not in (new.requester, old.manager);
             if approvals < new.required_approvals then
-                raise exception 'too few approvals of the customer stand behind this' using errcode = 'LB001', constraint = 'requests_approvals';
+                raise exception 'required customer approvals are missing' using errcode = 'LB001', constraint = 'requests_approvals';
             end if;
         end if;
         if new.access_until - new.access_from > make_interval(secs => new.duration_seconds) then
-            raise exception 'access is longer than was asked for' using errcode = 'LB001', constraint = 'requests_duration';
+            raise exception 'access is longer than requested' using errcode = 'LB001', constraint = 'requests_duration';
         end if;
     elsif new.state = 'expired' and now_is < coalesce(old.decision_deadline, old.review_deadline) then
-        raise exception 'the deadline has not passed' using errcode = 'LB001', constraint = 'requests_deadline';
+        raise exception 'the deadline has not passed yet' using errcode = 'LB001', constraint = 'requests_deadline';
     elsif new.state = 'ended' and (new.access_until > old.access_until or (new.cause = 'expired' and now_is < old.access_until)) then
-        raise exception 'the end of access only moves earlier' using errcode = 'LB001', constraint = 'requests_access_until';
+        raise exception 'the end of access can only become earlier' using errcode = 'LB001', constraint = 'requests_access_until';
     end if;
     return new;
 end $$;
 
--- Redacting what a person wrote: the justification in a request's content, and comments of decisions. Only of requests that
--- are over, as a running one is decided by what its approvers are shown. The digest stays: it commits to the content as it
+-- Redaction of what a person wrote: the justification in a request's content, and comments of decisions. Only requests in a
+-- final state can be redacted, because approvers decide by what they see. The digest stays: it commits to the content that
 -- was decided on.
-create function requests_guard_erasure() returns trigger language plpgsql as $$
+create function requests_guard_redaction() returns trigger language plpgsql as $$
 begin
     if old.content_redacted_at is not null or old.finished_at is null
        or to_jsonb(new) - 'content' - 'content_redacted_at' <> to_jsonb(old) - 'content' - 'content_redacted_at'
        or convert_from(new.content, 'UTF8')::jsonb - 'justification' <> convert_from(old.content, 'UTF8')::jsonb - 'justification' then
-        raise exception 'only the reason of a request that is over is redacted, once' using errcode = 'LB001', constraint = 'requests_only_redacted';
+        raise exception 'only the justification of a finished request can be redacted, and only once' using errcode = 'LB001', constraint = 'requests_only_redacted';
     end if;
     return new;
 end $$;
 
 create trigger requests_guard_update before update on requests for each row
     when (new.content_redacted_at is not distinct from old.content_redacted_at) execute function requests_guard_update();
-create trigger requests_guard_erasure before update on requests for each row
-    when (new.content_redacted_at is distinct from old.content_redacted_at) execute function requests_guard_erasure();
+create trigger requests_guard_redaction before update on requests for each row
+    when (new.content_redacted_at is distinct from old.content_redacted_at) execute function requests_guard_redaction();
 
 create function history_is_kept() returns trigger language plpgsql as $$
 begin
-    raise exception '% is history and is kept', tg_table_name using errcode = 'LB001', constraint = 'history_is_kept';
+    raise exception '% is append-only: rows cannot be changed or deleted', tg_table_name using errcode = 'LB001', constraint = 'history_is_kept';
 end $$;
 create trigger requests_kept before delete on requests for each row execute function history_is_kept();
 create trigger requests_kept_whole before truncate on requests execute function history_is_kept();
 
-create function decisions_guard_erasure() returns trigger language plpgsql as $$
+create function decisions_guard_redaction() returns trigger language plpgsql as $$
 begin
     if new.comment is not null or new.comment_redacted_at is null or old.comment_redacted_at is not null
        or to_jsonb(new) - 'comment' - 'comment_redacted_at' <> to_jsonb(old) - 'comment' - 'comment_redacted_at'
        or not exists (select from requests where id = old.request and finished_at is not null) then
-        raise exception 'only the comment of a decision is redacted, when its request is over' using errcode = 'LB001', constraint = 'decisions_only_redacted';
+        raise exception 'only the comment of a decision can be redacted, and only after its request is finished' using errcode = 'LB001', constraint = 'decisions_only_redacted';
     end if;
     return new;
 end $$;
 
 create trigger decisions_kept before delete on decisions for each row execute function history_is_kept();
-create trigger decisions_guard_erasure before update on decisions for each row execute function decisions_guard_erasure();
+create trigger decisions_guard_redaction before update on decisions for each row execute function decisions_guard_redaction();
 create trigger decisions_kept_whole before truncate on decisions execute function history_is_kept();
 
--- What is due and when. A row is there exactly while the timer is armed.
+-- When each timer is due. A row exists exactly while its timer is armed.
 create table timers (
     request    uuid not null references requests (id),
     kind       text not null constraint timers_kind_check check (kind in ('review_deadline', 'decision_deadline', 'reminder', 'grant_end', 'requester_disabled')),
@@ -217,21 +217,21 @@ create table timers (
 );
 create index timers_due on timers (due_at);
 
--- A disabled engineer: pending requests are withdrawn and open access is ended, whoever disables and however. The timer is
--- armed in the transaction that disables; the lifecycle does the rest through its sweep.
-create function people_take_back() returns trigger language plpgsql as $$
+-- Disabling a requester, in whatever way, withdraws pending requests and ends active access. The timer is armed in the
+-- transaction that disables; the recovery scan of timers then runs the lifecycle.
+create function people_end_requests() returns trigger language plpgsql as $$
 begin
-    -- Overdue at once, by as much as the sweep of timers leaves to hints: nobody hints here.
+    -- Already due, with the delay after which the recovery scan looks at a timer: no message wakes a worker here.
     insert into timers (request, kind, due_at)
         select id, 'requester_disabled', clock_timestamp() - interval '2 seconds'
         from requests where requester = new.id and finished_at is null
         on conflict do nothing;
     return null;
 end $$;
-create trigger people_take_back after update on people for each row
-    when (old.enabled and not new.enabled) execute function people_take_back();
+create trigger people_end_requests after update on people for each row
+    when (old.enabled and not new.enabled) execute function people_end_requests();
 
--- A request that is granted while its engineer is being disabled waits for that, and is ended like the others.
+-- A request that becomes active while its requester is being disabled waits for that transaction, and is then ended too.
 create function requests_still_enabled() returns trigger language plpgsql as $$
 begin
     if not (select enabled from people where id = new.requester for share) then

@@ -1,19 +1,19 @@
--- The provisioning of each grant in its target system, beside the request: the order to open or close is stored in the
--- transaction that grants or ends, before anybody calls the target, and what the target said is stored after.
+-- The provisioning of each grant in its target system. The order to provision or to revoke is stored in the transaction that
+-- activates or ends access, before a worker calls the target. What the target returned is stored afterwards.
 
 create table provisionings (
     request         uuid primary key references requests (id),
     state           text not null constraint provisionings_state_check check (state in ('provisioning', 'active', 'revoking', 'revoked')),
-    -- Which connector was told; none before the first try. A provisioning is closed where it was opened, whatever the
-    -- configuration says by then.
+    -- The connector that was called; null before the first attempt. Access is revoked with the connector that provisioned it,
+    -- even if the configuration has changed.
     connector       text,
     until_at        timestamptz not null,
-    -- When somebody is to look at it next. Whoever looks moves it on first, so that nobody else looks meanwhile; a dead
-    -- worker's look ends by itself.
+    -- When the next attempt is due. A worker moves this forward before its attempt, so that no other worker tries meanwhile;
+    -- the claim of a dead worker expires by itself.
     next_try_at     timestamptz,
-    -- Whose look it is: an answer that comes after somebody else took over is not believed.
+    -- Which attempt has the claim: a result that arrives after another worker took over is ignored.
     claim           uuid,
-    -- A call that opens may be under way until then: before that nothing counts as closed.
+    -- A provisioning call may be in progress until this time; before it, access cannot count as revoked.
     opener          uuid,
     provisioning_until   timestamptz,
     failures        integer not null default 0,
@@ -39,8 +39,8 @@ create table legal_provisioning_moves (
 );
 insert into legal_provisioning_moves values
     ('provisioning', 'active'),
-    ('provisioning', 'revoking'), -- it may stand open although nobody saw it
-    ('active', 'provisioning'), -- the target lost it
+    ('provisioning', 'revoking'), -- access may exist although no attempt confirmed it
+    ('active', 'provisioning'), -- the target lost the access
     ('active', 'revoking'),
     ('revoking', 'revoked');
 
@@ -48,17 +48,17 @@ create function provisionings_guard() returns trigger language plpgsql as $$
 begin
     if new.state <> old.state
        and not exists (select from legal_provisioning_moves where from_state = old.state and to_state = new.state) then
-        raise exception 'no provisioning moves from % to %', old.state, new.state using errcode = 'LB001', constraint = 'provisionings_legal_move';
+        raise exception 'a provisioning cannot change from % to %', old.state, new.state using errcode = 'LB001', constraint = 'provisionings_legal_move';
     end if;
     if new.state = 'revoked' and old.state <> 'revoked' and new.provisioning_until > clock_timestamp() then
-        raise exception 'a call that opens may be under way' using errcode = 'LB001', constraint = 'provisionings_opening';
+        raise exception 'a provisioning call may be in progress' using errcode = 'LB001', constraint = 'provisionings_opening';
     end if;
     if new.until_at > old.until_at or new.request <> old.request then
-        raise exception 'the end of access only moves earlier' using errcode = 'LB001', constraint = 'provisionings_until';
+        raise exception 'the end of access can only become earlier' using errcode = 'LB001', constraint = 'provisionings_until';
     end if;
     if old.state = 'revoked' and (new.revoked_at, new.revocation_ordered_at, new.refused_from, new.cut_at, new.sessions_cut)
        is distinct from (old.revoked_at, old.revocation_ordered_at, old.refused_from, old.cut_at, old.sessions_cut) then
-        raise exception 'a receipt never changes' using errcode = 'LB001', constraint = 'provisionings_receipt';
+        raise exception 'a receipt cannot change' using errcode = 'LB001', constraint = 'provisionings_receipt';
     end if;
     return new;
 end $$;
@@ -66,7 +66,7 @@ create trigger provisionings_guard before update on provisionings for each row e
 create trigger provisionings_kept before delete on provisionings for each row execute function history_is_kept();
 create trigger provisionings_kept_whole before truncate on provisionings execute function history_is_kept();
 
--- Granting orders the provisioning open at its time, ending orders it closed at once. Nothing is asked before closing.
+-- An activated grant orders provisioning at its start, an ended one orders revocation immediately. Revocation has no conditions.
 create function requests_provisioning() returns trigger language plpgsql as $$
 begin
     if new.state = 'active' then
@@ -82,8 +82,8 @@ end $$;
 create trigger requests_provisioning after update on requests for each row
     when (new.state is distinct from old.state and new.state in ('active', 'ended')) execute function requests_provisioning();
 
--- What the engineer shows at the gate. One a grant: a new one replaces the old. Only its hash is stored, so reading this
--- table opens nothing.
+-- The access token that a requester presents at the gate. One per grant: a new one replaces the old one. Only its hash is
+-- stored, so reading this table gives no access.
 create table access_tokens (
     request     uuid primary key references requests (id),
     token_hash bytea not null constraint access_tokens_hash_key unique,

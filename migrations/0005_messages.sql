@@ -1,17 +1,17 @@
--- What was acted on (inbox), what must still arrive (outbox), and what was given up on (parked).
+-- Processed messages (inbox), messages that must still arrive (outbox), and dead-letter messages.
 
 create table inbox (
     consumer    text not null,
-    -- From source and id of the message: a resend has the same key.
+    -- From source and id of the message: a redelivery has the same key.
     key         uuid not null,
     received_at timestamptz not null default clock_timestamp(),
     primary key (consumer, key)
 );
 create index inbox_age on inbox using brin (received_at);
 
--- One row per message and role that must get it. The relay publishes it; the row goes when that role has taken the
--- message in a transaction of its own. So neither a dead relay nor a lost broker can lose a message: what is still
--- here after a while is sent again.
+-- One row per message and role that must receive it. The relay publishes it. The row is deleted when that role has processed
+-- the message in a transaction of its own. So a failed relay or a lost broker cannot lose a message: a row that is still
+-- here after a while is published again.
 create table outbox (
     message_id    uuid not null,
     consumer      text not null,
@@ -24,7 +24,7 @@ create table outbox (
     publish_after timestamptz not null default clock_timestamp() + interval '2 seconds',
     created_at    timestamptz not null default clock_timestamp(),
     last_error    text,
-    -- The consumer asked for another try at this time, such as for a mail that the mail server did not accept. Null: the
+    -- The consumer scheduled a retry for this time, such as for a mail that the mail server did not accept. Null: the
     -- message waits for its consumer.
     retry_at      timestamptz,
     primary key (message_id, consumer)
@@ -42,7 +42,7 @@ create table dead_letters (
     message_id  text,
     message_type text,
     login       text,
-    -- The exact bytes, for replay; a message over the size limit is kept by its first 64 KiB and cannot be replayed.
+    -- The exact bytes, for replay. Of a message over the size limit only the first 64 KiB are stored; it cannot be replayed.
     body        bytea not null,
     size_bytes  bigint not null,
     status      text not null default 'dead_lettered' constraint dead_letter_status_check check (status in ('dead_lettered', 'replayed', 'discarded')),
@@ -53,7 +53,7 @@ create table dead_letters (
 );
 create index dead_letter_open on dead_letters (dead_lettered_at) where status = 'dead_lettered';
 
--- A flood of requests or comments must not flood a mailbox: how many mails each address was sent in which hour.
+-- How many mails each address was sent in which hour, so that many requests or comments cannot flood a mailbox.
 create table mail_counts (
     address text not null,
     hour    timestamptz not null,

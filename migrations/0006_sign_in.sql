@@ -1,24 +1,24 @@
 -- How people and programs sign in: sessions of the portal, identities at providers, passkeys and API tokens.
 
 create table sessions (
-    -- SHA-256 of the cookie's value: reading this table lets nobody in.
+    -- SHA-256 of the cookie's value: reading this table gives no access.
     token_hash   bytea primary key,
     person       uuid not null references people (id),
-    -- Stands in every form of this session.
+    -- Token against cross-site request forgery, part of every form in this session.
     form_token   text not null,
-    -- How they signed in: `oidc`, `developer`.
+    -- Sign-in method: `oidc`, `developer`.
     method       text not null,
     created_at   timestamptz not null default clock_timestamp(),
     last_seen_at timestamptz not null default clock_timestamp(),
     expires_at   timestamptz not null,
-    -- The identity provider, so that signing out can end its session too.
+    -- The identity provider, so that signing out can also end its session.
     issuer       text,
-    -- Shown to the provider at sign-out (id_token_hint). It lets nobody in: its nonce is used up.
+    -- Sent to the provider at sign-out (id_token_hint). It gives no access, because its nonce is used up.
     id_token     text
 );
 create index sessions_person on sessions (person);
 
--- A disabled person is signed out everywhere, in the transaction that disables them.
+-- A disabled person is signed out of all devices in the transaction that disables them.
 create function people_sign_out() returns trigger language plpgsql as $$
 begin
     delete from sessions where person = new.id;
@@ -26,8 +26,8 @@ begin
 end $$;
 create trigger people_sign_out after update on people for each row when (not new.enabled) execute function people_sign_out();
 
--- Who a person is at the identity provider. Linked once, by a verified address that the directory knows; afterwards
--- only issuer and subject count, so that an address that changes hands opens nothing.
+-- The identity of a person at an identity provider. It is linked once, by a verified address in the directory. Afterwards
+-- only issuer and subject count, so that an address with a new owner gives no access.
 
 create table identities (
     issuer    text not null,
@@ -35,13 +35,13 @@ create table identities (
     person    uuid not null references people (id),
     linked_at timestamptz not null default clock_timestamp(),
     primary key (issuer, subject),
-    -- One identity per person and issuer: a second one is a matter for an administrator.
+    -- One identity per person and issuer: an administrator must unlink it before another is linked.
     constraint identities_person unique (issuer, person)
 );
 
--- Sign-ins under way, until the provider sends the person back.
+-- Sign-ins in progress, until the provider redirects the person back.
 create table sign_ins (
-    -- SHA-256 of the state, which the browser holds in a cookie too.
+    -- SHA-256 of the state, which the browser also has in a cookie.
     state_hash bytea primary key,
     nonce      text not null,
     verifier   text not null,
@@ -51,10 +51,10 @@ create table sign_ins (
 );
 
 create table passkeys (
-    -- Id as browsers say it (base64url).
+    -- Id as browsers return it (base64url).
     credential   text primary key,
     person       uuid not null references people (id),
-    -- What its owner calls it.
+    -- The owner's name for it.
     name         text not null,
     -- Public key, counter and flags.
     record       jsonb not null,
@@ -63,7 +63,7 @@ create table passkeys (
 );
 create index passkeys_person on passkeys (person);
 
--- Registrations under way, one a person, for ten minutes.
+-- Registrations in progress, one per person, for ten minutes.
 create table passkey_registrations (
     person   uuid primary key references people (id),
     state    jsonb not null,
@@ -72,11 +72,11 @@ create table passkey_registrations (
 
 create table api_tokens (
     id           uuid primary key,
-    -- SHA-256 of the token: reading this table lets nobody in.
+    -- SHA-256 of the token: reading this table gives no access.
     token_hash   bytea not null unique,
-    -- Whose token; null is a program's, such as the ticketing system's.
+    -- Owner; null for a token of a program, such as the ticketing system.
     person       uuid references people (id),
-    -- What it is for.
+    -- Purpose.
     name         text not null,
     scopes       text[] not null,
     created_at   timestamptz not null default clock_timestamp(),
@@ -85,7 +85,7 @@ create table api_tokens (
     last_used_at timestamptz
 );
 
--- What a caller sent under an idempotency key: the same again is the same message.
+-- Requests with an idempotency key: the same request again returns the same message.
 create table idempotency_keys (
     token     uuid not null references api_tokens (id),
     key       text not null,
@@ -95,11 +95,11 @@ create table idempotency_keys (
     primary key (token, key)
 );
 
--- Searches of the audit log that people keep under a name.
+-- Saved searches of the audit log.
 create table saved_searches (
     person   uuid not null references people (id),
     name     text not null,
-    -- The query of the page's address.
+    -- The query part of the page's URL.
     query    text not null,
     saved_at timestamptz not null default clock_timestamp(),
     primary key (person, name)

@@ -1,6 +1,6 @@
--- The audit log: every event and every refusal, once, as the exact bytes that were published, in a Merkle log per tenant
--- that nobody can change unseen. Events are stored by month; their place in the log is a row of its own, so that no row of
--- either ever changes. docs/audit-format.md has the bytes.
+-- The audit log: every event and every refusal, once, as the exact published bytes, in one Merkle log per tenant. Events are
+-- stored by month. Their position in the log is a row of its own, so that no row of either table ever changes.
+-- docs/audit-format.md describes the bytes.
 
 create table audit_events (
     id              uuid not null,
@@ -12,9 +12,9 @@ create table audit_events (
     version         integer,
     service_request text,
     person          text,
-    -- Id of the message this event followed from.
+    -- Id of the message that caused this event.
     cause           text,
-    -- Words to search by; what people wrote is in `texts`, where it can be erased.
+    -- Words for searches. What people wrote is in `texts`, where it can be redacted.
     text            text,
     -- The exact bytes that were published.
     body            bytea not null,
@@ -33,18 +33,18 @@ create index audit_events_text on audit_events using gin (to_tsvector('simple', 
 create trigger audit_events_kept before update or delete on audit_events for each row execute function history_is_kept();
 create trigger audit_events_kept_whole before truncate on audit_events execute function history_is_kept();
 
--- What has no month of its own lands here, so that nothing is ever refused for want of one.
+-- Events without a partition for their month are stored here, so that no event is refused.
 create table audit_events_other partition of audit_events default;
 create trigger audit_events_other_kept_whole before truncate on audit_events_other execute function history_is_kept();
 
--- Makes the months from the one before until three ahead. Whoever calls it needs no right to create tables.
+-- Creates partitions from the previous month until three months ahead. The caller needs no right to create tables.
 create function audit_prepare_months() returns integer language plpgsql security definer set search_path from current as $$
 declare
     month timestamptz;
     made  integer := 0;
     name  text;
 begin
-    -- One at a time: two that make the same month would fail at each other.
+    -- One caller at a time: two that create the same month would fail.
     if not pg_try_advisory_xact_lock(7305181401) then
         return 0;
     end if;
@@ -58,7 +58,7 @@ begin
                 execute format('create trigger %I before truncate on %I execute function history_is_kept()', name || '_kept', name);
                 made := made + 1;
             exception when check_violation then
-                -- Events of this month are in the table for all others already, and stay there.
+                -- Events of this month are already in the default partition, and stay there.
                 null;
             end;
         end if;
@@ -67,22 +67,22 @@ begin
 end $$;
 select audit_prepare_months();
 
--- What was recorded and has no place in a log yet. Rows come and go; the order in which they came is no promise.
+-- Recorded events without a position in a log yet. Rows come and go; their order is not significant.
 create table audit_staged (
     n          bigint generated always as identity primary key,
     id         uuid not null,
     at         timestamptz not null,
     request    uuid,
     version    integer,
-    -- Put off while a step before it is missing.
+    -- Deferred while an earlier step is missing.
     look_after timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
 create index audit_staged_due on audit_staged (look_after, n);
--- Two different events can never claim the same step of a request.
+-- Two different events cannot be the same step of a request.
 create unique index audit_staged_step on audit_staged (request, version) where version is not null;
 
--- What a verifier would not accept gets no place in a log: it would be signed, and the log would be wrong for good. Such an
--- event stands here with the reason, and whoever asks whether a log is complete is told.
+-- Events that a verifier would not accept. They get no position in a log, because a signed log cannot be corrected. They are
+-- stored here with the reason, and `lockbox audit check` reports them.
 
 create table audit_quarantine (
     event          uuid primary key,
@@ -92,7 +92,7 @@ create table audit_quarantine (
     version        integer,
     type           text not null,
     reason         text not null,
-    -- The exact bytes: the month of the event may be moved away.
+    -- The exact bytes: the month of the event may be archived.
     body           bytea not null,
     quarantined_at timestamptz not null default clock_timestamp()
 );
@@ -103,7 +103,7 @@ create trigger audit_quarantine_kept_whole before truncate on audit_quarantine e
 
 create table audit_logs (
     id           integer generated always as identity primary key,
-    -- Null is the operator's.
+    -- Null is the operator's log.
     tenant       text constraint audit_logs_tenant_key unique nulls not distinct,
     origin       text not null constraint audit_logs_origin_key unique,
     size         bigint not null default 0,
@@ -116,7 +116,7 @@ create function audit_logs_guard() returns trigger language plpgsql as $$
 begin
     if new.id <> old.id or new.tenant is distinct from old.tenant or new.origin <> old.origin or new.size < old.size
        or (new.size = old.size and new.root <> old.root) then
-        raise exception 'a log only grows' using errcode = 'LB001', constraint = 'audit_logs_grow';
+        raise exception 'a log can only grow' using errcode = 'LB001', constraint = 'audit_logs_grow';
     end if;
     return new;
 end $$;
@@ -128,11 +128,11 @@ create table audit_entries (
     log     integer not null references audit_logs (id),
     index   bigint not null,
     event   uuid not null constraint audit_entries_event_key unique,
-    -- Where the event is found: its month.
+    -- Month partition that contains the event.
     at      timestamptz not null,
     request uuid,
     version integer,
-    -- Place in the stream, and the leaf hash of the stream's entry before.
+    -- Position in the stream, and the leaf hash of the previous entry of the stream.
     seq     bigint not null,
     prev    bytea not null,
     leaf    bytea not null,
@@ -142,7 +142,7 @@ create table audit_entries (
 );
 create unique index audit_entries_step on audit_entries (request, version) where version is not null;
 
--- Hashes above the leaves: the node of level L and number N stands for 256 nodes of level L-1.
+-- Hashes above the leaves: the node of level L and number N covers 256 nodes of level L-1.
 create table audit_nodes (
     log   integer not null references audit_logs (id),
     level smallint not null constraint audit_nodes_level_check check (level >= 1),
@@ -151,7 +151,7 @@ create table audit_nodes (
     primary key (log, level, index)
 );
 
--- Where each stream stands; it follows from the entries and spares reading them.
+-- The last position of each stream. It follows from the entries and avoids reading them.
 create table audit_streams (
     log     integer not null references audit_logs (id),
     stream  uuid not null,
@@ -170,7 +170,7 @@ create table audit_checkpoints (
     primary key (log, size)
 );
 
--- Public keys that have signed or announced to sign a log.
+-- Public keys that have signed a log, or were announced for it.
 create table audit_keys (
     log      integer not null references audit_logs (id),
     key      text not null,
@@ -197,7 +197,7 @@ begin
     end loop;
 end $$;
 
--- What people wrote. Events commit to it; erasing it leaves them whole.
+-- What people wrote. Events contain commitments to it, so they stay valid when it is redacted.
 create table texts (
     event      uuid not null,
     field      text not null,
@@ -215,14 +215,14 @@ create function texts_guard() returns trigger language plpgsql as $$
 begin
     if tg_op = 'DELETE' or new.event <> old.event or new.field <> old.field or new.commitment <> old.commitment
        or new.text is not null then
-        raise exception 'a text is only ever redacted' using errcode = 'LB001', constraint = 'texts_only_redacted';
+        raise exception 'a text can only be redacted' using errcode = 'LB001', constraint = 'texts_only_redacted';
     end if;
     return new;
 end $$;
 create trigger texts_guard before update or delete on texts for each row execute function texts_guard();
 create trigger texts_kept_whole before truncate on texts execute function history_is_kept();
 
--- Steps are in the log in their order: where grant.activated is, both yeses stand before it.
+-- The log has the steps of a request in their order: both approvals come before grant.activated.
 create function access_is_proved(asked uuid) returns boolean language sql stable security definer set search_path from current as $$
     select exists (
         select from requests r join tenants t on t.id = r.tenant
@@ -243,31 +243,31 @@ create function access_is_proved(asked uuid) returns boolean language sql stable
     )
 $$;
 
--- The record goes on to other systems (`lockbox audit forward`): how far each of them has taken each log. The place moves
--- only after the other end took what stands before it, so what is sent again after a crash is little, and nothing is left out.
+-- Forwarding of logs to other systems (`lockbox audit forward`): how many entries of each log each system has accepted. The
+-- position moves only after the other system has accepted the entries before it. So a crash repeats few entries and omits none.
 
 create table audit_forwards (
-    -- Address of the other end, without secrets.
+    -- URL of the other system, without secrets.
     destination text not null,
     log         integer not null references audit_logs (id),
-    -- Index of the first entry that it has not taken.
+    -- Index of the first entry that it has not accepted.
     next        bigint not null default 0 constraint audit_forwards_next_check check (next >= 0),
     moved_at    timestamptz not null default clock_timestamp(),
     primary key (destination, log)
 );
 
--- Months of events move away (`lockbox audit archive`), after they were exported and the export was verified. Their entries,
--- leaf hashes and tree stay, so that every checkpoint goes on to be provable; the events themselves are in the archive.
+-- Archived months (`lockbox audit archive`): events are removed after their export was verified. Their entries, leaf hashes and
+-- tree stay, so that every checkpoint can still be proved; the events themselves are in the archive.
 
 create table audit_archives (
     log         integer not null references audit_logs (id),
     -- First day of the month, in UTC.
     month       date not null,
-    -- Entries of the log before this one may be in the archive alone: a multiple of 256, so that what is left begins a tile.
+    -- Entries of the log before this one may exist only in the archive. A multiple of 256, so that the rest starts with a full tile.
     cut         bigint not null constraint audit_archives_cut_check check (cut >= 0 and cut % 256 = 0),
-    -- Entries whose events moved.
+    -- Number of entries whose events were archived.
     entries     bigint not null,
-    -- The bundle that has them.
+    -- The bundle that contains them.
     bundle      text not null,
     sha256      bytea not null,
     archived_at timestamptz not null default clock_timestamp(),

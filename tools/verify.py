@@ -479,57 +479,57 @@ class History:
         side, start, to = actor.get("side"), data.get("from"), data.get("to")
         number = lambda name: data[name] if type(data.get(name)) is int else None
         time = lambda name: moment(data.get(name))
-        rule(start == self.state, "each step begins where the one before ended")
+        rule(start == self.state, "each step starts in the state in which the previous step ended")
         move, emergency = (start, kind, to), break_glass_of(data)
         legal = move in MOVES or (self.emergency and move in EMERGENCIES) or (kind not in KINDS and start == to)
         rule(legal, "no %s leads from %s to %s" % (kind, start, to))
-        rule(self.version == 0 or emergency == self.emergency, "an emergency is one to its end, under one standing consent")
+        rule(self.version == 0 or emergency == self.emergency, "break-glass access is under one break-glass policy from its submission to its end")
         rule(self.version == 0 or data.get("digest") == self.digest, "the content never changes")
-        rule(self.last is None or at >= self.last - 1000000, "a step is not before the one it follows")
-        rule(not self.all_yeses() or kind == "grant.activated", "when all yeses are there, access is granted")
+        rule(self.last is None or at >= self.last - 1000000, "a step is not earlier than the previous step")
+        rule(not self.all_yeses() or kind == "grant.activated", "after the last required approval, access becomes active and nothing else happens")
         decided = {"request.customer_approved", "request.customer_denied"}
         if kind == "request.submitted":
-            rule(person and side == "vendor", "a request is made by a person of the vendor")
+            rule(person and side == "vendor", "a request is submitted by a person of the vendor")
             rule(time("review_deadline") is not None and time("review_deadline") >= at, "a submission sets the review's deadline")
         elif kind in ("request.vendor_approved", "request.vendor_denied"):
-            rule(person and side == "vendor", "the review is made by a person of the vendor")
-            rule(person != self.requester, "nobody reviews their own request")
-            rule(person != self.supporter, "one person's yes counts once")
-            rule(self.review_deadline is not None and at < self.review_deadline, "a review counts only before its deadline")
-            rule(kind.endswith("denied") or not self.emergency, "an emergency takes two managers and a standing consent")
+            rule(person and side == "vendor", "the vendor review is made by a person of the vendor")
+            rule(person != self.requester, "the requester does not review their own request")
+            rule(person != self.supporter, "one person's approval counts once")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review counts only before its deadline")
+            rule(kind.endswith("denied") or not self.emergency, "break-glass access needs two managers and a break-glass policy")
         elif kind in ("request.break_glass_supported", "request.break_glass_approved"):
-            rule(self.emergency, "only an emergency under a standing consent goes without the customer's decision")
-            rule(person and side == "vendor", "the yeses to an emergency are said by persons of the vendor")
-            rule(person != self.requester, "nobody reviews their own request")
-            rule(person != self.supporter, "an emergency takes two different persons of the vendor")
-            rule((self.supporter is None) == kind.endswith("supported"), "an emergency takes two yeses, one after the other")
-            rule(self.review_deadline is not None and at < self.review_deadline, "a review counts only before its deadline")
+            rule(self.emergency, "only break-glass access under a break-glass policy skips the customer's decision")
+            rule(person and side == "vendor", "approvals of break-glass access are made by persons of the vendor")
+            rule(person != self.requester, "the requester does not review their own request")
+            rule(person != self.supporter, "break-glass access needs two different persons of the vendor")
+            rule((self.supporter is None) == kind.endswith("supported"), "break-glass access needs two approvals, one after the other")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review counts only before its deadline")
         elif kind in decided:
-            rule(person and side == "customer", "the customer's decision is made by the customer")
-            rule(person != self.requester, "nobody decides about their own request")
-            rule(person != self.manager, "nobody decides for both sides")
-            rule(person not in [who for who, _ in self.yeses], "one person's yes counts once")
+            rule(person and side == "customer", "the customer's decision is made by a person of the customer")
+            rule(person != self.requester, "the requester does not decide on their own request")
+            rule(person != self.manager, "one person does not decide for both sides")
+            rule(person not in [who for who, _ in self.yeses], "one person's approval counts once")
             rule(self.decision_deadline is not None and at < self.decision_deadline, "a decision counts only before its deadline")
             if kind == "request.customer_approved":
                 allowed = number("duration_seconds")
                 rule(allowed is not None and 1 <= allowed <= self.asked, "no longer access than was asked for")
-                rule(number("approvals") == len(self.yeses) + 1, "the yeses are counted rightly")
+                rule(number("approvals") == len(self.yeses) + 1, "each approval carries the number of approvals so far")
         elif kind == "grant.activated":
             if self.emergency:
-                rule(self.all_yeses(), "no emergency without the yeses of two managers")
-                rule(self.asked <= LONGEST_BREAK_GLASS, "no emergency is longer than any standing consent can allow")
+                rule(self.all_yeses(), "break-glass access needs the approvals of two managers: at least one is missing")
+                rule(self.asked <= LONGEST_BREAK_GLASS, "break-glass access is not longer than any break-glass policy can allow")
                 deadline, start, shortest = self.review_deadline, at, self.asked
             else:
-                rule(self.all_yeses(), "no access without two yeses: the customer's are not there")
-                rule(self.manager is not None, "no access without two yeses: the manager's is not there")
+                rule(self.all_yeses(), "access needs both approvals: the customer's are missing")
+                rule(self.manager is not None, "access needs both approvals: the manager's is missing")
                 deadline, start = self.decision_deadline, max(at, self.starts or at)
                 shortest = min([seconds for _, seconds in self.yeses] or [0])
-            rule(deadline is not None and at < deadline, "no access is granted after the deadline")
+            rule(deadline is not None and at < deadline, "access does not become active after the deadline")
             opens, closes = time("access_from"), time("access_until")
             rule(opens == start, "access opens with the last yes, or at the start asked for")
-            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as the shortest yes allows")
+            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as long as the shortest approved duration")
         elif kind == "grant.ended":
-            rule(time("access_until") == self.until, "the end of access is fixed when it is granted")
+            rule(time("access_until") == self.until, "the end of access is set when access becomes active")
             rule({
                 "expired": self.until is not None and at >= self.until,
                 "revoked_by_customer": person and side == "customer",
@@ -537,12 +537,12 @@ class History:
                 "released": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "access ends by its time, or by somebody who may end it")
+            }.get(data.get("cause"), False), "access ends when its duration is over, or by somebody who may revoke it")
         elif kind == "request.expired":
             stage, deadline = ("vendor", self.review_deadline) if start == "pending_vendor" else ("customer", self.decision_deadline)
             rule(data.get("stage") == stage, "a request expires at the stage it is in")
             rule(time("deadline") == deadline, "the deadline never moves")
-            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
+            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not earlier")
         elif kind == "request.withdrawn":
             rule({
                 "requester": person and person == self.requester,
@@ -552,8 +552,8 @@ class History:
         elif kind == "request.reminded":
             rule(time("decision_deadline") == self.decision_deadline, "the deadline never moves")
         elif kind in ("report.acknowledged", "report.disputed"):
-            rule(person and side == "customer", "the closing report is answered by the customer")
-            rule(person != self.requester, "nobody answers the report on their own access")
+            rule(person and side == "customer", "the response to the access report is made by a person of the customer")
+            rule(person != self.requester, "the requester does not respond to the report on their own access")
         self.follow(kind, person, data, number, time)
         self.state, self.last, self.version = to, at, self.version + 1
         return broken
@@ -614,19 +614,19 @@ class Consents:
         window = given["until"] - at
         narrow = (given["services"] and 1 <= given["ceiling"] <= LONGEST_BREAK_GLASS and 1 <= given["quota"] <= 100
                   and -SECOND < window <= 366 * 86400 * SECOND + SECOND)
-        broken = [] if by_customer else ["a standing consent is given by a person of the customer"]
-        broken += [] if narrow else ["a standing consent has services, a ceiling, a quota and an end, each within its bounds"]
-        broken += [] if digest not in self.given else ["a standing consent is given once"]
+        broken = [] if by_customer else ["a break-glass policy is created by a person of the customer"]
+        broken += [] if narrow else ["a break-glass policy has services, a ceiling, a quota and an end, each within its limits"]
+        broken += [] if digest not in self.given else ["a break-glass policy is created once"]
         self.given.setdefault(digest, given)
         return broken
 
     def end(self, digest, at, by_customer):
         given = self.given.get(digest)
-        broken = [] if by_customer else ["a standing consent is taken back by a person of the customer"]
+        broken = [] if by_customer else ["a break-glass policy is revoked by a person of the customer"]
         if given is None:
-            return broken + ["a standing consent is given before it is taken back"]
+            return broken + ["a break-glass policy is created before it is revoked"]
         if any(granted > at + SECOND for granted in given["active"]):
-            broken.append("no emergency stands on a consent that was taken back")
+            broken.append("break-glass access does not use a revoked policy")
         if given["ended"] is None:
             given["ended"] = at
         return broken
@@ -635,17 +635,17 @@ class Consents:
         name, digest = history.emergency
         given = self.given.get(digest)
         if given is None:
-            return ["no emergency without a standing consent that the customer gave before it"]
+            return ["break-glass access needs a policy that the customer created before it"]
         if granted:
             given["active"].append(at)
         rules = [
-            (given["name"] == name, "an emergency names the consent that it stands on"),
-            (given["at"] <= at + SECOND, "no emergency without a standing consent that the customer gave before it"),
-            (given["ended"] is None or at <= given["ended"] + SECOND, "no emergency stands on a consent that was taken back"),
-            (at < given["until"], "no emergency stands on a consent whose time is over"),
-            (service in given["services"], "a consent is for its own services only"),
-            (history.asked <= given["ceiling"], "no emergency is longer than its consent allows"),
-            (len(given["active"]) <= given["quota"], "no more emergencies than their consent allows"),
+            (given["name"] == name, "break-glass access names the policy that it uses"),
+            (given["at"] <= at + SECOND, "break-glass access needs a policy that the customer created before it"),
+            (given["ended"] is None or at <= given["ended"] + SECOND, "break-glass access does not use a revoked policy"),
+            (at < given["until"], "break-glass access does not use a policy that is no longer valid"),
+            (service in given["services"], "a break-glass policy covers its own services only"),
+            (history.asked <= given["ceiling"], "break-glass access is not longer than its policy allows"),
+            (len(given["active"]) <= given["quota"], "a break-glass policy is not used more often than its quota allows"),
         ]
         return [words for holds, words in rules if not holds]
 

@@ -377,7 +377,7 @@ impl Draw {
                 channel: "cli".into(),
                 duration_seconds: None,
                 proof: None,
-                policy_status: None,
+                policy_usage: None,
                 at: now,
             };
             let fact = if number == 2 { Fact::VendorDecided(decided) } else { Fact::CustomerDecided(decided) };

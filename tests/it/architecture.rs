@@ -118,7 +118,7 @@ fn the_program_has_one_tls_stack() {
 
 fn lifecycle_page() -> String {
     let mut page = String::from(
-        "# The lifecycle\n\nPrinted from `domain::lifecycle::transition`; a test keeps it true. To print it again: \
+        "# The lifecycle\n\nGenerated from `domain::lifecycle::transition`; a test compares the two. To generate it again: \
          `LOCKBOX_BLESS=1 cargo test --test it lifecycle_page`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending_vendor: request.submitted\n",
     );
     let rows = domain::lifecycle::chart();
@@ -128,7 +128,7 @@ fn lifecycle_page() -> String {
         }
     }
     page.push_str(
-        "```\n\nOne of several yeses leaves a request in `pending_customer`; the table shows the last one.\n\n",
+        "```\n\nAn approval that is not the last required one leaves a request in `pending_customer`; the table shows the last approval.\n\n",
     );
     page.push_str("| state | fact | next | events | timers |\n|---|---|---|---|---|\n");
     for row in &rows {

@@ -20,14 +20,14 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
     sqlx::query("insert into tenants (id, name, display_name, review_deadline_seconds, decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals) values (gen_random_uuid(), 'lonely', 'Lonely', 60, 60, 60, 60, 1)")
         .execute(&lockbox.pool).await.unwrap();
     let cases = [
-        (with("tenant", json!("unknown")), "unknown_tenant", "no tenant of this name"),
-        (with("tenant", json!("lonely")), "no_approver", "has no approver"),
-        (with("requester", json!("ghost")), "unknown_person", "no person of this name"),
+        (with("tenant", json!("unknown")), "unknown_tenant", "no enabled tenant with this name"),
+        (with("tenant", json!("lonely")), "no_approver", "does not have enough approvers"),
+        (with("requester", json!("ghost")), "unknown_person", "no person with this name"),
         (with("requester", json!("morgan")), "not_engineer", "role engineer"),
         (with("requester", json!("alex")), "not_engineer", "role engineer"),
         (with("duration_seconds", json!(0)), "invalid", "duration_seconds: must be between 1 and 28800"),
         (with("duration_seconds", json!(-5)), "invalid", "not -5"),
-        (with("duration_seconds", json!(999_999)), "invalid", "ceiling"),
+        (with("duration_seconds", json!(999_999)), "invalid", "the longest access that the tenant allows"),
         (with("service", json!("fax")), "invalid", "service: unknown; one of exchange_online"),
         (with("severity", json!("panic")), "invalid", "severity: unknown"),
         (
@@ -36,7 +36,7 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
             "justification.text: must not be empty; justification.category",
         ),
         (with("resource", json!("finance\u{202e}@contoso.example")), "invalid", "U+202E"),
-        (with("start_time", json!("2020-01-01T00:00:00Z")), "invalid", "start_time: lies in the past"),
+        (with("start_time", json!("2020-01-01T00:00:00Z")), "invalid", "start_time: is in the past"),
     ];
     for (data, code, words) in cases {
         let id = lockbox.publish(Kind::RequestSubmit, &data).await;

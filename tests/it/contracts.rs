@@ -14,7 +14,7 @@ use domain::lifecycle::{Decided, ReportResponded, submit};
 use domain::provisioning::{Provisioning, ProvisioningEvent, ProvisioningFact, ProvisioningState};
 use domain::{
     AccessLevel, Assignment, BreakGlass, BreakGlassPolicy, Category, Content, Fact, Fault, Person, PersonId,
-    PolicyStatus, Refusal, Request, RequestId, Role, Rules, Severity, Side, Stage, TenantId, Verdict, transition,
+    PolicyUsage, Refusal, Request, RequestId, Role, Rules, Severity, Side, Stage, TenantId, Verdict, transition,
 };
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
@@ -214,7 +214,7 @@ impl Walk {
             channel: "cli".into(),
             duration_seconds: None,
             proof: None,
-            policy_status: None,
+            policy_usage: None,
             at: self.now,
         }
     }
@@ -243,11 +243,11 @@ fn break_glass_events() -> Vec<Message> {
     let mut walk = Walk::begin();
     let (id, name, digest) = (policy.id, policy.name.clone(), policy.digest());
     walk.request.content.break_glass = Some(BreakGlass { policy: id, name, digest });
-    let policy_status = PolicyStatus { policy, used: 0, ended: false };
+    let policy_usage = PolicyUsage { policy, used: 0, ended: false };
     for manager in [2, 4] {
         walk = walk.then(|walk| {
             let decided = walk.decided(person(manager, Side::Vendor, Role::Manager), Verdict::Approve);
-            Fact::VendorDecided(Decided { policy_status: Some(policy_status.clone()), ..decided })
+            Fact::VendorDecided(Decided { policy_usage: Some(policy_usage.clone()), ..decided })
         });
     }
     walk.messages.split_off(1)
@@ -305,7 +305,7 @@ fn every_event_the_program_writes_fits_its_schema() {
         Walk::begin().manager(Deny),
         Walk::begin().manager(Approve).customer(Deny),
         Walk::begin().manager(Approve).then(|_| Fact::DeadlineReached { stage: Stage::Customer, at: later }),
-        Walk::begin().then(|walk| Fact::WithdrawAsked {
+        Walk::begin().then(|walk| Fact::WithdrawalRequested {
             by: person(1, Side::Vendor, Role::Engineer),
             comment: None,
             at: walk.now,

@@ -35,7 +35,7 @@ async fn the_form_takes_a_start_that_lies_ahead_and_says_what_is_wrong_with_any_
     for (wrong, why) in [
         ("tomorrow", "name a moment (UTC)".to_owned()),
         ("2026-02-30T10:00", "name a moment (UTC)".to_owned()),
-        (&typed(now - TimeDelta::hours(2)), "lies in the past".to_owned()),
+        (&typed(now - TimeDelta::hours(2)), "is in the past".to_owned()),
     ] {
         let said = ask(wrong).await;
         assert!(said.status != StatusCode::SEE_OTHER && said.text.contains(&why), "{wrong}: {}", said.text);

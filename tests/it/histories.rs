@@ -241,10 +241,10 @@ async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_
     // The owner of database and key writes the log anew, with all hashes and signatures right.
     for (lie, words) in [
         (one_manager_twice as fn(&mut [Value]), "two different persons of the vendor"),
-        (without_consent, "without a standing consent that the customer gave"),
-        (wider_consent, "without a standing consent that the customer gave"),
-        (by_the_vendor, "given by a person of the customer"),
-        (taken_back_before, "on a consent that was taken back"),
+        (without_consent, "a policy that the customer created before"),
+        (wider_consent, "a policy that the customer created before"),
+        (by_the_vendor, "created by a person of the customer"),
+        (taken_back_before, "does not use a revoked policy"),
     ] {
         let mut events = events(&lockbox).await;
         lie(&mut events);

@@ -125,7 +125,12 @@ async fn what_carries_our_mark_and_should_not_be_open_is_removed_and_reported_an
     })
     .await;
     eventually("what was lost is open again", async || target.open_for(kept)).await;
-    assert!(lockbox.event(kept, "grant.provisioning_failed").await["error"].as_str().unwrap().contains("found closed"));
+    assert!(
+        lockbox.event(kept, "grant.provisioning_failed").await["error"]
+            .as_str()
+            .unwrap()
+            .contains("access was missing in the target system")
+    );
     lockbox.finish().await;
 }
 

@@ -66,7 +66,7 @@ impl Role for Approval {
 fn revoke_access(received: &Received<Command>, revoke: &RevokeAccess, context: &mut BatchContext<'_>) {
     let at = context.now();
     match context.person(&revoke.by).and_then(|by| check_comment(revoke.comment.as_ref()).map(|()| by)) {
-        Ok(by) => context.apply_fact(received, revoke.request, Some(&revoke.by), |_| Fact::EndAsked {
+        Ok(by) => context.apply_fact(received, revoke.request, Some(&revoke.by), |_| Fact::RevocationRequested {
             by,
             comment: revoke.comment.clone().map(String::from),
             at,

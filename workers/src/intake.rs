@@ -6,7 +6,7 @@ use contracts::commands::{CommentRequest, ReportNotification, SubmitRequest, Tic
 use contracts::envelope::{About, message};
 use contracts::events::{Actor, NotificationResult};
 use contracts::{Command, Envelope, Kind, Malformed};
-use domain::policy::{Submission, Surroundings, admit};
+use domain::policy::{Submission, SubmissionContext, admit};
 use domain::{Fact, Refusal, RequestId, lifecycle};
 use store::ReadSet;
 use uuid::Uuid;
@@ -91,14 +91,14 @@ fn submit(received: &Received<Command>, command: &SubmitRequest, context: &mut B
     let reviewers = snapshot.managers.iter().filter(|manager| {
         manager.may_review(&command.service) && requester.is_none_or(|requester| requester.id != manager.id)
     });
-    let around = Surroundings {
+    let around = SubmissionContext {
         tenant,
         requester,
         approvers: tenant.map_or(0, may_approve),
         reviewers: reviewers.count(),
         services: &snapshot.services,
         extended: command.extends.and_then(|id| snapshot.requests.get(&id)),
-        policy_status: command.break_glass.as_ref().and_then(|name| snapshot.standing_named(&command.tenant, name)),
+        policy_usage: command.break_glass.as_ref().and_then(|name| snapshot.standing_named(&command.tenant, name)),
     };
     let submission = Submission {
         service_request: command.service_request.clone(),
@@ -131,7 +131,7 @@ fn withdraw(received: &Received<Command>, command: &WithdrawRequest, context: &m
     let by = context.person(&command.by).and_then(|by| check_comment(command.comment.as_ref()).map(|()| by));
     let at = context.now();
     match by {
-        Ok(by) => context.apply_fact(received, command.request, Some(&command.by), |_| Fact::WithdrawAsked {
+        Ok(by) => context.apply_fact(received, command.request, Some(&command.by), |_| Fact::WithdrawalRequested {
             by,
             comment: command.comment.clone().map(String::from),
             at,

@@ -77,7 +77,7 @@ impl Decision {
             by: named(self.by)?,
             verdict,
             digest: self.digest.unwrap_or_else(|| request.digest()),
-            comment: self.comment.as_deref().and_then(domain::FreeText::given),
+            comment: self.comment.as_deref().and_then(domain::FreeText::non_empty),
             channel: "cli".to_owned(),
             duration_seconds: duration,
             assertion: None,

@@ -236,7 +236,7 @@ async fn fetch(settings: &Settings, store: &Store, asked: &Token, format: Format
 
 /// What somebody wrote, if they wrote anything.
 fn words(said: Option<&str>) -> Option<FreeText> {
-    said.and_then(FreeText::given)
+    said.and_then(FreeText::non_empty)
 }
 
 async fn answer(

@@ -174,7 +174,7 @@ impl Request {
                 let data = WithdrawRequest {
                     request: withdraw.id,
                     by,
-                    comment: withdraw.comment.as_deref().and_then(FreeText::given),
+                    comment: withdraw.comment.as_deref().and_then(FreeText::non_empty),
                 };
                 click(settings, &store, Kind::RequestWithdraw, Some(withdraw.id), &data).await?;
                 show(&store, withdraw.id, format).await

@@ -1,4 +1,4 @@
-//! The two forms in which CloudEvents travel over AMQP: structured (all in the body) and binary (attributes in headers).
+//! The two forms of CloudEvents over AMQP: structured (everything in the body) and binary (attributes in headers).
 //! Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md>.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use crate::envelope::SIZE_LIMIT_BYTES;
 use crate::malformed::Malformed;
 use crate::reading::unmarked;
 
-/// Refuses a body that its sender says is compressed. Names of character sets are let through: some clients put them here.
+/// Refuses a compressed body. Names of character sets are accepted, because some clients put them here.
 ///
 /// # Errors
 /// [`Malformed`] that names the encoding.
@@ -37,7 +37,7 @@ pub fn structured<'a>(
     if media_type.starts_with("application/cloudevents-batch") {
         return Err(Malformed::new(
             "schema.invalid",
-            "this is a batch of events; publish each as a message of its own",
+            "this is a batch of events; publish each event as a separate message",
         ));
     }
     let is_binary = attributes.iter().any(|(name, _)| name == "specversion");
@@ -46,7 +46,7 @@ pub fn structured<'a>(
     }
     let is_json = media_type.is_empty() || media_type == "application/json" || media_type.ends_with("+json");
     if !is_json {
-        let detail = format!("data of the content type {media_type:?} is not read; send application/json");
+        let detail = format!("the content type {media_type:?} is not supported; send application/json");
         return Err(Malformed::new("schema.invalid", detail));
     }
     let data = unmarked(body).map_err(|fault| Malformed::new("schema.unparseable", fault))?;
@@ -54,14 +54,14 @@ pub fn structured<'a>(
         .map_err(|fault| Malformed::new("schema.unparseable", format_args!("the data is not JSON: {fault}")))?;
     let mut document: Map<String, Value> =
         attributes.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
-    // Where the binding has it: in the property `content_type`.
+    // In the binding, this is the property `content_type`.
     document.insert("datacontenttype".to_owned(), Value::String("application/json".to_owned()));
-    // The only attribute of ours that is a number.
+    // The only attribute that is a number.
     document.remove("subjectversion");
     document.remove("data");
     let mut text = Value::Object(document).to_string();
     text.truncate(text.len() - 1);
-    // The data's own text: reading it to a value would hide a field that is there twice.
+    // The original text of the data: parsing it to a value would hide duplicate fields.
     text.push_str(",\"data\":");
     text.push_str(data.get());
     text.push('}');
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_in_binary_mode_reads_like_the_same_in_structured_mode() {
+    fn a_message_reads_the_same_in_binary_and_in_structured_mode() {
         let body =
             structured(Some("application/json; charset=utf-8"), &attributes(), b"{\"tenant\": \"contoso\"}").unwrap();
         let (envelope, kind) = Envelope::read(&body).unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn structured_mode_stays_as_it_is_and_what_is_not_read_is_named() {
+    fn structured_mode_is_unchanged_and_unsupported_content_is_reported() {
         for kind in [Some("application/cloudevents+json"), Some("application/json"), None] {
             assert_eq!(&*structured(kind, &[], b"{}").unwrap(), b"{}");
         }

@@ -1,8 +1,8 @@
-//! The form of RFC 8785, in which every message is written.
+//! The canonical JSON form of RFC 8785, in which every message is written.
 
 use serde_json::Value;
 
-/// Largest event, in bytes: with what the audit log puts around it, it stays under the 65,535 that C2SP allows an entry.
+/// Largest event in bytes. With the fields that the audit log adds, it stays under the limit of C2SP for an entry, 65,535 bytes.
 pub const EVENT_LIMIT_BYTES: usize = 65_000;
 
 /// JSON in the form of RFC 8785, so that the same content always has the same bytes.

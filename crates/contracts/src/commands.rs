@@ -1,4 +1,4 @@
-//! Commands: instructions with one owner. Read strictly: an unknown field is an error, not a guess.
+//! Commands: instructions with one owner. They are read strictly: an unknown field is an error.
 
 use chrono::{DateTime, Utc};
 use domain::{Digest, FreeText, Verdict};
@@ -10,7 +10,7 @@ use crate::kinds::Kind;
 use crate::malformed::Malformed;
 use crate::reading;
 
-/// Ask for access to a tenant's content (`request.submit`).
+/// Requests access to a tenant's content (`request.submit`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitRequest {
@@ -19,93 +19,93 @@ pub struct SubmitRequest {
     /// Number in the ticketing system.
     #[serde(deserialize_with = "reading::line")]
     pub service_request: String,
-    /// Service whose content is asked for.
+    /// Service whose content is requested.
     pub service: String,
     /// Mailbox address, site or folder URL.
     #[serde(deserialize_with = "reading::line")]
     pub resource: String,
-    /// Why.
+    /// Justification.
     pub justification: Justification,
     /// `low`, `normal`, `high` or `critical`.
     pub severity: String,
-    /// Short name of the engineer.
+    /// Short name of the requester.
     pub requester: String,
-    /// How long, in seconds; the tenant's default when absent.
+    /// Requested duration in seconds; the tenant's default when absent.
     #[serde(default, deserialize_with = "reading::whole", skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// `read_only`, which is the default, or `read_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_level: Option<String>,
-    /// Access begins no earlier.
+    /// Access starts no earlier than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<DateTime<Utc>>,
-    /// The request whose access is to go on, of the same engineer for the same content.
+    /// The request that this one extends, of the same requester for the same content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<Uuid>,
-    /// An emergency, under the standing consent of this name.
+    /// Name of the break-glass policy, for break-glass access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<String>,
 }
 
-/// Why access is asked for.
+/// Why access is requested.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Justification {
-    /// Category of the reason, such as `customer_reported`.
+    /// Reason category, such as `customer_reported`.
     pub category: String,
-    /// In the engineer's words.
+    /// The explanation, in the requester's words.
     pub text: FreeText,
 }
 
-/// Take a request back (`request.withdraw`).
+/// Withdraws a request (`request.withdraw`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawRequest {
     /// The request.
     pub request: Uuid,
-    /// Short name of the engineer who asked.
+    /// Short name of the requester.
     pub by: String,
-    /// In their words.
+    /// The comment.
     #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
     pub comment: Option<FreeText>,
 }
 
-/// Ask or answer something in a request's thread (`request.comment`).
+/// Comments on a request (`request.comment`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommentRequest {
     /// The request.
     pub request: Uuid,
-    /// Short name of the person who asks or answers.
+    /// Short name of the author.
     pub by: String,
-    /// In their words.
+    /// The comment.
     pub comment: FreeText,
 }
 
-/// Report what became of a notice (`notification.report`), by a consumer that sends them instead of Lockbox' own mailer.
+/// Reports the delivery of a notification (`notification.report`), by a consumer that replaces Lockbox' own mailer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportNotification {
-    /// Id of the message that asked for it (`id` of its envelope): it is not sent again.
+    /// Id of the message that ordered the notification (`id` of its envelope). It is not sent again.
     pub message: Uuid,
-    /// Id of the notice.
+    /// Id of the notification.
     pub notification: Uuid,
-    /// The request it was about.
+    /// The request that the notification is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_request: Option<String>,
-    /// What it says, such as `decision_needed`.
+    /// Template of the notification, such as `decision_needed`.
     pub template: String,
-    /// Where it went.
+    /// Address of the recipient.
     pub recipient: String,
-    /// Why it was given up on; absent when it was sent.
+    /// Why delivery failed; absent when the notification was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// The service request was closed (`ticket.closed`): its pending requests are withdrawn, its access ends.
+/// Reports that the service request was closed (`ticket.closed`). Its pending requests are withdrawn and its access ends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TicketClosed {
@@ -116,7 +116,7 @@ pub struct TicketClosed {
     pub service_request: String,
 }
 
-/// A yes or no (`vendor.decide`, `customer.decide`).
+/// Approves or denies (`vendor.decide`, `customer.decide`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
@@ -124,76 +124,76 @@ pub struct Decide {
     pub request: Uuid,
     /// Short name of the person who decides.
     pub by: String,
-    /// `approve` or `reject`.
+    /// `approve` or `deny`.
     #[serde(with = "verdict")]
     pub verdict: Verdict,
-    /// Digest of what the person was shown: 64 hexadecimal digits.
+    /// Digest of the content that the person saw: 64 hexadecimal digits.
     #[serde(with = "digest")]
     pub digest: Digest,
-    /// In their words.
+    /// The comment.
     #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
     pub comment: Option<FreeText>,
     /// Where they decided: `cli`, `portal`, `api`.
     pub channel: String,
-    /// With a customer's yes: allow this many seconds instead of what was asked for.
+    /// With a customer approval: approve for this many seconds, instead of the requested duration.
     #[serde(default, deserialize_with = "reading::whole", skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
-    /// The person's passkey signs request, verdict and time.
+    /// The passkey signature over request, verdict and duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion: Option<Assertion>,
 }
 
-/// A passkey's signature, each field as the browser said it (base64url without padding).
+/// A passkey's signature, each field as the browser returned it (base64url without padding).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
     /// Id of the passkey.
     pub credential: String,
-    /// What the authenticator says of itself, signed.
+    /// The authenticator data, which is signed.
     pub authenticator_data: String,
-    /// What the browser says of the page, signed.
+    /// The client data of the browser, which is signed.
     pub client_data: String,
     /// Signature.
     pub signature: String,
 }
 
-/// End access early (`grant.revoke`).
+/// Revokes or releases access before its end (`grant.revoke`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeAccess {
-    /// The request whose access is to end.
+    /// The request whose access is revoked.
     pub request: Uuid,
-    /// Short name of the person who ends it.
+    /// Short name of the person who revokes it.
     pub by: String,
-    /// In their words.
+    /// The comment.
     #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
     pub comment: Option<FreeText>,
 }
 
-/// Accept or dispute a closing report (`report.respond`).
+/// Acknowledges or disputes an access report (`report.respond`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RespondToReport {
-    /// The request whose access is over.
+    /// The request whose access ended.
     pub request: Uuid,
     /// Short name of the approver.
     pub by: String,
-    /// Accepts, or disputes.
+    /// `true` acknowledges the report, `false` disputes it.
     pub acknowledges: bool,
-    /// In their words; a dispute needs some.
+    /// The comment; required for a dispute.
     #[serde(default, deserialize_with = "reading::words", skip_serializing_if = "Option::is_none")]
     pub comment: Option<FreeText>,
 }
 
-/// A timer may be due (`timer.due`): a hint, checked against the row.
+/// Wakes the timer worker because a timer may be due (`timer.due`). The worker checks the row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimerDue {
     /// The request.
     pub request: Uuid,
-    /// Which of its timers.
+    /// The timer's kind.
     pub timer: String,
-    /// Generation the hint was made for.
+    /// Generation of the timer when the message was published.
     pub generation: i32,
     /// When it is due.
     pub due_at: DateTime<Utc>,
@@ -228,7 +228,7 @@ impl Command {
     /// Reads the command in an envelope.
     ///
     /// # Errors
-    /// [`Malformed`] when the kind is no command or the data does not fit its schema.
+    /// [`Malformed`] when the kind is not a command or the data does not fit its schema.
     pub fn read(kind: Kind, envelope: &Envelope) -> Result<Self, Malformed> {
         match kind {
             Kind::RequestSubmit => envelope.data().map(Self::Submit),
@@ -243,7 +243,7 @@ impl Command {
             Kind::TimerDue => envelope.data().map(Self::TimerDue),
             other => Err(Malformed::new(
                 "schema.unexpected_type",
-                format_args!("{} is no command this queue takes", other.type_name()),
+                format_args!("{} is not a command that this queue accepts", other.type_name()),
             )),
         }
     }

@@ -1,5 +1,5 @@
-//! The directory file (`lockbox apply -f directory.yaml`): tenants, people, roles, rules and broker logins, read and
-//! checked with every fault at once.
+//! The directory file (`lockbox apply -f directory.yaml`): tenants, people, roles, rules and broker logins. A check reports
+//! every fault at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub struct Directory {
     /// Broker logins and the commands each may send.
     #[serde(default)]
     pub producers: Vec<Producer>,
-    /// Services beside `exchange_online`, `onedrive` and `sharepoint`.
+    /// Services in addition to `exchange_online`, `onedrive` and `sharepoint`.
     #[serde(default)]
     pub services: Vec<String>,
     /// The vendor's people.
@@ -53,16 +53,16 @@ pub struct Vendor {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonEntry {
-    /// Short name, unique over the whole deployment.
+    /// Short name, unique in the whole deployment.
     pub name: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
     /// Where mail goes.
     pub email: String,
     /// Roles; approvers are named under the tenant's `approvers`.
     #[serde(default)]
     pub roles: Vec<String>,
-    /// `false` disables.
+    /// `false` disables the person.
     #[serde(default = "yes")]
     pub enabled: bool,
 }
@@ -77,9 +77,9 @@ fn yes() -> bool {
 pub struct TenantEntry {
     /// Short name.
     pub name: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
-    /// `false` takes no new requests.
+    /// `false` makes the tenant accept no new requests.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Its people.
@@ -88,25 +88,25 @@ pub struct TenantEntry {
     /// Groups of its people.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Who decides.
+    /// Its approvers.
     #[serde(default)]
     pub approvers: Vec<ApproverEntry>,
-    /// Extra addresses that get notices.
+    /// Additional addresses that receive notifications.
     #[serde(default)]
     pub notification_recipients: Vec<String>,
     /// Rules that differ from the defaults.
     #[serde(default)]
     pub rules: RulesEntry,
-    /// Who countersigns its audit log.
+    /// Witnesses of its audit log.
     #[serde(default)]
     pub witnesses: Vec<WitnessEntry>,
 }
 
-/// A witness: a program that the customer, or somebody it trusts, runs.
+/// A witness: a program that the customer, or a party it trusts, operates.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WitnessEntry {
-    /// Where it listens.
+    /// URL of the witness.
     pub url: String,
     /// Its public key, as `lockbox witness` prints it: name, id and key.
     pub key: String,
@@ -119,12 +119,12 @@ impl WitnessEntry {
     }
 }
 
-/// Who decides for one tenant: groups, and people or groups per service.
+/// The approvers of one tenant: groups, and people or groups per service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ApproverRules {
     /// Groups of its people.
     pub groups: Vec<Group>,
-    /// Who decides what.
+    /// Who approves for which services.
     pub approvers: Vec<ApproverEntry>,
 }
 
@@ -138,7 +138,7 @@ pub struct Group {
     pub members: Vec<String>,
 }
 
-/// Who decides, for which services.
+/// A person or group that approves, and for which services.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApproverEntry {
@@ -153,36 +153,36 @@ pub struct ApproverEntry {
     pub services: Option<Vec<String>>,
 }
 
-/// Rules; every one that is absent takes its default. Times are written `45s`, `30m`, `12h`, `2d`.
+/// Rules; an absent rule has its default. Durations are written as `45s`, `30m`, `12h`, `2d`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesEntry {
-    /// How long the manager may take.
+    /// Time for the vendor review.
     #[serde(default, deserialize_with = "seconds")]
     pub review_deadline: Option<i64>,
-    /// How long the customer may take: 12 hours by default.
+    /// Time for the customer's decision: 12 hours by default.
     #[serde(default, deserialize_with = "seconds")]
     pub decision_deadline: Option<i64>,
-    /// Access when a request names no duration.
+    /// Duration of a request that names none.
     #[serde(default, deserialize_with = "seconds")]
     pub access_default: Option<i64>,
     /// Longest access.
     #[serde(default, deserialize_with = "seconds")]
     pub access_ceiling: Option<i64>,
-    /// Yeses needed.
+    /// Required approvals.
     #[serde(default)]
     pub required_approvals: Option<i32>,
     /// Whether decisions need a comment.
     #[serde(default)]
     pub comment_required: Option<bool>,
-    /// Whether a yes must be signed with a passkey.
+    /// Whether an approval must be signed with a passkey.
     #[serde(default)]
     pub passkey_required: Option<bool>,
-    /// How many witnesses must have signed for both yeses before access opens; 0 asks for the log's own signature only,
-    /// nothing for no proof at all.
+    /// How many witnesses must have signed both approvals before access opens. 0 requires only the log's own signature; absent
+    /// requires no proof.
     #[serde(default)]
     pub witnesses_required: Option<i32>,
-    /// Times before the customer's deadline at which approvers are reminded: half time and one hour before unless set.
+    /// When approvers are reminded, before the customer's deadline: at half time and one hour before unless set.
     #[serde(default)]
     pub reminders: Option<Vec<String>>,
 }
@@ -193,7 +193,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D:
 }
 
 impl RulesEntry {
-    /// The rules with defaults filled in. The default access is never above the ceiling.
+    /// The rules with defaults. The default duration is never above the ceiling.
     pub fn resolve(&self) -> Rules {
         let standard = Rules::default();
         let ceiling = self.access_ceiling.unwrap_or(standard.access_ceiling_seconds);
@@ -215,14 +215,14 @@ impl RulesEntry {
 }
 
 impl TenantEntry {
-    /// Who decides.
+    /// The approvers.
     pub fn approver_rules(&self) -> ApproverRules {
         ApproverRules { groups: self.groups.clone(), approvers: self.approvers.clone() }
     }
 }
 
 impl ApproverRules {
-    /// Who approves: person name → services (`None` is all).
+    /// Who approves: person name → services (`None` is all services).
     pub fn assignments(&self) -> BTreeMap<String, BTreeSet<Option<String>>> {
         let mut assignments: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
         for entry in &self.approvers {
@@ -243,7 +243,7 @@ impl ApproverRules {
 }
 
 impl PersonEntry {
-    /// The roles named that exist.
+    /// The named roles that exist.
     pub fn known_roles(&self) -> impl Iterator<Item = Role> + '_ {
         self.roles.iter().filter_map(|name| Role::parse(name))
     }

@@ -15,23 +15,23 @@ use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
 use crate::words::Text;
 
-/// Largest message read or written, in bytes: what CloudEvents asks everybody to pass on.
+/// Largest message that is read or written, in bytes: the size that CloudEvents requires every intermediary to forward.
 pub const SIZE_LIMIT_BYTES: usize = 64 * 1024;
-/// Longest id of the message that another follows from, in characters; the ids that are read have at most 256.
+/// Longest id of the causing message, in characters. Ids that are read have at most 256.
 const CAUSE_LIMIT: usize = 512;
 /// `source` of every message Lockbox writes.
 pub const SOURCE: &str = "/lockbox";
 
-/// A message as it travels. Unknown attributes are extensions and are ignored.
+/// A message in transit. Unknown attributes are extensions and are ignored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Envelope {
     /// Always `1.0`.
     pub specversion: String,
     /// With `source`, the identity of the message.
     pub id: String,
-    /// Who made it.
+    /// The producer.
     pub source: String,
-    /// Which kind, such as `lockbox.request.submit.v1`.
+    /// The message type, such as `lockbox.request.submit.v1`.
     #[serde(rename = "type")]
     pub type_name: String,
     /// `request/<id>` when it is about one request.
@@ -46,26 +46,26 @@ pub struct Envelope {
     /// Name of the tenant it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Place in the request's history, 1…n without a gap; only on events that moved the request.
+    /// Position in the request's history, 1…n without gaps; only on events that are steps of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjectversion: Option<i32>,
     /// Id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlationid: Option<String>,
-    /// Id of the message this one follows from.
+    /// Id of the message that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<String>,
-    /// How a person reached us with this command, and how they had signed in there: `portal/oidc`, `api/token`, `cli/database`.
+    /// Channel and sign-in method of the person who sent this command: `portal/oidc`, `api/token`, `cli/database`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// What is said, in the shape that the type's schema gives.
+    /// The payload, in the form that the schema of the type defines.
     pub data: Box<RawValue>,
 }
 
-/// What a new message is about; the rest of the envelope follows from its kind.
+/// What a new message is about. The kind determines the rest of the envelope.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// Name of the tenant.
@@ -74,11 +74,11 @@ pub struct About {
     pub request: Option<Uuid>,
     /// Version of the request after this event.
     pub version: Option<i32>,
-    /// Id of the message this follows from.
+    /// Id of the message that caused this one.
     pub cause: Option<String>,
-    /// How a person reached us; on commands.
+    /// Channel and sign-in method of the person; on commands.
     pub channel: Option<&'static str>,
-    /// The trace this is a step of.
+    /// The trace that this message belongs to.
     pub trace: Option<Traceparent>,
 }
 
@@ -95,20 +95,20 @@ pub struct Message {
     pub traceparent: Option<String>,
     /// The envelope's JSON.
     pub body: Vec<u8>,
-    /// Texts the body commits to; they go into their table in the transaction that writes the message.
+    /// Texts that the body commits to. They are stored in their table in the transaction that stores the message.
     pub texts: Vec<Text>,
 }
 
-/// Writes a message, in the canonical form of RFC 8785. An event is one that the audit log accepts, whatever its values are.
+/// Writes a message in the canonical form of RFC 8785. An event always fits what the audit log accepts, whatever its values.
 pub fn message(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize) -> Message {
     message_with(kind, at, about, data, Vec::new())
 }
 
-/// Writes a message whose data commits to texts.
+/// Writes a message with commitments to texts.
 pub fn message_with(kind: Kind, at: DateTime<Utc>, about: About, data: &impl Serialize, texts: Vec<Text>) -> Message {
     let id = Uuid::now_v7();
     let traceparent = about.trace.map(|trace| trace.to_string());
-    // Our own structs hold strings, numbers and options only: writing them cannot fail.
+    // Our own structs contain only strings, numbers and options, so writing them cannot fail.
     let data = serde_json::value::to_raw_value(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
     let envelope = Envelope {
         specversion: "1.0".to_owned(),
@@ -172,8 +172,8 @@ impl Envelope {
         Ok((envelope, kind))
     }
 
-    /// The identity of the message (`source` and `id`, of one broker login) as a key of fixed length: a resend has the
-    /// same. The login is part of it, so that nobody takes the place of another's message by guessing its id.
+    /// The identity of the message (`source`, `id` and broker login) as a key of fixed length. A redelivery has the same key. The
+    /// login is included, so that a client cannot block the message of another one by guessing its id.
     pub fn key(&self, login: Option<&str>) -> Uuid {
         let mut hash = Sha256::new();
         hash.update(login.unwrap_or_default().as_bytes());
@@ -187,12 +187,12 @@ impl Envelope {
         uuid::Builder::from_custom_bytes(first).into_uuid()
     }
 
-    /// The id as Lockbox' own messages have it.
+    /// The id of a message that Lockbox itself wrote.
     pub fn own_id(&self) -> Option<Uuid> {
         if self.source == SOURCE { Uuid::parse_str(&self.id).ok() } else { None }
     }
 
-    /// The trace to go on with.
+    /// The next step of the trace in this message, or a new trace.
     pub fn trace(&self) -> Traceparent {
         Traceparent::follow(self.traceparent.as_deref())
     }
@@ -207,9 +207,9 @@ impl Envelope {
     }
 }
 
-/// The machine's own clock: for clients and for noticing that it differs. It decides nothing.
+/// The machine's own clock, for clients and for detecting clock differences. It is never used for decisions.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn wall_clock() -> DateTime<Utc> {
-    // As fine as the database's clock, so that the two can stand in for one another.
+    // In microseconds, like the database's clock, so that the two can be compared.
     Timestamp::from(Utc::now()).into()
 }

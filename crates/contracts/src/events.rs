@@ -1,4 +1,4 @@
-//! Events: facts with many readers.
+//! Events: facts that many consumers read.
 
 use domain::Person;
 use serde::{Deserialize, Serialize};
@@ -37,36 +37,36 @@ pub struct Actor {
     /// Short name of the person, or the broker login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Name for people, as it was at that moment.
+    /// Display name at that moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// `vendor` or `customer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<String>,
-    /// How it is known that it was they.
+    /// How the actor was authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 }
 
-/// How a person is known to have done something.
+/// How a person was authenticated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Auth {
-    /// `portal`, `api`, `cli`: signed in there. `broker`: named in a message of a ticketing system.
+    /// `portal`, `api`, `cli`: signed in there. `broker`: named in a message from a ticketing system.
     pub method: String,
-    /// How they signed in there: `oidc` (an identity provider), `token`, `developer` (by choosing a name), `database` (whoever
-    /// holds the database's login may name anybody).
+    /// How they signed in there: `oidc` (an identity provider), `token`, `developer` (by selecting a name), `database` (anyone
+    /// who has the database login can name any person).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in: Option<String>,
-    /// Broker login that sent the message, checked by the broker.
+    /// Broker login that sent the message, verified by the broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// Whether a passkey signed.
+    /// Whether a passkey signed it.
     #[serde(default)]
     pub passkey: bool,
 }
 
 impl Auth {
-    /// Reads a channel as commands carry it, such as `portal/oidc`.
+    /// Reads the `channel` of a command, such as `portal/oidc`.
     pub fn of_channel(channel: &str) -> Self {
         let plain: String = channel.chars().filter(|c| !c.is_control()).take(32).collect();
         let (method, signed_in) = match plain.split_once('/') {
@@ -83,7 +83,7 @@ impl Actor {
         Self { kind: "lockbox".to_owned(), id: None, name: None, display_name: None, side: None, auth: None }
     }
 
-    /// A person, named.
+    /// A person.
     pub fn person(person: &Person) -> Self {
         Self {
             kind: "person".to_owned(),
@@ -95,12 +95,12 @@ impl Actor {
         }
     }
 
-    /// A person of whom only the name in a message is known.
+    /// A person who is named in a message and not known.
     pub fn claimed(name: &str) -> Self {
         Self { kind: "claimed".to_owned(), name: Some(name.to_owned()), ..Self::lockbox() }
     }
 
-    /// The same, with no more of its names than so many characters.
+    /// The same, with every name cut to so many characters.
     pub(crate) fn brief(mut self, limit: usize) -> Self {
         for name in [&mut self.name, &mut self.display_name] {
             *name = name.take().map(|name| crate::fit::brief(&name, limit));
@@ -108,7 +108,7 @@ impl Actor {
         self
     }
 
-    /// The same, with how it is known.
+    /// The same, with how the actor was authenticated.
     #[must_use]
     pub fn known_by(self, auth: Option<Auth>) -> Self {
         Self { auth, ..self }

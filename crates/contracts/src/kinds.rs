@@ -1,16 +1,16 @@
-//! Every message type there is, with its road: which exchange it takes and which role must get it.
-//! `schemas/asyncapi.yaml` says the same for strangers; a test keeps the two equal.
+//! Every message type, with its exchange and the roles that must receive it. `schemas/asyncapi.yaml` has the same
+//! list for other programs; a test compares the two.
 
-/// The exchange family a message travels on.
+/// The exchange that a message is published to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// Commands from outside.
+    /// Commands from other systems.
     Requests,
-    /// Commands between our own.
+    /// Commands between Lockbox' own components.
     Commands,
-    /// Facts.
+    /// Events.
     Events,
-    /// Messages asking for a mail.
+    /// Messages that order a mail.
     Notifications,
 }
 
@@ -34,7 +34,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => Channel::$channel),+ }
             }
 
-            /// The roles that must get it; it is re-sent until each of them has taken it.
+            /// The roles that must receive it. It is sent again until each of them has consumed it.
             pub fn roles(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => &[$($role),*]),+ }
             }
@@ -43,99 +43,99 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Ask for access.
+    /// Request access.
     RequestSubmit = "request.submit.v1", Requests, ["intake"];
-    /// Take a request back.
+    /// Withdraw a request.
     RequestWithdraw = "request.withdraw.v1", Requests, ["intake"];
-    /// Ask or answer something.
+    /// Comment on a request.
     RequestComment = "request.comment.v1", Requests, ["intake"];
     /// The service request was closed.
     TicketClosed = "ticket.closed.v1", Requests, ["intake"];
-    /// What became of a notice that another sent.
+    /// Report the delivery of a notification that another program sent.
     NotificationReport = "notification.report.v1", Requests, ["intake"];
-    /// A manager's yes or no.
+    /// Approve or deny for the vendor.
     VendorDecide = "vendor.decide.v1", Commands, ["manager-review"];
-    /// An approver's yes or no.
+    /// Approve or deny for the customer.
     CustomerDecide = "customer.decide.v1", Commands, ["approval"];
-    /// End access early.
+    /// Revoke or release access before its end.
     GrantRevoke = "grant.revoke.v1", Commands, ["approval"];
-    /// Accept or dispute a closing report.
+    /// Acknowledge or dispute an access report.
     ReportRespond = "report.respond.v1", Commands, ["approval"];
     /// A timer may be due.
     TimerDue = "timer.due.v1", Commands, ["expiry"];
-    /// A request was taken in.
+    /// A request was submitted.
     RequestSubmitted = "request.submitted.v1", Events, ["audit", "notification"];
-    /// A command about no known request was refused, or a submission was.
+    /// A submission was refused, or a command about an unknown request.
     RequestRefused = "request.refused.v1", Events, ["audit"];
-    /// The first of two managers said yes to an emergency.
+    /// The first of two managers approved break-glass access.
     RequestBreakGlassSupported = "request.break_glass_supported.v1", Events, ["audit", "notification"];
-    /// The second manager said yes to an emergency; the customer's yes is a rule given beforehand.
+    /// The second manager approved break-glass access; a break-glass policy replaces the customer approval.
     RequestBreakGlassApproved = "request.break_glass_approved.v1", Events, ["audit"];
-    /// The manager said yes.
+    /// A manager approved for the vendor.
     RequestVendorApproved = "request.vendor_approved.v1", Events, ["audit", "notification"];
-    /// The manager said no.
+    /// A manager denied for the vendor.
     RequestVendorDenied = "request.vendor_denied.v1", Events, ["audit", "notification"];
-    /// One approver said yes.
+    /// An approver approved for the customer.
     RequestCustomerApproved = "request.customer_approved.v1", Events, ["audit", "notification"];
-    /// The customer said no.
+    /// An approver denied for the customer.
     RequestCustomerDenied = "request.customer_denied.v1", Events, ["audit", "notification"];
     /// The customer was reminded.
     RequestReminded = "request.reminded.v1", Events, ["audit", "notification"];
-    /// Somebody asked or answered something.
+    /// Somebody commented.
     RequestCommented = "request.commented.v1", Events, ["audit", "notification"];
-    /// Nobody answered in time.
+    /// The deadline passed without a decision.
     RequestExpired = "request.expired.v1", Events, ["audit", "notification"];
-    /// Taken back.
+    /// The request was withdrawn.
     RequestWithdrawn = "request.withdrawn.v1", Events, ["audit", "notification"];
-    /// Access is open.
+    /// Access is active.
     GrantActivated = "grant.activated.v1", Events, ["audit", "notification", "access"];
-    /// Access is over.
+    /// Access ended.
     GrantEnded = "grant.ended.v1", Events, ["audit", "notification", "access"];
-    /// The provisioning was read back as open.
+    /// Access was provisioned in the target system.
     GrantProvisioned = "grant.provisioned.v1", Events, ["audit"];
-    /// The provisioning was read back as closed; the receipt is inside.
+    /// The target system confirmed the revocation; contains the receipt.
     GrantRevoked = "grant.revoked.v1", Events, ["audit"];
-    /// A provisioning does not open or close, or the end is not confirmed for a minute.
+    /// Provisioning or revocation failed, or a revocation is unconfirmed for a minute.
     GrantProvisioningFailed = "grant.provisioning_failed.v1", Events, ["audit", "notification"];
-    /// Something with our mark was open that should not have been.
+    /// An orphaned entitlement with our mark was removed.
     GrantOrphanRemoved = "grant.orphan_removed.v1", Events, ["audit"];
-    /// The customer accepts the closing report.
+    /// The customer acknowledged the access report.
     ReportAcknowledged = "report.acknowledged.v1", Events, ["audit", "notification"];
-    /// The customer disputes the closing report.
+    /// The customer disputed the access report.
     ReportDisputed = "report.disputed.v1", Events, ["audit", "notification"];
-    /// The engineer fetched what opens the gate.
+    /// The requester created an access token for the gate.
     GrantTokenIssued = "grant.token_issued.v1", Events, ["audit"];
     /// Somebody used access, or tried to.
     GrantUsed = "grant.used.v1", Events, ["audit"];
-    /// A decision, an end or a withdrawal was refused.
+    /// A decision, a revocation or a withdrawal was refused.
     DecisionRefused = "decision.refused.v1", Events, ["audit"];
-    /// A message was given up on.
+    /// A message was dead-lettered.
     MessageDeadLettered = "message.dead_lettered.v1", Events, ["audit"];
-    /// A parked message was sent again or discarded.
+    /// A dead-letter message was replayed or discarded.
     MessageResolved = "message.resolved.v1", Events, ["audit"];
-    /// A mail was handed to the mail server.
+    /// A mail was sent to the mail server.
     NotificationSent = "notification.sent.v1", Events, ["audit"];
-    /// A mail was given up on.
+    /// A mail could not be sent.
     NotificationFailed = "notification.failed.v1", Events, ["audit"];
     /// Tenants, people, roles or rules changed.
     DirectoryChanged = "directory.changed.v1", Events, ["audit"];
-    /// Somebody added a passkey.
+    /// A passkey was added.
     PasskeyAdded = "passkey.added.v1", Events, ["audit"];
-    /// Somebody removed a passkey.
+    /// A passkey was removed.
     PasskeyRemoved = "passkey.removed.v1", Events, ["audit"];
-    /// An identity at an identity provider stands for a person from now on.
+    /// An identity at an identity provider was linked to a person.
     IdentityLinked = "identity.linked.v1", Events, ["audit"];
-    /// An identity stands for nobody any more.
+    /// An identity was unlinked from its person.
     IdentityUnlinked = "identity.unlinked.v1", Events, ["audit"];
-    /// Somebody may call the HTTP interface.
+    /// An API token was created.
     TokenAdded = "token.added.v1", Events, ["audit"];
-    /// A token was given up.
+    /// An API token was revoked.
     TokenRevoked = "token.revoked.v1", Events, ["audit"];
-    /// The audit log is at work.
+    /// The audit log is running.
     LogHeartbeat = "log.heartbeat.v1", Events, ["audit"];
-    /// Another key signs the audit log from now on.
+    /// Another key now signs the audit log.
     LogKeyChanged = "log.key_changed.v1", Events, ["audit"];
-    /// What somebody wrote was erased.
+    /// Texts of a person or of a request were redacted.
     TextsRedacted = "texts.redacted.v1", Events, ["audit"];
     /// Send a mail.
     Mail = "mail.v1", Notifications, ["mail"];
@@ -143,7 +143,7 @@ kinds! {
     SettingsMail = "mail.settings.v1", Notifications, ["mail"];
 }
 
-/// What stands before every type's name.
+/// Prefix of every type.
 pub const PREFIX: &str = "lockbox.";
 
 impl Kind {
@@ -158,7 +158,7 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.key() == key)
     }
 
-    /// The routing key it is published with: commands inside go by the role that owns them.
+    /// The routing key it is published with: internal commands go by the role that owns them.
     pub fn routing_key(self) -> &'static str {
         match self.channel() {
             Channel::Commands => self.roles().first().copied().unwrap_or_default(),
@@ -166,7 +166,7 @@ impl Kind {
         }
     }
 
-    /// Whether it comes from outside or from a person and so is read strictly.
+    /// Whether it is a command, which is read strictly because it comes from outside or from a person.
     pub fn is_command(self) -> bool {
         matches!(self.channel(), Channel::Requests | Channel::Commands)
     }

@@ -1,4 +1,4 @@
-//! The Rust side of `schemas/`: the CloudEvents envelope, one struct per message, and the way to and from the domain.
+//! The Rust side of `schemas/`: the CloudEvents envelope, one struct per message, and the conversion to and from the domain.
 //!
 //! Deliberately absent: the database, the broker and any decision.
 

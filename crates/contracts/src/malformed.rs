@@ -1,13 +1,13 @@
-//! Why a message could not be read: it is parked with this reason and never retried.
+//! Why a message could not be read. Such a message is dead-lettered with this reason and never retried.
 
 use std::fmt;
 
-/// A message nobody could act on.
+/// A message that cannot be processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// Stable code for programs.
     pub code: &'static str,
-    /// What is wrong and where, for the people of the system that sent it.
+    /// What is wrong and where, for the operators of the sending system.
     pub detail: String,
 }
 

@@ -1,13 +1,13 @@
-//! How values from outside are read: leniently where JSON, editors and browsers differ, strictly in what they mean.
+//! How values from outside are read: tolerant where JSON, editors and browsers differ, strict in their meaning.
 
 use domain::{FreeText, text};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Number, Value};
 
-/// The byte order mark that some editors and programs write before UTF-8.
+/// The byte order mark that some programs write before UTF-8.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// The bytes behind a byte order mark.
+/// The bytes after a byte order mark.
 ///
 /// # Errors
 /// A sentence when the mark says that the text is not UTF-8.
@@ -18,7 +18,7 @@ pub fn unmarked(bytes: &[u8]) -> Result<&[u8], &'static str> {
     Ok(bytes.strip_prefix(BOM).unwrap_or(bytes))
 }
 
-/// The text of a file behind a byte order mark.
+/// The text of a file after a byte order mark.
 ///
 /// # Errors
 /// A sentence when the text is not UTF-8.
@@ -26,16 +26,16 @@ pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(unmarked(bytes)?).map_err(|fault| format!("the text is not UTF-8: {fault}"))
 }
 
-/// A whole number, also written `30.0` or `3e1`: to JSON Schema all three are the same integer.
+/// A whole number, also written as `30.0` or `3e1`: for JSON Schema all three are the same integer.
 ///
 /// # Errors
-/// When it is no whole number, or too large.
+/// When it is not a whole number, or too large.
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Option::<Number>::deserialize(deserializer)?.map(|number| integer(&number)).transpose().map_err(Error::custom)
 }
 
 fn integer(number: &Number) -> Result<i64, String> {
-    /// Beyond this, neighbours of a float are more than one apart.
+    /// Above this value, adjacent floats are more than one apart.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(integer) = number.as_i64() {
         return Ok(integer);
@@ -47,10 +47,10 @@ fn integer(number: &Number) -> Result<i64, String> {
     }
 }
 
-/// A text that may be left out; one of white space alone says nothing and is left out.
+/// An optional text; a text of white space only counts as absent.
 ///
 /// # Errors
-/// When it is no text.
+/// When it is not a text.
 pub fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FreeText>, D::Error> {
     Ok(Option::<FreeText>::deserialize(deserializer)?.filter(|text| !text.as_str().is_empty()))
 }
@@ -58,14 +58,14 @@ pub fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FreeTe
 /// A name, number or address of one line.
 ///
 /// # Errors
-/// When it is no text.
+/// When it is not a text.
 pub fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(|said| text::one_line(&said))
 }
 
-/// Where the character U+0000 stands in JSON, which no text may hold: the database keeps none.
+/// Where the JSON contains the character U+0000. Postgres cannot store it, so no text may contain it.
 pub fn zero_character(json: &[u8]) -> Option<String> {
-    // Nearly always absent, and then this is all it costs.
+    // The character is rare, so most messages need only this scan.
     let escape = b"\\u0000";
     json.windows(escape.len()).any(|window| window == escape).then_some(())?;
     place(&serde_json::from_slice(json).ok()?)
@@ -91,7 +91,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn whole_numbers_are_read_however_they_are_written() {
+    fn whole_numbers_are_read_in_every_notation() {
         let read = |text: &str| whole(&mut serde_json::Deserializer::from_str(text));
         for text in ["2700", "2700.0", "2.7e3", "27E2"] {
             assert_eq!(read(text).unwrap(), Some(2700), "{text}");
@@ -104,15 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn the_zero_character_is_found_where_it_stands() {
+    fn the_zero_character_is_found_with_its_path() {
         let find = |value: Value| zero_character(&serde_json::to_vec(&value).unwrap());
         assert_eq!(find(json!({"a": {"b": ["x", "y\u{0}"]}})).as_deref(), Some("a.b.1"));
         assert_eq!(find(json!({"a\u{0}": 1})).as_deref(), Some("a\u{FFFD}"));
-        assert_eq!(find(json!({"a": "\\u0000 is only written about"})), None);
+        assert_eq!(find(json!({"a": "\\u0000 is only quoted"})), None);
     }
 
     #[test]
-    fn marks_before_a_text_are_read_or_named() {
+    fn byte_order_marks_are_read_or_reported() {
         assert_eq!(text_of(b"\xEF\xBB\xBF{}").unwrap(), "{}");
         assert_eq!(text_of(b"{}").unwrap(), "{}");
         assert!(text_of(b"\xFF\xFE{\0").unwrap_err().contains("UTF-16"));

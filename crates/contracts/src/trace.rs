@@ -1,4 +1,4 @@
-//! W3C trace context (`traceparent`), carried through messages so that one click can be followed across workers.
+//! W3C trace context (`traceparent`), carried in messages so that one action can be traced across workers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ impl Traceparent {
         Self { trace: self.trace, span: fastrand::u64(1..) }
     }
 
-    /// The step after the one named in a message, or a new trace when it names none or a broken one.
+    /// The next step of the trace in a message, or a new trace when the message has none or an invalid one.
     pub fn follow(received: Option<&str>) -> Self {
         received.and_then(|text| text.parse::<Self>().ok()).map_or_else(Self::start, Self::child)
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Traceparent {
     }
 }
 
-/// The text is no `traceparent` of version 00.
+/// The text is not a `traceparent` of version 00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotATraceparent;
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_stays_in_its_trace_and_rubbish_starts_a_new_one() {
+    fn a_child_keeps_its_trace_and_an_invalid_value_starts_a_new_one() {
         let start = Traceparent::start();
         let child = Traceparent::follow(Some(&start.to_string()));
         assert_eq!(child.trace, start.trace);

@@ -1,4 +1,4 @@
-//! A standing consent: the yes that a customer's approvers gave beforehand, for emergencies, to a narrow rule.
+//! A break-glass policy: an approval that a customer's approvers give in advance for break-glass access, within narrow limits.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -8,40 +8,40 @@ use crate::digest::Digest;
 use crate::ids::TenantId;
 use crate::refusal::Refusal;
 
-/// No emergency may last longer: 4 hours.
+/// Longest break-glass access that a policy may allow: 4 hours.
 pub const BREAK_GLASS_CEILING_SECONDS: i64 = 4 * 3600;
-/// No rule may allow more emergencies.
+/// Most uses that a policy may allow.
 pub const BREAK_GLASS_QUOTA: i32 = 100;
-/// No rule may stand longer, in days.
-pub const STANDING_LIMIT_DAYS: i64 = 366;
+/// Longest validity of a policy, in days.
+pub const POLICY_LIMIT_DAYS: i64 = 366;
 
-/// What an approver allows beforehand.
+/// What an approver allows in advance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakGlassPolicy {
     /// Internal id.
     pub id: Uuid,
-    /// Whose content.
+    /// The tenant whose content it covers.
     pub tenant: TenantId,
-    /// What the tenant calls it; requests name it.
+    /// The tenant's name for it; requests refer to it by this name.
     pub name: String,
-    /// For these services only.
+    /// Services that it covers.
     pub services: Vec<String>,
     /// Longest access, in seconds.
     pub ceiling_seconds: i64,
-    /// How many emergencies, in all.
+    /// How often it may be used in total.
     pub quota: i32,
-    /// Until this moment.
+    /// When it stops being valid.
     pub until: DateTime<Utc>,
 }
 
-/// How a rule stands now.
+/// A break-glass policy, and how it has been used so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyStatus {
-    /// The rule.
+pub struct PolicyUsage {
+    /// The policy.
     pub policy: BreakGlassPolicy,
-    /// Emergencies so far.
+    /// Requests for break-glass access that became active under it.
     pub used: i64,
-    /// Whether it was taken back.
+    /// Whether an approver revoked it.
     pub ended: bool,
 }
 
@@ -66,45 +66,48 @@ impl BreakGlassPolicy {
         Digest::of(&self.to_bytes())
     }
 
-    /// Every part of a rule that cannot stand, as sentences.
+    /// Every field that is not acceptable, as sentences.
     pub fn faults(&self, known_services: &[String], now: DateTime<Utc>) -> Vec<String> {
         let mut faults = Vec::new();
         if let Some(problem) = crate::text::problem(&self.name, 64, false) {
             faults.push(format!("name: {problem}"));
         }
         if self.services.is_empty() {
-            faults.push("services: name at least one; there is no rule for everything".to_owned());
+            faults.push("services: name at least one service; a policy cannot cover all services".to_owned());
         }
         for service in self.services.iter().filter(|service| !known_services.contains(service)) {
-            faults.push(format!("services: {service} is unknown"));
+            faults.push(format!("services: there is no service {service}"));
         }
         if !(1..=BREAK_GLASS_CEILING_SECONDS).contains(&self.ceiling_seconds) {
-            faults.push(format!("longest access: between 1 s and {} h", BREAK_GLASS_CEILING_SECONDS / 3600));
+            faults.push(format!(
+                "longest access: must be between 1 second and {} hours",
+                BREAK_GLASS_CEILING_SECONDS / 3600
+            ));
         }
         if !(1..=BREAK_GLASS_QUOTA).contains(&self.quota) {
-            faults.push(format!("how many: between 1 and {BREAK_GLASS_QUOTA}"));
+            faults.push(format!("quota: must be between 1 and {BREAK_GLASS_QUOTA}"));
         }
-        if self.until <= now || self.until > now + chrono::TimeDelta::days(STANDING_LIMIT_DAYS) {
-            faults.push(format!("until: within the next {STANDING_LIMIT_DAYS} days"));
+        if self.until <= now || self.until > now + chrono::TimeDelta::days(POLICY_LIMIT_DAYS) {
+            faults.push(format!("valid until: must be within the next {POLICY_LIMIT_DAYS} days"));
         }
         faults
     }
 }
 
-impl PolicyStatus {
-    /// Whether it stands for a service at a moment.
+impl PolicyUsage {
+    /// Whether the policy allows access to a service at a given time.
     ///
     /// # Errors
-    /// [`Refusal::NoBreakGlassPolicy`] with what is missing.
+    /// [`Refusal::NoBreakGlassPolicy`] with the reason.
     pub fn check(&self, service: &str, at: DateTime<Utc>) -> Result<(), Refusal> {
         let why = if self.ended {
-            "it was taken back"
+            "the policy was revoked"
         } else if at >= self.policy.until {
-            "its time is over"
+            "the policy is no longer valid"
         } else if !self.policy.services.iter().any(|allowed| allowed == service) {
-            "it is not for this service"
+            "the policy does not cover this service"
         } else if self.used >= i64::from(self.policy.quota) {
-            "its quota is used up"
+            "the quota of the policy is used up"
         } else {
             return Ok(());
         };

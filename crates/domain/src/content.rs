@@ -1,4 +1,4 @@
-//! What is asked for: the exact bytes that approver_rules are shown and that their decisions are bound to.
+//! The content of a request: the exact bytes that approvers see and that their decisions are bound to.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::rules::Rules;
 
-macro_rules! words {
+macro_rules! named_values {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub(crate) use named_values;
 
-words!(
-    /// Why access is asked for, as a type that can be counted.
+named_values!(
+    /// The reason category of a request.
     Category {
         /// The customer reported a fault.
         CustomerReported = "customer_reported",
@@ -43,55 +43,55 @@ words!(
         DataRepair = "data_repair",
         /// Content must be moved.
         Migration = "migration",
-        /// A security incident is looked into.
+        /// A security incident is being investigated.
         SecurityInvestigation = "security_investigation",
-        /// Anything else; the text says what.
+        /// Any other reason; the justification explains it.
         Other = "other",
     }
 );
 
-words!(
+named_values!(
     /// How urgent the service request is.
     Severity {
-        /// No effect on work.
+        /// Work is not affected.
         Low = "low",
-        /// Work is hindered.
+        /// Work is impaired.
         Normal = "normal",
-        /// Work of many is hindered.
+        /// The work of many people is impaired.
         High = "high",
-        /// Work has stopped.
+        /// Work is not possible.
         Critical = "critical",
     }
 );
 
-words!(
-    /// How much the engineer may do.
+named_values!(
+    /// What the requester may do with the content.
     AccessLevel {
-        /// Look, and change nothing.
+        /// Read, without changes.
         ReadOnly = "read_only",
-        /// Look and change.
+        /// Read and change.
         ReadWrite = "read_write",
     }
 );
 
-/// The standing consent that an emergency stands on, as it was when access was asked for: a rule that the tenant's own
-/// approvers gave, named and hashed, so that the managers' yeses are bound to exactly that rule.
+/// The break-glass policy that a request uses, as it was at submission. The name and the digest bind the approvals of the
+/// managers to exactly this policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakGlass {
-    /// The rule.
+    /// Id of the policy.
     pub policy: Uuid,
-    /// What the tenant calls it.
+    /// The tenant's name for it.
     pub name: String,
-    /// SHA-256 over the rule as it was given.
+    /// SHA-256 over the stored bytes of the policy.
     pub digest: Digest,
 }
 
-/// One ask for access, complete and checked. Immutable: another ask is another request.
+/// One request for access, complete and checked. It never changes; a different request is a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The request this is the content of.
+    /// The request that has this content.
     pub request: RequestId,
-    /// Whose content is to be seen.
+    /// The tenant whose content is requested.
     pub tenant: TenantId,
     /// The tenant's short name.
     pub tenant_name: String,
@@ -101,32 +101,32 @@ pub struct Content {
     pub service: String,
     /// Mailbox address, site or folder URL.
     pub resource: String,
-    /// Typed reason.
+    /// Reason category.
     pub category: Category,
-    /// Reason in the engineer's words.
+    /// Justification in the requester's words.
     pub justification: String,
     /// Urgency.
     pub severity: Severity,
-    /// How much the engineer may do.
+    /// What the requester may do with the content.
     pub access_level: AccessLevel,
-    /// The engineer who asks.
+    /// The requester.
     pub requester: PersonId,
-    /// The engineer's short name.
+    /// The requester's short name.
     pub requester_name: String,
-    /// How long access is asked for, in seconds.
+    /// Requested duration in seconds.
     pub duration_seconds: i64,
-    /// Access begins no earlier than this.
+    /// Access starts no earlier than this.
     pub start_time: Option<DateTime<Utc>>,
-    /// The request whose access is to go on: more time is always asked for anew.
+    /// The request whose access this request extends. Every extension needs its own approvals.
     pub extends: Option<RequestId>,
-    /// Asked for as an emergency, under this standing consent.
+    /// The break-glass policy, for a request for break-glass access.
     pub break_glass: Option<BreakGlass>,
-    /// The tenant's rules on submission.
+    /// The tenant's rules at submission.
     pub rules: Rules,
 }
 
 impl Content {
-    /// The bytes that are stored, shown and digested: JSON with sorted keys, integers and strings only (the subset
+    /// The bytes that are stored, shown and hashed: JSON with sorted keys, with integers and strings only (the subset
     /// of RFC 8785 that needs no number formatting).
     pub fn to_bytes(&self) -> Vec<u8> {
         let rules = &self.rules;
@@ -171,7 +171,7 @@ impl Content {
         Digest::of(&self.to_bytes())
     }
 
-    /// Reads bytes written by [`Self::to_bytes`]; `None` when they are not such.
+    /// Reads bytes written by [`Self::to_bytes`]; `None` for any other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(bytes).ok()?;
         let text = |name: &str| document[name].as_str().map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The digest that binds a decision to exactly what was shown.
+//! The digest that binds a decision to exactly the content that the approver saw.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_digest_survives_its_text_form() {
-        let digest = Digest::of(b"what the approver_rules saw");
+        let digest = Digest::of(b"what the approver saw");
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
         assert!("abc".parse::<Digest>().is_err());
     }

@@ -1,4 +1,4 @@
-//! Ids of the things Lockbox knows, one type each so that they cannot be swapped.
+//! Ids, with one type for each kind of thing so that they cannot be mixed up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,11 +28,11 @@ macro_rules! id {
 }
 
 id!(
-    /// One request for access, for its whole life.
+    /// One request for access.
     RequestId
 );
 id!(
-    /// One natural person. People are compared by this and never by e-mail text.
+    /// One person. People are compared by this id and never by e-mail address.
     PersonId
 );
 id!(

@@ -1,9 +1,8 @@
-//! The pure floor of the house: ids, people, requests and the lifecycle that decides.
+//! The pure core: ids, people, requests and the lifecycle.
 //!
-//! Deliberately absent: I/O, async, wire formats and the clock. Every time in here arrives as an argument.
+//! Deliberately absent: I/O, async, wire formats and the clock. Every time arrives as an argument.
 
 mod break_glass;
-mod consent;
 mod content;
 mod digest;
 mod ids;
@@ -16,13 +15,13 @@ pub mod replay;
 mod request;
 mod rules;
 pub mod scope;
+mod signature;
 
 pub mod text;
 pub mod titles;
 mod verdict;
 
-pub use break_glass::{BreakGlassPolicy, PolicyStatus};
-pub use consent::{Proof, challenge};
+pub use break_glass::{BreakGlassPolicy, PolicyUsage};
 pub use content::{AccessLevel, BreakGlass, Category, Content, Severity};
 pub use digest::Digest;
 pub use ids::{PersonId, RequestId, TenantId};
@@ -31,5 +30,6 @@ pub use people::{Assignment, Person, Role, Side, Tenant};
 pub use refusal::{Fault, Refusal};
 pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 pub use rules::Rules;
+pub use signature::{Proof, challenge};
 pub use text::FreeText;
 pub use verdict::Verdict;

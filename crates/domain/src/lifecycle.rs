@@ -1,8 +1,8 @@
-//! The one function that decides: [`transition`] takes where a request stands and a fact, and answers with the next
-//! state, its events, timers and decision as data, or with a refusal.
+//! The one function that decides: [`transition`] takes a request and a fact, and returns the next state, its events, timers
+//! and decision as data, or a refusal.
 //!
-//! Deliberately absent: the clock (facts carry their time, read by the committer under the row's lock), the database
-//! and the broker. The match is nested by state so that the compiler proves that no pair was forgotten.
+//! Deliberately absent: the clock (facts carry their time, which the store reads under the row's lock), the database
+//! and the broker. The match is nested by state, so that the compiler checks that every pair is handled.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,12 +18,12 @@ mod authority;
 mod break_glass;
 mod chart;
 mod checks;
+mod comments;
 mod fact;
 mod remind;
 mod reminders;
 mod report;
 mod step;
-mod talk;
 
 use checks::{already_finished, before, due, not_active, stage_finished};
 use step::{Step, decision};
@@ -55,23 +55,23 @@ pub fn submit(content: Content, requester: Person, at: DateTime<Utc>) -> (Reques
     (Request { content, digest, state, version: 0 }, transition)
 }
 
-/// Decides what follows when `fact` meets `request`.
+/// Decides what follows when `fact` happens to `request`.
 ///
 /// # Errors
-/// The refusal, when the fact changes nothing.
+/// The refusal, when the fact is not allowed in this state.
 pub fn transition(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     match &request.state {
         State::PendingVendor { review_deadline, first } => pending_vendor(request, *review_deadline, *first, fact),
         State::PendingCustomer { manager, decision_deadline, approvals } => {
-            let waiting = Waiting { manager: *manager, decision_deadline: *decision_deadline, approvals };
-            pending_customer(request, &waiting, fact)
+            let stage = CustomerStage { manager: *manager, decision_deadline: *decision_deadline, approvals };
+            pending_customer(request, &stage, fact)
         }
-        State::Active { access_from: _, access_until } => granted(request, *access_until, fact),
+        State::Active { access_from: _, access_until } => active(request, *access_until, fact),
         State::Ended { .. }
         | State::VendorDenied
         | State::CustomerDenied
         | State::Expired { .. }
-        | State::Withdrawn { .. } => over(request, fact),
+        | State::Withdrawn { .. } => finished(request, fact),
     }
 }
 
@@ -111,7 +111,7 @@ fn pending_vendor(
                         decision: Some(decision),
                     })
                 }
-                Verdict::Deny => Ok(Step::by(request, decided).ends(
+                Verdict::Deny => Ok(Step::by(request, decided).finish(
                     State::VendorDenied,
                     EventKind::VendorDenied,
                     TimerKind::ReviewDeadline,
@@ -125,104 +125,104 @@ fn pending_vendor(
         }
         Fact::DeadlineReached { stage: Stage::Vendor, at } => {
             due(review_deadline, *at)?;
-            Ok(expires(request, Stage::Vendor, review_deadline, *at))
+            Ok(expire(request, Stage::Vendor, review_deadline, *at))
         }
         Fact::DeadlineReached { stage: Stage::Customer, at: _ } | Fact::ReminderReached { at: _ } => {
             Err(Refusal::NotReviewed)
         }
-        Fact::AccessTimeReached { at: _ } | Fact::EndAsked { .. } => Err(not_active(request)),
-        Fact::WithdrawAsked { by, comment, at } => {
-            withdraws(request, by, comment.as_deref(), *at, TimerKind::ReviewDeadline)
+        Fact::AccessTimeReached { at: _ } | Fact::RevocationRequested { .. } => Err(not_active(request)),
+        Fact::WithdrawalRequested { by, comment, at } => {
+            withdraw(request, by, comment.as_deref(), *at, TimerKind::ReviewDeadline)
         }
-        Fact::Commented(said) => talk::say(request, said),
-        Fact::ReportResponded(answered) => report::answer(request, answered),
+        Fact::Commented(comment) => comments::record(request, comment),
+        Fact::ReportResponded(response) => report::respond(request, response),
         Fact::RequesterDisabled { at } => {
-            Ok(fired(withdrawn(request, Withdrawal::RequesterDisabled, *at, TimerKind::ReviewDeadline)))
+            Ok(disarm_disabled_timer(withdrawn(request, Withdrawal::RequesterDisabled, *at, TimerKind::ReviewDeadline)))
         }
         Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::ReviewDeadline)),
     }
 }
 
-struct Waiting<'a> {
+struct CustomerStage<'a> {
     manager: PersonId,
     decision_deadline: DateTime<Utc>,
     approvals: &'a [Approval],
 }
 
-fn pending_customer(request: &Request, waiting: &Waiting<'_>, fact: &Fact) -> Result<Transition, Refusal> {
+fn pending_customer(request: &Request, stage: &CustomerStage<'_>, fact: &Fact) -> Result<Transition, Refusal> {
     match fact {
         Fact::VendorDecided(decided) => {
             authority::manager(request, decided)?;
-            if decided.by.id == waiting.manager {
+            if decided.by.id == stage.manager {
                 return Err(Refusal::Repeated);
             }
             Err(stage_finished(request))
         }
-        Fact::CustomerDecided(decided) => customer_decides(request, waiting, decided),
+        Fact::CustomerDecided(decided) => customer_decides(request, stage, decided),
         Fact::DeadlineReached { stage: Stage::Customer, at } => {
-            due(waiting.decision_deadline, *at)?;
-            Ok(expires(request, Stage::Customer, waiting.decision_deadline, *at))
+            due(stage.decision_deadline, *at)?;
+            Ok(expire(request, Stage::Customer, stage.decision_deadline, *at))
         }
         Fact::DeadlineReached { stage: Stage::Vendor, at: _ } => Err(stage_finished(request)),
-        // Reminding is no use any more: nobody answered.
-        Fact::ReminderReached { at } if *at >= waiting.decision_deadline => {
-            Ok(expires(request, Stage::Customer, waiting.decision_deadline, *at))
+        // The deadline passed without a decision, so a reminder has no use.
+        Fact::ReminderReached { at } if *at >= stage.decision_deadline => {
+            Ok(expire(request, Stage::Customer, stage.decision_deadline, *at))
         }
-        Fact::ReminderReached { at } => remind::remind(request, waiting.decision_deadline, *at),
-        Fact::AccessTimeReached { at: _ } | Fact::EndAsked { .. } => Err(not_active(request)),
-        Fact::WithdrawAsked { by, comment, at } => {
-            withdraws(request, by, comment.as_deref(), *at, TimerKind::DecisionDeadline)
+        Fact::ReminderReached { at } => remind::remind(request, stage.decision_deadline, *at),
+        Fact::AccessTimeReached { at: _ } | Fact::RevocationRequested { .. } => Err(not_active(request)),
+        Fact::WithdrawalRequested { by, comment, at } => {
+            withdraw(request, by, comment.as_deref(), *at, TimerKind::DecisionDeadline)
         }
-        Fact::Commented(said) => talk::say(request, said),
-        Fact::ReportResponded(answered) => report::answer(request, answered),
-        Fact::RequesterDisabled { at } => {
-            Ok(fired(withdrawn(request, Withdrawal::RequesterDisabled, *at, TimerKind::DecisionDeadline)))
-        }
+        Fact::Commented(comment) => comments::record(request, comment),
+        Fact::ReportResponded(response) => report::respond(request, response),
+        Fact::RequesterDisabled { at } => Ok(disarm_disabled_timer(withdrawn(
+            request,
+            Withdrawal::RequesterDisabled,
+            *at,
+            TimerKind::DecisionDeadline,
+        ))),
         Fact::TicketClosed { at } => Ok(withdrawn(request, Withdrawal::TicketClosed, *at, TimerKind::DecisionDeadline)),
     }
 }
 
-fn customer_decides(request: &Request, waiting: &Waiting<'_>, decided: &Decided) -> Result<Transition, Refusal> {
+fn customer_decides(request: &Request, stage: &CustomerStage<'_>, decided: &Decided) -> Result<Transition, Refusal> {
     authority::customer(request, decided)?;
-    if decided.by.id == waiting.manager {
+    if decided.by.id == stage.manager {
         return Err(Refusal::BothSides);
     }
-    if waiting.approvals.iter().any(|approval| approval.person == decided.by.id) {
+    if stage.approvals.iter().any(|approval| approval.person == decided.by.id) {
         return Err(Refusal::Repeated);
     }
-    before(waiting.decision_deadline, decided.at)?;
+    before(stage.decision_deadline, decided.at)?;
     authority::comment(request, decided)?;
     authority::passkey(request, decided)?;
     let step = Step::by(request, decided);
-    let mut kept = decision(Stage::Customer, Role::Approver, decided);
+    let mut stored = decision(Stage::Customer, Role::Approver, decided);
     if decided.verdict == Verdict::Deny {
         let kind = EventKind::CustomerDenied;
-        return Ok(step.ends(State::CustomerDenied, kind, TimerKind::DecisionDeadline, Some(kept)));
+        return Ok(step.finish(State::CustomerDenied, kind, TimerKind::DecisionDeadline, Some(stored)));
     }
     let duration_seconds = decided.duration_seconds.unwrap_or(request.content.duration_seconds);
     if duration_seconds < 1 || duration_seconds > request.content.duration_seconds {
         return Err(Refusal::DurationLonger);
     }
-    kept.duration_seconds = Some(duration_seconds);
-    let mut approvals = waiting.approvals.to_vec();
+    stored.duration_seconds = Some(duration_seconds);
+    let mut approvals = stage.approvals.to_vec();
     approvals.push(Approval { person: decided.by.id, duration_seconds });
     let count = i32::try_from(approvals.len()).unwrap_or(i32::MAX);
     let approved = EventKind::CustomerApproved { approvals: count, duration_seconds };
-    // The snapshot can be no less than one yes, whatever was stored.
+    // At least one approval is required, whatever number was stored.
     if count < request.content.rules.required_approvals.max(1) {
-        let next = State::PendingCustomer {
-            manager: waiting.manager,
-            decision_deadline: waiting.decision_deadline,
-            approvals,
-        };
+        let next =
+            State::PendingCustomer { manager: stage.manager, decision_deadline: stage.decision_deadline, approvals };
         let events = vec![step.event(approved, &next)];
-        return Ok(Transition { next, events, timers: Vec::new(), decision: Some(kept) });
+        return Ok(Transition { next, events, timers: Vec::new(), decision: Some(stored) });
     }
     let shortest = approvals.iter().map(|approval| approval.duration_seconds).min().unwrap_or(duration_seconds);
     let access_from = request.content.start_time.map_or(decided.at, |start| start.max(decided.at));
     let access_until = access_from + TimeDelta::seconds(shortest);
     let next = State::Active { access_from, access_until };
-    let granted = Event {
+    let activated = Event {
         kind: EventKind::GrantActivated { access_from, access_until },
         at: decided.at,
         from: Some(request.state.as_str()),
@@ -235,14 +235,14 @@ fn customer_decides(request: &Request, waiting: &Waiting<'_>, decided: &Decided)
     let mut timers =
         vec![TimerChange::Disarm(TimerKind::DecisionDeadline), TimerChange::Arm(TimerKind::GrantEnd, access_until)];
     timers.extend(reminders::stop(request));
-    Ok(Transition { next, events: vec![approved, granted], timers, decision: Some(kept) })
+    Ok(Transition { next, events: vec![approved, activated], timers, decision: Some(stored) })
 }
 
-fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Result<Transition, Refusal> {
+fn active(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Result<Transition, Refusal> {
     let end = |cause, actor: Option<&Person>, comment: Option<&str>, at| {
-        let step = Step { comment: comment.map(str::to_owned), ..Step::quiet(request, at, actor.cloned()) };
+        let step = Step { comment: comment.map(str::to_owned), ..Step::without_comment(request, at, actor.cloned()) };
         let kind = EventKind::GrantEnded { cause, access_until };
-        step.ends(State::Ended { cause }, kind, TimerKind::GrantEnd, None)
+        step.finish(State::Ended { cause }, kind, TimerKind::GrantEnd, None)
     };
     match fact {
         Fact::VendorDecided(decided) => {
@@ -254,30 +254,30 @@ fn granted(request: &Request, access_until: DateTime<Utc>, fact: &Fact) -> Resul
             Err(stage_finished(request))
         }
         Fact::DeadlineReached { stage: _, at: _ } | Fact::ReminderReached { at: _ } => Err(stage_finished(request)),
-        Fact::Commented(said) => talk::say(request, said),
+        Fact::Commented(comment) => comments::record(request, comment),
         Fact::AccessTimeReached { at } => {
             due(access_until, *at)?;
             Ok(end(EndCause::Expired, None, None, *at))
         }
-        Fact::EndAsked { by, comment, at } => {
+        Fact::RevocationRequested { by, comment, at } => {
             let cause = authority::end(request, by)?;
             if *at >= access_until {
                 return Ok(end(EndCause::Expired, None, None, *at));
             }
             Ok(end(cause, Some(by), comment.as_deref(), *at))
         }
-        Fact::WithdrawAsked { by, comment: _, at: _ } => {
+        Fact::WithdrawalRequested { by, comment: _, at: _ } => {
             authority::requester(request, by)?;
             Err(Refusal::AlreadyActive)
         }
-        Fact::ReportResponded(answered) => report::answer(request, answered),
-        Fact::RequesterDisabled { at } => Ok(fired(end(EndCause::RequesterDisabled, None, None, *at))),
+        Fact::ReportResponded(response) => report::respond(request, response),
+        Fact::RequesterDisabled { at } => Ok(disarm_disabled_timer(end(EndCause::RequesterDisabled, None, None, *at))),
         Fact::TicketClosed { at } => Ok(end(EndCause::TicketClosed, None, None, *at)),
     }
 }
 
-/// Nothing follows an ending but the customer's word on the closing report. Authority is asked first, so that strangers learn nothing.
-fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
+/// A final state allows nothing but the response to the access report. Authority is checked first, so that outsiders learn nothing.
+fn finished(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     match fact {
         Fact::VendorDecided(decided) => {
             authority::manager(request, decided)?;
@@ -287,16 +287,16 @@ fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
             authority::customer(request, decided)?;
             Err(already_finished(request))
         }
-        Fact::EndAsked { by, .. } => {
+        Fact::RevocationRequested { by, .. } => {
             authority::end(request, by)?;
             Err(already_finished(request))
         }
-        Fact::WithdrawAsked { by, .. } => {
+        Fact::WithdrawalRequested { by, .. } => {
             authority::requester(request, by)?;
             Err(already_finished(request))
         }
-        Fact::Commented(said) => talk::say(request, said),
-        Fact::ReportResponded(answered) => report::answer(request, answered),
+        Fact::Commented(comment) => comments::record(request, comment),
+        Fact::ReportResponded(response) => report::respond(request, response),
         Fact::DeadlineReached { .. }
         | Fact::ReminderReached { .. }
         | Fact::AccessTimeReached { .. }
@@ -305,16 +305,16 @@ fn over(request: &Request, fact: &Fact) -> Result<Transition, Refusal> {
     }
 }
 
-fn expires(request: &Request, stage: Stage, deadline: DateTime<Utc>, at: DateTime<Utc>) -> Transition {
+fn expire(request: &Request, stage: Stage, deadline: DateTime<Utc>, at: DateTime<Utc>) -> Transition {
     let timer = match stage {
         Stage::Vendor => TimerKind::ReviewDeadline,
         Stage::Customer => TimerKind::DecisionDeadline,
     };
-    let step = Step::quiet(request, at, None);
-    step.ends(State::Expired { stage }, EventKind::Expired { stage, deadline }, timer, None)
+    let step = Step::without_comment(request, at, None);
+    step.finish(State::Expired { stage }, EventKind::Expired { stage, deadline }, timer, None)
 }
 
-fn withdraws(
+fn withdraw(
     request: &Request,
     by: &Person,
     comment: Option<&str>,
@@ -323,18 +323,18 @@ fn withdraws(
 ) -> Result<Transition, Refusal> {
     authority::requester(request, by)?;
     let cause = Withdrawal::Requester;
-    let step = Step { comment: comment.map(str::to_owned), ..Step::quiet(request, at, Some(by.clone())) };
-    Ok(step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None))
+    let step = Step { comment: comment.map(str::to_owned), ..Step::without_comment(request, at, Some(by.clone())) };
+    Ok(step.finish(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None))
 }
 
-/// Taken back by what happened elsewhere.
+/// A withdrawal with a cause other than the requester.
 fn withdrawn(request: &Request, cause: Withdrawal, at: DateTime<Utc>, timer: TimerKind) -> Transition {
-    let step = Step::quiet(request, at, None);
-    step.ends(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None)
+    let step = Step::without_comment(request, at, None);
+    step.finish(State::Withdrawn { cause }, EventKind::Withdrawn { cause }, timer, None)
 }
 
-/// The timer that the directory armed when it disabled the requester has done its work.
-fn fired(mut transition: Transition) -> Transition {
+/// Disarms the timer that the directory armed when it disabled the requester.
+fn disarm_disabled_timer(mut transition: Transition) -> Transition {
     transition.timers.push(TimerChange::Disarm(TimerKind::RequesterDisabled));
     transition
 }

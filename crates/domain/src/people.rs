@@ -1,22 +1,22 @@
-//! People, the side they stand on, and what they may decide.
+//! People, the side they belong to, and what they may decide.
 
 use crate::ids::{PersonId, TenantId};
 use crate::rules::Rules;
 
-/// A customer organization and the rules it lives by.
+/// A customer organization and its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// Internal id.
     pub id: TenantId,
     /// Short name used in messages, such as `contoso`.
     pub name: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
-    /// A disabled tenant takes no new requests.
+    /// A disabled tenant accepts no new requests.
     pub enabled: bool,
-    /// Rules that new requests are submitted under.
+    /// Rules for new requests.
     pub rules: Rules,
-    /// Extra addresses that get notices and decide nothing.
+    /// Additional addresses that receive notifications. They cannot decide.
     pub notification_recipients: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Side {
 /// What a person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Asks for access (vendor).
+    /// Requests access (vendor).
     Engineer,
     /// Reviews requests before the customer sees them (vendor).
     Manager,
@@ -72,36 +72,36 @@ impl Role {
     }
 }
 
-/// One role held by one person, for one service or for all.
+/// One role of one person, for one service or for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The role.
     pub role: Role,
-    /// Only for this service; `None` is every service.
+    /// The service; `None` is every service.
     pub service: Option<String>,
 }
 
-/// A person as the directory has them now.
+/// A person, as the directory currently stores them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Internal id: what people are compared by.
+    /// Internal id, by which people are compared.
     pub id: PersonId,
     /// Short name used in messages and on the command line, such as `robin`.
     pub name: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
     /// Where mail goes.
     pub email: String,
     /// Vendor or customer.
     pub side: Side,
-    /// A disabled person can neither ask nor decide.
+    /// A disabled person can neither request nor decide.
     pub enabled: bool,
-    /// Roles held.
+    /// Roles.
     pub assignments: Vec<Assignment>,
 }
 
 impl Person {
-    /// Whether this person holds `role` for `service`.
+    /// Whether this person has `role` for `service`.
     pub fn holds(&self, role: Role, service: &str) -> bool {
         self.assignments
             .iter()
@@ -118,8 +118,8 @@ impl Person {
         self.enabled && self.side == Side::Customer(tenant) && self.holds(Role::Approver, service)
     }
 
-    /// Whether this person may ask for access.
-    pub fn may_ask(&self, service: &str) -> bool {
+    /// Whether this person may request access.
+    pub fn may_request(&self, service: &str) -> bool {
         self.enabled && self.side == Side::Vendor && self.holds(Role::Engineer, service)
     }
 }

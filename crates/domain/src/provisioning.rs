@@ -1,136 +1,136 @@
-//! The provisioning of one grant: a second machine beside the lifecycle. [`step`] takes where a provisioning stands and what was seen,
-//! and answers with where it stands then and what is worth an event.
+//! The provisioning of one grant in its target system: a second state machine beside the lifecycle. [`step`] takes the
+//! provisioning and what was observed, and returns the next provisioning and the events to record.
 //!
-//! Deliberately absent: the clock, the target and every question of policy. A provisioning that is ordered closed is closed; it
-//! is `closed` only when the target was read back as closed, and until then it is tried again without end.
+//! Deliberately absent: the clock, the target and every question of policy. An ordered revocation is always carried out. The
+//! state is `revoked` only after the target was read back without access; until then the revocation is retried without limit.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::content::words;
+use crate::content::named_values;
 
-words!(
-    /// Where a provisioning stands.
+named_values!(
+    /// State of a provisioning.
     ProvisioningState {
-        /// Granted: it is to be opened at its time, and may stand open already.
+        /// Access is to be provisioned at its start time. It may already exist in the target.
         Provisioning = "provisioning",
-        /// Opened and read back as open.
+        /// Access was provisioned and read back from the target.
         Active = "active",
-        /// Ordered closed, and not read back as closed yet: the end is not confirmed.
+        /// Revocation was ordered and is not confirmed by the target yet.
         Revoking = "revoking",
-        /// Read back as closed.
+        /// The target was read back without access.
         Revoked = "revoked",
     }
 );
 
-/// An end that is not confirmed after this long raises an alarm.
+/// A revocation that is unconfirmed for this long raises an alarm, in seconds.
 pub const ALARM_AFTER_SECONDS: i64 = 60;
 
-/// Pauses between tries; the last one repeats for ever.
+/// Pauses between attempts, in seconds; the last one repeats without limit.
 const PAUSES_SECONDS: [i64; 5] = [1, 2, 5, 10, 15];
 
-/// A provisioning as its row has it.
+/// A provisioning, as its row stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provisioning {
-    /// Where it stands.
+    /// State.
     pub state: ProvisioningState,
-    /// Access is over at this moment; an open provisioning is looked at again then, whoever else sleeps.
+    /// When access ends. A provisioned grant is due again at this time, even if no message arrives.
     pub until: DateTime<Utc>,
-    /// When somebody is to look at it next; `None` is never.
+    /// When the next attempt is due; `None` when none is needed.
     pub next_try_at: Option<DateTime<Utc>>,
-    /// Tries in this state that came to nothing.
+    /// Failed attempts in this state.
     pub failures: i32,
-    /// The first of them.
+    /// When the first of them failed.
     pub first_failed_at: Option<DateTime<Utc>>,
-    /// What the last one said.
+    /// Error of the last one.
     pub last_error: Option<String>,
     /// Whether the alarm was raised.
     pub alarmed: bool,
-    /// Read back as open for the first time.
+    /// When access was first read back from the target.
     pub provisioned_at: Option<DateTime<Utc>>,
-    /// Ordered closed.
+    /// When revocation was ordered.
     pub revocation_ordered_at: Option<DateTime<Utc>>,
-    /// From this moment the gate refuses.
+    /// From when the gate denies access.
     pub refused_from: Option<DateTime<Utc>>,
-    /// Running sessions were cut.
+    /// When running sessions were terminated.
     pub cut_at: Option<DateTime<Utc>>,
-    /// How many there were.
+    /// How many sessions were terminated.
     pub sessions_cut: i64,
-    /// Read back as closed.
+    /// When the target was read back without access.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// What was seen at the target. Times are the database's clock.
+/// What was observed at the target. Times are the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProvisioningFact {
-    /// It was opened and read back as open.
+    /// Access was provisioned and read back.
     Provisioned {
-        /// What the engineer can do there beyond the order.
+        /// What the requester can do there beyond the request.
         extra_rights: Vec<String>,
         /// Now.
         at: DateTime<Utc>,
     },
-    /// It could not be opened, or could not be seen open.
+    /// Access could not be provisioned, or could not be read back.
     NotProvisioned {
-        /// What was said.
+        /// The error.
         problem: String,
         /// Now.
         at: DateTime<Utc>,
     },
-    /// It should stand open and was found closed: the target lost it, or somebody there took it away.
+    /// Access should exist in the target and does not: the target lost it, or somebody removed it there.
     FoundMissing {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Access is over.
+    /// Access ended.
     RevocationOrdered {
-        /// The end as the gate knows it.
+        /// From when the gate denies access.
         refused_from: DateTime<Utc>,
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Sessions were cut, whatever else failed.
+    /// Sessions were terminated, whether or not the other steps succeeded.
     SessionsCut {
         /// How many.
         sessions: i64,
         /// Now.
         at: DateTime<Utc>,
     },
-    /// It was read back as closed, and no call that opens it is under way.
+    /// The target was read back without access, and no provisioning call is in progress.
     Revoked {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// It could not be closed, or not be read back as closed.
+    /// Access could not be revoked, or the target could not be read back.
     NotRevoked {
-        /// What was said.
+        /// The error.
         problem: String,
         /// Now.
         at: DateTime<Utc>,
     },
 }
 
-/// What is worth an event.
+/// What is recorded as an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProvisioningEvent {
-    /// It stands open.
+    /// Access is provisioned.
     Provisioned {
-        /// What the engineer can do there beyond the order.
+        /// What the requester can do there beyond the request.
         extra_rights: Vec<String>,
     },
-    /// It is closed for certain; the row holds the receipt.
+    /// Access is confirmed as revoked; the row holds the receipt.
     Revoked,
-    /// A first try failed, or the alarm is raised.
+    /// A first attempt failed, or the alarm is raised.
     Failed {
-        /// What was said.
+        /// The error.
         problem: String,
-        /// Whether the end is unconfirmed for longer than [`ALARM_AFTER_SECONDS`].
+        /// Whether the revocation is unconfirmed for longer than [`ALARM_AFTER_SECONDS`].
         alarm: bool,
     },
 }
 
-/// Decides what follows when `fact` meets `provisioning`. A fact that comes late, twice or out of order changes nothing that is
-/// certain already.
+/// Decides what follows from `fact`. A fact that arrives late, twice or out of order does not change what is already
+/// confirmed.
 pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioning, Vec<ProvisioningEvent>) {
     let same = || (provisioning.clone(), Vec::new());
     match (provisioning.state, fact) {
@@ -138,7 +138,7 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             let next = Provisioning {
                 provisioned_at: Some(*at),
                 next_try_at: Some(provisioning.until),
-                ..calm(provisioning, ProvisioningState::Active)
+                ..in_state(provisioning, ProvisioningState::Active)
             };
             (next, vec![ProvisioningEvent::Provisioned { extra_rights: extra_rights.clone() }])
         }
@@ -146,8 +146,9 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             fails(provisioning, problem, *at)
         }
         (ProvisioningState::Active, ProvisioningFact::FoundMissing { at }) => {
-            let problem = "it should stand open and was found closed; it is opened again".to_owned();
-            let next = Provisioning { next_try_at: Some(*at), ..calm(provisioning, ProvisioningState::Provisioning) };
+            let problem = "access was missing in the target system; it is provisioned again".to_owned();
+            let next =
+                Provisioning { next_try_at: Some(*at), ..in_state(provisioning, ProvisioningState::Provisioning) };
             (next, vec![ProvisioningEvent::Failed { problem, alarm: false }])
         }
         (
@@ -158,7 +159,7 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
                 revocation_ordered_at: Some(*at),
                 refused_from: Some(*refused_from),
                 next_try_at: Some(*at),
-                ..calm(provisioning, ProvisioningState::Revoking)
+                ..in_state(provisioning, ProvisioningState::Revoking)
             };
             (next, Vec::new())
         }
@@ -217,8 +218,8 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
     }
 }
 
-/// The provisioning in another state, with the failures of the one before forgotten.
-fn calm(provisioning: &Provisioning, state: ProvisioningState) -> Provisioning {
+/// The provisioning in another state, with the failures of the previous state cleared.
+fn in_state(provisioning: &Provisioning, state: ProvisioningState) -> Provisioning {
     Provisioning { state, failures: 0, first_failed_at: None, last_error: None, ..provisioning.clone() }
 }
 
@@ -228,7 +229,7 @@ fn fails(provisioning: &Provisioning, problem: &str, at: DateTime<Utc>) -> (Prov
     let last = PAUSES_SECONDS.len() - 1;
     let index = usize::try_from(provisioning.failures).unwrap_or(last).min(last);
     let pause = at + TimeDelta::seconds(PAUSES_SECONDS[index]);
-    // Whoever opens does not pause across the end, and the alarm is not late by a pause.
+    // A provisioning attempt is due at the latest when access ends, and the alarm is not delayed by a pause.
     let bound = match provisioning.state {
         ProvisioningState::Provisioning => Some(provisioning.until),
         ProvisioningState::Revoking => alarm_at.filter(|alarm_at| !provisioning.alarmed && at < *alarm_at),

@@ -1,112 +1,112 @@
-//! Why something was not done, as values to branch on and as sentences for people.
+//! Why a command was refused: codes for programs and sentences for people.
 
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// One thing wrong with one field of a submission.
+/// One problem with one field of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The field, as named in the schema.
     pub field: &'static str,
-    /// What is wrong and what would be right.
+    /// What is wrong and what is expected.
     pub problem: String,
 }
 
-/// A refusal changes nothing and is audited.
+/// Why a command was refused. A refused command changes nothing and is recorded in the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A submission that cannot stand; every fault found.
+    /// The submission is invalid; lists every fault.
     Invalid(Vec<Fault>),
-    /// No such request, or none this person may know of.
+    /// There is no such request, or this person may not see it.
     NotFound,
-    /// No such tenant, or it takes no requests.
+    /// There is no such tenant, or it is disabled.
     UnknownTenant,
-    /// The tenant has nobody who could approve.
+    /// The tenant does not have enough approvers.
     NoApprover,
-    /// The vendor has nobody who could review.
+    /// The vendor does not have enough managers to review the request.
     NoReviewer,
-    /// No such person.
+    /// There is no such person.
     UnknownPerson,
     /// The person is disabled.
     PersonDisabled,
-    /// The requester does not hold the role engineer.
+    /// The requester does not have the role engineer.
     NotEngineer,
-    /// The decider does not hold the role manager on the vendor's side.
+    /// The approver does not have the role manager at the vendor.
     NotManager,
-    /// The decider does not hold the role approver for this service.
+    /// The approver does not have the role approver for this service.
     NotApprover,
-    /// The decider belongs to another tenant.
+    /// The approver belongs to another tenant.
     WrongTenant,
-    /// The requester tried to decide.
+    /// The requester tried to decide on their own request.
     OwnRequest,
-    /// One person tried to say both yeses.
+    /// One person tried to approve for both the vendor and the customer.
     BothSides,
     /// This person already decided at this stage.
     Repeated,
-    /// The decision names another content than the stored one.
+    /// The digest of the decision is not the digest of the stored content.
     DigestMismatch,
-    /// Too late: the deadline is exclusive.
+    /// The deadline passed. A decision at the deadline is too late.
     DeadlinePassed {
         /// The deadline.
         deadline: DateTime<Utc>,
     },
-    /// A timer or an end came before its time.
+    /// A timer or an end arrived before its time.
     NotDue {
-        /// When it will be due.
+        /// When it is due.
         due_at: DateTime<Utc>,
     },
     /// The manager has not approved yet.
     NotReviewed,
-    /// The stage this decision is for is over.
+    /// The stage that this decision belongs to is over.
     StageFinished {
         /// State the request is in.
         state: &'static str,
     },
-    /// There is no access to end.
+    /// There is no active access to revoke.
     NotActive {
         /// State the request is in.
         state: &'static str,
     },
-    /// No rule of the customer's stands behind this emergency.
+    /// No valid break-glass policy covers this request.
     NoBreakGlassPolicy {
-        /// What is missing.
+        /// Why not.
         why: &'static str,
     },
-    /// There is no closing report yet.
+    /// There is no access report yet.
     NotEnded {
         /// State the request is in.
         state: &'static str,
     },
-    /// The target was not read back as closed yet.
+    /// The target system has not confirmed yet that access is revoked.
     RevocationUnconfirmed,
-    /// Access was granted: end it instead of withdrawing.
+    /// Access is active: it can be released, not withdrawn.
     AlreadyActive,
-    /// The request has its ending already.
+    /// The request is already in a final state.
     AlreadyFinished {
         /// State the request is in.
         state: &'static str,
     },
-    /// Only the requester withdraws.
+    /// Only the requester can withdraw a request.
     NotRequester,
-    /// Neither the requester, nor a manager, nor an approver of the tenant.
+    /// The person is not the requester, a manager of the vendor or an approver of the tenant.
     MayNotRevoke,
-    /// Neither the requester, nor a manager, nor an approver of the tenant.
+    /// The person is not the requester, a manager of the vendor or an approver of the tenant.
     MayNotComment,
-    /// The tenant wants a comment with every decision.
+    /// The tenant requires a comment with every decision.
     CommentRequired,
-    /// The tenant wants every yes signed with a passkey.
+    /// The tenant requires a passkey for every approval.
     PasskeyRequired,
-    /// The passkey's signature does not stand behind this decision.
+    /// The passkey signature is not valid for this decision.
     PasskeyInvalid {
         /// What is wrong with it.
         why: String,
     },
-    /// An approver may shorten the access, never lengthen it.
+    /// The approved duration is longer than the requested one.
     DurationLonger,
-    /// The broker login that sent this may not send it.
+    /// The broker login may not send this command.
     WrongProducer {
-        /// The login, if the message named one.
+        /// The login, if the message names one.
         login: Option<String>,
     },
 }
@@ -203,64 +203,86 @@ impl fmt::Display for Refusal {
                 }
                 Ok(())
             }
-            Self::NotFound => f.write_str("no such request; check the id with `lockbox request list`"),
+            Self::NotFound => f.write_str("there is no such request; check the id with `lockbox request list`"),
             Self::UnknownTenant => {
-                f.write_str("no tenant of this name takes requests; check the name or add it with `lockbox apply`")
+                f.write_str("there is no enabled tenant with this name; check the name, or add the tenant with `lockbox apply`")
             }
             Self::NoApprover => f.write_str(
-                "the tenant has no approver for this service, so nobody could say yes; ask the tenant to name one",
+                "the tenant does not have enough approvers for this service; ask the tenant to add one",
             ),
             Self::NoReviewer => f.write_str(
-                "the vendor has no manager who could review this; name one other than the requester with `lockbox apply`",
+                "the vendor does not have enough managers to review this request; add one other than the requester with `lockbox apply`",
             ),
-            Self::UnknownPerson => f.write_str("no person of this name; check the name or add it with `lockbox apply`"),
-            Self::PersonDisabled => f.write_str("this person is disabled"),
-            Self::NotEngineer => f.write_str("this person does not hold the role engineer for this service"),
-            Self::NotManager => f.write_str("this person does not hold the role manager at the vendor"),
-            Self::NotApprover => f.write_str("this person does not hold the role approver for this service"),
-            Self::WrongTenant => f.write_str("this person does not belong to the tenant whose content is asked for"),
-            Self::OwnRequest => f.write_str("nobody decides on their own request"),
-            Self::BothSides => f.write_str("the two yeses must come from different people"),
-            Self::Repeated => f.write_str("this person has already decided on this request"),
+            Self::UnknownPerson => {
+                f.write_str("there is no person with this name; check the name, or add the person with `lockbox apply`")
+            }
+            Self::PersonDisabled => f.write_str("this person is disabled; enable the person with `lockbox apply`"),
+            Self::NotEngineer => f.write_str(
+                "this person does not have the role engineer for this service; assign the role with `lockbox apply`",
+            ),
+            Self::NotManager => f.write_str(
+                "this person does not have the role manager at the vendor; ask a manager of the vendor to decide",
+            ),
+            Self::NotApprover => f.write_str(
+                "this person does not have the role approver for this service; ask an approver of the tenant to decide",
+            ),
+            Self::WrongTenant => f.write_str(
+                "this person does not belong to the tenant whose content is requested; ask an approver of that tenant to decide",
+            ),
+            Self::OwnRequest => f.write_str("you cannot decide on your own request; ask another person to decide"),
+            Self::BothSides => f.write_str(
+                "the vendor approval and the customer approval must come from different people; ask another approver to decide",
+            ),
+            Self::Repeated => f.write_str("this person has already decided on this request; a decision cannot be changed"),
             Self::DigestMismatch => f.write_str(
-                "the decision was made on other content than the stored one; look at the request again and decide anew",
+                "the decision does not match the stored content; open the request again and repeat the decision",
             ),
             Self::DeadlinePassed { deadline } => {
-                write!(f, "too late: the deadline was {}; a new request is needed", time(deadline))
+                write!(f, "the deadline was {}; submit a new request", time(deadline))
             }
-            Self::NotDue { due_at } => write!(f, "not due before {}", time(due_at)),
-            Self::NotReviewed => f.write_str("the vendor's manager has not approved this request yet"),
-            Self::StageFinished { state } => write!(f, "this stage is over: the request is {state}"),
-            Self::NotActive { state } => write!(f, "there is no open access to end: the request is {state}"),
+            Self::NotDue { due_at } => write!(f, "this is not due before {}", time(due_at)),
+            Self::NotReviewed => f.write_str("the vendor has not approved this request yet; wait for the vendor approval"),
+            Self::StageFinished { state } => write!(f, "this stage is over because the request is {state}"),
+            Self::NotActive { state } => write!(f, "there is no active access to revoke because the request is {state}"),
             Self::NoBreakGlassPolicy { why } => write!(
                 f,
-                "no standing consent of the customer is behind this emergency: {why}; ask in the ordinary way, or ask the customer's approvers for a rule"
+                "no break-glass policy of the customer covers this request: {why}; submit a regular request, or ask the customer's approvers for a policy"
             ),
-            Self::NotEnded { state } => write!(f, "there is no closing report: the request is {state}"),
+            Self::NotEnded { state } => write!(
+                f,
+                "there is no access report because the request is {state}; wait until access has ended"
+            ),
             Self::RevocationUnconfirmed => f.write_str(
-                "the end is not confirmed: the target was not read back as closed yet; a report can be disputed meanwhile, not accepted",
+                "the target system has not confirmed the revocation yet; dispute the report, or acknowledge it after the confirmation",
             ),
-            Self::AlreadyActive => f.write_str("access is open already; end it instead with `lockbox grant revoke`"),
-            Self::AlreadyFinished { state } => write!(f, "the request is over: it is {state}"),
-            Self::NotRequester => f.write_str("only the engineer who asked withdraws a request"),
+            Self::AlreadyActive => f.write_str("access is already active; end it with `lockbox grant revoke`"),
+            Self::AlreadyFinished { state } => write!(f, "the request is already {state}; submit a new request"),
+            Self::NotRequester => f.write_str("only the requester can withdraw a request"),
             Self::MayNotRevoke => {
-                f.write_str("only the engineer, a manager of the vendor or an approver of the tenant ends access")
+                f.write_str("only the requester, a manager of the vendor or an approver of the tenant can revoke access")
             }
             Self::MayNotComment => {
-                f.write_str("only the engineer, a manager of the vendor or an approver of the tenant asks and answers here")
+                f.write_str("only the requester, a manager of the vendor or an approver of the tenant can comment on this request")
             }
-            Self::CommentRequired => f.write_str("the tenant wants a comment with every decision"),
+            Self::CommentRequired => {
+                f.write_str("the tenant requires a comment with every decision; add a comment and decide again")
+            }
             Self::PasskeyRequired => {
-                f.write_str("the tenant wants every yes signed with a passkey; approve in the portal, where passkeys are added too")
+                f.write_str("the tenant requires a passkey for every approval; approve in the portal, where you can also add a passkey")
             }
-            Self::PasskeyInvalid { why } => write!(f, "the passkey does not stand behind this decision: {why}"),
-            Self::DurationLonger => f.write_str("an approver may shorten the time asked for, not lengthen it"),
+            Self::PasskeyInvalid { why } => write!(
+                f,
+                "the passkey signature is not valid for this decision: {why}; open the request again and repeat the decision"
+            ),
+            Self::DurationLonger => f.write_str(
+                "the approved duration is longer than the requested duration; approve for the requested duration or less",
+            ),
             Self::WrongProducer { login: Some(login) } => write!(
                 f,
                 "the broker login {login} may not send this command; list it under `producers` in the directory"
             ),
             Self::WrongProducer { login: None } => f.write_str(
-                "the message names no broker login; set the property user_id to the login that publishes",
+                "the message does not name a broker login; set the property user_id to the login that publishes",
             ),
         }
     }
@@ -273,7 +295,7 @@ mod tests {
     use super::Refusal;
 
     #[test]
-    fn the_list_of_codes_has_every_code() {
+    fn the_list_of_codes_contains_every_code() {
         let source = include_str!("refusal.rs");
         let body = source.split("pub fn code(&self)").nth(1).and_then(|rest| rest.split("\n    }\n").next());
         let codes: Vec<&str> = body

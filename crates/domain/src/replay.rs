@@ -1,7 +1,7 @@
-//! The lifecycle's rules asked backwards: whether a recorded history could have come about by them.
+//! The rules of the lifecycle, applied to a recorded history: whether the history could have happened under them.
 //!
-//! [`transition`](crate::lifecycle::transition) decides from rows; this looks at what the audit log says happened, and
-//! needs nothing else. Rules about roles and settings that the log does not carry are not asked here.
+//! [`transition`](crate::lifecycle::transition) decides from rows. This module reads only what the audit log says. It does not
+//! check rules about roles and settings, which the log does not contain.
 
 mod history;
 mod policies;
@@ -9,20 +9,20 @@ mod steps;
 
 use history::CLOCK_STEP;
 
-pub use history::{Broken, Replayed, Told};
-pub use policies::{Asked, Consents, Given};
+pub use history::{RecordedStep, Replayed, Violation};
+pub use policies::{PolicyHistory, PolicyTerms, PolicyUse};
 pub use steps::is_step;
 
 impl Replayed {
-    /// Takes the next step. A broken rule is told and the step taken all the same, so that one fault is told once.
+    /// Applies the next step. It applies the step even when a rule is violated, so that one fault is reported once.
     ///
     /// # Errors
-    /// Every rule that the step breaks.
-    pub fn take(&mut self, step: &Told) -> Result<(), Vec<Broken>> {
-        let mut broken = Vec::new();
+    /// Every rule that the step violates.
+    pub fn apply(&mut self, step: &RecordedStep) -> Result<(), Vec<Violation>> {
+        let mut violations = Vec::new();
         let mut rule = |holds: bool, words: String| {
             if !holds {
-                broken.push(Broken(words));
+                violations.push(Violation(words));
             }
         };
         let is_break_glass = self.break_glass.is_some();
@@ -30,37 +30,37 @@ impl Replayed {
         rule(
             step.from.as_deref() == state,
             format!(
-                "each step begins where the one before ended: this one begins in {}, the request was in {}",
+                "each step starts in the state in which the previous step ended: this one starts in {}, the request was in {}",
                 step.from.as_deref().unwrap_or("nothing"),
                 state.unwrap_or("nothing")
             ),
         );
         rule(
             steps::is_legal(is_break_glass, step.from.as_deref(), &step.kind, &step.to),
-            format!("no {} leads from {} to {}", step.kind, step.from.as_deref().unwrap_or("nothing"), step.to),
+            format!("{} does not lead from {} to {}", step.kind, step.from.as_deref().unwrap_or("nothing"), step.to),
         );
         rule(
             self.version == 0 || step.digest == self.digest,
-            "the content never changes: this step is about another digest than the submission".to_owned(),
+            "the content never changes: this step has another digest than the submission".to_owned(),
         );
         rule(
             self.version == 0 || step.break_glass == self.break_glass,
-            "an emergency is one from its submission to its end, under one standing consent".to_owned(),
+            "break-glass access is under one break-glass policy from its submission to its end".to_owned(),
         );
         rule(
             self.last_at.is_none_or(|last| step.at >= last - CLOCK_STEP),
-            "a step is not before the one it follows".to_owned(),
+            "a step is not earlier than the previous step".to_owned(),
         );
         rule(
-            !self.has_all_yeses() || step.kind == "grant.activated",
-            "when all yeses are there, access is granted and nothing else happens".to_owned(),
+            !self.is_fully_approved() || step.kind == "grant.activated",
+            "after the last required approval, access becomes active and nothing else happens".to_owned(),
         );
         steps::particulars(self, step, &mut rule);
-        self.follow(step);
-        if broken.is_empty() { Ok(()) } else { Err(broken) }
+        self.update(step);
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 
-    fn has_all_yeses(&self) -> bool {
+    fn is_fully_approved(&self) -> bool {
         match (self.state.as_str(), &self.break_glass) {
             ("pending_customer", None) => {
                 i64::try_from(self.approvals.len()).unwrap_or(i64::MAX) >= self.required.max(1)
@@ -70,7 +70,7 @@ impl Replayed {
         }
     }
 
-    fn follow(&mut self, step: &Told) {
+    fn update(&mut self, step: &RecordedStep) {
         match step.kind.as_str() {
             "request.submitted" => {
                 self.digest.clone_from(&step.digest);
@@ -78,7 +78,7 @@ impl Replayed {
                 self.review_deadline = step.review_deadline;
                 self.start_time = step.start_time;
                 self.required = step.required_approvals.unwrap_or(1);
-                self.asked_seconds = step.duration_seconds.unwrap_or_default();
+                self.requested_seconds = step.duration_seconds.unwrap_or_default();
                 self.break_glass.clone_from(&step.break_glass);
             }
             "request.break_glass_supported" => self.first = step.person,
@@ -95,7 +95,7 @@ impl Replayed {
                 self.access_until = step.access_until;
             }
             "grant.ended" => {
-                // The end only moves earlier.
+                // The end of access can only become earlier.
                 self.access_until = self.access_until.map(|until| until.min(step.at));
                 self.cause.clone_from(&step.cause);
             }

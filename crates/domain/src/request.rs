@@ -1,30 +1,30 @@
-//! A request and the states it passes through.
+//! A request and its states.
 
 use chrono::{DateTime, Utc};
 
-use crate::consent::Proof;
-use crate::content::{Content, words};
+use crate::content::{Content, named_values};
 use crate::digest::Digest;
 use crate::ids::PersonId;
 use crate::people::{Role, Side};
+use crate::signature::Proof;
 use crate::verdict::Verdict;
 
-words!(
-    /// One of the two yeses a request needs.
+named_values!(
+    /// One of the two stages in which a request needs approval.
     Stage {
-        /// Review by the vendor's manager.
+        /// Review by a manager of the vendor.
         Vendor = "vendor",
-        /// Decision by the customer.
+        /// Decision by approvers of the customer.
         Customer = "customer",
     }
 );
 
-words!(
+named_values!(
     /// Why access ended.
     EndCause {
-        /// The time asked for was over.
+        /// The approved duration was over.
         Expired = "expired",
-        /// An approver of the customer ended it.
+        /// An approver of the customer revoked it.
         RevokedByCustomer = "revoked_by_customer",
         /// A manager of the vendor revoked it.
         RevokedByVendor = "revoked_by_vendor",
@@ -32,89 +32,89 @@ words!(
         Released = "released",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
-        /// The engineer was disabled.
+        /// The requester was disabled.
         RequesterDisabled = "requester_disabled",
     }
 );
 
-words!(
-    /// Why a request was taken back before anybody got access.
+named_values!(
+    /// Why a request was withdrawn before access became active.
     Withdrawal {
-        /// The engineer took it back.
+        /// The requester withdrew it.
         Requester = "requester",
         /// The service request was closed.
         TicketClosed = "ticket_closed",
-        /// The engineer was disabled.
+        /// The requester was disabled.
         RequesterDisabled = "requester_disabled",
     }
 );
 
-words!(
-    /// What a timer is for; a request has at most one of each kind.
+named_values!(
+    /// The kinds of timers; a request has at most one of each.
     TimerKind {
-        /// The vendor's review is overdue.
+        /// The deadline of the vendor review.
         ReviewDeadline = "review_deadline",
-        /// The customer did not answer.
+        /// The deadline of the customer's decision.
         DecisionDeadline = "decision_deadline",
-        /// The customer is reminded.
+        /// A reminder to the customer.
         Reminder = "reminder",
-        /// The time of access is over.
+        /// The end of access.
         GrantEnd = "grant_end",
-        /// The engineer was disabled; armed by the database in the transaction that disables, whoever does it.
+        /// The requester was disabled. The database arms this timer in the transaction that disables the person.
         RequesterDisabled = "requester_disabled",
     }
 );
 
-/// One yes that counts towards the customer's approval.
+/// One approval that counts towards the customer's required approvals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
-    /// Who said yes.
+    /// Who approved.
     pub person: PersonId,
-    /// The time this approver allows, at most what was asked for.
+    /// The duration that this approver approves in seconds, at most the requested one.
     pub duration_seconds: i64,
 }
 
-/// Where a request stands. Times are the database's clock.
+/// The state of a request. Times are the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Waits for the vendor's manager.
+    /// A manager of the vendor has not decided yet.
     PendingVendor {
-        /// Expires at this moment.
+        /// When the request expires.
         review_deadline: DateTime<Utc>,
-        /// In an emergency, the first of the two managers who say yes.
+        /// For break-glass access: the first of the two managers who approved.
         first: Option<PersonId>,
     },
-    /// Waits for the customer.
+    /// The customer has not decided yet.
     PendingCustomer {
-        /// The manager who said yes.
+        /// The manager who approved.
         manager: PersonId,
-        /// Expires at this moment.
+        /// When the request expires.
         decision_deadline: DateTime<Utc>,
-        /// The yeses so far.
+        /// The approvals so far.
         approvals: Vec<Approval>,
     },
-    /// Access is open from `access_from` until `access_until`, both fixed on the last yes.
+    /// Access is active from `access_from` until `access_until`. The last approval sets both.
     Active {
-        /// Access opens.
+        /// Start of access.
         access_from: DateTime<Utc>,
-        /// Access is over at this moment, whoever runs.
+        /// End of access, even if no process runs at that time.
         access_until: DateTime<Utc>,
     },
-    /// Access was granted and is over.
+    /// Access was active and is over.
     Ended {
         /// Why.
         cause: EndCause,
     },
-    /// The vendor's manager said no.
+    /// A manager of the vendor denied.
     VendorDenied,
-    /// The customer said no.
+    /// An approver of the customer denied.
     CustomerDenied,
-    /// Nobody answered in time. Not a rejection: nobody decided.
+    /// The deadline passed without a decision. This is not a denial.
     Expired {
-        /// Whose answer was missing.
+        /// The stage that had no decision.
         stage: Stage,
     },
-    /// Taken back.
+    /// The request was withdrawn.
     Withdrawn {
         /// Why.
         cause: Withdrawal,
@@ -136,7 +136,7 @@ impl State {
         }
     }
 
-    /// Whether nothing can follow.
+    /// Whether the state is final.
     pub fn is_final(&self) -> bool {
         match self {
             Self::PendingVendor { .. } | Self::PendingCustomer { .. } | Self::Active { .. } => false,
@@ -149,51 +149,51 @@ impl State {
     }
 }
 
-/// A request as it stands.
+/// A request and its current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for; immutable.
+    /// The requested access; immutable.
     pub content: Content,
     /// Digest of the stored bytes of the content.
     pub digest: Digest,
-    /// Where it stands.
+    /// State.
     pub state: State,
     /// Number of events so far: events carry the versions 1…n without a gap.
     pub version: i32,
 }
 
-/// One yes or no by one person at one stage, kept for ever.
+/// One person's decision at one stage. It is stored permanently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Which of the two yeses this is about.
+    /// The stage.
     pub stage: Stage,
     /// Who decided.
     pub person: PersonId,
-    /// The side they stood on.
+    /// The person's side.
     pub side: Side,
-    /// The role they held at that moment.
+    /// The person's role at that moment.
     pub role: Role,
-    /// Yes or no.
+    /// Approve or deny.
     pub verdict: Verdict,
-    /// In their words.
+    /// The comment.
     pub comment: Option<String>,
-    /// Digest they decided on.
+    /// Digest of the content that they decided on.
     pub digest: Digest,
     /// Where they decided: `cli`, `portal`, `api`.
     pub channel: String,
-    /// The time they allow in seconds; only with the customer's yes.
+    /// The approved duration in seconds; only with an approval by the customer.
     pub duration_seconds: Option<i64>,
-    /// The passkey that signed it.
+    /// The passkey signature.
     pub proof: Option<Proof>,
     /// When, by the database's clock.
     pub decided_at: DateTime<Utc>,
 }
 
-/// A timer to arm or to disarm. The row is the truth; a delayed message only wakes somebody.
+/// A timer to arm or to disarm. The row decides; a delayed message only wakes the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerChange {
-    /// Due at this moment; replaces one of the same kind.
+    /// Due at this moment; replaces a timer of the same kind.
     Arm(TimerKind, DateTime<Utc>),
-    /// Not needed any more.
+    /// No longer needed.
     Disarm(TimerKind),
 }

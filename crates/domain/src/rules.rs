@@ -1,29 +1,29 @@
-//! The rules a tenant sets, snapshot into each request when it is submitted.
+//! The rules that a tenant sets. Each request stores a copy of them at submission.
 
-/// How requests to one tenant are handled. Times are whole seconds.
+/// How requests to one tenant are handled. Durations are whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// How long the vendor's manager may take, counted from submission.
+    /// Time for the vendor review, counted from submission.
     pub review_deadline_seconds: i64,
-    /// How long the customer may take, counted from the manager's approval. Twelve hours unless set.
+    /// Time for the customer's decision, counted from the vendor approval. 12 hours unless set.
     pub decision_deadline_seconds: i64,
-    /// Duration given to a request that names none.
+    /// Duration of a request that does not name one.
     pub access_default_seconds: i64,
-    /// The longest access anybody may ask for.
+    /// Longest duration that can be requested.
     pub access_ceiling_seconds: i64,
-    /// How many different approvers must say yes.
+    /// How many different approvers must approve.
     pub required_approvals: i32,
-    /// Whether a decision by the customer must carry a comment.
+    /// Whether a decision by the customer needs a comment.
     pub comment_required: bool,
-    /// Whether a yes by the customer must be signed with a passkey.
+    /// Whether an approval by the customer must be signed with a passkey.
     pub passkey_required: bool,
-    /// Seconds before the customer's deadline at which approvers are reminded.
+    /// When approvers are reminded, in seconds before the customer's deadline.
     pub reminders_seconds: Vec<i64>,
 }
 
-/// No deadline may lie further ahead than this: 14 days.
+/// Longest deadline: 14 days.
 pub const DEADLINE_LIMIT_SECONDS: i64 = 14 * 24 * 3600;
-/// No ceiling may be set higher than this: 7 days.
+/// Longest access ceiling: 7 days.
 pub const CEILING_LIMIT_SECONDS: i64 = 7 * 24 * 3600;
 
 impl Default for Rules {
@@ -42,8 +42,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// When approvers are reminded unless the tenant says otherwise, in seconds before a deadline this far away: at
-    /// half time and one hour before. Whoever has less than ten minutes is not reminded.
+    /// When approvers are reminded unless the tenant sets something else, in seconds before a deadline this far away: at
+    /// half time and one hour before. There is no reminder for deadlines under ten minutes.
     pub fn usual_reminders(deadline_seconds: i64) -> Vec<i64> {
         match deadline_seconds {
             ..600 => Vec::new(),
@@ -52,7 +52,7 @@ impl Rules {
         }
     }
 
-    /// Every rule that cannot stand, as `(field, problem)`. A rule that is missing or empty refuses; it never opens.
+    /// Every rule that is not acceptable, as `(field, problem)`. A missing or empty rule never grants access.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         let mut within = |field, value: i64, limit: i64| {
@@ -79,17 +79,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_reminded_at_half_time_and_an_hour_before_unless_there_is_hardly_time() {
+    fn approvers_are_reminded_at_half_time_and_an_hour_before_unless_the_deadline_is_short() {
         assert_eq!(Rules::default().reminders_seconds, [6 * 3600, 3600]);
         assert_eq!(Rules::usual_reminders(3600), [1800]);
         assert_eq!(Rules::usual_reminders(60), [0; 0]);
     }
 
     #[test]
-    fn the_default_rules_stand_and_zero_approvals_never_do() {
+    fn the_default_rules_are_valid_and_zero_approvals_are_not() {
         assert_eq!(Rules::default().faults(), Vec::new());
-        let open_provisioning = Rules { required_approvals: 0, access_ceiling_seconds: 0, ..Rules::default() };
-        let fields: Vec<_> = open_provisioning.faults().into_iter().map(|(field, _)| field).collect();
+        let permissive = Rules { required_approvals: 0, access_ceiling_seconds: 0, ..Rules::default() };
+        let fields: Vec<_> = permissive.faults().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["access_ceiling_seconds", "access_default_seconds", "required_approvals"]);
     }
 }

@@ -1,46 +1,46 @@
-//! Whether what was granted covers what is asked for: the same mailbox, or the same page, folder or site and what lies
+//! Whether the granted resource covers the requested one: the same mailbox, or the same page, folder or site and what is
 //! below it.
 //!
-//! Deliberately absent: repairing. An address that two servers could read in two ways is covered by nothing.
+//! Deliberately absent: repairing addresses. An address that two servers could read differently is not covered.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Longest address that is read, in bytes.
 const LENGTH_LIMIT_BYTES: usize = 4096;
-/// Characters that some servers take for a dot or a separator.
+/// Characters that some servers treat as a dot or a separator.
 const LOOKALIKES: [char; 6] = ['\u{ff0e}', '\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{29f8}'];
-/// Methods that change nothing. All others do, also those that nobody has thought of yet.
+/// Methods that change nothing. All others, including unknown methods, count as writing.
 const READING: [&str; 8] = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH", "READ", "LOGIN"];
 
-/// What an address names.
+/// What an address refers to.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
-    /// Scheme and host, and the decoded steps of the path.
+    /// Scheme and host, and the decoded segments of the path.
     Url { origin: String, path: Vec<String> },
     /// A mailbox.
     Mailbox(String),
-    /// Anything else, to the letter.
+    /// Anything else, compared exactly.
     Name(String),
 }
 
-/// Whether `granted` covers `asked`.
-pub fn covers(granted: &str, asked: &str) -> bool {
-    // A query may choose what a page shows; what was granted must not hang on one.
+/// Whether `granted` covers `requested`.
+pub fn covers(granted: &str, requested: &str) -> bool {
+    // A query may select what a page shows, so a granted resource must not depend on one.
     if granted.contains('?') {
         return false;
     }
-    match (Place::read(granted), Place::read(asked)) {
+    match (Place::read(granted), Place::read(requested)) {
         (Some(Place::Url { origin, path }), Some(Place::Url { origin: other, path: below })) => {
             origin == other && below.starts_with(&path)
         }
-        (Some(granted), Some(asked)) => granted == asked,
+        (Some(granted), Some(requested)) => granted == requested,
         _ => false,
     }
 }
 
-/// Whether `asked` is a folder that contains what was granted, such as the site's root.
-pub fn is_above(granted: &str, asked: &str) -> bool {
-    match (Place::read(granted), Place::read(asked)) {
+/// Whether `requested` is a folder that contains what was granted, such as the root of the site.
+pub fn is_above(granted: &str, requested: &str) -> bool {
+    match (Place::read(granted), Place::read(requested)) {
         (Some(Place::Url { origin, path }), Some(Place::Url { origin: other, path: above })) => {
             origin == other && path.len() > above.len() && path.starts_with(&above)
         }
@@ -48,13 +48,13 @@ pub fn is_above(granted: &str, asked: &str) -> bool {
     }
 }
 
-/// Whether two resources are the same, or one lies in the other.
+/// Whether two resources are the same, or one contains the other.
 pub fn overlap(one: &str, other: &str) -> bool {
     let whole = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
     covers(&whole(one), other) || covers(&whole(other), one)
 }
 
-/// Why access to this resource could never be used, if so: the gate would find that it covers nothing.
+/// Why access to this resource could never be used: the gate would find that it covers nothing.
 pub fn resource_problem(service: &str, resource: &str) -> Option<String> {
     let is_address = matches!(Place::read(resource), Some(Place::Mailbox(_)));
     let is_url = resource.starts_with("https://") && covers(resource, resource);
@@ -67,7 +67,7 @@ pub fn resource_problem(service: &str, resource: &str) -> Option<String> {
              https://contoso.example/sites/board"
                 .to_owned(),
         ),
-        // A service that the deployment added: a name, an address or a URL, whatever its target knows.
+        // A service that the deployment added: a name, an address or a URL, in the form that its target uses.
         _ if resource.contains("://") && !is_url => {
             Some("must be an https URL without '..', '//', a query or a fragment".to_owned())
         }
@@ -113,13 +113,13 @@ fn url(scheme: &str, rest: &str) -> Option<Place> {
     if host.is_empty() || host.ends_with('.') || !host.chars().all(is_host) {
         return None;
     }
-    // One slash at the end means the same folder.
+    // One slash at the end refers to the same folder.
     let path = path.strip_suffix('/').unwrap_or(path);
     let path = if path.is_empty() { Vec::new() } else { path.split('/').map(step).collect::<Option<_>>()? };
     Some(Place::Url { origin: format!("{scheme}://{host}"), path })
 }
 
-/// One step of a path, decoded once.
+/// One segment of a path, decoded once.
 fn step(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes();
@@ -130,9 +130,9 @@ fn step(raw: &str) -> Option<String> {
         }
         bytes.push(byte);
     }
-    // Finder writes `ü` as `u` with a mark of its own (NFD), everybody else as one character (NFC): people see one name.
+    // Finder writes `ü` as `u` with a combining mark (NFD), other programs as one character (NFC). People see the same name.
     let text: String = String::from_utf8(bytes).ok()?.nfc().collect();
-    // Some servers cut parameters off, and some cut dots and spaces off the end.
+    // Some servers remove parameters, and some remove dots and spaces at the end.
     let name = text.split(';').next().unwrap_or_default();
     let is_dots = name.chars().all(|c| c == '.' || c == ' ');
     let is_coded_twice = text
@@ -153,8 +153,8 @@ mod tests {
     const SITE: &str = "https://contoso.example/sites/finance";
 
     #[test]
-    fn a_site_covers_itself_and_what_lies_below() {
-        for asked in [
+    fn a_site_covers_itself_and_everything_below_it() {
+        for requested in [
             "https://contoso.example/sites/finance",
             "https://contoso.example/sites/finance/",
             "https://contoso.example/sites/finance/2026/budget.xlsx",
@@ -162,16 +162,16 @@ mod tests {
             "HTTPS://Contoso.Example:443/sites/finance/x",
             "https://contoso.example/sites/f%69nance/100%25",
         ] {
-            assert!(covers(SITE, asked), "{asked}");
-            assert!(covers("https://contoso.example/sites/finance/", asked), "{asked}");
+            assert!(covers(SITE, requested), "{requested}");
+            assert!(covers("https://contoso.example/sites/finance/", requested), "{requested}");
         }
         assert!(covers("https://contoso.example", "https://contoso.example/anything"));
         assert!(covers("https://contoso.example/Shared Documents", "https://contoso.example/Shared%20Documents/x"));
     }
 
     #[test]
-    fn no_trick_gets_out_of_a_site() {
-        for asked in [
+    fn no_crafted_address_escapes_a_site() {
+        for requested in [
             "https://contoso.example/sites/finance-secret",
             "https://contoso.example/sites/financex/y",
             "https://contoso.example/sites",
@@ -215,7 +215,7 @@ mod tests {
             "/sites/finance",
             "",
         ] {
-            assert!(!covers(SITE, asked), "{asked}");
+            assert!(!covers(SITE, requested), "{requested}");
         }
         let long = format!("{SITE}/{}", "x".repeat(5000));
         assert!(!covers(SITE, &long));
@@ -227,12 +227,12 @@ mod tests {
         assert!(covers(composed, &format!("{decomposed}/x")) && covers(decomposed, &format!("{composed}/x")));
         assert!(covers(composed, "https://contoso.example/Bu%CC%88ro/x"));
         assert!(!covers(composed, "https://contoso.example/Buro/x"));
-        // A Greek question mark becomes a semicolon, which some servers cut at.
+        // A Greek question mark is normalized to a semicolon, where some servers cut the address.
         assert!(!covers(SITE, "https://contoso.example/sites/finance/..\u{37e}/hr"));
     }
 
     #[test]
-    fn a_resource_that_nothing_could_ever_match_is_named() {
+    fn a_resource_that_no_address_can_match_is_reported() {
         for good in ["https://contoso.example/sites/board", "https://contoso.example", "https://contoso.example/a b/"] {
             assert_eq!(resource_problem("sharepoint", good), None, "{good}");
             assert_eq!(resource_problem("files", good), None, "{good}");
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contains_a_grant_is_above_it_and_is_not_covered() {
+    fn a_folder_that_contains_the_granted_resource_is_not_covered() {
         for above in ["https://contoso.example", "https://contoso.example/", "https://contoso.example/sites/"] {
             assert!(is_above(SITE, above) && !covers(SITE, above), "{above}");
         }
@@ -276,9 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_covers_itself_alone() {
+    fn a_mailbox_covers_only_itself() {
         assert!(covers("finance@contoso.example", "Finance@Contoso.example"));
-        for asked in [
+        for requested in [
             "hr@contoso.example",
             "finance@fabrikam.example",
             "finance@contoso.example/Archive",
@@ -288,20 +288,20 @@ mod tests {
             "finance%40contoso.example",
             "contoso.example",
         ] {
-            assert!(!covers("finance@contoso.example", asked), "{asked}");
+            assert!(!covers("finance@contoso.example", requested), "{requested}");
         }
         assert!(covers("crm/sales", "crm/sales") && !covers("crm/sales", "crm/sales2") && !covers("crm", "crm/sales"));
     }
 
     #[test]
-    fn what_was_granted_oddly_covers_nothing() {
+    fn a_malformed_granted_resource_covers_nothing() {
         for granted in ["https://contoso.example/a/../b", "https://contoso.example/a?b=c", "https://", "", "a@b@c"] {
             assert!(!covers(granted, granted), "{granted}");
         }
     }
 
     #[test]
-    fn unknown_methods_write() {
+    fn unknown_methods_count_as_writing() {
         assert!(!writes("GET") && !writes("PROPFIND"));
         for method in ["PUT", "DELETE", "MOVE", "COPY", "MKCOL", "PROPPATCH", "LOCK", "POST", "get", "BREW", ""] {
             assert!(writes(method), "{method}");

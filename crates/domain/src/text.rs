@@ -1,7 +1,7 @@
-//! What people write, in one form whatever channel it came through.
+//! Texts that people write, in one normalized form for every channel.
 //!
-//! Browsers send CRLF, Word and Teams add marks that nobody sees, and Persian, Hindi and emoji need joiners. So the form
-//! is made first, and only then checked. Making it twice changes nothing.
+//! Browsers send CRLF. Word and Teams add invisible characters. Persian, Hindi and emoji need joiners. So a text is
+//! normalized first and checked afterwards. Normalizing a text twice gives the same text.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ pub const FREE_TEXT_LIMIT_CHARS: usize = 2000;
 
 /// A text of one or more lines in a person's own words.
 ///
-/// Line ends are LF, and there is no white space at the ends. Marks that only break or hide (zero-width space, byte order
-/// mark, word joiner, soft hyphen) are gone. Joiners stay where they follow a character that is not ASCII. Everything
-/// else is kept as it was, also what [`FreeText::problem`] refuses.
+/// Line ends are LF, and there is no white space at the ends. Invisible characters that only break or hide text (zero-width
+/// space, byte order mark, word joiner, soft hyphen) are removed. Joiners stay where they follow a character that is not ASCII.
+/// Everything else stays as it was, including what [`FreeText::problem`] reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct FreeText(String);
 
 impl FreeText {
-    /// The text in its form.
-    pub fn new(said: &str) -> Self {
-        let mut text = cleared(said);
+    /// Normalizes a text.
+    pub fn new(input: &str) -> Self {
+        let mut text = cleared(input);
         if text.contains('\r') {
             text = text.replace("\r\n", "\n");
         }
@@ -33,9 +33,9 @@ impl FreeText {
         Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() })
     }
 
-    /// The text, or nothing when nothing was written.
-    pub fn given(said: &str) -> Option<Self> {
-        Some(Self::new(said)).filter(|text| !text.0.is_empty())
+    /// Normalizes a text; `None` when it is empty.
+    pub fn non_empty(input: &str) -> Option<Self> {
+        Some(Self::new(input)).filter(|text| !text.0.is_empty())
     }
 
     /// The text.
@@ -43,21 +43,21 @@ impl FreeText {
         &self.0
     }
 
-    /// What makes it unfit to be shown to an approver.
+    /// Why the text cannot be shown to an approver.
     pub fn problem(&self) -> Option<String> {
         problem(&self.0, FREE_TEXT_LIMIT_CHARS, true)
     }
 }
 
 impl From<&str> for FreeText {
-    fn from(said: &str) -> Self {
-        Self::new(said)
+    fn from(input: &str) -> Self {
+        Self::new(input)
     }
 }
 
 impl From<String> for FreeText {
-    fn from(said: String) -> Self {
-        Self::new(&said)
+    fn from(input: String) -> Self {
+        Self::new(&input)
     }
 }
 
@@ -79,19 +79,18 @@ impl<'de> Deserialize<'de> for FreeText {
     }
 }
 
-/// A name, number or address of one line, without white space at its ends and without marks that nobody sees. The
-/// marks that set the direction of writing go too: in a name they are pasted by accident, and two names that look the
-/// same must be the same.
-pub fn one_line(said: &str) -> String {
-    let cleared = cleared(said);
+/// A name, number or address of one line, without white space at its ends and without invisible characters. Marks that set
+/// the direction of writing are removed too: people paste them by accident, and two names that look the same must be equal.
+pub fn one_line(input: &str) -> String {
+    let cleared = cleared(input);
     let text = cleared.trim_matches(|c: char| c.is_whitespace() || is_direction(c));
     if text.contains(is_direction) { text.replace(is_direction, "") } else { text.to_owned() }
 }
 
-/// The text without the marks that only break or hide, and without stray joiners.
-fn cleared(said: &str) -> String {
-    let mut text = String::with_capacity(said.len());
-    for c in said.chars() {
+/// The text without characters that only break or hide text, and without stray joiners.
+fn cleared(input: &str) -> String {
+    let mut text = String::with_capacity(input.len());
+    for c in input.chars() {
         let goes = match c {
             // Zero-width space, word joiner, invisible operators, byte order mark, soft hyphen.
             '\u{200B}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}' => true,
@@ -105,22 +104,22 @@ fn cleared(said: &str) -> String {
     text
 }
 
-/// Whether a joiner after this character says something: letters of the scripts that join, and emoji.
+/// Whether a joiner after this character has a meaning: letters of scripts that join, and emoji.
 fn may_be_joined(c: char) -> bool {
     !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !matches!(c, '\u{200C}'..='\u{200F}' | '\u{61C}')
 }
 
-/// Line ends of all kinds: Word writes a vertical tab for a line break, other programs the Unicode separators.
+/// Line ends of all kinds. Word writes a vertical tab for a line break, other programs the Unicode separators.
 fn is_line_end(c: char) -> bool {
     matches!(c, '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Marks that Hebrew and Arabic writers set between words. They turn no letters round.
+/// Marks that Hebrew and Arabic writers set between words. They do not reverse any letters.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{61C}')
 }
 
-/// Characters that show nothing at all, alone or in a row.
+/// Characters that are invisible, alone or in sequence.
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || is_direction(c)
@@ -131,8 +130,8 @@ fn is_blank(c: char) -> bool {
         )
 }
 
-/// What makes a text unfit to be shown: emptiness, length, control characters, and marks that let text read
-/// differently than it is (Unicode bidirectional overrides and isolates, tags outside a flag).
+/// Why a text cannot be shown: it is empty, too long, contains control characters, or contains marks that make it read
+/// differently from what it contains (Unicode bidirectional overrides and isolates, tags outside a flag).
 pub fn problem(text: &str, limit_chars: usize, lines: bool) -> Option<String> {
     if text.chars().all(is_blank) {
         return Some("must not be empty".to_owned());
@@ -154,8 +153,8 @@ pub fn problem(text: &str, limit_chars: usize, lines: bool) -> Option<String> {
         .map(|c| format!("must not contain the control or invisible character U+{:04X}", u32::from(c)))
 }
 
-/// The first tag character that is no part of a flag, such as Scotland's: tags can spell whole sentences that nobody
-/// sees (<https://www.unicode.org/reports/tr51/#flag-emoji-tag-sequences>).
+/// The first tag character that is not part of a flag, such as Scotland's. Tags can spell whole sentences invisibly
+/// (<https://www.unicode.org/reports/tr51/#flag-emoji-tag-sequences>).
 fn hidden_tag(text: &str) -> Option<char> {
     let mut room = 0;
     for c in text.chars() {
@@ -174,24 +173,24 @@ fn hidden_tag(text: &str) -> Option<char> {
 mod tests {
     use super::*;
 
-    fn free(said: &str) -> String {
-        FreeText::new(said).into()
+    fn free(input: &str) -> String {
+        FreeText::new(input).into()
     }
 
     #[test]
-    fn line_ends_of_every_system_become_one() {
-        for said in
+    fn line_ends_of_every_system_become_line_feeds() {
+        for input in
             ["one\r\ntwo", "one\rtwo", "one\ntwo", "one\u{B}two", "one\u{2028}two", "one\u{85}two", " one\ntwo\r\n"]
         {
-            assert_eq!(free(said), "one\ntwo", "{said:?}");
-            assert_eq!(FreeText::new(said).problem(), None);
+            assert_eq!(free(input), "one\ntwo", "{input:?}");
+            assert_eq!(FreeText::new(input).problem(), None);
         }
         assert_eq!(free("one\r\n\r\ntwo"), "one\n\ntwo");
     }
 
     #[test]
-    fn texts_of_all_languages_stay_as_they_are() {
-        for said in [
+    fn texts_in_all_languages_are_unchanged() {
+        for input in [
             "👩‍💻 looks, 🏳️‍🌈 and 👨‍👩‍👧‍👦",
             "می‌خواهم",
             "क्‍ष",
@@ -202,26 +201,26 @@ mod tests {
             "Grüße — “naïve”\u{A0}…",
             "a\tb",
         ] {
-            assert_eq!(free(said), said);
-            assert_eq!(FreeText::new(said).problem(), None, "{said}");
+            assert_eq!(free(input), input);
+            assert_eq!(FreeText::new(input).problem(), None, "{input}");
         }
     }
 
     #[test]
-    fn marks_that_nobody_sees_go_and_stray_joiners_too() {
+    fn invisible_characters_and_stray_joiners_are_removed() {
         assert_eq!(free("a\u{200B}b\u{FEFF}c\u{2060}d\u{AD}e"), "abcde");
         assert_eq!(free("\u{FEFF}a\u{200D}b \u{200C}c"), "ab c");
         assert_eq!(one_line("\u{200E}SR-1\u{200B}\u{200F}7 \r\n"), "SR-17");
-        let said = "می\u{200C}\u{200C}\u{200D}خواهم";
-        assert_eq!(free(said), "می\u{200C}خواهم", "one joiner says all");
+        let input = "می\u{200C}\u{200C}\u{200D}خواهم";
+        assert_eq!(free(input), "می\u{200C}خواهم", "repeated joiners become one");
         for text in ["\u{200B}", "\u{200C}\u{200E}", "\u{3164}", "\r\n \t"] {
             assert_eq!(FreeText::new(text).problem().unwrap(), "must not be empty", "{text:?}");
         }
     }
 
     #[test]
-    fn what_turns_text_round_hides_it_or_ends_it_is_refused() {
-        for said in [
+    fn characters_that_reverse_hide_or_end_text_are_refused() {
+        for input in [
             "a\u{202E}b",
             "a\u{2066}b\u{2069}",
             "a\0b",
@@ -230,27 +229,27 @@ mod tests {
             "a\u{E0041}b",
             "\u{1F3F4} \u{E0041}",
         ] {
-            let problem = FreeText::new(said).problem().unwrap();
-            assert!(problem.contains("U+"), "{said:?}: {problem}");
+            let problem = FreeText::new(input).problem().unwrap();
+            assert!(problem.contains("U+"), "{input:?}: {problem}");
         }
         assert_eq!(problem("a\nb", 9, false).unwrap(), "must be one line");
     }
 
     #[test]
-    fn making_the_form_twice_changes_nothing() {
+    fn normalizing_twice_gives_the_same_text() {
         let parts =
             ["\r", "\n", " ", "a", "é", "\u{200B}", "\u{200C}", "\u{200D}", "\u{200E}", "\u{2028}", "👩", "\u{FEFF}"];
         let mut state = 7_u64;
         for _ in 0..5000 {
-            let said: String = (0..9)
+            let input: String = (0..9)
                 .map(|_| {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     parts[usize::try_from(state >> 33).unwrap() % parts.len()]
                 })
                 .collect();
-            let once = free(&said);
-            assert_eq!(free(&once), once, "{said:?}");
-            assert_eq!(one_line(&one_line(&said)), one_line(&said), "{said:?}");
+            let once = free(&input);
+            assert_eq!(free(&once), once, "{input:?}");
+            assert_eq!(one_line(&one_line(&input)), one_line(&input), "{input:?}");
         }
     }
 }

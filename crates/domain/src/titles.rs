@@ -1,6 +1,6 @@
-//! Names for people in place of the short words of messages and rows. The one place for them.
+//! Display names for the identifiers in messages and rows. No other module defines such names.
 
-/// A service: `exchange_online` is "Exchange Online"; one that a deployment added is named after its short name.
+/// The name of a service: `exchange_online` is "Exchange Online". Services that a deployment adds are named after their identifier.
 pub fn service(name: &str) -> String {
     match name {
         "onedrive" => "OneDrive".to_owned(),
@@ -9,7 +9,7 @@ pub fn service(name: &str) -> String {
     }
 }
 
-/// A reason, by its code.
+/// The name of a reason category.
 pub fn category(code: &str) -> String {
     match code {
         "customer_reported" => "Reported by the customer".to_owned(),
@@ -17,37 +17,37 @@ pub fn category(code: &str) -> String {
     }
 }
 
-/// Any other short word: `read_only` is "Read only".
+/// The name of any other identifier: `read_only` is "Read only".
 pub fn sentence(word: &str) -> String {
     capital(&word.replace('_', " "))
 }
 
-/// What happened, after the name of who did it: `request.submitted` is "asked for access".
-pub fn happening(type_name: &str) -> String {
+/// What happened, to follow the name of the actor: `request.submitted` is "requested access".
+pub fn action(type_name: &str) -> String {
     let words = match type_name {
-        "request.submitted" => "asked for access",
-        "request.vendor_approved" => "said yes for the vendor",
-        "request.vendor_denied" => "said no for the vendor",
-        "request.customer_approved" => "said yes for the customer",
-        "request.customer_denied" => "said no for the customer",
-        "request.break_glass_supported" => "said yes to the emergency, as the first of two",
-        "request.break_glass_approved" => "said yes to the emergency, as the second of two",
-        "request.reminded" => "reminded the customer",
-        "request.commented" => "wrote a message",
-        "request.expired" => "closed the request: nobody answered in time",
-        "request.withdrawn" => "took the request back",
-        "request.refused" | "decision.refused" => "was refused",
-        "grant.activated" => "granted access",
-        "grant.provisioned" => "opened the provisioning",
+        "request.submitted" => "requested access",
+        "request.vendor_approved" => "approved for the vendor",
+        "request.vendor_denied" => "denied for the vendor",
+        "request.customer_approved" => "approved for the customer",
+        "request.customer_denied" => "denied for the customer",
+        "request.break_glass_supported" => "approved break-glass access, first of two approvals",
+        "request.break_glass_approved" => "approved break-glass access, second of two approvals",
+        "request.reminded" => "sent a reminder to the customer",
+        "request.commented" => "commented",
+        "request.expired" => "closed the request because its deadline passed without a decision",
+        "request.withdrawn" => "withdrew the request",
+        "request.refused" | "decision.refused" => "sent a command that was refused",
+        "grant.activated" => "activated access",
+        "grant.provisioned" => "provisioned access in the target system",
         "grant.used" => "used the access",
-        "grant.token_issued" => "fetched a handle for the gate",
+        "grant.token_issued" => "created an access token",
         "grant.ended" => "ended access",
-        "grant.revoked" => "closed the provisioning and read it back",
-        "grant.provisioning_failed" => "could not move the provisioning yet",
-        "notification.sent" => "handed a mail over",
+        "grant.revoked" => "confirmed that access is revoked in the target system",
+        "grant.provisioning_failed" => "could not change access in the target system yet",
+        "notification.sent" => "sent a mail",
         "notification.failed" => "could not deliver a mail",
-        "report.acknowledged" => "accepted the closing report",
-        "report.disputed" => "disputed the closing report",
+        "report.acknowledged" => "acknowledged the access report",
+        "report.disputed" => "disputed the access report",
         other => return other.replace(['.', '_'], " "),
     };
     words.to_owned()
@@ -56,7 +56,7 @@ pub fn happening(type_name: &str) -> String {
 /// Why access ended.
 pub fn ended(cause: &str) -> &str {
     match cause {
-        "expired" => "its time was over",
+        "expired" => "its duration was over",
         "revoked_by_customer" => "revoked by the customer",
         "revoked_by_vendor" => "revoked by the vendor",
         "released" => "released by the requester",
@@ -66,7 +66,7 @@ pub fn ended(cause: &str) -> &str {
     }
 }
 
-/// The same with a capital.
+/// The text with its first letter in upper case.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

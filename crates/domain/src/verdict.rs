@@ -1,13 +1,13 @@
-//! What a person decides.
+//! The verdict of a decision.
 
-use crate::content::words;
+use crate::content::named_values;
 
-words!(
-    /// Yes or no.
+named_values!(
+    /// Approve or deny.
     Verdict {
-        /// Yes.
+        /// The person approves.
         Approve = "approve",
-        /// No.
+        /// The person denies.
         Deny = "deny",
     }
 );

@@ -1,7 +1,7 @@
 //! What an event says, read tolerantly from its JSON: later versions may say more.
 
 use chrono::{DateTime, Utc};
-use domain::replay::Told;
+use domain::replay::RecordedStep;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -58,12 +58,12 @@ impl Event {
     }
 
     /// The step of a request that it tells, if it tells one.
-    pub fn told(&self) -> Option<Told> {
+    pub fn recorded_step(&self) -> Option<RecordedStep> {
         self.version?;
         let data = self.data();
         let text = |name: &str| data[name].as_str().map(str::to_owned);
         let time = |name: &str| data[name].as_str().and_then(moment);
-        Some(Told {
+        Some(RecordedStep {
             kind: self.kind.clone(),
             at: self.at,
             from: text("from"),

@@ -209,7 +209,7 @@ fn a_report_says_which_entry_which_request_and_which_person() {
     let case = Case::new(&log, log.with_events(&events).unwrap().bundle(Vec::new()).unwrap());
     let text = verify(&case).to_string();
     let request = events[place]["correlationid"].as_str().unwrap();
-    for part in ["nobody reviews their own request", &format!("entry {place}"), request, "by robin"] {
+    for part in ["the requester does not review their own request", &format!("entry {place}"), request, "by robin"] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
 }

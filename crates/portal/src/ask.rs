@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Kind;
 use contracts::commands::{Justification, SubmitRequest};
 use contracts::directory::parse_seconds;
-use domain::policy::{Submission, Surroundings, admit};
+use domain::policy::{Submission, SubmissionContext, admit};
 use domain::{Person, Refusal, RequestId, Tenant};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -117,7 +117,7 @@ fn names<'a>(people: impl Iterator<Item = &'a Person>) -> (usize, String) {
 }
 
 /// What the rules say about what was typed so far, and whether something is missing.
-fn faults(asked: &Asked, around: Surroundings<'_>, now: DateTime<Utc>) -> (Vec<Problem>, bool) {
+fn faults(asked: &Asked, around: SubmissionContext<'_>, now: DateTime<Utc>) -> (Vec<Problem>, bool) {
     let is_unfinished =
         [&asked.service_request, &asked.resource, &asked.justification].iter().any(|text| text.is_empty());
     // What is not typed yet is no fault yet.
@@ -167,14 +167,14 @@ async fn look(app: &App, viewer: &Viewer, asked: &Asked, tenant: Tenant) -> Resu
         Ok(id) => app.store.request(id).await?,
         Err(_) => None,
     };
-    let around = Surroundings {
+    let around = SubmissionContext {
         tenant: Some(&tenant),
         requester: Some(&viewer.person),
         approvers,
         reviewers,
         services: &services,
         extended: extended.as_ref(),
-        policy_status,
+        policy_usage: policy_status,
     };
     let (faults, is_unfinished) = faults(asked, around, now);
     let rules = &tenant.rules;

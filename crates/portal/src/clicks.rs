@@ -102,7 +102,7 @@ impl Decision {
             verdict: Verdict::parse(&self.verdict)
                 .ok_or_else(|| unreadable("the form does not say whether to approve"))?,
             digest: self.digest.parse().map_err(|_| unreadable("the form does not say what it showed"))?,
-            comment: FreeText::given(&self.comment),
+            comment: FreeText::non_empty(&self.comment),
             channel: "portal".to_owned(),
             duration_seconds: None,
             assertion: assertion(&self.assertion).map_err(|_| unreadable("the passkey's answer cannot be read"))?,
@@ -216,7 +216,7 @@ pub(crate) async fn end(
     }
     for id in to_end {
         let data =
-            RevokeAccess { request: id, by: viewer.person.name.clone(), comment: FreeText::given(&form.comment) };
+            RevokeAccess { request: id, by: viewer.person.name.clone(), comment: FreeText::non_empty(&form.comment) };
         match click(&app, &viewer, Kind::GrantRevoke, Some(id), &data).await {
             // Another one ended meanwhile; a comment that cannot be taken is told.
             Err(Failure::Refused { code, .. }) if id != request.id && code != "invalid" => {}
@@ -233,7 +233,8 @@ pub(crate) async fn withdraw(
     Path(id): Path<String>,
     Filled(form): Filled<Words>,
 ) -> Answer {
-    let withdraw = |request, by, comment: String| WithdrawRequest { request, by, comment: FreeText::given(&comment) };
+    let withdraw =
+        |request, by, comment: String| WithdrawRequest { request, by, comment: FreeText::non_empty(&comment) };
     say(&app, viewer, (Kind::RequestWithdraw, "withdrawal", &id), form, withdraw).await
 }
 
@@ -272,7 +273,7 @@ pub(crate) async fn report(
         request,
         by,
         acknowledges,
-        comment: FreeText::given(&comment),
+        comment: FreeText::non_empty(&comment),
     };
     say(&app, viewer, (Kind::ReportRespond, "report", &id), words_of, answer).await
 }

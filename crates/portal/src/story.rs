@@ -81,7 +81,7 @@ impl Story {
                 id: event.id.to_string(),
                 at: event.at.into(),
                 who: who.to_owned(),
-                what: titles::happening(&event.type_name),
+                what: titles::action(&event.type_name),
                 type_name: event.type_name.clone(),
                 more: more(&event.type_name, &data),
             });

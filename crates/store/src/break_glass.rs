@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::Message;
 use contracts::events::{self, PolicyChanged};
-use domain::{BreakGlassPolicy, Person, PolicyStatus, Side, TenantId};
+use domain::{BreakGlassPolicy, Person, PolicyUsage, Side, TenantId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ struct ConsentRow {
 }
 
 impl ConsentRow {
-    fn policy_status(self) -> (String, PolicyStatus) {
+    fn policy_usage(self) -> (String, PolicyUsage) {
         let policy = BreakGlassPolicy {
             id: self.id,
             tenant: TenantId(self.tenant),
@@ -42,7 +42,7 @@ impl ConsentRow {
             quota: self.quota,
             until: self.until_at,
         };
-        (self.tenant_name, PolicyStatus { policy, used: self.used, ended: self.ended })
+        (self.tenant_name, PolicyUsage { policy, used: self.used, ended: self.ended })
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn load(tx: &mut Tx, snapshot: &mut Snapshot, named: Vec<(Strin
         .fetch_all(&mut **tx)
         .await
         .map_err(Error::at("reading standing consents"))?;
-    snapshot.policies = rows.into_iter().map(ConsentRow::policy_status).collect();
+    snapshot.policies = rows.into_iter().map(ConsentRow::policy_usage).collect();
     Ok(())
 }
 
@@ -96,10 +96,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn policies(&self, tenant: Uuid) -> Result<Vec<PolicyStatus>, Error> {
+    pub async fn policies(&self, tenant: Uuid) -> Result<Vec<PolicyUsage>, Error> {
         let reading = sqlx::query_as(LIST).bind(tenant).fetch_all(&self.pool);
         let rows: Vec<ConsentRow> = reading.await.map_err(Error::at("reading standing consents"))?;
-        Ok(rows.into_iter().map(|row| row.policy_status().1).collect())
+        Ok(rows.into_iter().map(|row| row.policy_usage().1).collect())
     }
 
     /// Gives a standing consent, whose faults were looked for before.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Person, PersonId, PolicyStatus, Request, Tenant};
+use domain::{Person, PersonId, PolicyUsage, Request, Tenant};
 use uuid::Uuid;
 
 /// The rows a batch asked for.
@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// Passkeys by id, with their owners and records.
     pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
     /// Break-glass policies: those of the requests that are emergencies, and those asked for by name.
-    pub policies: Vec<(String, PolicyStatus)>,
+    pub policies: Vec<(String, PolicyUsage)>,
     /// Services added in configuration.
     pub services: Vec<String>,
     /// Which login may send which command.
@@ -50,21 +50,21 @@ impl Snapshot {
     }
 
     /// The standing consent of this name that a tenant gave.
-    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&PolicyStatus> {
+    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&PolicyUsage> {
         let found = self
             .policies
             .iter()
-            .find(|(of, policy_status)| of == tenant && policy_status.policy.name == name && !policy_status.ended);
-        found.map(|(_, policy_status)| policy_status)
+            .find(|(of, policy_usage)| of == tenant && policy_usage.policy.name == name && !policy_usage.ended);
+        found.map(|(_, policy_usage)| policy_usage)
     }
 
     /// The standing consent that a request stands on, as it stands.
-    pub fn standing_of(&self, request: &Request) -> Option<&PolicyStatus> {
+    pub fn standing_of(&self, request: &Request) -> Option<&PolicyUsage> {
         let asked = request.content.break_glass.as_ref()?;
         self.policies
             .iter()
-            .map(|(_, policy_status)| policy_status)
-            .find(|policy_status| policy_status.policy.id == asked.policy)
+            .map(|(_, policy_usage)| policy_usage)
+            .find(|policy_usage| policy_usage.policy.id == asked.policy)
     }
 
     /// The person of this id among those loaded.

@@ -1,11 +1,11 @@
-//! Times as people write them in a directory: `45s`, `30m`, `12h`, `2d`.
+//! Durations as people write them in a directory file: `45s`, `30m`, `12h`, `2d`.
 
-/// Reads a time as whole seconds.
+/// Reads a duration as whole seconds.
 ///
 /// # Errors
-/// A sentence that says how to write it.
+/// A sentence that explains the format.
 pub fn parse_seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is no time; write 45s, 30m, 12h or 2d");
+    let wrong = || format!("{text:?} is not a duration; write 45s, 30m, 12h or 2d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let factor = match unit {
         's' => 1,
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_as_people_write_them() {
+    fn durations_are_read_as_people_write_them() {
         assert_eq!(parse_seconds("12h"), Ok(43_200));
         assert_eq!(parse_seconds("90 s"), Ok(90));
         for wrong in ["", "h", "-5m", "12", "1 fortnight", "9999999999999999d", "5µ"] {

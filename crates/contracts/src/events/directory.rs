@@ -1,4 +1,4 @@
-//! WriteSet of tenants, people and rules.
+//! Changes of tenants, people and rules.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,27 +11,27 @@ use crate::kinds::Kind;
 /// Data of `directory.changed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DirectoryChanged {
-    /// What changed, a sentence each.
+    /// What changed, one sentence each.
     pub changes: Vec<String>,
-    /// A standing consent was given or taken back.
+    /// A break-glass policy was created or ended.
     #[serde(flatten)]
     pub policy: PolicyChanged,
-    /// Who applied it.
+    /// Who applied the change.
     pub actor: Actor,
 }
 
-/// What became of a standing consent, for verifiers: emergencies name its digest in every step.
+/// A change of a break-glass policy, for verifiers: every step of break-glass access names the policy's digest.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PolicyChanged {
-    /// It was given: the document, whose bytes in RFC 8785 form have the digest.
+    /// The created policy. The digest covers the bytes of this document in RFC 8785 form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass_policy: Option<Value>,
-    /// It was taken back: its digest.
+    /// Digest of the ended policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass_policy_ended: Option<String>,
 }
 
-/// Writes events of changes, as many as it takes to keep each within what an event may hold.
+/// Writes the events of changes, as many as are needed to keep each within the size limit.
 pub fn directory_changed(
     changes: &[String],
     policy: &PolicyChanged,
@@ -42,7 +42,7 @@ pub fn directory_changed(
     let mut parts: Vec<Vec<String>> = Vec::new();
     let mut room = 0;
     for change in changes {
-        // Escapes may double a text, and one change alone is cut where it would fill an event.
+        // Escaping may double a text. A single change that is too large for an event is cut.
         let change: String = change.chars().take(8000).collect();
         if parts.is_empty() || room < change.len() * 2 + 3 {
             parts.push(Vec::new());

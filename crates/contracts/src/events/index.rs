@@ -1,4 +1,4 @@
-//! What the audit log indexes events by.
+//! The columns by which the audit log indexes events.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Actor;
 use crate::malformed::Malformed;
 
-/// What the audit log indexes an event by, read from any event whatever its type.
+/// The columns by which the audit log indexes an event. They are read from any event, whatever its type.
 #[derive(Clone, Debug)]
 pub struct Indexed {
     /// Id.
@@ -25,11 +25,11 @@ pub struct Indexed {
     pub version: Option<i32>,
     /// Number in the ticketing system.
     pub service_request: Option<String>,
-    /// The named person, never a service account.
+    /// Name of the person; never of a service account.
     pub person: Option<String>,
-    /// Id of the message this event followed from.
+    /// Id of the message that caused this event.
     pub cause: Option<String>,
-    /// Words in it, to be searched; what people wrote is beside the event and not among them.
+    /// Searchable words of the event. Texts that people wrote are stored beside the event and are not included.
     pub text: Option<String>,
 }
 
@@ -53,10 +53,10 @@ struct Tolerant {
     note: Value,
 }
 
-/// Reads what the audit log indexes.
+/// Reads the indexed columns of an event.
 ///
 /// # Errors
-/// [`Malformed`] when it is no event of ours.
+/// [`Malformed`] when it is not one of our events.
 pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
     let (envelope, kind) = crate::Envelope::read(body)?;
     let id = envelope
@@ -64,7 +64,7 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
         .ok_or_else(|| Malformed::new("schema.invalid", "an event must have a UUID as id and come from /lockbox"))?;
     let at = envelope.time.ok_or_else(|| Malformed::new("schema.invalid", "an event must have a time"))?.into();
     let data: Tolerant = envelope.data()?;
-    // A commitment is no text; only labels and words of older events are.
+    // A commitment is not a text; labels, and words of older events, are.
     let words =
         [data.reason, data.comment, data.note].into_iter().filter_map(|words| words.as_str().map(str::to_owned));
     let text: Vec<String> = words.chain([data.resource, data.message, data.recipient].into_iter().flatten()).collect();
@@ -84,7 +84,7 @@ pub fn index(body: &[u8]) -> Result<Indexed, Malformed> {
     })
 }
 
-/// Postgres keeps no zero character; an event that holds one is found by everything else in it.
+/// Postgres cannot store the zero character, so it is replaced.
 fn searchable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

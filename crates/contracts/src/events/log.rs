@@ -1,4 +1,4 @@
-//! The audit log, of itself.
+//! Events of the audit log about itself.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::Actor;
 pub struct LogHeartbeat {
     /// Origin of the log.
     pub log: String,
-    /// Entries it had.
+    /// Number of entries at that time.
     pub size: i64,
     /// Lockbox.
     pub actor: Actor,
@@ -21,9 +21,9 @@ pub struct LogHeartbeat {
 pub struct LogKeyChanged {
     /// Origin of the log.
     pub log: String,
-    /// The key that signs from now on, with its name.
+    /// The key that now signs, with its name.
     pub key: String,
-    /// The key that signed so far.
+    /// The key that signed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
     /// Lockbox, or the operator who changed it.
@@ -33,10 +33,10 @@ pub struct LogKeyChanged {
 /// Data of `texts.redacted`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TextsRedacted {
-    /// The request whose texts were erased.
+    /// The request whose texts were redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
-    /// Short name of the person whose texts were erased.
+    /// Short name of the person whose texts were redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
     /// How many texts.

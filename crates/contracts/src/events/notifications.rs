@@ -1,4 +1,4 @@
-//! What became of mails.
+//! Results of notifications.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,23 +8,23 @@ use super::Actor;
 /// Data of `notification.sent` and `notification.failed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NotificationResult {
-    /// The request it was about, if it was about one.
+    /// The request that the mail is about, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_request: Option<String>,
-    /// Id of the notice.
+    /// Id of the notification.
     pub notification: Uuid,
-    /// What the mail says, such as `decision_needed`.
+    /// Template of the mail, such as `decision_needed`.
     pub template: String,
-    /// Address it went to.
+    /// Address of the recipient.
     pub recipient: String,
     /// `Message-ID` of the mail.
     pub mail_message_id: String,
-    /// How many tries it took.
+    /// Number of attempts.
     pub attempts: i32,
-    /// Why it was given up on.
+    /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Lockbox.

@@ -9,7 +9,7 @@ use super::Actor;
 pub struct PasskeyChanged {
     /// Id of the passkey.
     pub credential: String,
-    /// What its owner calls it.
+    /// Its owner's name for it.
     pub note: String,
     /// Its owner.
     pub actor: Actor,
@@ -22,7 +22,7 @@ pub struct IdentityChanged {
     pub person: String,
     /// The identity provider.
     pub issuer: String,
-    /// Who they are there.
+    /// The subject at the provider.
     pub subject: String,
     /// Who did it: the person at their first sign-in, or an operator.
     pub actor: Actor,
@@ -31,7 +31,7 @@ pub struct IdentityChanged {
 /// Data of `token.added` and `token.revoked`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenChanged {
-    /// What it is for, whose, and what it may be used for; its id when revoked.
+    /// Purpose, owner and permissions of a new token; the id of a revoked one.
     pub note: String,
     /// Who did it.
     pub actor: Actor,

@@ -1,4 +1,4 @@
-//! Events of a grant's provisioning. They are no steps of the request: they carry no version and may come before or after those.
+//! Events of a grant's provisioning. They are not steps of the request: they have no version, and may come before or after steps.
 
 use chrono::{DateTime, Utc};
 use domain::Content;
@@ -14,63 +14,63 @@ use crate::timestamp::Timestamp;
 /// Data of `grant.provisioned`, `grant.revoked` and `grant.provisioning_failed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProvisioningStep {
-    /// The request, which is the grant.
+    /// The request, whose id is the id of the grant.
     pub request: Uuid,
     /// Number in the ticketing system.
     pub service_request: String,
     /// Service.
     pub service: String,
-    /// Exactly what access covers.
+    /// The resource that access covers.
     pub resource: String,
     /// `read_only` or `read_write`.
     pub access_level: String,
-    /// Short name of the engineer.
+    /// Short name of the requester.
     pub requester: String,
-    /// Which connector was told; `gate` when the gate alone is the provisioning.
+    /// The connector; `gate` when only the gate enforces access.
     pub connector: String,
-    /// Where the provisioning stands: `opening`, `open`, `closing`, `closed`.
+    /// State of the provisioning: `provisioning`, `active`, `revoking`, `revoked`.
     pub state: String,
-    /// Tries in this state that came to nothing.
+    /// Failed attempts in this state.
     pub failures: i32,
-    /// Access is over at this moment.
+    /// End of access.
     pub access_until: Timestamp,
-    /// `grant.provisioning_failed`: since when tries come to nothing.
+    /// `grant.provisioning_failed`: since when attempts fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// `grant.provisioning_failed`: what the target said.
+    /// `grant.provisioning_failed`: the error of the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// `grant.provisioning_failed`: whether the end is unconfirmed for more than a minute.
+    /// `grant.provisioning_failed`: whether the revocation is unconfirmed for more than a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,
-    /// `grant.provisioned`: what the engineer can do at the target beyond the request, through rights that the target gives to
-    /// everybody; a phrase each that follows "the engineer can".
+    /// `grant.provisioned`: what the requester can do at the target beyond the request, through rights that the target gives to
+    /// everybody. Each is a phrase that follows "the engineer can".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_rights: Vec<String>,
-    /// `grant.revoked`: how access ended, moment by moment.
+    /// `grant.revoked`: when each step of the revocation happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
     /// Lockbox.
     pub actor: Actor,
 }
 
-/// The receipt of an end. All times are the database's clock.
+/// The receipt of a revocation. All times are the database's clock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The provisioning was ordered closed.
+    /// When revocation was ordered.
     pub revocation_ordered_at: Timestamp,
-    /// From this moment the gate refuses.
+    /// From when the gate denies access.
     pub refused_from: Timestamp,
-    /// Running sessions were cut.
+    /// When running sessions were terminated.
     pub cut_at: Timestamp,
-    /// How many there were.
+    /// How many sessions were terminated.
     pub sessions_cut: i64,
-    /// The target was read back as closed.
+    /// When the target was read back without access.
     pub revoked_at: Timestamp,
 }
 
 impl Receipt {
-    /// The receipt of a provisioning that is closed for certain.
+    /// The receipt of a provisioning whose revocation is confirmed.
     pub fn of(provisioning: &Provisioning) -> Option<Self> {
         let revoked_at = provisioning.revoked_at.filter(|_| provisioning.state == ProvisioningState::Revoked)?;
         let revocation_ordered_at = provisioning.revocation_ordered_at?;
@@ -84,7 +84,7 @@ impl Receipt {
     }
 }
 
-/// Writes the event of a provisioning's step; `provisioning` is where it stands after it.
+/// Writes the event of a provisioning's step; `provisioning` is its state after the step.
 pub fn provisioning(
     content: &Content,
     connector: &str,
@@ -132,14 +132,14 @@ pub fn provisioning(
 /// Data of `grant.orphan_removed`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OrphanRemoved {
-    /// The grant whose mark it carried; no request of this database may be known under it.
+    /// The grant whose mark it had. This database may not have a request with this id.
     pub grant: Uuid,
-    /// The request, when it is known.
+    /// The request, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
-    /// Which connector found it.
+    /// The connector that found it.
     pub connector: String,
-    /// Sessions that were cut with it.
+    /// Sessions that were terminated with it.
     pub sessions_cut: i64,
     /// What was found and what was done.
     pub note: String,
@@ -147,7 +147,7 @@ pub struct OrphanRemoved {
     pub actor: Actor,
 }
 
-/// Writes the event of something open that should not have been.
+/// Writes the event of a removed orphaned entitlement.
 pub fn orphan_removed(found: &OrphanRemoved, tenant: Option<String>, at: DateTime<Utc>) -> Message {
     let about = About { tenant, request: found.request, ..About::default() };
     message(Kind::GrantOrphanRemoved, at, about, found)

@@ -11,7 +11,7 @@ use crate::fit::brief;
 use crate::kinds::Kind;
 use crate::trace::Traceparent;
 
-/// Longest name or number that a refusal repeats, in characters.
+/// Longest name or number in a refusal, in characters.
 const NAME: usize = 256;
 /// Longest sentence in a refusal, in characters.
 const SENTENCE: usize = 1000;
@@ -23,7 +23,7 @@ pub struct Refused {
     pub command: String,
     /// Id of the refused command, as its sender gave it.
     pub command_id: String,
-    /// The request it was about.
+    /// The request that the command is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
@@ -31,16 +31,16 @@ pub struct Refused {
     pub service_request: Option<String>,
     /// Stable code.
     pub code: String,
-    /// For people: what is wrong, and what to do.
+    /// The message for people: what is wrong, and what to do.
     pub message: String,
-    /// Field by field, when the submission was invalid.
+    /// The faults of each field, when the submission was invalid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FieldFault>,
-    /// Who tried.
+    /// Who sent the command.
     pub actor: Actor,
 }
 
-/// One thing wrong with one field.
+/// One problem with one field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FieldFault {
     /// The field.
@@ -56,13 +56,13 @@ pub struct RefusedCommand<'a> {
     pub kind: Kind,
     /// Id of the command.
     pub id: &'a str,
-    /// Tenant's name, only when the request or the tenant is known to be real.
+    /// Tenant's name, only when the request or the tenant exists.
     pub tenant: Option<String>,
     /// The request.
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
     pub service_request: Option<String>,
-    /// Who tried.
+    /// Who sent the command.
     pub actor: Actor,
     /// Trace.
     pub trace: Traceparent,
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_repeats_little_of_what_was_refused_however_large_it_was() {
+    fn a_refusal_is_short_however_large_the_refused_command_was() {
         let long = "ä".repeat(20_000);
         let refusal = Refusal::Invalid(vec![Fault { field: "resource", problem: long.clone() }]);
         let command = RefusedCommand {

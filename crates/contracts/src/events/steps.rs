@@ -12,8 +12,8 @@ use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
 use crate::words::{Committed, commit};
 
-/// Data of every event that moves a request. Which of the optional fields are there follows from the type; the
-/// schemas in `schemas/events/` say it one by one.
+/// Data of every event that is a step of a request. The type determines which optional fields are present; the
+/// schemas in `schemas/events/` list them for each type.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     /// The request.
@@ -22,80 +22,80 @@ pub struct Step {
     pub service_request: String,
     /// Service.
     pub service: String,
-    /// Short name of the engineer.
+    /// Short name of the requester.
     pub requester: String,
     /// State before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// State after.
     pub to: String,
-    /// Digest of the content that everything here is about.
+    /// Digest of the request's content.
     pub digest: String,
     /// Who caused it.
     pub actor: Actor,
-    /// The actor's words.
+    /// The actor's comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Committed>,
-    /// What is particular to the type.
+    /// The fields of this type.
     #[serde(flatten)]
     pub particulars: Particulars,
 }
 
-/// What is particular to one type of event.
+/// Fields that only some types of events have.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Particulars {
-    /// `request.submitted`: what is asked for.
+    /// `request.submitted`: the requested resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// `request.submitted`: typed reason.
+    /// `request.submitted`: reason category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// `request.submitted`: reason in words.
+    /// `request.submitted`: justification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub justification: Option<Committed>,
     /// `request.submitted`: urgency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
-    /// `request.submitted`: seconds asked for; `request.customer_approved`: seconds allowed.
+    /// `request.submitted`: requested seconds; `request.customer_approved`: approved seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
-    /// `request.submitted`: earliest start.
+    /// `request.submitted`: start time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
-    /// `request.submitted`: the request whose access is to go on.
+    /// `request.submitted`: the request that this one extends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<Uuid>,
-    /// Every step of an emergency: name of the standing consent that it stands on.
+    /// Every step of break-glass access: name of the break-glass policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<String>,
-    /// The digest of that rule.
+    /// The digest of that policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass_digest: Option<String>,
-    /// `request.submitted`: the manager must answer before.
+    /// `request.submitted`: deadline of the vendor review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_deadline: Option<Timestamp>,
-    /// `request.vendor_approved`, `request.reminded`: the customer must answer before.
+    /// `request.vendor_approved`, `request.reminded`: deadline of the customer's decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision_deadline: Option<Timestamp>,
-    /// `request.customer_approved`: yeses so far.
+    /// `request.customer_approved`: approvals so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<i32>,
-    /// `request.submitted`, `request.customer_approved`: yeses needed.
+    /// `request.submitted`, `request.customer_approved`: required approvals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_approvals: Option<i32>,
-    /// `grant.activated`: access opens.
+    /// `grant.activated`: start of access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_from: Option<Timestamp>,
-    /// `grant.activated`, `grant.ended`: the end that was fixed when access was granted.
+    /// `grant.activated`, `grant.ended`: the end that was set when access became active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_until: Option<Timestamp>,
     /// `grant.ended`, `request.withdrawn`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Decisions: the passkey that signed, with all it takes to verify it again.
+    /// Decisions: the passkey signature, with everything needed to verify it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<Value>,
-    /// `request.expired`: whose answer was missing.
+    /// `request.expired`: the stage that had no decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     /// `request.expired`: the deadline.
@@ -170,7 +170,7 @@ fn particulars(kind: &EventKind, request: &Request) -> (Kind, Particulars) {
     }
 }
 
-/// Writes the event of one step; `version` is the request's version after it, `auth` how its actor is known.
+/// Writes the event of one step. `version` is the request's version after it; `auth` is how its actor was authenticated.
 pub fn step(
     request: &Request,
     event: &domain::Event,

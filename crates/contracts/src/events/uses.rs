@@ -1,4 +1,4 @@
-//! Getting in at the gate.
+//! Access through the gate.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,28 +13,28 @@ pub struct TokenIssued {
     pub request: Uuid,
     /// Number in the ticketing system.
     pub service_request: String,
-    /// The engineer.
+    /// The requester.
     pub actor: Actor,
 }
 
 /// Data of `grant.used`: equal uses within about a second are one event with their count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GrantUsed {
-    /// The request of the access token that was shown; absent when there was none that is known.
+    /// The request of the access token; absent when there was no known token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
     /// Number in the ticketing system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_request: Option<String>,
-    /// HTTP method, or what a program named.
+    /// HTTP method, or the operation that a program named.
     pub method: String,
-    /// What was asked for; empty where another tenant's address does not belong into this log, and for counts.
+    /// The requested resource; empty for counts, and where the address of another tenant must not appear in this log.
     pub resource: String,
-    /// Address of the client, as the proxy or program told it.
+    /// Address of the client, as the proxy or program reported it.
     pub source: String,
-    /// Whether it was let through.
+    /// Whether it was allowed.
     pub allowed: bool,
-    /// Stable code: `ok`, or why not.
+    /// Stable code: `ok`, or the reason for the refusal.
     pub code: String,
     /// How often.
     pub count: u32,

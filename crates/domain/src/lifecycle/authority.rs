@@ -1,4 +1,4 @@
-//! Who may do what to a request, asked at the moment they do it.
+//! Who may do what to a request, checked when they do it.
 
 use crate::lifecycle::Decided;
 use crate::people::{Person, Side};
@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 use crate::request::{EndCause, Request};
 use crate::verdict::Verdict;
 
-/// A manager of the vendor, not the requester, looking at the stored content.
+/// A manager of the vendor, not the requester, who saw the stored content.
 pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusal> {
     enabled(&decided.by)?;
     if decided.by.id == request.content.requester {
@@ -18,7 +18,7 @@ pub(super) fn manager(request: &Request, decided: &Decided) -> Result<(), Refusa
     same_content(request, decided)
 }
 
-/// An approver of the request's tenant, not the requester, looking at the stored content.
+/// An approver of the request's tenant, not the requester, who saw the stored content.
 pub(super) fn customer(request: &Request, decided: &Decided) -> Result<(), Refusal> {
     approver(request, &decided.by)?;
     same_content(request, decided)
@@ -39,7 +39,7 @@ pub(super) fn approver(request: &Request, by: &Person) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the tenant's wish for a comment is met.
+/// Checks the tenant's rule about comments.
 pub(super) fn comment(request: &Request, decided: &Decided) -> Result<(), Refusal> {
     let given = decided.comment.as_deref().is_some_and(|comment| !comment.trim().is_empty());
     if request.content.rules.comment_required && !given {
@@ -48,13 +48,13 @@ pub(super) fn comment(request: &Request, decided: &Decided) -> Result<(), Refusa
     Ok(())
 }
 
-/// Whether a yes is signed where the tenant wants it signed. A no opens nothing and needs no signature.
+/// Checks the tenant's rule about passkeys. A denial grants nothing and needs no signature.
 pub(super) fn passkey(request: &Request, decided: &Decided) -> Result<(), Refusal> {
     let unsigned = decided.verdict == Verdict::Approve && decided.proof.is_none();
     if request.content.rules.passkey_required && unsigned { Err(Refusal::PasskeyRequired) } else { Ok(()) }
 }
 
-/// Who takes part in the conversation: the engineer, the vendor's managers, the tenant's approvers.
+/// Who may comment: the requester, the vendor's managers, the tenant's approvers.
 pub(super) fn speaker(request: &Request, by: &Person) -> Result<(), Refusal> {
     enabled(by)?;
     let service = &request.content.service;
@@ -64,13 +64,13 @@ pub(super) fn speaker(request: &Request, by: &Person) -> Result<(), Refusal> {
     Err(Refusal::MayNotComment)
 }
 
-/// Only the engineer who asked.
+/// The requester only.
 pub(super) fn requester(request: &Request, by: &Person) -> Result<(), Refusal> {
     enabled(by)?;
     if by.id == request.content.requester { Ok(()) } else { Err(Refusal::NotRequester) }
 }
 
-/// Who may end access, and the cause that follows from who they are.
+/// Who may revoke access, and the cause that follows from who they are.
 pub(super) fn end(request: &Request, by: &Person) -> Result<EndCause, Refusal> {
     enabled(by)?;
     if by.id == request.content.requester {

@@ -1,4 +1,4 @@
-//! The lifecycle as a table, asked from [`transition`] itself: every state meets every fact.
+//! The lifecycle as a table, computed with [`transition`]: every state with every fact.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::request::{EndCause, Request, Stage, State, TimerChange, Withdrawal};
 use crate::rules::Rules;
 use crate::verdict::Verdict;
 
-/// One pair of state and fact, and what follows.
+/// One pair of state and fact, and the outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// State before.
@@ -27,7 +27,7 @@ pub struct Row {
     pub timers: Vec<String>,
 }
 
-/// Every state against every fact, asked from people who have the authority, in time.
+/// Every state with every fact. The people in it have the required authority and act in time.
 pub fn chart() -> Vec<Row> {
     let cast = Cast::new();
     let mut rows = Vec::new();
@@ -86,7 +86,7 @@ impl EventKind {
     }
 }
 
-/// Invented people and a request to ask about.
+/// Example people and an example request.
 struct Cast {
     now: DateTime<Utc>,
     tenant: TenantId,
@@ -165,22 +165,22 @@ impl Cast {
             channel: "cli".to_owned(),
             duration_seconds: None,
             proof: None,
-            policy_status: None,
+            policy_usage: None,
             at,
         };
         vec![
-            ("manager approves", Fact::VendorDecided(decided(&manager, Verdict::Approve))),
-            ("manager rejects", Fact::VendorDecided(decided(&manager, Verdict::Deny))),
-            ("customer approves (last yes)", Fact::CustomerDecided(decided(&approver, Verdict::Approve))),
-            ("customer rejects", Fact::CustomerDecided(decided(&approver, Verdict::Deny))),
-            ("review deadline reached", Fact::DeadlineReached { stage: Stage::Vendor, at: late }),
-            ("decision deadline reached", Fact::DeadlineReached { stage: Stage::Customer, at: late }),
-            ("reminder reached", Fact::ReminderReached { at: self.now + TimeDelta::minutes(45) }),
-            ("access time reached", Fact::AccessTimeReached { at: late }),
-            ("engineer asks or answers", Fact::Commented(Comment { by: engineer.clone(), text: "yes".to_owned(), at })),
-            ("customer ends access", Fact::EndAsked { by: approver.clone(), comment: None, at }),
+            ("vendor approves", Fact::VendorDecided(decided(&manager, Verdict::Approve))),
+            ("vendor denies", Fact::VendorDecided(decided(&manager, Verdict::Deny))),
+            ("customer approves (last approval)", Fact::CustomerDecided(decided(&approver, Verdict::Approve))),
+            ("customer denies", Fact::CustomerDecided(decided(&approver, Verdict::Deny))),
+            ("review deadline passes", Fact::DeadlineReached { stage: Stage::Vendor, at: late }),
+            ("decision deadline passes", Fact::DeadlineReached { stage: Stage::Customer, at: late }),
+            ("reminder is due", Fact::ReminderReached { at: self.now + TimeDelta::minutes(45) }),
+            ("access duration is over", Fact::AccessTimeReached { at: late }),
+            ("requester comments", Fact::Commented(Comment { by: engineer.clone(), text: "thanks".to_owned(), at })),
+            ("customer revokes access", Fact::RevocationRequested { by: approver.clone(), comment: None, at }),
             (
-                "customer accepts the report",
+                "customer acknowledges the access report",
                 Fact::ReportResponded(ReportResponded {
                     by: approver,
                     acknowledges: true,
@@ -189,9 +189,9 @@ impl Cast {
                     at,
                 }),
             ),
-            ("engineer is disabled", Fact::RequesterDisabled { at }),
-            ("engineer withdraws", Fact::WithdrawAsked { by: engineer, comment: None, at }),
-            ("ticket closed", Fact::TicketClosed { at }),
+            ("requester is disabled", Fact::RequesterDisabled { at }),
+            ("requester withdraws", Fact::WithdrawalRequested { by: engineer, comment: None, at }),
+            ("service request is closed", Fact::TicketClosed { at }),
         ]
     }
 }
@@ -212,8 +212,8 @@ mod tests {
             };
             for timer in row.timers.iter().filter_map(|timer| timer.strip_prefix("disarm ")) {
                 disarms += 1;
-                // The directory arms this one, and the fact is that it fired.
-                let is_directory = timer == "requester_disabled" && row.fact == "engineer is disabled";
+                // The directory arms this timer, and the fact is that it fired.
+                let is_directory = timer == "requester_disabled" && row.fact == "requester is disabled";
                 assert!(armed.contains(&timer) || is_directory, "{} + {}: {timer}", row.state, row.fact);
             }
         }

@@ -1,11 +1,11 @@
-//! Checks of time and state that the lifecycle makes in many places, and their refusals.
+//! Checks of time and state that several parts of the lifecycle make, and their refusals.
 
 use chrono::{DateTime, Utc};
 
 use crate::refusal::Refusal;
 use crate::request::Request;
 
-/// A decision counts strictly before the deadline.
+/// A decision counts only before the deadline, not at it.
 pub(super) fn before(deadline: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Refusal> {
     if at < deadline { Ok(()) } else { Err(Refusal::DeadlinePassed { deadline }) }
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::break_glass::PolicyStatus;
-use crate::consent::Proof;
+use crate::break_glass::PolicyUsage;
 use crate::digest::Digest;
 use crate::people::Person;
 use crate::request::Stage;
+use crate::signature::Proof;
 use crate::verdict::Verdict;
 
 /// Something that happened to a request. All times are the database's clock, read after the row was locked.
@@ -16,25 +16,25 @@ pub enum Fact {
     VendorDecided(Decided),
     /// An approver of the customer decided.
     CustomerDecided(Decided),
-    /// A deadline's timer went off.
+    /// The timer of a deadline fired.
     DeadlineReached {
         /// Which deadline.
         stage: Stage,
         /// Now.
         at: DateTime<Utc>,
     },
-    /// The timer for a reminder went off.
+    /// The timer of a reminder fired.
     ReminderReached {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// The timer for the end of access went off.
+    /// The timer for the end of access fired.
     AccessTimeReached {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Somebody wants access to end early.
-    EndAsked {
+    /// Somebody revokes or releases access before its end.
+    RevocationRequested {
         /// Who.
         by: Person,
         /// In their words.
@@ -42,8 +42,8 @@ pub enum Fact {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// The engineer takes the request back.
-    WithdrawAsked {
+    /// The requester withdraws the request.
+    WithdrawalRequested {
         /// Who.
         by: Person,
         /// In their words.
@@ -51,14 +51,14 @@ pub enum Fact {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Somebody asked or answered something in the thread.
+    /// Somebody commented on the request.
     Commented(Comment),
-    /// The engineer who asked was disabled.
+    /// The requester was disabled.
     RequesterDisabled {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// An approver accepts or disputes the closing report.
+    /// An approver acknowledges or disputes the access report.
     ReportResponded(ReportResponded),
     /// The ticketing system closed the service request.
     TicketClosed {
@@ -67,51 +67,51 @@ pub enum Fact {
     },
 }
 
-/// A question or an answer.
+/// A comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// Who, as the directory has them at this moment.
+    /// The author, as the directory has them at this moment.
     pub by: Person,
-    /// In their words.
+    /// The text.
     pub text: String,
     /// Now.
     pub at: DateTime<Utc>,
 }
 
-/// An approver's answer to the closing report.
+/// An approver's response to the access report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportResponded {
-    /// Who, as the directory has them at this moment.
+    /// The approver, as the directory has them at this moment.
     pub by: Person,
-    /// Accepts, or disputes.
+    /// Whether the approver acknowledges the report; `false` disputes it.
     pub acknowledges: bool,
-    /// In their words.
+    /// The comment.
     pub comment: Option<String>,
-    /// Whether the end is confirmed: the provisioning was read back as closed.
+    /// Whether the target system confirmed the revocation.
     pub confirmed: bool,
     /// Now.
     pub at: DateTime<Utc>,
 }
 
-/// One person's yes or no.
+/// One person's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
-    /// Who, as the directory has them at this moment.
+    /// The person, as the directory has them at this moment.
     pub by: Person,
-    /// Yes or no.
+    /// Approve or deny.
     pub verdict: Verdict,
-    /// Digest of what they were shown.
+    /// Digest of the content that they saw.
     pub digest: Digest,
-    /// In their words.
+    /// The comment.
     pub comment: Option<String>,
     /// `cli`, `portal` or `api`.
     pub channel: String,
-    /// An approver may allow less time than asked for.
+    /// The approved duration in seconds, which may be shorter than requested.
     pub duration_seconds: Option<i64>,
-    /// The passkey that signed this decision, verified.
+    /// The verified passkey signature of this decision.
     pub proof: Option<Proof>,
-    /// With a manager's yes to an emergency: how the rule it names stands at this moment.
-    pub policy_status: Option<PolicyStatus>,
+    /// For an approval of break-glass access: the policy that the request names, and its uses so far.
+    pub policy_usage: Option<PolicyUsage>,
     /// Now.
     pub at: DateTime<Utc>,
 }

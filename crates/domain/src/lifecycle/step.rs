@@ -1,27 +1,27 @@
-//! What follows from a fact, as values: the next state, events, timers and the decision to keep.
+//! What follows from a fact, as values: the next state, events, timers and the decision to store.
 
 use chrono::{DateTime, Utc};
 
 use super::fact::Decided;
 use super::reminders;
-use crate::consent::Proof;
 use crate::people::{Person, Role};
 use crate::request::{Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
+use crate::signature::Proof;
 
-/// What follows from a fact, as data: the store writes it in one transaction.
+/// What follows from a fact, as data. The store writes it in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// The next state.
     pub next: State,
-    /// The events, in order; each takes the next version of the request.
+    /// The events, in order; each has the next version of the request.
     pub events: Vec<Event>,
     /// Timers to arm and to disarm.
     pub timers: Vec<TimerChange>,
-    /// The decision to keep, if somebody decided.
+    /// The decision to store, if somebody decided.
     pub decision: Option<Decision>,
 }
 
-/// One step of a request's history.
+/// One step in the history of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
@@ -34,80 +34,80 @@ pub struct Event {
     pub to: &'static str,
     /// The person who caused it; `None` is Lockbox itself or the ticketing system.
     pub actor: Option<Person>,
-    /// The actor's words.
+    /// The actor's comment.
     pub comment: Option<String>,
-    /// The passkey that stands behind it.
+    /// The passkey signature of the actor.
     pub proof: Option<Proof>,
 }
 
-/// The kinds of steps.
+/// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A request was taken in.
+    /// A request was submitted.
     Submitted {
-        /// The manager must answer before.
+        /// Deadline of the vendor review.
         review_deadline: DateTime<Utc>,
     },
-    /// The manager said yes; the customer's clock runs.
+    /// A manager approved for the vendor; the customer's deadline starts.
     VendorApproved {
-        /// The customer must answer before.
+        /// Deadline of the customer's decision.
         decision_deadline: DateTime<Utc>,
     },
-    /// The manager said no.
+    /// A manager denied for the vendor.
     VendorDenied,
-    /// One approver said yes.
+    /// One approver approved for the customer.
     CustomerApproved {
-        /// Yeses so far, this one included.
+        /// Approvals so far, including this one.
         approvals: i32,
-        /// The time this approver allows, in seconds.
+        /// The duration that this approver approves, in seconds.
         duration_seconds: i64,
     },
-    /// The customer said no.
+    /// An approver denied for the customer.
     CustomerDenied,
-    /// All yeses are there: access is open.
+    /// All required approvals are there: access is active.
     GrantActivated {
-        /// From this moment.
+        /// Start of access.
         access_from: DateTime<Utc>,
-        /// Until this moment.
+        /// End of access.
         access_until: DateTime<Utc>,
     },
-    /// Access is over.
+    /// Access ended.
     GrantEnded {
         /// Why.
         cause: EndCause,
-        /// The end that was fixed when access was granted.
+        /// The end that was set when access became active.
         access_until: DateTime<Utc>,
     },
-    /// Nobody answered in time.
+    /// A deadline passed without a decision.
     Expired {
-        /// Whose answer was missing.
+        /// The stage that had no decision.
         stage: Stage,
         /// The deadline.
         deadline: DateTime<Utc>,
     },
-    /// The customer was reminded that an answer is wanted.
+    /// The customer was reminded of the decision.
     Reminded {
-        /// The customer must answer before.
+        /// Deadline of the customer's decision.
         decision_deadline: DateTime<Utc>,
     },
-    /// Somebody asked or answered something.
+    /// Somebody commented.
     Commented,
-    /// The first of two managers said yes to an emergency.
+    /// The first of two managers approved break-glass access.
     BreakGlassSupported,
-    /// The second manager said yes to an emergency.
+    /// The second manager approved break-glass access.
     BreakGlassApproved,
-    /// The customer accepts the closing report.
+    /// The customer acknowledged the access report.
     ReportAcknowledged,
-    /// The customer disputes the closing report.
+    /// The customer disputed the access report.
     ReportDisputed,
-    /// Taken back before access.
+    /// The request was withdrawn before access.
     Withdrawn {
         /// Why.
         cause: Withdrawal,
     },
 }
 
-/// Who did what when, from which a step's event is made.
+/// Who did what and when. The events of a step are made from this.
 pub(super) struct Step<'a> {
     pub request: &'a Request,
     pub at: DateTime<Utc>,
@@ -121,12 +121,12 @@ impl<'a> Step<'a> {
         Self {
             comment: decided.comment.clone(),
             proof: decided.proof.clone(),
-            ..Self::quiet(request, decided.at, Some(decided.by.clone()))
+            ..Self::without_comment(request, decided.at, Some(decided.by.clone()))
         }
     }
 
-    /// A step without words; without an actor it is Lockbox' own.
-    pub fn quiet(request: &'a Request, at: DateTime<Utc>, actor: Option<Person>) -> Self {
+    /// A step without a comment. Without an actor, Lockbox itself is the actor.
+    pub fn without_comment(request: &'a Request, at: DateTime<Utc>, actor: Option<Person>) -> Self {
         Self { request, at, actor, comment: None, proof: None }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    pub fn ends(self, next: State, kind: EventKind, timer: TimerKind, decision: Option<Decision>) -> Transition {
+    pub fn finish(self, next: State, kind: EventKind, timer: TimerKind, decision: Option<Decision>) -> Transition {
         let events = vec![self.event(kind, &next)];
         let mut timers = vec![TimerChange::Disarm(timer)];
         if timer == TimerKind::DecisionDeadline {
@@ -152,7 +152,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The decision to keep.
+/// The decision to store.
 pub(super) fn decision(stage: Stage, role: Role, decided: &Decided) -> Decision {
     Decision {
         stage,

@@ -1,4 +1,4 @@
-//! The promises of the lifecycle under any order, repetition and loss of facts.
+//! The guarantees of the lifecycle under any order, repetition and loss of facts.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of event among all")]
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::break_glass::{BreakGlassPolicy, PolicyStatus};
-use crate::consent::Proof;
+use crate::break_glass::{BreakGlassPolicy, PolicyUsage};
 use crate::content::{AccessLevel, BreakGlass, Category, Severity};
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::people::{Assignment, Side};
 use crate::request::Decision;
 use crate::rules::Rules;
+use crate::signature::Proof;
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(100));
 const OTHER_TENANT: TenantId = TenantId(Uuid::from_u128(101));
@@ -70,7 +70,7 @@ pub(crate) fn content(required_approvals: i32, requester: u8) -> Content {
     }
 }
 
-/// The rule that emergencies in here stand on.
+/// The policy of the break-glass requests in these tests.
 fn policy() -> BreakGlassPolicy {
     BreakGlassPolicy {
         id: Uuid::from_u128(50),
@@ -83,7 +83,7 @@ fn policy() -> BreakGlassPolicy {
     }
 }
 
-/// The same content as an emergency.
+/// The same content as a request for break-glass access.
 pub(crate) fn break_glass(requester: u8) -> Content {
     let rule = policy();
     let break_glass = BreakGlass { policy: rule.id, name: rule.name.clone(), digest: rule.digest() };
@@ -99,7 +99,7 @@ fn decided(by: u8, verdict: Verdict, digest: Digest, seconds: i64) -> Decided {
         channel: "cli".into(),
         duration_seconds: None,
         proof: None,
-        policy_status: Some(PolicyStatus { policy: policy(), used: 0, ended: false }),
+        policy_usage: Some(PolicyUsage { policy: policy(), used: 0, ended: false }),
         at: at(seconds),
     }
 }
@@ -132,24 +132,24 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Reminder),
         1 => (0..8u8).prop_map(Act::Comment),
         1 => Just(Act::Disabled),
-        1 => (0..8u8, any::<bool>()).prop_map(|(p, yes)| Act::Report(p, yes)),
+        1 => (0..8u8, any::<bool>()).prop_map(|(p, acknowledges)| Act::Report(p, acknowledges)),
     ]
 }
 
 fn fact(act: &Act, digest: Digest, seconds: i64) -> Fact {
-    let verdict = |yes: bool| if yes { Verdict::Approve } else { Verdict::Deny };
+    let verdict = |approves: bool| if approves { Verdict::Approve } else { Verdict::Deny };
     let seen = |right: bool| if right { digest } else { Digest::of(b"something else") };
     match *act {
-        Act::Manager(by, yes, right) => Fact::VendorDecided(decided(by, verdict(yes), seen(right), seconds)),
-        Act::Customer(by, yes, right, duration_seconds) => {
-            Fact::CustomerDecided(Decided { duration_seconds, ..decided(by, verdict(yes), seen(right), seconds) })
+        Act::Manager(by, approves, right) => Fact::VendorDecided(decided(by, verdict(approves), seen(right), seconds)),
+        Act::Customer(by, approves, right, duration_seconds) => {
+            Fact::CustomerDecided(Decided { duration_seconds, ..decided(by, verdict(approves), seen(right), seconds) })
         }
         Act::Deadline(manager) => {
             Fact::DeadlineReached { stage: if manager { Stage::Vendor } else { Stage::Customer }, at: at(seconds) }
         }
         Act::AccessTime => Fact::AccessTimeReached { at: at(seconds) },
-        Act::End(by) => Fact::EndAsked { by: person(by), comment: None, at: at(seconds) },
-        Act::Withdraw(by) => Fact::WithdrawAsked { by: person(by), comment: None, at: at(seconds) },
+        Act::End(by) => Fact::RevocationRequested { by: person(by), comment: None, at: at(seconds) },
+        Act::Withdraw(by) => Fact::WithdrawalRequested { by: person(by), comment: None, at: at(seconds) },
         Act::Ticket => Fact::TicketClosed { at: at(seconds) },
         Act::Reminder => Fact::ReminderReached { at: at(seconds) },
         Act::Disabled => Fact::RequesterDisabled { at: at(seconds) },
@@ -162,7 +162,7 @@ fn report(by: u8, acknowledges: bool, confirmed: bool, seconds: i64) -> ReportRe
     ReportResponded { by: person(by), acknowledges, comment: Some("as agreed".into()), confirmed, at: at(seconds) }
 }
 
-/// What was seen over a whole life, for the promises to be asked of.
+/// Everything observed during the life of one request.
 pub(crate) struct Life {
     pub request: Request,
     decisions: Vec<Decision>,
@@ -180,8 +180,8 @@ pub(crate) fn live(content: Content, acts: &[(Act, i64)]) -> Life {
         seconds += later;
         let Ok(step) = transition(&request, &fact(act, request.digest, seconds)) else { continue };
         let stays = step.next == request.state && matches!(act, Act::Report(4..=6, _));
-        assert!(!request.state.is_final() || stays, "an ending is final: {:?} left by {act:?}", request.state);
-        assert!(!step.events.is_empty(), "every change of state has an event");
+        assert!(!request.state.is_final() || stays, "a final state is final: {:?} left by {act:?}", request.state);
+        assert!(!step.events.is_empty(), "every step has an event");
         request.version += i32::try_from(step.events.len()).unwrap();
         request.state = step.next;
         decisions.extend(step.decision);
@@ -200,24 +200,24 @@ proptest! {
     #[test]
     fn no_access_without_enough_different_people_bound_to_one_digest((required, requester, acts) in lives()) {
         let life = live(content(required, requester), &acts);
-        let granted = life.events.iter().find_map(|event| match event.kind {
+        let activated = life.events.iter().find_map(|event| match event.kind {
             EventKind::GrantActivated { access_from, access_until } => Some((event.at, access_from, access_until)),
             _ => None,
         });
-        if let Some((granted_at, access_from, access_until)) = granted {
-            let yes = |stage| life.decisions.iter().filter(move |d| d.stage == stage && d.verdict == Verdict::Approve);
-            let mut people: Vec<_> = yes(Stage::Vendor).chain(yes(Stage::Customer)).map(|d| d.person).collect();
-            prop_assert_eq!(yes(Stage::Vendor).count(), 1);
-            prop_assert!(yes(Stage::Customer).count() >= usize::try_from(required).unwrap());
+        if let Some((activated_at, access_from, access_until)) = activated {
+            let approvals = |stage| life.decisions.iter().filter(move |d| d.stage == stage && d.verdict == Verdict::Approve);
+            let mut people: Vec<_> = approvals(Stage::Vendor).chain(approvals(Stage::Customer)).map(|d| d.person).collect();
+            prop_assert_eq!(approvals(Stage::Vendor).count(), 1);
+            prop_assert!(approvals(Stage::Customer).count() >= usize::try_from(required).unwrap());
             people.push(life.request.content.requester);
             let all = people.len();
             people.sort();
             people.dedup();
-            prop_assert_eq!(people.len(), all, "one person, one part");
+            prop_assert_eq!(people.len(), all, "every person has one part only");
             prop_assert!(life.decisions.iter().all(|d| d.digest == life.request.digest));
-            prop_assert!(yes(Stage::Vendor).all(|d| d.decided_at < at(1000)));
-            let decision_deadline = yes(Stage::Vendor).next().unwrap().decided_at + TimeDelta::seconds(1000);
-            prop_assert!(granted_at < decision_deadline);
+            prop_assert!(approvals(Stage::Vendor).all(|d| d.decided_at < at(1000)));
+            let decision_deadline = approvals(Stage::Vendor).next().unwrap().decided_at + TimeDelta::seconds(1000);
+            prop_assert!(activated_at < decision_deadline);
             prop_assert!(access_until - access_from <= TimeDelta::seconds(600));
             prop_assert!(access_until > access_from);
         }
@@ -236,7 +236,7 @@ proptest! {
     #[test]
     fn repeating_every_fact_changes_nothing((required, requester, acts) in lives()) {
         let once = live(content(required, requester), &acts);
-        // A comment or a word on the report said twice is said twice; the inbox and a timer's generation stand before these.
+        // A repeated comment or response to the report is recorded twice. The inbox and the timer's generation prevent repetitions.
         let again = |act: &Act| usize::from(!matches!(act, Act::Comment(_) | Act::Reminder | Act::Report(..)));
         let twice: Vec<_> = acts
             .iter()
@@ -260,18 +260,18 @@ proptest! {
         let endings = life.events.iter().filter(|event| {
             !matches!(event.to, "pending_vendor" | "pending_customer" | "active") && event.from != Some("ended")
         });
-        prop_assert_eq!(endings.count(), 1, "exactly one ending");
+        prop_assert_eq!(endings.count(), 1, "exactly one final step");
     }
 }
 
 fn reviewed() -> Request {
     let (mut request, _) = submit(content(1, 0), person(0), at(0));
-    let yes = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
-    request.state = transition(&request, &yes).unwrap().next;
+    let approval = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
+    request.state = transition(&request, &approval).unwrap().next;
     request
 }
 
-fn customer_says(request: &Request, decided: Decided) -> Result<Transition, Refusal> {
+fn customer_decides(request: &Request, decided: Decided) -> Result<Transition, Refusal> {
     transition(request, &Fact::CustomerDecided(decided))
 }
 
@@ -279,31 +279,31 @@ fn customer_says(request: &Request, decided: Decided) -> Result<Transition, Refu
 fn an_approval_at_the_deadline_is_late_and_one_before_is_not() {
     let request = reviewed();
     let deadline = at(1010);
-    let mut yes = decided(4, Verdict::Approve, request.digest, 0);
-    yes.at = deadline;
-    assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::DeadlinePassed { deadline }));
-    yes.at = deadline - TimeDelta::microseconds(1);
-    assert_eq!(customer_says(&request, yes).unwrap().next.as_str(), "active");
+    let mut approval = decided(4, Verdict::Approve, request.digest, 0);
+    approval.at = deadline;
+    assert_eq!(customer_decides(&request, approval.clone()), Err(Refusal::DeadlinePassed { deadline }));
+    approval.at = deadline - TimeDelta::microseconds(1);
+    assert_eq!(customer_decides(&request, approval).unwrap().next.as_str(), "active");
 }
 
 #[test]
 fn reminders_come_one_after_the_other_and_stop_with_the_stage() {
     let (mut request, _) = submit(content(1, 0), person(0), at(0));
-    let yes = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
-    let step = transition(&request, &yes).unwrap();
+    let approval = Fact::VendorDecided(decided(2, Verdict::Approve, request.digest, 10));
+    let step = transition(&request, &approval).unwrap();
     assert!(step.timers.contains(&TimerChange::Arm(TimerKind::Reminder, at(510))), "500 seconds before 1010");
     request.state = step.next;
     let remind = |seconds| transition(&request, &Fact::ReminderReached { at: at(seconds) });
     assert_eq!(remind(509), Err(Refusal::NotDue { due_at: at(510) }));
     assert_eq!(remind(510).unwrap().timers, [TimerChange::Arm(TimerKind::Reminder, at(910))]);
-    assert_eq!(remind(910).unwrap().timers, [TimerChange::Disarm(TimerKind::Reminder)], "none is left");
-    assert_eq!(remind(1010).unwrap().next, State::Expired { stage: Stage::Customer }, "too late to remind");
+    assert_eq!(remind(910).unwrap().timers, [TimerChange::Disarm(TimerKind::Reminder)], "no reminder is left");
+    assert_eq!(remind(1010).unwrap().next, State::Expired { stage: Stage::Customer }, "too late for a reminder");
     let no = transition(&request, &Fact::CustomerDecided(decided(4, Verdict::Deny, request.digest, 20))).unwrap();
     assert!(no.timers.contains(&TimerChange::Disarm(TimerKind::Reminder)));
 }
 
 #[test]
-fn those_who_take_part_ask_and_answer_and_nobody_else() {
+fn only_participants_comment_on_a_request() {
     let (fresh, _) = submit(content(1, 0), person(0), at(0));
     let reviewed = reviewed();
     let say = |request: &Request, by: u8| {
@@ -314,71 +314,71 @@ fn those_who_take_part_ask_and_answer_and_nobody_else() {
         assert_eq!(say(&reviewed, by), Ok(true));
     }
     assert_eq!(say(&reviewed, 7), Err(Refusal::MayNotComment));
-    assert_eq!(say(&fresh, 5), Err(Refusal::NotReviewed), "the customer is not asked yet");
+    assert_eq!(say(&fresh, 5), Err(Refusal::NotReviewed), "the customer does not see the request yet");
     assert_eq!(say(&fresh, 0), Ok(true));
 }
 
 #[test]
-fn where_the_tenant_wants_a_passkey_a_yes_without_one_is_refused_and_a_no_is_not() {
+fn where_a_passkey_is_required_an_approval_without_one_is_refused_and_a_denial_is_not() {
     let mut request = reviewed();
     request.content.rules.passkey_required = true;
-    let yes = decided(4, Verdict::Approve, request.digest, 20);
-    assert_eq!(customer_says(&request, yes.clone()), Err(Refusal::PasskeyRequired));
+    let approval = decided(4, Verdict::Approve, request.digest, 20);
+    assert_eq!(customer_decides(&request, approval.clone()), Err(Refusal::PasskeyRequired));
     let proof = Proof { credential: "key".into(), evidence: "{}".into() };
-    let signed = customer_says(&request, Decided { proof: Some(proof.clone()), ..yes }).unwrap();
+    let signed = customer_decides(&request, Decided { proof: Some(proof.clone()), ..approval }).unwrap();
     assert_eq!(signed.next.as_str(), "active");
     assert_eq!(signed.events[0].proof.as_ref(), Some(&proof), "the event carries the proof");
     assert_eq!(signed.decision.unwrap().proof, Some(proof));
     let no = decided(4, Verdict::Deny, request.digest, 20);
-    assert_eq!(customer_says(&request, no).unwrap().next.as_str(), "customer_denied");
+    assert_eq!(customer_decides(&request, no).unwrap().next.as_str(), "customer_denied");
 }
 
 #[test]
-fn each_wrong_decider_gets_a_reason_of_their_own() {
+fn each_person_without_authority_gets_a_specific_refusal() {
     let request = reviewed();
     let digest = request.digest;
-    let refusal = |by| customer_says(&request, decided(by, Verdict::Approve, digest, 20)).unwrap_err().code();
+    let refusal = |by| customer_decides(&request, decided(by, Verdict::Approve, digest, 20)).unwrap_err().code();
     assert_eq!(refusal(0), "own_request");
     assert_eq!(refusal(3), "wrong_tenant");
     assert_eq!(refusal(7), "wrong_tenant");
     let disabled = Person { enabled: false, ..person(4) };
     let by_disabled = Decided { by: disabled, ..decided(4, Verdict::Approve, digest, 20) };
-    assert_eq!(customer_says(&request, by_disabled), Err(Refusal::PersonDisabled));
+    assert_eq!(customer_decides(&request, by_disabled), Err(Refusal::PersonDisabled));
     let unsure = Decided { duration_seconds: Some(601), ..decided(4, Verdict::Approve, digest, 20) };
-    assert_eq!(customer_says(&request, unsure), Err(Refusal::DurationLonger));
+    assert_eq!(customer_decides(&request, unsure), Err(Refusal::DurationLonger));
     let other = decided(4, Verdict::Approve, Digest::of(b"forged"), 20);
-    assert_eq!(customer_says(&request, other), Err(Refusal::DigestMismatch));
+    assert_eq!(customer_decides(&request, other), Err(Refusal::DigestMismatch));
 }
 
 #[test]
-fn access_ends_with_the_cause_of_who_ended_it() {
+fn the_cause_of_an_end_names_the_side_that_revoked_access() {
     let mut request = reviewed();
-    let yes = decided(4, Verdict::Approve, request.digest, 20);
-    request.state = customer_says(&request, yes).unwrap().next;
+    let approval = decided(4, Verdict::Approve, request.digest, 20);
+    request.state = customer_decides(&request, approval).unwrap().next;
     let end = |by, seconds| {
-        let fact = Fact::EndAsked { by: person(by), comment: None, at: at(seconds) };
+        let fact = Fact::RevocationRequested { by: person(by), comment: None, at: at(seconds) };
         transition(&request, &fact).map(|step| step.next)
     };
     assert_eq!(end(0, 30), Ok(State::Ended { cause: EndCause::Released }));
     assert_eq!(end(2, 30), Ok(State::Ended { cause: EndCause::RevokedByVendor }));
     assert_eq!(end(5, 30), Ok(State::Ended { cause: EndCause::RevokedByCustomer }));
-    assert_eq!(end(5, 620), Ok(State::Ended { cause: EndCause::Expired }), "it was over already");
+    assert_eq!(end(5, 620), Ok(State::Ended { cause: EndCause::Expired }), "the duration was over already");
     assert_eq!(end(7, 30), Err(Refusal::MayNotRevoke));
 }
 
 #[test]
-fn the_chart_has_every_pair_once_and_endings_lead_nowhere_but_to_a_word_on_the_report() {
+fn the_chart_has_every_pair_once_and_final_states_allow_only_a_response_to_the_report() {
     let rows = chart();
     assert_eq!(rows.len(), 8 * 14);
     assert!(rows.iter().filter(|row| row.outcome.is_ok()).all(|row| !row.events.is_empty()));
     let endings = ["ended", "vendor_denied", "customer_denied", "expired", "withdrawn"];
     let after = rows.iter().filter(|row| endings.contains(&row.state) && row.outcome.is_ok());
     let after: Vec<_> = after.map(|row| (row.state, row.fact, row.outcome)).collect();
-    assert_eq!(after, [("ended", "customer accepts the report", Ok("ended"))]);
+    assert_eq!(after, [("ended", "customer acknowledges the access report", Ok("ended"))]);
 }
 
 #[test]
-fn only_the_customer_answers_a_report_and_accepts_no_end_that_is_not_confirmed() {
+fn only_the_customer_responds_to_a_report_and_cannot_acknowledge_an_unconfirmed_revocation() {
     let request = Request { state: State::Ended { cause: EndCause::Expired }, ..reviewed() };
     let answer =
         |answered| transition(&request, &Fact::ReportResponded(answered)).map(|step| step.events[0].kind.clone());

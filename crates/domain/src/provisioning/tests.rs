@@ -1,4 +1,4 @@
-//! The provisioning under facts that are late, doubled and out of order.
+//! The provisioning with facts that arrive late, twice and out of order.
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ const END: ProvisioningFact =
     ProvisioningFact::RevocationOrdered { refused_from: DateTime::UNIX_EPOCH, at: DateTime::UNIX_EPOCH };
 
 #[test]
-fn the_usual_way_is_opened_ordered_cut_and_read_back() {
+fn access_is_provisioned_ordered_to_end_terminated_and_read_back() {
     let ordered = ProvisioningFact::RevocationOrdered { refused_from: at(9), at: at(10) };
     let facts = [
         ProvisioningFact::Provisioned { extra_rights: Vec::new(), at: at(1) },
@@ -61,7 +61,7 @@ fn the_usual_way_is_opened_ordered_cut_and_read_back() {
 }
 
 #[test]
-fn a_door_that_does_not_close_is_tried_again_for_ever_and_alarms_once_after_a_minute() {
+fn a_failing_revocation_is_retried_without_limit_and_raises_one_alarm_after_a_minute() {
     let (mut closing, _) = after(&[END]);
     let (mut failures, mut alarms, mut now) = (0, 0, at(0));
     for _ in 0..1000 {
@@ -85,13 +85,13 @@ fn a_door_that_does_not_close_is_tried_again_for_ever_and_alarms_once_after_a_mi
 }
 
 #[test]
-fn opening_is_tried_again_until_the_end_and_no_longer() {
+fn provisioning_is_retried_until_access_ends_and_no_longer() {
     let mut opening = provisioning();
     while opening.next_try_at.unwrap() < opening.until {
         let now = opening.next_try_at.unwrap();
         opening = step(&opening, &ProvisioningFact::NotProvisioned { problem: "away".into(), at: now }).0;
     }
-    assert_eq!(opening.next_try_at, Some(opening.until), "then somebody looks, and it is ordered closed");
+    assert_eq!(opening.next_try_at, Some(opening.until), "then it is due, and revocation is ordered");
 }
 
 fn fact() -> impl Strategy<Value = ProvisioningFact> {
@@ -108,27 +108,27 @@ fn fact() -> impl Strategy<Value = ProvisioningFact> {
 
 proptest! {
     #[test]
-    fn nothing_is_closed_before_it_was_ordered_and_read_back_and_nothing_opens_again(facts in prop::collection::vec(fact(), 0..30)) {
+    fn nothing_is_revoked_before_it_was_ordered_and_read_back_and_nothing_is_provisioned_again(facts in prop::collection::vec(fact(), 0..30)) {
         let mut provisioning = provisioning();
         let order = |state: ProvisioningState| ProvisioningState::ALL.iter().position(|known| *known == state);
         let mut closings = 0;
         for fact in &facts {
             let (next, events) = step(&provisioning, fact);
             let lost = matches!(fact, ProvisioningFact::FoundMissing { .. }) && provisioning.state == ProvisioningState::Active;
-            prop_assert!(lost || order(next.state) >= order(provisioning.state), "a provisioning only moves on");
+            prop_assert!(lost || order(next.state) >= order(provisioning.state), "a provisioning only moves forward");
             if next.state == ProvisioningState::Revoked && provisioning.state != ProvisioningState::Revoked {
                 let read_back = matches!(fact, ProvisioningFact::Revoked { .. });
                 prop_assert!(read_back && provisioning.revocation_ordered_at.is_some());
             }
             closings += events.iter().filter(|event| **event == ProvisioningEvent::Revoked).count();
-            prop_assert_eq!(next.next_try_at.is_none(), next.state == ProvisioningState::Revoked, "until then somebody looks again");
+            prop_assert_eq!(next.next_try_at.is_none(), next.state == ProvisioningState::Revoked, "until then it is due again");
             provisioning = next;
         }
         prop_assert!(closings <= 1);
     }
 
     #[test]
-    fn a_fact_that_comes_twice_says_its_event_once(facts in prop::collection::vec(fact(), 0..20)) {
+    fn a_repeated_fact_records_its_event_once(facts in prop::collection::vec(fact(), 0..20)) {
         let mut provisioning = provisioning();
         for fact in &facts {
             let (next, _) = step(&provisioning, fact);

@@ -1,14 +1,14 @@
-//! One request as its recorded history tells it: a step, and where the steps so far leave the request.
+//! One request as its recorded history describes it: a step, and the state of the request after the steps so far.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-/// A clock that is set right may step back this far between two steps of a request.
+/// How far a clock correction may move the time back between two steps of a request.
 pub(super) const CLOCK_STEP: TimeDelta = TimeDelta::seconds(1);
 
-/// One step as the log tells it. What a kind of step does not say is `None`.
+/// One step as the log records it. A field that this kind of step does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct RecordedStep {
     /// Name of the event, such as `request.submitted`.
     pub kind: String,
     /// When.
@@ -23,38 +23,38 @@ pub struct Told {
     pub person: Option<Uuid>,
     /// Their side: `vendor` or `customer`.
     pub side: Option<String>,
-    /// The manager must answer before.
+    /// Deadline of the vendor review.
     pub review_deadline: Option<DateTime<Utc>>,
-    /// The customer must answer before.
+    /// Deadline of the customer's decision.
     pub decision_deadline: Option<DateTime<Utc>>,
-    /// Access opens no earlier.
+    /// Access starts no earlier.
     pub start_time: Option<DateTime<Utc>>,
-    /// Access opens.
+    /// Start of access.
     pub access_from: Option<DateTime<Utc>>,
-    /// Access is over.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
     /// The deadline that passed.
     pub deadline: Option<DateTime<Utc>>,
-    /// Seconds asked for, or allowed.
+    /// Requested or approved seconds.
     pub duration_seconds: Option<i64>,
-    /// Yeses needed.
+    /// Required approvals.
     pub required_approvals: Option<i64>,
-    /// Yeses so far.
+    /// Approvals so far.
     pub approvals: Option<i64>,
-    /// Why it ended or was taken back.
+    /// Why it ended or was withdrawn.
     pub cause: Option<String>,
-    /// Whose answer was missing.
+    /// The stage that had no decision.
     pub stage: Option<String>,
-    /// The standing consent that an emergency stands on: its name and its digest.
+    /// The break-glass policy of the request: its name and its digest.
     pub break_glass: Option<(String, String)>,
 }
 
-/// A rule that a step breaks, in words that begin with the rule.
+/// A rule that a step violates, in words that begin with the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Broken(pub String);
+pub struct Violation(pub String);
 
-/// A request as its history so far leaves it: what its row must say.
+/// A request after its history so far: what its row must contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
     /// State.
@@ -63,31 +63,31 @@ pub struct Replayed {
     pub digest: String,
     /// Number of steps.
     pub version: i64,
-    /// Who asked.
+    /// The requester.
     pub requester: Option<Uuid>,
-    /// The manager who said yes; of an emergency, the second of them.
+    /// The manager who approved; for break-glass access, the second of them.
     pub manager: Option<Uuid>,
-    /// Of an emergency, the manager who said yes first.
+    /// For break-glass access, the manager who approved first.
     pub first: Option<Uuid>,
-    /// The standing consent that an emergency stands on: its name and its digest.
+    /// The break-glass policy of the request: its name and its digest.
     pub break_glass: Option<(String, String)>,
-    /// The customer's yeses: who, and for how many seconds.
+    /// The customer's approvals: who, and for how many seconds.
     pub approvals: Vec<(Uuid, i64)>,
-    /// The manager must answer before.
+    /// Deadline of the vendor review.
     pub review_deadline: Option<DateTime<Utc>>,
-    /// The customer must answer before.
+    /// Deadline of the customer's decision.
     pub decision_deadline: Option<DateTime<Utc>>,
-    /// Access opens.
+    /// Start of access.
     pub access_from: Option<DateTime<Utc>>,
-    /// Access is over.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
     /// Why it ended, was withdrawn, or at which stage it expired.
     pub cause: Option<String>,
-    /// When nothing could follow any more.
+    /// When the request reached a final state.
     pub finished_at: Option<DateTime<Utc>>,
     pub(super) required: i64,
-    /// Seconds asked for.
-    pub asked_seconds: i64,
+    /// Requested seconds.
+    pub requested_seconds: i64,
     pub(super) start_time: Option<DateTime<Utc>>,
     pub(super) last_at: Option<DateTime<Utc>>,
 }

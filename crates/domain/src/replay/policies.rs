@@ -1,125 +1,128 @@
-//! Break-glass policies as the log tells them: the customer's yes to every emergency, given before it, and narrow.
+//! Break-glass policies as the log records them. Break-glass access needs one that the customer created before the request.
 //!
-//! What is told late is judged by its time: whichever of an end and a grant comes first in the log, the grant must be
-//! the earlier one.
+//! Records may arrive late, so their times decide: whether the log has an end or a use first, the use must be the earlier
+//! one.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::history::{Broken, CLOCK_STEP};
-use crate::break_glass::{BREAK_GLASS_CEILING_SECONDS, BREAK_GLASS_QUOTA, STANDING_LIMIT_DAYS};
+use super::history::{CLOCK_STEP, Violation};
+use crate::break_glass::{BREAK_GLASS_CEILING_SECONDS, BREAK_GLASS_QUOTA, POLICY_LIMIT_DAYS};
 
-/// A consent as it was given.
+/// A policy as it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct PolicyTerms {
     /// When.
     pub at: DateTime<Utc>,
-    /// Whether a person of the customer gave it.
+    /// Whether a person of the customer created it.
     pub by_customer: bool,
-    /// What requests call it.
+    /// The name that requests refer to.
     pub name: String,
-    /// For these services only.
+    /// Services that it covers.
     pub services: Vec<String>,
     /// Longest access, in seconds.
     pub ceiling_seconds: i64,
-    /// How many emergencies, in all.
+    /// How often it may be used in total.
     pub quota: i64,
-    /// Until this moment.
+    /// When it stops being valid.
     pub until: DateTime<Utc>,
 }
 
-/// An emergency that stands on a consent.
+/// A use of a policy: a request for break-glass access, or its activation.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct PolicyUse<'a> {
     /// When.
     pub at: DateTime<Utc>,
-    /// Name of the consent.
+    /// Name of the policy.
     pub name: &'a str,
-    /// Digest of the consent.
+    /// Digest of the policy.
     pub digest: &'a str,
-    /// For which service.
+    /// Requested service.
     pub service: &'a str,
-    /// For how long.
+    /// Requested seconds.
     pub seconds: i64,
 }
 
-/// A consent and what became of it.
-struct PolicyStatus {
-    given: Given,
+/// A policy and its uses.
+struct RecordedPolicy {
+    terms: PolicyTerms,
     ended_at: Option<DateTime<Utc>>,
-    /// When emergencies were granted under it.
-    granted: Vec<DateTime<Utc>>,
+    /// When access became active under it.
+    activations: Vec<DateTime<Utc>>,
 }
 
-/// The consents of one log, by digest.
+/// The policies of one log, by digest.
 #[derive(Default)]
-pub struct Consents(HashMap<String, PolicyStatus>);
+pub struct PolicyHistory(HashMap<String, RecordedPolicy>);
 
-fn broken(rules: &[(bool, &str)]) -> Vec<Broken> {
-    rules.iter().filter(|(holds, _)| !holds).map(|(_, words)| Broken((*words).to_owned())).collect()
+fn violations(rules: &[(bool, &str)]) -> Vec<Violation> {
+    rules.iter().filter(|(holds, _)| !holds).map(|(_, words)| Violation((*words).to_owned())).collect()
 }
 
-impl Consents {
-    /// A consent is given; its digest is that of the document that was logged.
-    pub fn give(&mut self, digest: &str, given: Given) -> Vec<Broken> {
-        let window = given.until - given.at;
-        let is_narrow = !given.services.is_empty()
-            && (1..=BREAK_GLASS_CEILING_SECONDS).contains(&given.ceiling_seconds)
-            && (1..=i64::from(BREAK_GLASS_QUOTA)).contains(&given.quota)
+impl PolicyHistory {
+    /// Records that a policy was created; its digest is that of the logged document.
+    pub fn record_policy(&mut self, digest: &str, terms: PolicyTerms) -> Vec<Violation> {
+        let window = terms.until - terms.at;
+        let is_narrow = !terms.services.is_empty()
+            && (1..=BREAK_GLASS_CEILING_SECONDS).contains(&terms.ceiling_seconds)
+            && (1..=i64::from(BREAK_GLASS_QUOTA)).contains(&terms.quota)
             && window > -CLOCK_STEP
-            && window <= TimeDelta::days(STANDING_LIMIT_DAYS) + CLOCK_STEP;
+            && window <= TimeDelta::days(POLICY_LIMIT_DAYS) + CLOCK_STEP;
         let rules = [
-            (given.by_customer, "a standing consent is given by a person of the customer"),
-            (is_narrow, "a standing consent has services, a ceiling, a quota and an end, each within its bounds"),
-            (!self.0.contains_key(digest), "a standing consent is given once"),
+            (terms.by_customer, "a break-glass policy is created by a person of the customer"),
+            (is_narrow, "a break-glass policy has services, a ceiling, a quota and an end, each within its limits"),
+            (!self.0.contains_key(digest), "a break-glass policy is created once"),
         ];
-        let found = broken(&rules);
-        self.0.entry(digest.to_owned()).or_insert(PolicyStatus { given, ended_at: None, granted: Vec::new() });
+        let found = violations(&rules);
+        self.0.entry(digest.to_owned()).or_insert(RecordedPolicy { terms, ended_at: None, activations: Vec::new() });
         found
     }
 
-    /// A consent is taken back.
-    pub fn end(&mut self, digest: &str, at: DateTime<Utc>, by_customer: bool) -> Vec<Broken> {
-        let policy_status = self.0.get_mut(digest);
-        let was_used_later = policy_status
+    /// Records that a policy was revoked.
+    pub fn record_end(&mut self, digest: &str, at: DateTime<Utc>, by_customer: bool) -> Vec<Violation> {
+        let policy = self.0.get_mut(digest);
+        let was_used_later = policy
             .as_ref()
-            .is_some_and(|policy_status| policy_status.granted.iter().any(|granted| *granted > at + CLOCK_STEP));
+            .is_some_and(|policy| policy.activations.iter().any(|activated_at| *activated_at > at + CLOCK_STEP));
         let rules = [
-            (by_customer, "a standing consent is taken back by a person of the customer"),
-            (policy_status.is_some(), "a standing consent is given before it is taken back"),
-            (!was_used_later, "no emergency stands on a consent that was taken back"),
+            (by_customer, "a break-glass policy is revoked by a person of the customer"),
+            (policy.is_some(), "a break-glass policy is created before it is revoked"),
+            (!was_used_later, "break-glass access does not use a revoked policy"),
         ];
-        if let Some(policy_status) = policy_status {
-            policy_status.ended_at.get_or_insert(at);
+        if let Some(policy) = policy {
+            policy.ended_at.get_or_insert(at);
         }
-        broken(&rules)
+        violations(&rules)
     }
 
-    /// An emergency is asked for, or granted.
-    pub fn stand(&mut self, asked: &Asked<'_>, is_granted: bool) -> Vec<Broken> {
-        let Some(policy_status) = self.0.get_mut(asked.digest) else {
-            return broken(&[(false, "no emergency without a standing consent that the customer gave before it")]);
+    /// Records that break-glass access was requested or became active.
+    pub fn record_use(&mut self, request: &PolicyUse<'_>, is_active: bool) -> Vec<Violation> {
+        let Some(policy) = self.0.get_mut(request.digest) else {
+            return violations(&[(false, "break-glass access needs a policy that the customer created before it")]);
         };
-        if is_granted {
-            policy_status.granted.push(asked.at);
+        if is_active {
+            policy.activations.push(request.at);
         }
-        let given = &policy_status.given;
-        let used = i64::try_from(policy_status.granted.len()).unwrap_or(i64::MAX);
-        broken(&[
-            (given.name == asked.name, "an emergency names the consent that it stands on"),
+        let terms = &policy.terms;
+        let used = i64::try_from(policy.activations.len()).unwrap_or(i64::MAX);
+        violations(&[
+            (terms.name == request.name, "break-glass access names the policy that it uses"),
             (
-                given.at <= asked.at + CLOCK_STEP,
-                "no emergency without a standing consent that the customer gave before it",
+                terms.at <= request.at + CLOCK_STEP,
+                "break-glass access needs a policy that the customer created before it",
             ),
             (
-                policy_status.ended_at.is_none_or(|ended| asked.at <= ended + CLOCK_STEP),
-                "no emergency stands on a consent that was taken back",
+                policy.ended_at.is_none_or(|ended| request.at <= ended + CLOCK_STEP),
+                "break-glass access does not use a revoked policy",
             ),
-            (asked.at < given.until, "no emergency stands on a consent whose time is over"),
-            (given.services.iter().any(|service| service == asked.service), "a consent is for its own services only"),
-            (asked.seconds <= given.ceiling_seconds, "no emergency is longer than its consent allows"),
-            (used <= given.quota, "no more emergencies than their consent allows"),
+            (request.at < terms.until, "break-glass access does not use a policy that is no longer valid"),
+            (
+                terms.services.iter().any(|service| service == request.service),
+                "a break-glass policy covers its own services only",
+            ),
+            (request.seconds <= terms.ceiling_seconds, "break-glass access is not longer than its policy allows"),
+            (used <= terms.quota, "a break-glass policy is not used more often than its quota allows"),
         ])
     }
 }

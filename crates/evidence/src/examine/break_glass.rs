@@ -1,33 +1,33 @@
 //! Whether each emergency stands on a consent that the log holds: the consent's document is in the entry of its giving,
 //! and its SHA-256 in every step of the emergency.
 
-use domain::replay::{Asked, Broken, Consents, Given, Replayed};
+use domain::replay::{PolicyHistory, PolicyTerms, PolicyUse, Replayed, Violation};
 use serde_json::Value;
 use tlog::Hash;
 
 use crate::Event;
 
 /// What an event says of consents, and of emergencies that stand on them. `history` is the request's, this step included.
-pub(super) fn judge(policies: &mut Consents, event: &Event, history: Option<&Replayed>) -> Vec<Broken> {
+pub(super) fn judge(policies: &mut PolicyHistory, event: &Event, history: Option<&Replayed>) -> Vec<Violation> {
     let data = event.data();
     let by_customer = event.person().is_some() && data["actor"]["side"] == "customer";
     if event.kind == "directory.changed" {
-        let mut broken = Vec::new();
+        let mut violations = Vec::new();
         if let document @ Value::Object(_) = &data["break_glass_policy"] {
-            broken.extend(policies.give(&digest(document), given(document, event, by_customer)));
+            violations.extend(policies.record_policy(&digest(document), terms(document, event, by_customer)));
         }
         if let Some(digest) = data["break_glass_policy_ended"].as_str() {
-            broken.extend(policies.end(digest, event.at, by_customer));
+            violations.extend(policies.record_end(digest, event.at, by_customer));
         }
-        return broken;
+        return violations;
     }
-    let is_granted = event.kind == "grant.activated";
+    let is_active = event.kind == "grant.activated";
     let break_glass = history.and_then(|history| history.break_glass.as_ref().zip(Some(history)));
     match break_glass {
-        Some(((name, digest), history)) if is_granted || event.kind == "request.submitted" => {
+        Some(((name, digest), history)) if is_active || event.kind == "request.submitted" => {
             let service = data["service"].as_str().unwrap_or_default();
-            let asked = Asked { at: event.at, name, digest, service, seconds: history.asked_seconds };
-            policies.stand(&asked, is_granted)
+            let policy_use = PolicyUse { at: event.at, name, digest, service, seconds: history.requested_seconds };
+            policies.record_use(&policy_use, is_active)
         }
         _ => Vec::new(),
     }
@@ -38,10 +38,10 @@ fn digest(document: &Value) -> String {
     hex::encode(Hash::of(document.to_string().as_bytes()).0)
 }
 
-fn given(document: &Value, event: &Event, by_customer: bool) -> Given {
+fn terms(document: &Value, event: &Event, by_customer: bool) -> PolicyTerms {
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
     let services = document["services"].as_array().into_iter().flatten();
-    Given {
+    PolicyTerms {
         at: event.at,
         by_customer,
         name: text("name"),

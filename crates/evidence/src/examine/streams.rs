@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::replay::{Consents, Replayed};
+use domain::replay::{PolicyHistory, Replayed};
 use tlog::{Hash, Verifier};
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ pub(super) struct Streams {
     ids: HashSet<Uuid>,
     keys: Vec<KeyChange>,
     newest: Option<DateTime<Utc>>,
-    consents: Consents,
+    policies: PolicyHistory,
 }
 
 impl Streams {
@@ -51,7 +51,7 @@ impl Streams {
             ids: HashSet::new(),
             keys: Vec::new(),
             newest: None,
-            consents: Consents::default(),
+            policies: PolicyHistory::default(),
         }
     }
 
@@ -113,7 +113,7 @@ impl Streams {
         step(&event, stream, &mut find);
         // A consent may have been given before what is examined begins.
         if self.first == 0 {
-            let broken = break_glass::judge(&mut self.consents, &event, stream.history.as_ref());
+            let broken = break_glass::judge(&mut self.policies, &event, stream.history.as_ref());
             broken.into_iter().for_each(|rule| find(Fault::Rule, rule.0));
         }
         if let Some(request) = name.parse().ok().filter(|_| event.version.is_some()) {
@@ -133,8 +133,8 @@ fn step(event: &Event, stream: &mut Stream, find: &mut impl FnMut(Fault, String)
         find(Fault::Gap, format!("step {version} of the request where step {expected} must follow"));
     }
     stream.version = Some(version);
-    if let (Some(history), Some(told)) = (&mut stream.history, event.told())
-        && let Err(broken) = history.take(&told)
+    if let (Some(history), Some(step)) = (&mut stream.history, event.recorded_step())
+        && let Err(broken) = history.apply(&step)
     {
         for rule in broken {
             find(Fault::Rule, rule.0);

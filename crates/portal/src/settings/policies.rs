@@ -102,8 +102,8 @@ fn of_rule(fault: &str) -> Problem {
         ("name", "name"),
         ("services", "services"),
         ("longest access", "ceiling"),
-        ("how many", "quota"),
-        ("until", "until"),
+        ("quota", "quota"),
+        ("valid until", "until"),
     ];
     let field = FIELDS.iter().find(|(words, _)| fault.starts_with(words)).map_or("", |(_, field)| *field);
     Problem::new(field, sentence(fault))

@@ -1,11 +1,11 @@
-//! What a passkey signs when its owner decides.
+//! The challenge that a passkey signs when its owner decides on a request.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::verdict::Verdict;
 
-/// Evidence that a passkey's owner signed a decision, as JSON that was verified when it came.
+/// Evidence that the owner of a passkey signed a decision, as JSON. It was verified when the decision arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// Id of the passkey.
@@ -14,8 +14,8 @@ pub struct Proof {
     pub evidence: String,
 }
 
-/// The challenge of a decision: SHA-256 over four lines, so that the signature says what was decided about what.
-/// The same lines are hashed in the browser.
+/// The challenge of a decision: SHA-256 over four lines, so that the signature covers both the content and the decision.
+/// The browser hashes the same lines.
 pub fn challenge(digest: &Digest, verdict: Verdict, duration_seconds: Option<i64>) -> [u8; 32] {
     let duration = duration_seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
     let lines = format!("lockbox.decision.v1\n{digest}\n{}\n{duration}", verdict.as_str());
