@@ -10,7 +10,7 @@ mod check;
 mod seconds;
 
 pub use check::{DirectoryFault, is_address};
-pub use seconds::parse_seconds;
+pub use seconds::{format_seconds, parse_seconds};
 
 /// A directory file.
 #[derive(Clone, Debug, Default, Deserialize)]

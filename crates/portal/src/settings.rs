@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use chrono::NaiveDateTime;
-use contracts::directory::{is_address, parse_seconds};
+use contracts::directory::{format_seconds, is_address, parse_seconds};
 use contracts::envelope::Message;
 use domain::{Role, Rules, Side, Tenant};
 use serde::Deserialize;
@@ -89,23 +89,22 @@ pub(crate) struct Asked {
     witnesses_required: Option<String>,
 }
 
-/// Seconds as they are typed: the largest unit that divides them.
-fn typed(seconds: i64) -> String {
-    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
-    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
-}
-
 impl Asked {
     fn of(tenant: &Tenant) -> Self {
         let rules = &tenant.rules;
         Self {
             form_token: String::new(),
             notification_recipients: tenant.notification_recipients.join("\n"),
-            decision_deadline: typed(rules.decision_deadline_seconds),
-            access_default: typed(rules.access_default_seconds),
-            access_ceiling: typed(rules.access_ceiling_seconds),
+            decision_deadline: format_seconds(rules.decision_deadline_seconds),
+            access_default: format_seconds(rules.access_default_seconds),
+            access_ceiling: format_seconds(rules.access_ceiling_seconds),
             required_approvals: rules.required_approvals.to_string(),
-            reminders: rules.reminders_seconds.iter().map(|seconds| typed(*seconds)).collect::<Vec<_>>().join(" "),
+            reminders: rules
+                .reminders_seconds
+                .iter()
+                .map(|seconds| format_seconds(*seconds))
+                .collect::<Vec<_>>()
+                .join(" "),
             comment_required: rules.comment_required.then(String::new),
             passkey_required: rules.passkey_required.then(String::new),
             witnesses_required: None,
@@ -281,16 +280,4 @@ pub(crate) async fn leave(State(app): State<App>, viewer: Viewer, Filled(form): 
     };
     let messages = app.store.delegate(viewer.by(), &form.delegate, until).await?;
     publish(&app, messages).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_typed_as_people_read_them() {
-        assert_eq!(typed(43_200), "12h");
-        assert_eq!(typed(90), "90s");
-        assert_eq!(typed(172_800), "2d");
-    }
 }

@@ -1,21 +1,27 @@
-//! Durations as people write them in a directory file: `45s`, `30m`, `12h`, `2d`.
+//! Durations as people write them in the directory file, in forms and on the command line: `45s`, `30m`, `12h`, `2d`, `1h 30m`.
 
-/// Reads a duration as whole seconds.
+/// Parses a duration into whole seconds.
 ///
 /// # Errors
-/// A sentence that explains the format.
+/// A sentence that says how to write a duration.
 pub fn parse_seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is not a duration; write 45s, 30m, 12h or 2d");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        _ => return Err(wrong()),
-    };
-    let number: i64 = text[..text.len() - 1].trim().parse().map_err(|_| wrong())?;
-    number.checked_mul(factor).filter(|seconds| *seconds >= 0).ok_or_else(wrong)
+    let wrong = || format!("{text:?} is not a duration; write 45s, 30m, 12h, 2d or 1h 30m");
+    // humantime reads `M` as months, where people mean minutes.
+    if text.contains(char::is_uppercase) {
+        return Err(wrong());
+    }
+    let duration = humantime::parse_duration(text.trim()).map_err(|_| wrong())?;
+    if duration.subsec_nanos() > 0 {
+        return Err(wrong());
+    }
+    i64::try_from(duration.as_secs()).map_err(|_| wrong())
+}
+
+/// Formats seconds as one number in the largest unit that divides them, without a space: lists of durations are separated by
+/// spaces, which is why this is not humantime's format (`1day 12h`).
+pub fn format_seconds(seconds: i64) -> String {
+    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
 }
 
 #[cfg(test)]
@@ -23,11 +29,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
-        assert_eq!(parse_seconds("12h"), Ok(43_200));
-        assert_eq!(parse_seconds("90 s"), Ok(90));
-        for wrong in ["", "h", "-5m", "12", "1 fortnight", "9999999999999999d", "5µ"] {
-            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+    fn durations_are_parsed_as_people_write_them() {
+        for (text, seconds) in [
+            ("45s", 45),
+            ("30m", 1800),
+            ("30 min", 1800),
+            ("12h", 43_200),
+            ("2d", 172_800),
+            ("90 s", 90),
+            ("1h 30m", 5400),
+            ("1h30m", 5400),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse_seconds(text), Ok(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_duration_is_refused_with_examples() {
+        for wrong in ["", "h", "-5m", "12", "1 fortnight", "9999999999999999d", "5µ", "30M", "1.5s", "500ms"] {
+            assert_eq!(
+                parse_seconds(wrong),
+                Err(format!("{wrong:?} is not a duration; write 45s, 30m, 12h, 2d or 1h 30m"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_formatted_duration_is_parsed_to_the_same_seconds() {
+        for (seconds, text) in
+            [(0, "0s"), (45, "45s"), (5400, "90m"), (43_200, "12h"), (172_800, "2d"), (90_061, "90061s")]
+        {
+            assert_eq!(format_seconds(seconds), text);
+            assert_eq!(parse_seconds(text), Ok(seconds));
         }
     }
 }

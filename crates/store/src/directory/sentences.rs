@@ -54,18 +54,12 @@ fn shown(column: &str, value: &Value) -> String {
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(|value| shown(column, value)).collect::<Vec<_>>().join(", "),
         Value::Number(number) => match number.as_i64().filter(|_| column.ends_with("_seconds")) {
-            Some(seconds) => time(seconds),
+            Some(seconds) => contracts::directory::format_seconds(seconds),
             None => number.to_string(),
         },
         Value::String(text) => text.clone(),
         Value::Object(_) => value.to_string(),
     }
-}
-
-/// Seconds as they are written in the file: in the largest unit that divides them.
-fn time(seconds: i64) -> String {
-    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
-    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
 }
 
 #[cfg(test)]
