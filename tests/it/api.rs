@@ -1,4 +1,4 @@
-//! The HTTP interface: what each caller gets, and that the description is true.
+//! The HTTP API: the response to each caller, and that the OpenAPI description is correct.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use store::tokens::NewToken;
 use crate::harness::{Lockbox, ROLES, submission};
 use crate::person::Site;
 
-/// Somebody who calls.
+/// A caller of the API.
 pub(crate) struct Caller<'a> {
     client: Client,
     site: &'a Site,
@@ -22,7 +22,7 @@ pub(crate) struct Caller<'a> {
 
 pub(crate) const ALL: [&str; 4] = ["requests:read", "requests:write", "decisions:write", "audit:read"];
 
-/// A token of a person, or of a program.
+/// A caller with an API token of a person or of a program.
 pub(crate) async fn caller<'a>(lockbox: &Lockbox, site: &'a Site, person: Option<&str>, scopes: &[&str]) -> Caller<'a> {
     let token = format!("lbx_{}", uuid::Uuid::new_v4().simple());
     let scopes: Vec<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
@@ -57,7 +57,7 @@ impl Caller<'_> {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
-    /// Posts bytes as they are.
+    /// Posts unchanged bytes.
     pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> (StatusCode, Value) {
         let request = self.client.post(format!("{}/api/v1{path}", self.site.origin)).bearer_auth(&self.token);
         let answer = request.header("content-type", content_type).body(body).send().await.unwrap();
@@ -74,7 +74,7 @@ impl Caller<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_goes_all_the_way_over_http() {
+async fn a_request_is_submitted_approved_and_revoked_over_http() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let ticketing = caller(&lockbox, &site, None, &["requests:read", "requests:write"]).await;
@@ -111,7 +111,7 @@ async fn a_request_goes_all_the_way_over_http() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_call_again_is_the_same_request_and_another_under_its_key_is_refused() {
+async fn a_repeated_call_returns_the_same_request_and_another_call_with_its_key_is_refused() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let ticketing = caller(&lockbox, &site, None, &ALL).await;
@@ -126,7 +126,7 @@ async fn the_same_call_again_is_the_same_request_and_another_under_its_key_is_re
     other["duration_seconds"] = 61.into();
     let (status, refused) = send(&other, "a").await;
     assert_eq!((status, &refused["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("idempotency_key_reused")));
-    // A refusal is answered again, too.
+    // A refusal is repeated too.
     other["duration_seconds"] = 0.into();
     for _ in 0..2 {
         let (status, invalid) = send(&other, "c").await;
@@ -140,7 +140,7 @@ async fn the_same_call_again_is_the_same_request_and_another_under_its_key_is_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_follow_one_another_and_leave_nothing_out() {
+async fn pages_are_consecutive_and_complete() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let ticketing = caller(&lockbox, &site, None, &ALL).await;
@@ -157,7 +157,7 @@ async fn pages_follow_one_another_and_leave_nothing_out() {
     }
     assert_eq!(seen.len(), 7);
     assert_eq!(seen.into_iter().collect::<std::collections::BTreeSet<_>>(), sent);
-    // The audit log, too: every event once, though many happened in the same moment.
+    // The audit log too: each event once, although many have the same time.
     lockbox.until_idle().await;
     let lee = caller(&lockbox, &site, Some("lee"), &ALL).await;
     for wrong in
@@ -183,12 +183,12 @@ async fn pages_follow_one_another_and_leave_nothing_out() {
     lockbox.finish().await;
 }
 
-/// Who calls: nobody, the ticketing system, the engineer who asked, another engineer, the manager, the tenant's
-/// approver, another tenant's approver; all with every scope.
+/// The callers: without a token, the ticketing system, the requester, another engineer, the manager, the tenant's
+/// approver, another tenant's approver. Each token has every scope.
 const WHO: [Option<&str>; 7] = [None, Some(""), Some("robin"), Some("sam"), Some("morgan"), Some("alex"), Some("dana")];
 
-/// What each gets from a request that waits for the customer, in the order of [`WHO`] and of [`OPERATIONS`]. 404 is
-/// both missing and forbidden; 403 and 409 are the rules' no.
+/// Status for each caller and a request that is pending customer approval, in the order of [`WHO`] and of [`OPERATIONS`]. 404 means
+/// both missing and forbidden; 403 and 409 are refusals by the rules.
 const EXPECTED: [[u16; 7]; 15] = [
     [200, 200, 200, 200, 200, 200, 200], // openapi.json
     [401, 200, 200, 200, 200, 200, 200], // me
@@ -197,17 +197,17 @@ const EXPECTED: [[u16; 7]; 15] = [
     [401, 200, 200, 404, 200, 200, 404],
     [401, 200, 200, 404, 200, 200, 404],
     [401, 403, 403, 404, 409, 200, 404], // decision
-    [401, 403, 409, 404, 409, 409, 404], // end: nothing is open
+    [401, 403, 409, 404, 409, 409, 404], // revocation: no access is active
     [401, 403, 200, 404, 403, 403, 404], // withdrawal
     [401, 403, 200, 404, 200, 200, 404], // comments
-    [401, 200, 200, 200, 200, 200, 200], // grants: each their own
-    [401, 404, 404, 404, 404, 404, 404], // report: nothing is over
-    [401, 403, 403, 404, 403, 409, 404], // answer to it
+    [401, 200, 200, 200, 200, 200, 200], // grants: each caller their own
+    [401, 404, 404, 404, 404, 404, 404], // report: no access has ended
+    [401, 403, 403, 404, 403, 409, 404], // response to the report
     [401, 404, 404, 404, 200, 200, 200], // audit
-    [401, 403, 404, 404, 404, 404, 404], // handle: nothing is open
+    [401, 403, 404, 404, 404, 404, 404], // access token: no access is active
 ];
 
-/// Whether an answer is what the description promises.
+/// Checks that a response matches the description.
 fn fits(operation: &Operation, status: StatusCode, said: &Value) {
     let document = document();
     let described =
@@ -225,7 +225,7 @@ fn fits(operation: &Operation, status: StatusCode, said: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_operation_gives_each_caller_what_is_written_down() {
+async fn every_operation_returns_the_listed_status_to_each_caller() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     for (operation, expected) in OPERATIONS.iter().zip(EXPECTED) {
@@ -251,7 +251,7 @@ async fn every_operation_gives_each_caller_what_is_written_down() {
             assert_eq!(status.as_u16(), expected, "{} {path} by {who:?}: {said}", operation.method);
             fits(operation, status, &said);
         }
-        // A token that was made for something else.
+        // A token with another scope.
         if let Some(scope) = operation.scope {
             let others: Vec<&str> = ALL.into_iter().filter(|held| *held != scope).collect();
             let narrow = caller(&lockbox, &site, Some("morgan"), &others).await;
@@ -266,7 +266,7 @@ async fn every_operation_gives_each_caller_what_is_written_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() {
+async fn only_the_requester_creates_an_access_token_and_each_replaces_the_previous_one() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let id = crate::gate::granted(&lockbox, &submission()).await;
@@ -291,7 +291,7 @@ async fn the_engineer_alone_fetches_a_handle_and_each_replaces_the_one_before() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_cannot_be_read_is_refused_though_it_asks_for_another_tenant() {
+async fn an_unreadable_query_is_refused_even_if_it_names_another_tenant() {
     let lockbox = Lockbox::with_roles(&[]).await;
     let site = Site::open(&lockbox).await;
     let alex = caller(&lockbox, &site, Some("alex"), &ALL).await;
@@ -304,7 +304,7 @@ async fn a_query_that_cannot_be_read_is_refused_though_it_asks_for_another_tenan
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_see_a_request_is_told_that_it_has_no_report_yet() {
+async fn a_caller_who_can_see_a_request_learns_that_it_has_no_report_yet() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let path = format!("/requests/{}/report", lockbox.submit(&submission()).await);
@@ -320,7 +320,7 @@ async fn who_may_see_a_request_is_told_that_it_has_no_report_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_over_given_up_or_of_a_disabled_person_opens_nothing() {
+async fn an_expired_or_revoked_token_or_one_of_a_disabled_person_is_refused() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     for spoil in [
@@ -338,23 +338,23 @@ async fn a_token_that_is_over_given_up_or_of_a_disabled_person_opens_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_calls_too_often_waits() {
+async fn calls_beyond_the_rate_limit_are_refused() {
     let lockbox = Lockbox::with_roles(&[]).await;
     let site = Site::open(&lockbox).await;
     let ticketing = caller(&lockbox, &site, None, &ALL).await;
     let calls = (0..400).map(|_| ticketing.get("/requests"));
     let answers = futures_util::future::join_all(calls).await;
     let waits = answers.iter().filter(|(status, _)| *status == StatusCode::TOO_MANY_REQUESTS).count();
-    assert!(waits > 0 && waits < 301, "{waits} of 400 were sent away");
+    assert!(waits > 0 && waits < 301, "{waits} of 400 were refused");
     site.close();
     lockbox.finish().await;
 }
 
 #[test]
-fn the_description_is_true_and_every_operation_is_in_it() {
+fn the_description_is_current_and_contains_every_operation() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/openapi.json");
     let printed = format!("{:#}\n", document());
-    #[allow(clippy::disallowed_methods, reason = "the description is printed anew on demand")]
+    #[allow(clippy::disallowed_methods, reason = "the description is printed again on demand")]
     if std::env::var("LOCKBOX_BLESS").is_ok() {
         std::fs::write(&path, &printed).unwrap();
     }

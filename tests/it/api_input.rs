@@ -1,4 +1,4 @@
-//! What callers of the HTTP interface send in odd forms: read where it can be read, else answered with what is wrong.
+//! Unusual input of callers of the HTTP API: it is read where possible, or refused with the reason.
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::api::{ALL, caller};
 use crate::harness::{Lockbox, ROLES, submission};
 use crate::person::Site;
 
-/// Status, problem and the header `Allow` of a call that goes wrong.
+/// Status, problem and the header `Allow` of a failed call.
 async fn problem(request: RequestBuilder) -> (u16, Value, String) {
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
@@ -21,7 +21,7 @@ async fn problem(request: RequestBuilder) -> (u16, Value, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_to_call_wrongly_is_answered_with_a_problem_that_says_what_to_do() {
+async fn every_wrong_call_returns_a_problem_that_explains_what_to_do() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let token = caller(&lockbox, &site, None, &ALL).await.token;
@@ -54,7 +54,10 @@ async fn every_way_to_call_wrongly_is_answered_with_a_problem_that_says_what_to_
         assert_eq!(status, expected, "{words}: {said}");
         assert!(said["detail"].as_str().unwrap().contains(words), "{words}: {said}");
         assert_eq!(allow.is_empty(), expected != 405, "{said}");
-        assert!(!said["detail"].as_str().unwrap().contains("eserialize"), "no words of a library: {said}");
+        assert!(
+            !said["detail"].as_str().unwrap().contains("eserialize"),
+            "the detail contains a message of a library: {said}"
+        );
     }
     let lee = caller(&lockbox, &site, Some("lee"), &ALL).await;
     for (time, expected) in [
@@ -75,7 +78,7 @@ async fn every_way_to_call_wrongly_is_answered_with_a_problem_that_says_what_to_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_scheme_of_a_token_has_no_case_and_a_refusal_says_whose_turn_it_is() {
+async fn the_scheme_of_a_token_ignores_case_and_a_refusal_names_the_pending_side() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let robin = caller(&lockbox, &site, Some("robin"), &ALL).await;

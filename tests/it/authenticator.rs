@@ -1,4 +1,4 @@
-//! A passkey in software (ES256, user verified), for what no browser would do: lie.
+//! A passkey in software (ES256, user verified), which can send what a browser refuses to send.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// User present, user verified.
 const PRESENT_AND_VERIFIED: u8 = 0x05;
-/// The public key comes along.
+/// The public key is included.
 const ATTESTED: u8 = 0x40;
 
 /// A passkey.
@@ -43,7 +43,7 @@ impl Authenticator {
         data
     }
 
-    /// Answers `navigator.credentials.create`.
+    /// The response of `navigator.credentials.create`.
     pub fn create(&self, options: &Value, origin: &str) -> Value {
         let mut data = self.data(PRESENT_AND_VERIFIED | ATTESTED);
         data.extend([0; 16]);

@@ -1,4 +1,4 @@
-//! What the portal does against browsers that could be led astray and clients that would hold it up.
+//! How the portal protects browsers from other sites, and itself from slow clients.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::harness::Lockbox;
 use crate::person::Site;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_are_told_to_stay_on_tls_where_the_portal_has_it() {
+async fn the_portal_requires_tls_of_browsers_when_it_uses_tls() {
     let lockbox = Lockbox::without_roles().await;
     let plain = Site::open(&lockbox).await;
     let answer = plain.stranger().get("/sign-in").await;
-    assert!(answer.headers.get("strict-transport-security").is_none(), "there is no TLS to stay on");
+    assert!(answer.headers.get("strict-transport-security").is_none(), "the portal does not use TLS");
     plain.close();
 
     let stop = CancellationToken::new();
@@ -38,7 +38,7 @@ async fn browsers_are_told_to_stay_on_tls_where_the_portal_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_sends_a_form_drop_by_drop_is_cut_off_and_others_are_served_meanwhile() {
+async fn a_slow_form_is_disconnected_while_other_clients_are_served() {
     let lockbox = Lockbox::without_roles().await;
     let site = Site::open(&lockbox).await;
     let address = site.origin.trim_start_matches("http://localhost").to_owned();
@@ -55,10 +55,10 @@ async fn a_client_that_sends_a_form_drop_by_drop_is_cut_off_and_others_are_serve
             }
         }
     });
-    assert_eq!(site.stranger().get("/sign-in").await.status, StatusCode::OK, "others are served");
+    assert_eq!(site.stranger().get("/sign-in").await.status, StatusCode::OK, "other clients are served");
     let mut said = Vec::new();
     let ended = tokio::time::timeout(crate::harness::PATIENCE, reading.read_to_end(&mut said)).await;
-    assert!(ended.is_ok(), "the connection was never ended");
+    assert!(ended.is_ok(), "the connection was not closed");
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
     drops.abort();
@@ -67,7 +67,7 @@ async fn a_client_that_sends_a_form_drop_by_drop_is_cut_off_and_others_are_serve
 }
 
 #[test]
-fn the_description_of_the_http_interface_is_openapi_3_1() {
+fn the_description_of_the_api_is_openapi_3_1() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/openapi/schema-3.1.json");
     let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -77,5 +77,5 @@ fn the_description_of_the_http_interface_is_openapi_3_1() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let mut broken = document;
     broken["paths"]["/api/v1/audit"]["get"]["responses"] = serde_json::json!([]);
-    assert!(!validator.is_valid(&broken), "the schema finds what is wrong");
+    assert!(!validator.is_valid(&broken), "the schema detects faults");
 }

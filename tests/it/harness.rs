@@ -1,7 +1,7 @@
-//! A Lockbox of its own for each test: servers are shared by the run, database and names are not.
+//! A separate Lockbox for each test: tests share the servers, but each has its own database and names.
 //!
-//! Servers come from `LOCKBOX_DATABASE_URL` and `LOCKBOX_AMQP_URL` when these are set, else private ones are started
-//! once for the run, else containers.
+//! Servers are those in `LOCKBOX_DATABASE_URL` and `LOCKBOX_AMQP_URL` when these are set, else local servers, else containers,
+//! started once for the run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use workers::{Health, RoleName};
 
-/// How long any condition may take to come true.
+/// Time limit of every condition.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ async fn urls() -> &'static Urls {
         match servers {
             Ok(servers) => {
                 let urls = Urls { database: servers.database_url().to_owned(), amqp: servers.amqp_url().to_owned() };
-                // They end with this process.
+                // They stop with this process.
                 Box::leak(Box::new(servers));
                 urls
             }
@@ -67,12 +67,12 @@ async fn urls() -> &'static Urls {
     .await
 }
 
-/// Where packages are unpacked and installed that a bare machine lacks: the cache for `servers::programs`.
+/// Folder for unpacked and installed packages: the cache of `servers::programs`.
 pub fn packages() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
 }
 
-/// Says on standard error what `servers` does.
+/// Prints the progress of `servers` on standard error.
 pub fn progress() -> servers::Progress {
     Arc::new(|line: &str| eprintln!("{line}"))
 }
@@ -82,19 +82,19 @@ pub fn python() -> std::process::Command {
     servers::programs::python(&packages(), &progress()).unwrap().command()
 }
 
-/// A program of Debian packages, unless they may not be downloaded.
+/// A program from Debian packages; `None` when downloads are disabled.
 pub fn debian(names: &[&str], program: &str) -> Option<std::process::Command> {
     let found = servers::programs::debian(names, program, &packages(), &progress());
     servers::programs::or_skip(found).map(|program| program.command())
 }
 
-/// Python with packages of exact versions, unless they may not be downloaded.
+/// Python with packages of exact versions; `None` when downloads are disabled.
 pub fn python_with(requirements: &[&str]) -> Option<std::process::Command> {
     let found = servers::programs::python_with(requirements, &packages(), &progress());
     servers::programs::or_skip(found).map(|program| program.command())
 }
 
-/// Node.js with packages of exact versions, unless they may not be downloaded.
+/// Node.js with packages of exact versions; `None` when downloads are disabled.
 pub fn node_with(requirements: &[&str]) -> Option<std::process::Command> {
     let found = servers::programs::node_with(requirements, &packages(), &progress());
     servers::programs::or_skip(found).map(|program| program.command())
@@ -111,11 +111,11 @@ pub struct Lockbox {
     health: Health,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// The signer's folder, which lives as long as this.
+    /// The folder of the signer; dropped with this value.
     _audit: tempfile::TempDir,
 }
 
-/// Everything but mail; most tests need no mail.
+/// All roles except mail; most tests need no mail.
 pub const ROLES: [RoleName; 7] = [
     RoleName::Intake,
     RoleName::ManagerReview,
@@ -126,7 +126,7 @@ pub const ROLES: [RoleName; 7] = [
     RoleName::Audit,
 ];
 
-/// Creates a database and answers with its URL.
+/// Creates a database and returns its URL.
 pub async fn fresh_database() -> String {
     let mut url = url::Url::parse(&urls().await.database).unwrap();
     let name = format!("lockbox_test_{}", Uuid::now_v7().simple());
@@ -145,9 +145,9 @@ impl Lockbox {
         lockbox
     }
 
-    /// Everything in place and nobody at work.
+    /// Starts one without roles.
     pub async fn without_roles() -> Self {
-        // As `main` does: several TLS users, one provider.
+        // As in `main`: one provider for all users of TLS.
         drop(rustls::crypto::ring::default_provider().install_default());
         let tasks = TaskTracker::new();
         let mailbox = Mailbox::default();
@@ -188,7 +188,7 @@ impl Lockbox {
         }
     }
 
-    /// Puts more roles to work.
+    /// Starts more roles.
     pub async fn start(&self, roles: &[RoleName]) {
         let health = self.health.clone();
         runtime::serve::start(&self.settings, roles, health.clone(), self.stop.clone(), self.tasks.clone())
@@ -197,7 +197,7 @@ impl Lockbox {
         eventually("the roles are ready", async || health.is_ready().then_some(())).await;
     }
 
-    /// Puts the role `access` to work with these connectors.
+    /// Starts the role `access` with these connectors.
     pub async fn keep_provisionings(&self, connectors: Vec<connectors::Built>) {
         let (health, provisionings) = (Health::default(), workers::access::Provisionings::behind(connectors));
         runtime::serve::start_access(&self.settings, provisionings, health.clone(), self.stop.clone(), &self.tasks)
@@ -205,7 +205,7 @@ impl Lockbox {
         eventually("the role access is ready", async || health.is_ready().then_some(())).await;
     }
 
-    /// A request with both yeses.
+    /// A request with both approvals.
     pub async fn granted(&self, data: &Value) -> Uuid {
         let request = self.submit(data).await;
         let approver = if data["tenant"] == "adatum" { "dana" } else { "alex" };
@@ -232,22 +232,22 @@ impl Lockbox {
             limit: 1,
             ..AuditFilter::default()
         };
-        let what = format!("{type_name} of {request} is on record");
+        let what = format!("{type_name} of {request} is in the audit log");
         let found = eventually(&what, async || self.store.search_audit(&filter).await.unwrap().pop()).await;
         body(&found)
     }
 
-    /// Parts that are not ready, and why.
+    /// Components that are not ready, with the reason.
     pub fn unready(&self) -> Vec<(&'static str, String)> {
         self.health.parts().into_iter().filter_map(|(part, state)| Some((part, state.err()?))).collect()
     }
 
-    /// What a part that does its work says somebody must look at.
+    /// Warnings of components that are ready.
     pub fn warnings(&self) -> std::collections::BTreeMap<&'static str, String> {
         self.health.warnings()
     }
 
-    /// Ends the work and takes everything away.
+    /// Stops the roles and deletes queues and database.
     pub async fn finish(self) {
         self.stop.cancel();
         self.tasks.close();
@@ -255,7 +255,7 @@ impl Lockbox {
         self.delete_topology().await;
     }
 
-    /// Deletes every exchange and queue. A broker under load may fail at a quorum queue and hang up: then again.
+    /// Deletes every exchange and queue. Retries, because a broker under load can fail on a quorum queue and disconnect.
     pub async fn delete_topology(&self) {
         let config = broker::Config { url: self.settings.amqp_url.clone(), name: "test".into() };
         eventually("exchanges and queues are deleted", async || {
@@ -265,7 +265,7 @@ impl Lockbox {
         .await;
     }
 
-    /// A copy of the database as it is now, row by row; answers with its URL.
+    /// Copies the database row by row and returns the URL of the copy.
     pub async fn copy_of_database(&self) -> String {
         let copy = fresh_database().await;
         let client = |name: &str| servers::programs::postgres_client(name, &packages(), &progress()).unwrap().command();
@@ -282,7 +282,7 @@ impl Lockbox {
         copy
     }
 
-    /// Publishes bytes as somebody outside does.
+    /// Publishes bytes as an outside system does.
     pub async fn publish_raw(&self, key: &str, id: &str, body: Vec<u8>) {
         let outgoing = Outgoing {
             exchange: Exchange::Requests,
@@ -296,7 +296,7 @@ impl Lockbox {
         self.publisher.lock().await.publish(&[outgoing]).await.unwrap();
     }
 
-    /// Publishes a command of a ticketing system; answers with the message's id.
+    /// Publishes a command of a ticketing system and returns the id of the message.
     pub async fn publish(&self, kind: Kind, data: &Value) -> String {
         let id = Uuid::now_v7().to_string();
         self.publish_raw(kind.key(), &id, envelope(kind, &id, data)).await;
@@ -311,14 +311,14 @@ impl Lockbox {
         answer.request.unwrap()
     }
 
-    /// The first event that followed from a message.
+    /// The first event that a message caused.
     pub async fn answer(&self, cause: &str) -> AuditRow {
         let filter = AuditFilter { cause: Some(cause.into()), limit: 1, ..AuditFilter::default() };
         eventually(&format!("an answer to {cause}"), async || self.store.search_audit(&filter).await.unwrap().pop())
             .await
     }
 
-    /// Publishes a command inside, as portal and command line do.
+    /// Publishes an internal command, as the portal does.
     pub async fn command(&self, kind: Kind, data: &impl serde::Serialize) -> Message {
         let command = message(kind, self.store.clock().await.unwrap(), About::default(), data);
         self.store.enqueue(std::slice::from_ref(&command)).await.unwrap();
@@ -327,13 +327,13 @@ impl Lockbox {
         command
     }
 
-    /// Somebody's yes or no, with its outcome: the event's name, or the refusal's code.
+    /// Sends a decision and returns the outcome: the name of the event, or the code of the refusal.
     pub async fn decide(&self, kind: Kind, request: Uuid, by: &str, verdict: Verdict) -> String {
         let data = self.decision(request, by, verdict).await;
         self.outcome(kind, &data).await
     }
 
-    /// A decision on what is stored.
+    /// A decision on the stored content.
     pub async fn decision(&self, request: Uuid, by: &str, verdict: Verdict) -> contracts::commands::Decide {
         contracts::commands::Decide {
             request,
@@ -347,7 +347,7 @@ impl Lockbox {
         }
     }
 
-    /// Sends a command and answers with what followed: an event's name, or a refusal's code.
+    /// Sends a command and returns the outcome: the name of an event, or the code of a refusal.
     pub async fn outcome(&self, kind: Kind, data: &impl serde::Serialize) -> String {
         let sent = self.command(kind, data).await;
         let answer = self.answer(&sent.id.to_string()).await;
@@ -369,9 +369,9 @@ impl Lockbox {
         .await
     }
 
-    /// The request's steps on record, in order, once all are there.
+    /// The steps of the request in the audit log, in order, once all are recorded.
     pub async fn steps(&self, request: Uuid) -> Vec<String> {
-        eventually("every step is on record", async || {
+        eventually("every step is in the audit log", async || {
             let version = self.view(request).await.version;
             let filter = AuditFilter { request: Some(request), limit: 500, ..AuditFilter::default() };
             let mut steps: Vec<_> = self.store.search_audit(&filter).await.unwrap();
@@ -384,7 +384,7 @@ impl Lockbox {
         .await
     }
 
-    /// Waits until every queue and the outbox are empty, but for mail, which most tests do not send.
+    /// Waits until every queue and the outbox are empty, except mail, which most tests do not send.
     pub async fn until_idle(&self) {
         eventually("nothing is left to do", async || {
             let depths = broker::topology::depths(&self.link, &self.settings.names).await.unwrap();
@@ -414,7 +414,7 @@ pub fn envelope(kind: Kind, id: &str, data: &Value) -> Vec<u8> {
     serde_json::to_vec(&document).unwrap()
 }
 
-/// A submission that stands: Robin asks Contoso for 60 seconds.
+/// A valid submission: Robin requests access at Contoso for 60 seconds.
 pub fn submission() -> Value {
     json!({
         "tenant": "contoso", "service_request": "SR-2026-004711", "service": "exchange_online",
@@ -423,7 +423,7 @@ pub fn submission() -> Value {
     })
 }
 
-/// The same for the tenant whose rules are seconds.
+/// The same for the tenant whose rules are in seconds.
 pub fn quick_submission(seconds: i64) -> Value {
     let mut data = submission();
     data["tenant"] = "adatum".into();
@@ -431,14 +431,14 @@ pub fn quick_submission(seconds: i64) -> Value {
     data
 }
 
-/// Waits for something to come true, looking often.
+/// Polls until a condition is true.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        assert!(started.elapsed() < PATIENCE, "waited {} s for: {what}", PATIENCE.as_secs());
         tokio::time::sleep(Duration::from_millis(15)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A target in memory whose calls can be told to fail, hang or lie.
+//! A target in memory whose calls can be set to fail, to hang or to return a false result.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +11,16 @@ use uuid::Uuid;
 /// How a call behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
-    /// It does what it says.
+    /// It works.
     #[default]
     Works,
     /// It fails and does nothing.
     Fails,
     /// It never answers and does nothing.
     Hangs,
-    /// It says that it did and did not.
+    /// It returns success and does nothing.
     Lies,
-    /// It does it and never answers.
+    /// It works and never answers.
     WorksAndHangs,
 }
 
@@ -50,44 +50,44 @@ impl Scripted {
         look(&mut self.target.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on this call behaves so.
+    /// Sets the behavior of a call.
     pub fn will(&self, call: &'static str, manner: Manner) {
         self.with(|target| target.manners.insert(call, manner));
     }
 
-    /// What a grant is open for, if it is.
+    /// The order that a grant is open for, if it is open.
     pub fn open_for(&self, grant: Uuid) -> Option<Order> {
         self.with(|target| target.open.get(&grant).cloned())
     }
 
-    /// How often a call came.
+    /// How often a call was made.
     pub fn calls(&self, call: &str, grant: Uuid) -> usize {
         self.with(|target| target.calls.iter().filter(|made| made.0 == call && made.1 == grant).count())
     }
 
-    /// Somebody works with it.
+    /// Adds running sessions.
     pub fn begin_sessions(&self, grant: Uuid, count: u64) {
         self.with(|target| target.sessions.insert(grant, count));
     }
 
-    /// Opens it past Lockbox.
+    /// Opens it without Lockbox.
     pub fn open_by_hand(&self, order: Order) {
         self.with(|target| target.open.insert(order.grant, order));
     }
 
-    /// Closes it past Lockbox.
+    /// Closes it without Lockbox.
     pub fn close_by_hand(&self, grant: Uuid) {
         self.with(|target| target.open.remove(&grant));
     }
 
-    /// The next calls to open wait until they are let go.
+    /// The next calls to open wait until the returned handle is notified.
     pub fn hold_opening(&self) -> Arc<Notify> {
         let notify = Arc::new(Notify::new());
         *self.held.lock().unwrap() = Some(notify.clone());
         notify
     }
 
-    /// One call: what it does, unless it is told otherwise.
+    /// Runs one call with its configured behavior.
     async fn call<T>(
         &self,
         name: &'static str,
