@@ -11,7 +11,7 @@ use runtime::output::Format;
     name = "lockbox",
     version,
     after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 not reachable, 7 timed out waiting;\n\
-                  of `audit verify`: 10 signature, 11 changed, 12 missing, 13 two histories, 14 stale, 15 tables differ, 16 rule.\n\
+                  of `audit verify`: 10 signature, 11 changed, 12 missing, 13 split view, 14 stale, 15 database mismatch, 16 rule.\n\
                   Begin with `lockbox demo`, or `lockbox dev` to stay."
 )]
 pub struct Cli {

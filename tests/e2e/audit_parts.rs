@@ -61,6 +61,6 @@ async fn audit_sequencer_and_signer_each_do_their_part_and_die_at_random_without
         count(entries).await
     );
     let report = lockbox.run(&["audit", "verify"]);
-    assert!(report.contains("GOOD") && !report.contains("NOT GOOD"), "{report}");
+    assert!(report.contains("\nVALID: "), "{report}");
     lockbox.finish().await;
 }

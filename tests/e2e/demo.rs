@@ -23,8 +23,8 @@ fn the_demo_runs_the_main_job_on_real_servers_and_ends_by_itself() {
         "none missing",
         "exit code 0",
         "access until",
-        "found: NOT GOOD, exit code 11",
-        "tools/verify.py",
+        "found: NOT VALID, exit code 11",
+        "tools/verify",
         "sign in as robin",
     ] {
         assert!(out.contains(words), "{words:?} is not in\n{out}");

@@ -82,7 +82,7 @@ async fn an_export_of_a_period_holds_its_entries_and_of_all_others_the_hashes_an
     // A period in which nothing happened: no entry, all hashes.
     let (code, text) = of(Some(time(1_000_000)), Some(time(1_000_001)));
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("looked at   0 entries"), "{text}");
+    assert!(text.contains("verified    0 entries"), "{text}");
     lockbox.finish().await;
 }
 

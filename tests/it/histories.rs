@@ -49,7 +49,7 @@ pub fn run(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
 
 /// What the second verifier says of a bundle; `None` where there is no Python.
 pub fn second_opinion(bundle: &str, more: &[&str]) -> Option<(i32, String)> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify.py");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify");
     let done = Command::new("python3").arg(program).arg(bundle).args(more).output().ok()?;
     Some((done.status.code()?, String::from_utf8_lossy(&done.stdout).into_owned()))
 }

@@ -51,8 +51,8 @@ async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_i
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("2 whole requests"), "{text}");
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify.py");
+    assert!(text.contains("2 complete requests"), "{text}");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify");
     let second = |file: &str| {
         let done = python().arg(&program).args([file, "--key", &key]).output().unwrap();
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
@@ -108,7 +108,7 @@ async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_v
     std::fs::write(&path, fetch("/audit/bundle?tenant=adatum").await).unwrap();
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", path.to_str().unwrap(), "--key", &key]);
-    assert!(code == 0 && text.contains("/t/contoso") && text.contains("2 whole requests"), "{text}");
+    assert!(code == 0 && text.contains("/t/contoso") && text.contains("2 complete requests"), "{text}");
     let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'grant.activated'")
         .fetch_one(&lockbox.pool)
         .await

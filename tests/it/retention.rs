@@ -90,7 +90,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     assert_eq!(code, 0, "{text}");
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", rest, "--key", &key]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("1 whole requests"), "{text}");
+    assert!(text.contains("1 complete requests"), "{text}");
     let (code, text) = lockbox_command(&lockbox, &["audit", "search", "--tenant", "contoso", "--limit", "1"]);
     assert!(code == 0 && text.contains("are in the archive"), "{text}");
     let (code, text) = lockbox_command(&lockbox, &retain);

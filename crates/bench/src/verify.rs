@@ -5,8 +5,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Instant;
 
-use evidence::bundle::{About, Bundler, Trust};
-use evidence::invented::Invented;
+use evidence::bundle::{Bundler, Manifest, Trust};
+use evidence::fixtures::SampleLog;
 use tlog::{Verifier, leaf_hash};
 use uuid::Uuid;
 use workers::RoleName;
@@ -19,7 +19,7 @@ use runtime::outcome::Failure;
 
 /// Proofs to take.
 const PROOFS: usize = 200;
-/// Seed of the invented log.
+/// Seed of the fixtures log.
 const SEED: u64 = 4711;
 /// Entries held at a time while a bundle is written.
 const PORTION: u64 = 4096;
@@ -27,7 +27,7 @@ const PORTION: u64 = 4096;
 pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let folder = rig.settings.audit.folder.with_file_name("bundle");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join("invented.tar");
+    let path = folder.join("fixtures.tar");
     let key = write(&path, entries)?;
     #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
     let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
@@ -38,17 +38,17 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     std::fs::remove_dir_all(folder)?;
     if report.code() != 0 {
-        return Err(Failure::Failed(format!("the invented log is not good: {report}")));
+        return Err(Failure::Failed(format!("the fixtures log is not good: {report}")));
     }
     let what = format!("verify: {} entries, {mib:.0} MiB, offline", report.entries);
     figure(&what, &format!("{seconds:.1} s"), "goal: 60 s for 1,000,000")?;
     proofs(rig, entries).await
 }
 
-/// Writes the bundle of an invented log of this size; answers with its key. The log is made twice, so that it is never in memory.
+/// Writes the bundle of an fixtures log of this size; answers with its key. The log is made twice, so that it is never in memory.
 fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
     let log = grown(entries, &mut |_| Ok(()))?;
-    let about = About {
+    let manifest = Manifest {
         origin: log.origin.clone(),
         size: log.size(),
         first: 0,
@@ -64,7 +64,7 @@ fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
     };
     let spools = [spool(0)?, spool(1)?, spool(2)?];
     let into = BufWriter::new(File::create(path)?);
-    let mut bundler = Bundler::begin(into, spools, about, log.checkpoint(), &[key.to_string()])?;
+    let mut bundler = Bundler::begin(into, spools, manifest, log.checkpoint(), &[key.to_string()])?;
     for (size, note) in log.earlier.iter().rev().take(200).rev() {
         bundler.earlier(*size, &note.to_string())?;
     }
@@ -76,8 +76,8 @@ fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
 }
 
 /// Grows the log, showing each entry once.
-fn grown(entries: u64, each: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<Invented> {
-    let mut log = Invented::new("contoso", SEED);
+fn grown(entries: u64, each: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<SampleLog> {
+    let mut log = SampleLog::new("contoso", SEED);
     let mut goal = 0;
     while log.size() < entries {
         goal = (goal + PORTION).min(entries);

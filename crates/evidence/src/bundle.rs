@@ -1,52 +1,52 @@
-//! The bundle: what a tenant's log was in a period, in one archive that proves itself (docs/audit-format.md, section 9).
+//! Evidence bundles: the audit log of a tenant for a period, in one verifiable archive (docs/audit-format.md, section 9).
 
 use std::io::Read;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-mod read;
+mod verify;
 mod write;
 
-pub use read::{Trust, examine, examine_torn, is_committed};
+pub use verify::{Trust, examine, examine_damaged, is_committed};
 pub use write::{Bundler, Spool};
 
-/// What the bundle is of.
-pub const ABOUT: &str = "bundle.json";
-/// The checkpoint everything is held against.
+/// Name of the file that describes the bundle.
+pub const MANIFEST: &str = "bundle.json";
+/// The checkpoint that the bundle is verified against.
 pub const CHECKPOINT: &str = "checkpoint";
-/// Public keys, one a line.
+/// Public keys, one per line.
 pub const KEYS: &str = "keys.txt";
-/// Texts that people wrote, with their salts.
+/// Free text with its salts.
 pub const TEXTS: &str = "texts.jsonl";
-/// SHA-256 of every other file, as `sha256sum` writes it.
+/// SHA-256 of every other file, in the format of `sha256sum`.
 pub const SUMS: &str = "SHA256SUMS";
-/// Views, which follow from the entries: plain, CSV, OCSF.
+/// Views that are derived from the entries: JSON lines, CSV, OCSF.
 pub const VIEWS: [&str; 3] = ["events.jsonl", "events.csv", "events.ocsf.jsonl"];
-/// For people.
+/// Instructions for readers.
 pub const READMES: [(&str, &str); 2] =
     [("README.txt", include_str!("bundle/README.txt")), ("ENGINEER.txt", include_str!("bundle/ENGINEER.txt"))];
 
-/// What a bundle is of.
+/// The contents of `bundle.json`: which log and which entries the bundle covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
-    /// Name of the log.
+pub struct Manifest {
+    /// Origin of the log.
     pub origin: String,
-    /// Entries under the checkpoint.
+    /// Number of entries that the checkpoint covers.
     pub size: u64,
-    /// The first entry in the bundle, a multiple of 256; of those before it there are only hashes.
+    /// Index of the first entry in the bundle, a multiple of 256. Earlier entries are present only as leaf hashes.
     pub first: u64,
-    /// One after the last entry in the bundle: a multiple of 256, or the size.
+    /// Index after the last entry in the bundle: a multiple of 256, or `size`.
     pub end: u64,
-    /// The period asked for.
+    /// Start of the requested period.
     pub since: Option<DateTime<Utc>>,
-    /// Its end.
+    /// End of the requested period.
     pub until: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Time of the export.
     pub made_at: DateTime<Utc>,
 }
 
-impl About {
+impl Manifest {
     fn to_bytes(&self) -> Vec<u8> {
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let document = json!({
@@ -56,11 +56,11 @@ impl About {
         (document.to_string() + "\n").into_bytes()
     }
 
-    /// Reads `bundle.json`.
+    /// Parses `bundle.json`. Returns `None` when it is invalid.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(bytes).ok()?;
         let time = |name: &str| document[name].as_str().and_then(|at| at.parse().ok());
-        let about = Self {
+        let manifest = Self {
             origin: document["origin"].as_str()?.to_owned(),
             size: document["size"].as_u64()?,
             first: document["first"].as_u64()?,
@@ -69,23 +69,23 @@ impl About {
             until: time("until"),
             made_at: time("made_at")?,
         };
-        let is_sound = document["v"] == 1
-            && about.first.is_multiple_of(256)
-            && about.first <= about.end
-            && (about.end == about.size || (about.end < about.size && about.end.is_multiple_of(256)));
-        is_sound.then_some(about)
+        let is_valid = document["v"] == 1
+            && manifest.first.is_multiple_of(256)
+            && manifest.first <= manifest.end
+            && (manifest.end == manifest.size || (manifest.end < manifest.size && manifest.end.is_multiple_of(256)));
+        is_valid.then_some(manifest)
     }
 }
 
-/// Files by name, wherever they are: an archive, a folder, memory.
+/// The files of a bundle by name, from an archive, a folder or memory.
 pub trait Files {
-    /// Every name.
+    /// Names of all files.
     fn names(&self) -> Vec<String>;
 
-    /// A file to be read from its beginning.
+    /// Opens a file at its start.
     fn open(&self, name: &str) -> Option<Box<dyn Read + '_>>;
 
-    /// A whole file.
+    /// Reads a whole file.
     fn read(&self, name: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open(name)?.read_to_end(&mut bytes).ok()?;

@@ -1,22 +1,22 @@
-//! JSON in the form of RFC 8785, for what events consist of: no numbers but whole ones.
+//! JSON in RFC 8785 form, as events use it: all numbers are integers.
 
 use serde_json::Value;
 
-/// The largest whole number that every JSON reader reads exactly.
+/// The largest integer that every JSON parser reads exactly.
 const NUMBER_LIMIT: u64 = (1 << 53) - 1;
 
-/// Reads JSON that is in RFC 8785 form; `None` when it is not.
+/// Parses JSON in RFC 8785 form. Returns `None` when the input is in another form.
 pub fn read(bytes: &[u8]) -> Option<Value> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
-    // Members are sorted by serde_json's map; writing again shows white space, other escapes and members given twice.
-    (whole_numbers(&value) && serde_json::to_vec(&value).is_ok_and(|written| written == bytes)).then_some(value)
+    // The map of serde_json sorts members. Serializing again reveals white space, other escapes and duplicate members.
+    (has_integers_only(&value) && serde_json::to_vec(&value).is_ok_and(|written| written == bytes)).then_some(value)
 }
 
-fn whole_numbers(value: &Value) -> bool {
+fn has_integers_only(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_i64().is_some_and(|number| number.unsigned_abs() <= NUMBER_LIMIT),
-        Value::Array(items) => items.iter().all(whole_numbers),
-        Value::Object(members) => members.values().all(whole_numbers),
+        Value::Array(items) => items.iter().all(has_integers_only),
+        Value::Object(members) => members.values().all(has_integers_only),
         Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::read;
 
     #[test]
-    fn only_the_one_way_to_write_a_document_is_read() {
+    fn only_rfc_8785_form_is_accepted() {
         assert!(read(r#"{"a":[1,-2,"ä\n\u001f"],"b":null}"#.as_bytes()).is_some());
         for other in [
             r#"{"b":1,"a":2}"#,

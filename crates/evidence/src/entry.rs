@@ -1,13 +1,13 @@
-//! Entries: one event in its place in one log, the bytes that are hashed.
+//! Log entries: an event with its position in a stream, in the exact bytes that are hashed.
 
 use tlog::Hash;
 
-/// What stands before the event.
+/// Bytes before the event.
 const HEAD: &[u8] = br#"{"event":"#;
-/// What stands after it.
+/// Bytes after the event.
 const LOG: &[u8] = br#","log":""#;
 
-/// An entry, taken apart.
+/// A parsed entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// Exact bytes of the event.
@@ -16,14 +16,14 @@ pub struct Entry<'a> {
     pub log: &'a str,
     /// Leaf hash of the entry before it in its stream.
     pub prev: Hash,
-    /// Place in its stream, from 1.
+    /// Position in its stream, from 1.
     pub seq: u64,
-    /// Version of the entry's form: 1.
+    /// Version of the entry format: 1.
     pub v: u8,
 }
 
 impl<'a> Entry<'a> {
-    /// Takes an entry apart; `None` when it is not written exactly as [`Entry::to_bytes`] writes it.
+    /// Parses an entry. Returns `None` unless the bytes are exactly what [`Entry::to_bytes`] writes.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let inner = bytes.strip_prefix(HEAD)?;
         let end = inner.windows(LOG.len()).rposition(|window| window == LOG)?;
@@ -37,7 +37,7 @@ impl<'a> Entry<'a> {
             return None;
         }
         let entry = Self { event, log, prev: Hash(hash), seq: seq.parse().ok()?, v: 1 };
-        // Capital digits, leading zeros and the like read the same and are not the same.
+        // Upper-case hexadecimal digits and leading zeros parse to the same values but are different bytes.
         (entry.to_bytes() == bytes && !log.contains(['"', '\\'])).then_some(entry)
     }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_read_as_it_was_written_and_in_no_other_way() {
+    fn an_entry_is_parsed_only_in_the_exact_form_in_which_it_is_written() {
         let entry =
             Entry { event: br#"{"x":",\"log\":\""}"#, log: "a.example/t/b", prev: Hash([171; 32]), seq: 7, v: 1 };
         let bytes = entry.to_bytes();

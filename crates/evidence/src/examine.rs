@@ -1,7 +1,7 @@
-//! The examination of one log: leaf by leaf, then a report.
+//! Examines one log leaf by leaf and reports the findings.
 //!
-//! The order of docs/audit-format.md, section 7: signatures, older checkpoints, root, entries, streams, rules, tables,
-//! age. Memory grows by about a hundred bytes an entry, not by the entries themselves.
+//! The checks follow docs/audit-format.md, section 7: signatures, earlier checkpoints, root, entries, streams, rules,
+//! database, age. Memory use is about 100 bytes per entry, whatever the size of the entries.
 
 use tlog::{Checkpoint, Frontier, Hash, Note, leaf_hash};
 use uuid::Uuid;
@@ -11,22 +11,23 @@ use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
 mod break_glass;
-mod given;
+mod inputs;
 mod leaves;
 mod streams;
 mod trust;
 
-pub use given::Given;
-use given::Tree;
+use inputs::Tree;
 use leaves::Leaves;
 use streams::Streams;
-use trust::Examined;
+use trust::Context;
 
-/// An examination under way.
+pub use inputs::Inputs;
+
+/// An examination in progress.
 pub struct Examination {
-    given: Given,
+    inputs: Inputs,
     head: Option<Checkpoint>,
-    /// Trees by the recorded leaf hashes and by the entries themselves; equal unless something was changed.
+    /// Merkle trees over the recorded leaf hashes and over the entries. They are equal unless something was changed.
     recorded: Tree,
     actual: Tree,
     leaves: Leaves,
@@ -36,10 +37,10 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Begins.
-    pub fn new(given: Given) -> Self {
-        let head = given.head.parse::<Note>().ok().and_then(|note| note.text.parse::<Checkpoint>().ok());
-        let sizes = trust::sizes(&given);
+    /// Starts an examination.
+    pub fn new(inputs: Inputs) -> Self {
+        let head = inputs.head.parse::<Note>().ok().and_then(|note| note.text.parse::<Checkpoint>().ok());
+        let sizes = trust::sizes(&inputs);
         let tree = || {
             let roots = sizes.iter().map(|size| (*size, (*size == 0).then(|| Frontier::default().root())));
             Tree { frontier: Frontier::default(), roots: roots.collect() }
@@ -48,26 +49,25 @@ impl Examination {
             recorded: tree(),
             actual: tree(),
             leaves: Leaves::default(),
-            streams: Streams::new(given.origin.clone(), given.covers.start),
+            streams: Streams::new(inputs.origin.clone(), inputs.covers.start),
             findings: Vec::new(),
-            report: Report { origin: given.origin.clone(), ..Report::default() },
+            report: Report { origin: inputs.origin.clone(), ..Report::default() },
             head,
-            given,
+            inputs,
         }
     }
 
-    /// Number of entries that the checkpoint speaks of.
+    /// Number of entries that the checkpoint covers.
     pub fn size(&self) -> u64 {
         self.head.as_ref().map_or(0, |head| head.size)
     }
 
-    /// The next leaf: its hash where one is recorded, its entry where it is there. Answers with the event of an entry
-    /// that is in its format.
-    pub fn leaf(&mut self, recorded: Option<Hash>, entry: Option<&[u8]>) -> Option<Event> {
+    /// Adds the next leaf: its recorded hash and its entry, where available. Returns the event when it is well-formed.
+    pub fn add_leaf(&mut self, recorded: Option<Hash>, entry: Option<&[u8]>) -> Option<Event> {
         let index = self.leaves.count();
         let hash = entry.map(leaf_hash);
         self.leaves.push(recorded, hash);
-        // After a leaf of which nothing is there, no root can be known.
+        // After a leaf without a hash and without an entry, no root can be computed.
         if let Some(leaf) = recorded.or(hash).filter(|_| self.actual.frontier.size() == index) {
             self.recorded.push(leaf);
             self.actual.push(hash.unwrap_or(leaf));
@@ -75,54 +75,54 @@ impl Examination {
         match (entry, hash) {
             (Some(bytes), Some(hash)) => {
                 self.report.entries += 1;
-                let (found, event) = self.streams.take(index, bytes, hash);
-                self.note(found);
+                let (found, event) = self.streams.add_entry(index, bytes, hash);
+                self.record(found);
                 event
             }
             _ => {
-                if self.given.covers.contains(&index) {
-                    self.leaves.miss(index);
+                if self.inputs.covers.contains(&index) {
+                    self.leaves.mark_missing(index);
                 }
                 None
             }
         }
     }
 
-    /// Something that was found on the way.
-    pub fn find(&mut self, finding: Finding) {
-        self.note(vec![finding]);
+    /// Adds a finding.
+    pub fn add_finding(&mut self, finding: Finding) {
+        self.record(vec![finding]);
     }
 
-    /// Something a reader should know.
-    pub fn remark(&mut self, words: impl Into<String>) {
+    /// Adds a remark for the reader of the report.
+    pub fn add_remark(&mut self, words: impl Into<String>) {
         self.report.remarks.push(words.into());
     }
 
-    /// A row to compare with its request's history.
-    pub fn row(&mut self, row: &RequestRow) {
+    /// Compares a row of the table of requests with the history of the request.
+    pub fn compare_row(&mut self, row: &RequestRow) {
         self.report.rows += 1;
-        let about = |words: String| Finding::new(Fault::State, format!("request {}: {words}", row.id));
+        let about = |words: String| Finding::new(Fault::DatabaseMismatch, format!("request {}: {words}", row.id));
         let Some(history) = self.streams.history(&row.id) else {
             if row.pending < row.version {
-                self.find(about("it is in the table and not in the log".to_owned()));
+                self.add_finding(about("it is in the database but not in the log".to_owned()));
             }
             return;
         };
         let differ = rows::differences(row, history).unwrap_or_default();
-        self.note(differ.into_iter().map(about).collect());
+        self.record(differ.into_iter().map(about).collect());
     }
 
-    /// Every request whose row was not given although its whole history is in the log.
-    pub fn rows_end(&mut self, seen: &std::collections::HashSet<Uuid>) {
+    /// Reports requests whose complete history is in the log but whose row is not among `seen`.
+    pub fn find_missing_rows(&mut self, seen: &std::collections::HashSet<Uuid>) {
         let missing = self.streams.requests().filter(|request| !seen.contains(*request));
-        let words = |request: &Uuid| format!("request {request}: it is in the log and not in the table");
-        let found = missing.map(|request| Finding::new(Fault::State, words(request))).collect();
-        self.note(found);
+        let words = |request: &Uuid| format!("request {request}: it is in the log but not in the database");
+        let found = missing.map(|request| Finding::new(Fault::DatabaseMismatch, words(request))).collect();
+        self.record(found);
     }
 
-    fn note(&mut self, findings: Vec<Finding>) {
+    fn record(&mut self, findings: Vec<Finding>) {
         for finding in findings {
-            // A log that is wrong from one point on is wrong a million times; a few of each kind are enough to say it.
+            // A log that is wrong from one entry on can have millions of findings. Only some of each kind are listed.
             let of_kind = self.findings.iter().filter(|one| one.fault == finding.fault).count();
             if of_kind < KEPT * 2 {
                 self.findings.push(finding);
@@ -132,38 +132,40 @@ impl Examination {
         }
     }
 
-    /// Ends and reports.
+    /// Ends the examination and returns the report.
     pub fn finish(mut self) -> Report {
-        let opened = trust::check(&Examined { given: &self.given, recorded: &self.recorded, streams: &self.streams });
-        self.report.signed_by = opened.signed_by;
-        self.report.continued = opened.continued;
-        self.report.remarks.extend(opened.remarks);
-        let mut findings = opened.findings;
+        let signatures =
+            trust::check(&Context { inputs: &self.inputs, recorded: &self.recorded, streams: &self.streams });
+        self.report.signed_by = signatures.signed_by;
+        self.report.continued = signatures.continued;
+        self.report.remarks.extend(signatures.remarks);
+        let mut findings = signatures.findings;
         let size = self.size();
-        findings.extend(self.leaves.findings(&leaves::Held {
+        findings.extend(self.leaves.findings(&leaves::Roots {
             size,
-            is_live: self.given.is_live,
+            is_live: self.inputs.is_live,
             signed: self.head.as_ref().map(|head| head.root),
             recorded: self.recorded.root(size),
             actual: self.actual.root(size),
-            last_good: opened.last_good,
+            last_good: signatures.last_good,
         }));
         self.report.size = size;
-        self.report.unsigned = if self.given.is_live { self.leaves.count().saturating_sub(size) } else { 0 };
-        self.report.requests = self.streams.whole_requests();
+        self.report.unsigned = if self.inputs.is_live { self.leaves.count().saturating_sub(size) } else { 0 };
+        self.report.requests = self.streams.complete_requests();
         self.report.newest = self.streams.newest();
-        if let Some((limit, now)) = self.given.age {
+        if let Some((limit, now)) = self.inputs.age {
             let is_fresh = self.report.newest.is_some_and(|newest| now - newest <= limit);
             if !is_fresh {
                 let newest = self.report.newest.map_or_else(|| "none".to_owned(), |newest| newest.to_rfc3339());
                 let words = format!(
-                    "the newest entry is older than {} s: {newest}. Is the log still written, and is this the latest export?",
+                    "the newest entry ({newest}) is older than {} s. Check that the log is still being written and that \
+                     this is the latest export",
                     limit.num_seconds()
                 );
                 findings.push(Finding::new(Fault::Stale, words));
             }
         }
-        self.note(findings);
+        self.record(findings);
         self.report.findings = self.findings;
         self.report.sort();
         self.report

@@ -1,4 +1,4 @@
-//! What an examination found, in words for people and codes for programs.
+//! Findings of an examination: messages for people and codes for programs.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use chrono::{DateTime, Utc};
 
 use crate::Event;
 
-/// What kind of thing is wrong; its number is the exit code.
+/// Kinds of findings, most severe first. Each has an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// 10: a signature does not hold, or none is there.
+    /// 10: a signature is invalid or missing.
     Signature,
-    /// 13: two signed states of the log exclude each other.
-    Fork,
-    /// 11: bytes are not those that were logged.
-    Mismatch,
+    /// 13: two signed checkpoints of the log are inconsistent.
+    SplitView,
+    /// 11: bytes differ from those that were logged.
+    Changed,
     /// 12: something is missing.
-    Gap,
-    /// 16: a recorded history that the rules do not allow.
+    Missing,
+    /// 16: an entry or a lifecycle breaks the rules.
     Rule,
-    /// 15: the tables say something else than the log.
-    State,
-    /// 14: older than it may be.
+    /// 15: the database differs from the log.
+    DatabaseMismatch,
+    /// 14: the log or the checkpoint is older than allowed.
     Stale,
 }
 
@@ -30,61 +30,61 @@ impl Fault {
     pub fn code(self) -> u8 {
         match self {
             Self::Signature => 10,
-            Self::Mismatch => 11,
-            Self::Gap => 12,
-            Self::Fork => 13,
+            Self::Changed => 11,
+            Self::Missing => 12,
+            Self::SplitView => 13,
             Self::Stale => 14,
-            Self::State => 15,
+            Self::DatabaseMismatch => 15,
             Self::Rule => 16,
         }
     }
 
-    /// A word or two.
+    /// The name of the kind in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Signature => "signature",
-            Self::Mismatch => "changed",
-            Self::Gap => "missing",
-            Self::Fork => "two histories",
+            Self::Changed => "changed",
+            Self::Missing => "missing",
+            Self::SplitView => "split view",
             Self::Stale => "stale",
-            Self::State => "tables differ",
+            Self::DatabaseMismatch => "database mismatch",
             Self::Rule => "rule broken",
         }
     }
 }
 
-/// One thing that is wrong, and where.
+/// One finding and its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind.
+    /// Kind of finding.
     pub fault: Fault,
-    /// What, in a sentence.
-    pub words: String,
-    /// Which entry of the log.
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// Index of the entry.
     pub index: Option<u64>,
-    /// Which event, request and person, and when, as the entry says it: for a changed entry that may be a lie.
-    pub about: Option<About>,
+    /// The event, as its entry describes it. A changed entry can contain false values.
+    pub event: Option<EventReference>,
 }
 
-/// Which event a finding is about.
+/// The event that a finding refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
+pub struct EventReference {
     /// Id of the event.
-    pub event: String,
-    /// Its type.
+    pub id: String,
+    /// Type of the event.
     pub kind: String,
-    /// Its time.
+    /// Time of the event.
     pub time: String,
-    /// The request.
+    /// Id of the request.
     pub request: Option<String>,
-    /// The person.
+    /// Name of the actor.
     pub person: Option<String>,
 }
 
-impl From<&Event> for About {
+impl From<&Event> for EventReference {
     fn from(event: &Event) -> Self {
         Self {
-            event: event.id.to_string(),
+            id: event.id.to_string(),
             kind: event.kind.clone(),
             time: event.time.clone(),
             request: event.request.clone(),
@@ -94,29 +94,29 @@ impl From<&Event> for About {
 }
 
 impl Finding {
-    /// One that is about no entry in particular.
-    pub fn new(fault: Fault, words: impl Into<String>) -> Self {
-        Self { fault, words: words.into(), index: None, about: None }
+    /// A finding that does not refer to an entry.
+    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into(), index: None, event: None }
     }
 
-    /// The same, about this entry.
+    /// The same finding, for this entry.
     pub fn at(self, index: u64, event: Option<&Event>) -> Self {
-        Self { index: Some(index), about: event.map(About::from), ..self }
+        Self { index: Some(index), event: event.map(EventReference::from), ..self }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.fault.name(), self.words)?;
+        write!(f, "{}: {}", self.fault.name(), self.message)?;
         if let Some(index) = self.index {
             write!(f, "\n    entry {index}")?;
         }
-        if let Some(about) = &self.about {
-            write!(f, ", {} at {}, event {}", about.kind, about.time, about.event)?;
-            if let Some(request) = &about.request {
+        if let Some(event) = &self.event {
+            write!(f, ", {} at {}, event {}", event.kind, event.time, event.id)?;
+            if let Some(request) = &event.request {
                 write!(f, "\n    request {request}")?;
             }
-            if let Some(person) = &about.person {
+            if let Some(person) = &event.person {
                 write!(f, ", by {person}")?;
             }
         }
@@ -124,40 +124,40 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings kept of each kind; more are counted.
+/// Maximum number of listed findings of each kind. Further findings are only counted.
 pub(crate) const KEPT: usize = 100;
 
-/// What was examined and what was found.
+/// The result of an examination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Name of the log.
+    /// Origin of the log.
     pub origin: String,
-    /// Entries under the checkpoint.
+    /// Number of entries that the checkpoint covers.
     pub size: u64,
-    /// Entries that were looked at.
+    /// Number of verified entries.
     pub entries: u64,
-    /// Entries after the checkpoint, which nobody has signed yet.
+    /// Number of entries after the checkpoint, which are not signed yet.
     pub unsigned: u64,
-    /// Requests whose whole history was replayed.
+    /// Number of requests whose complete history was replayed.
     pub requests: u64,
-    /// Rows of tables that were compared.
+    /// Number of compared database rows.
     pub rows: u64,
-    /// Keys that signed the checkpoint, witnesses with the time at which they did.
+    /// Keys that signed the checkpoint; for witnesses, with the time of the cosignature.
     pub signed_by: Vec<String>,
-    /// Older checkpoints that the log was found to continue.
+    /// Number of earlier checkpoints that are consistent with the log.
     pub continued: u64,
-    /// Time of the newest entry that was looked at.
+    /// Time of the newest verified entry.
     pub newest: Option<DateTime<Utc>>,
-    /// What a reader should know that is no fault.
+    /// Remarks that are not findings.
     pub remarks: Vec<String>,
-    /// What is wrong, the gravest first.
+    /// Findings, most severe first.
     pub findings: Vec<Finding>,
-    /// How many findings are not listed.
+    /// Number of findings that are not listed.
     pub unlisted: u64,
 }
 
 impl Report {
-    /// 0 when nothing is wrong, else the code of the gravest fault.
+    /// The exit code: 0 without findings, else the code of the most severe finding.
     pub fn code(&self) -> u8 {
         self.findings.first().map_or(0, |finding| finding.fault.code())
     }
@@ -179,13 +179,17 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "log         {}", self.origin)?;
-        writeln!(f, "checkpoint  {} entries, signed by {}", self.size, or_nobody(&self.signed_by))?;
-        writeln!(f, "looked at   {} entries, {} whole requests, {} rows", self.entries, self.requests, self.rows)?;
+        writeln!(f, "checkpoint  {} entries, signed by {}", self.size, names_or_none(&self.signed_by))?;
+        writeln!(
+            f,
+            "verified    {} entries, {} complete requests, {} database rows",
+            self.entries, self.requests, self.rows
+        )?;
         if let Some(newest) = self.newest {
             writeln!(f, "newest      {}", newest.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))?;
         }
         if self.continued > 0 {
-            writeln!(f, "continues   {} older checkpoints", self.continued)?;
+            writeln!(f, "consistent  with {} earlier checkpoints", self.continued)?;
         }
         if self.unsigned > 0 {
             writeln!(f, "unsigned    {} entries after the checkpoint", self.unsigned)?;
@@ -196,10 +200,10 @@ impl fmt::Display for Report {
         if self.findings.is_empty() {
             return write!(
                 f,
-                "\nGOOD: the log is what was signed, nothing is missing, and every step is by the rules."
+                "\nVALID: the log matches its signatures, nothing is missing, and every step follows the rules."
             );
         }
-        write!(f, "\nNOT GOOD: {} findings", self.findings.len() as u64 + self.unlisted)?;
+        write!(f, "\nNOT VALID: {} findings", self.findings.len() as u64 + self.unlisted)?;
         for finding in &self.findings {
             write!(f, "\n\n  {finding}")?;
         }
@@ -210,6 +214,6 @@ impl fmt::Display for Report {
     }
 }
 
-fn or_nobody(names: &[String]) -> String {
-    if names.is_empty() { "nobody who is trusted".to_owned() } else { names.join(", ") }
+fn names_or_none(names: &[String]) -> String {
+    if names.is_empty() { "no trusted key".to_owned() } else { names.join(", ") }
 }

@@ -1,24 +1,23 @@
-//! Evidence: whether an audit log is what was signed, complete and by the rules, and the bundle that carries it out of
-//! the house (docs/audit-format.md).
+//! Verifies audit logs and writes evidence bundles (docs/audit-format.md): signatures, completeness and lifecycle rules.
 //!
-//! Deliberately absent: the database, the network, the file system and the wall clock. Entries, rows, files and the
-//! time are handed in, so the same examination serves a live log, a bundle and a test.
+//! Deliberately absent: the database, the network, the file system and the wall clock. Callers pass in entries, rows,
+//! files and the time, so the same examination verifies a live log, a bundle and the log of a test.
 
 pub mod admission;
 pub mod bundle;
 pub mod canonical;
 pub mod entry;
+pub mod event;
 pub mod examine;
 pub mod finding;
-pub mod held;
-pub mod invented;
+pub mod fixtures;
+pub mod pinned;
 pub mod proof;
 pub mod rows;
-pub mod story;
 pub mod tar;
 pub mod views;
 
 pub use entry::Entry;
-pub use examine::{Examination, Given};
+pub use event::Event;
+pub use examine::{Examination, Inputs};
 pub use finding::{Fault, Finding, Report};
-pub use story::Event;

@@ -1,53 +1,53 @@
-//! Whether a request's row says what its history says.
+//! Compares the database row of a request with its history in the log.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::replay::Replayed;
 use uuid::Uuid;
 
-/// A row is written at most this long after the clock was read for its event.
-const WRITING: TimeDelta = TimeDelta::seconds(60);
+/// Maximum time between reading the clock for an event and writing the row.
+const WRITE_DELAY: TimeDelta = TimeDelta::seconds(60);
 
-/// A request as the tables have it.
+/// A request in the database.
 #[derive(Clone, Debug)]
 pub struct RequestRow {
-    /// Id.
+    /// Id of the request.
     pub id: Uuid,
-    /// State.
+    /// State of the request.
     pub state: String,
     /// Number of steps.
     pub version: i64,
-    /// Digest, hexadecimal.
+    /// Stored digest, hexadecimal.
     pub digest: String,
-    /// Digest of the content that is stored, hexadecimal.
+    /// Digest computed from the stored content, hexadecimal.
     pub content_digest: String,
-    /// Who asked.
+    /// The requester.
     pub requester: Uuid,
-    /// The manager who said yes.
+    /// The manager who approved for the vendor.
     pub manager: Option<Uuid>,
-    /// The manager must answer before.
+    /// Deadline of the vendor review.
     pub review_deadline: DateTime<Utc>,
-    /// The customer must answer before.
+    /// Deadline of the customer decision.
     pub decision_deadline: Option<DateTime<Utc>>,
-    /// Access opens.
+    /// Start of access.
     pub access_from: Option<DateTime<Utc>>,
-    /// Access is over.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
-    /// Why it is over.
+    /// Cause of the end.
     pub cause: Option<String>,
-    /// When it was over.
+    /// Time at which the request reached its final state.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Yeses of the customer in the table of decisions.
+    /// Customer approvals in the database: approver and allowed seconds.
     pub approvals: Vec<(Uuid, i64)>,
-    /// Steps that are committed and still on their way to the log.
+    /// Number of committed steps that are not in the log yet.
     pub pending: i64,
 }
 
-/// What the row says otherwise than its history; empty when they agree. `None` when the row is ahead of the log.
+/// Lists the differences between a row and its history. Returns `None` when the row only has newer steps than the log.
 pub fn differences(row: &RequestRow, history: &Replayed) -> Option<Vec<String>> {
     let mut differ = Vec::new();
     let mut same = |holds: bool, what: &str, row: &dyn std::fmt::Display, log: &dyn std::fmt::Display| {
         if !holds {
-            differ.push(format!("{what}: the table says {row}, the log says {log}"));
+            differ.push(format!("{what}: the database has {row}, the log has {log}"));
         }
     };
     same(row.digest == row.content_digest, "content", &row.content_digest, &row.digest);
@@ -55,7 +55,7 @@ pub fn differences(row: &RequestRow, history: &Replayed) -> Option<Vec<String>> 
     same(Some(row.requester) == history.requester, "requester", &row.requester, &text(history.requester.as_ref()));
     same(
         Some(row.review_deadline) == history.review_deadline,
-        "deadline of the review",
+        "review deadline",
         &row.review_deadline,
         &text(history.review_deadline.as_ref()),
     );
@@ -66,33 +66,33 @@ pub fn differences(row: &RequestRow, history: &Replayed) -> Option<Vec<String>> 
     same(row.state == history.state, "state", &row.state, &history.state);
     let options = [
         ("manager", text(row.manager.as_ref()), text(history.manager.as_ref())),
-        ("deadline", text(row.decision_deadline.as_ref()), text(history.decision_deadline.as_ref())),
-        ("start of access", text(row.access_from.as_ref()), text(history.access_from.as_ref())),
+        ("decision deadline", text(row.decision_deadline.as_ref()), text(history.decision_deadline.as_ref())),
+        ("access start", text(row.access_from.as_ref()), text(history.access_from.as_ref())),
         ("cause", text(row.cause.as_ref()), text(history.cause.as_ref())),
     ];
     for (what, table, log) in options {
         same(table == log, what, &table, &log);
     }
     let moments =
-        [("end of access", row.access_until, history.access_until), ("end", row.finished_at, history.finished_at)];
+        [("access end", row.access_until, history.access_until), ("end time", row.finished_at, history.finished_at)];
     for (what, table, log) in moments {
-        same(written(table, log), what, &text(table.as_ref()), &text(log.as_ref()));
+        same(matches_time(table, log), what, &text(table.as_ref()), &text(log.as_ref()));
     }
     let (mut table, mut log) = (row.approvals.clone(), history.approvals.clone());
     table.sort_unstable();
     log.sort_unstable();
-    same(table == log, "yeses of the customer", &table.len(), &log.len());
+    same(table == log, "customer approvals", &table.len(), &log.len());
     Some(differ)
 }
 
 fn text(value: Option<&impl std::fmt::Display>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    value.map_or_else(|| "no value".to_owned(), ToString::to_string)
 }
 
-/// Equal, or the row was written a moment after the event's clock was read.
-fn written(table: Option<DateTime<Utc>>, log: Option<DateTime<Utc>>) -> bool {
+/// Whether both times are absent, or the row was written within the limit after the event's clock was read.
+fn matches_time(table: Option<DateTime<Utc>>, log: Option<DateTime<Utc>>) -> bool {
     match (table, log) {
-        (Some(table), Some(log)) => table >= log && table - log < WRITING,
+        (Some(table), Some(log)) => table >= log && table - log < WRITE_DELAY,
         (None, None) => true,
         _ => false,
     }

@@ -1,5 +1,6 @@
-//! Archives (POSIX ustar), written one way and read strictly: a bundle in which a single bit was changed is not read
-//! as if nothing had happened.
+//! Writes and strictly reads POSIX ustar archives: one changed bit outside of the file contents makes an archive invalid.
+//!
+//! Deliberately absent: links, devices, extended headers and every other feature that a bundle does not use.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,23 +8,26 @@ use std::io::{self, Read, Write};
 
 const BLOCK: usize = 512;
 
-/// Writes files one after another.
+/// Writes files to an archive.
 pub struct Writer<W: Write>(W);
 
 impl<W: Write> Writer<W> {
-    /// Writes to this.
+    /// Creates an archive in this writer.
     pub fn new(into: W) -> Self {
         Self(into)
     }
 
-    /// Writes a file whose size is known before its bytes are.
+    /// Writes a file of a known size.
     ///
     /// # Errors
-    /// When writing fails, the name is longer than 100 bytes, or the bytes are not as many as was said.
+    /// When writing fails, the name is longer than 100 bytes, the size is 8 GiB or more, or the reader has fewer bytes than `size`.
     pub fn file(&mut self, name: &str, size: u64, mut bytes: impl Read) -> io::Result<()> {
-        self.0.write_all(&header(name, size).ok_or_else(|| io::Error::other("a name is too long for the archive"))?)?;
+        self.0
+            .write_all(&header(name, size).ok_or_else(|| {
+                io::Error::other("a file name is longer than 100 bytes, or a file has 8 GiB or more")
+            })?)?;
         if io::copy(&mut (&mut bytes).take(size), &mut self.0)? != size {
-            return Err(io::Error::other("a file is shorter than was said"));
+            return Err(io::Error::other("a file has fewer bytes than its header states"));
         }
         self.0.write_all(&[0; BLOCK][..padding(size)])
     }
@@ -63,7 +67,7 @@ fn header(name: &str, size: u64) -> Option<[u8; BLOCK]> {
     Some(header)
 }
 
-/// The sum of the header's bytes, its own place counted as spaces.
+/// The sum of the header bytes, with the checksum field counted as spaces.
 fn checksum(header: &[u8]) -> u32 {
     let bytes = header.iter().enumerate();
     bytes.map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u32::from(*byte) }).sum()
@@ -71,47 +75,47 @@ fn checksum(header: &[u8]) -> u32 {
 
 /// A file in an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its name.
+pub struct Member {
+    /// Name of the file.
     pub name: String,
-    /// Where its bytes begin.
+    /// Offset of its first byte in the archive.
     pub offset: u64,
-    /// How many.
+    /// Number of bytes.
     pub size: u64,
 }
 
-/// Why an archive is not whole; what came before was read.
+/// The position and the reason at which reading stopped. Earlier members were read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Torn {
-    /// At this byte.
+pub struct Damage {
+    /// Offset in bytes.
     pub at: u64,
-    /// What is wrong there.
-    pub what: &'static str,
+    /// What is wrong.
+    pub reason: &'static str,
 }
 
-impl fmt::Display for Torn {
+impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the archive is damaged at byte {}: {}", self.at, self.what)
+        write!(f, "the archive is damaged at byte {}: {}", self.at, self.reason)
     }
 }
 
-/// Lists an archive in one pass.
-pub fn list(mut archive: impl Read) -> (Vec<Place>, Option<Torn>) {
-    let (mut places, mut names, mut offset) = (Vec::new(), HashSet::new(), 0);
+/// Lists the files of an archive in one pass.
+pub fn list(mut archive: impl Read) -> (Vec<Member>, Option<Damage>) {
+    let (mut members, mut names, mut offset) = (Vec::new(), HashSet::new(), 0);
     loop {
         let mut block = [0; BLOCK];
         if archive.read_exact(&mut block).is_err() {
-            return (places, Some(Torn { at: offset, what: "it ends early" }));
+            return (members, Some(Damage { at: offset, reason: "it ends before the end-of-archive blocks" }));
         }
         if block == [0; BLOCK] {
             let mut rest = Vec::new();
             let is_whole =
                 archive.read_to_end(&mut rest).is_ok() && rest.len() >= BLOCK && rest.iter().all(|byte| *byte == 0);
-            let torn = (!is_whole).then_some(Torn { at: offset, what: "its end is not as it must be" });
-            return (places, torn);
+            let damage = (!is_whole).then_some(Damage { at: offset, reason: "the end-of-archive blocks are invalid" });
+            return (members, damage);
         }
         let Some((name, size, is_file)) = read_header(&block) else {
-            return (places, Some(Torn { at: offset, what: "a file's header is not as it must be" }));
+            return (members, Some(Damage { at: offset, reason: "the header of a file is invalid" }));
         };
         offset += BLOCK as u64;
         let filled = size + padding(size) as u64;
@@ -120,22 +124,23 @@ pub fn list(mut archive: impl Read) -> (Vec<Place>, Option<Torn>) {
         let mut tail = Vec::new();
         let padded = rest.read_to_end(&mut tail);
         if copied.ok() != Some(size) || padded.ok() != Some(padding(size)) {
-            return (places, Some(Torn { at: offset, what: "it ends within a file" }));
+            return (members, Some(Damage { at: offset, reason: "it ends inside a file" }));
         }
         if tail.iter().any(|byte| *byte != 0) {
-            return (places, Some(Torn { at: offset + size, what: "there is something after a file" }));
+            return (members, Some(Damage { at: offset + size, reason: "the padding after a file is not zero" }));
         }
         if is_file {
             if !names.insert(name.clone()) {
-                return (places, Some(Torn { at: offset, what: "a file is there twice" }));
+                return (members, Some(Damage { at: offset, reason: "it contains the same file twice" }));
             }
-            places.push(Place { name, offset, size });
+            members.push(Member { name, offset, size });
         }
         offset += filled;
     }
 }
 
-/// Name, size and whether it is a file. Archives that were packed again by other programs have other dates and owners.
+/// Parses name, size and whether the member is a file. Ignores dates and owners, which differ when another program repacks
+/// the bundle.
 fn read_header(block: &[u8; BLOCK]) -> Option<(String, u64, bool)> {
     let octal = |bytes: &[u8]| u64::from_str_radix(std::str::from_utf8(bytes).ok()?, 8).ok();
     let sum = format!("{:06o}\0 ", checksum(block));
@@ -162,14 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_single_bit_of_an_archive_counts() {
+    fn every_changed_bit_outside_of_the_contents_makes_an_archive_invalid() {
         let mut writer = Writer::new(Vec::new());
         writer.file("a/b", 3, &b"xyz"[..]).unwrap();
         writer.file("c", 0, &b""[..]).unwrap();
         let whole = writer.finish().unwrap();
-        let (places, torn) = list(whole.as_slice());
-        let expected = Place { name: "a/b".into(), offset: 512, size: 3 };
-        assert_eq!((places.first(), places.len(), torn), (Some(&expected), 2, None));
+        let (members, damage) = list(whole.as_slice());
+        let expected = Member { name: "a/b".into(), offset: 512, size: 3 };
+        assert_eq!((members.first(), members.len(), damage), (Some(&expected), 2, None));
         for bit in 0..whole.len() * 8 {
             let mut changed = whole.clone();
             changed[bit / 8] ^= 1 << (bit % 8);

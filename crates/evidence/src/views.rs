@@ -1,6 +1,6 @@
-//! Entries in forms that other programs read: plain events, CSV for spreadsheets, OCSF for security monitoring.
+//! Views of the entries for other programs: JSON lines, CSV for spreadsheets, OCSF for security monitoring.
 //!
-//! They follow from the entries and prove nothing by themselves; a verifier makes them again and compares.
+//! Views are derived from the entries and are not evidence. A verifier computes them again and compares.
 
 use serde_json::Value;
 
@@ -10,15 +10,15 @@ mod ocsf;
 
 pub use ocsf::{ocsf, ocsf_gap};
 
-/// First line of the CSV.
+/// Header line of the CSV view.
 pub const CSV_HEAD: &str = "index,time,type,tenant,request,step,who,side,from,to,event\r\n";
 
-/// The event itself, a line.
+/// The event on one line.
 pub fn jsonl(event: &[u8]) -> Vec<u8> {
     [event, b"\n"].concat()
 }
 
-/// A line of the CSV.
+/// One line of the CSV view.
 pub fn csv(index: u64, event: &Event) -> String {
     let data = event.data();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -38,14 +38,14 @@ pub fn csv(index: u64, event: &Event) -> String {
     cells.map(|cell| quoted(&cell)).join(",") + "\r\n"
 }
 
-/// No spreadsheet takes a cell for a formula, and none breaks a line.
+/// Escapes a cell, so that no spreadsheet treats it as a formula or splits it.
 fn quoted(cell: &str) -> String {
     let cell =
         if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
-/// Whether an event says that something was refused or failed.
+/// Whether an event reports a refusal or a failure.
 pub fn is_refusal(event: &Event) -> bool {
     event.kind.ends_with(".refused")
         || event.kind.ends_with("failed")

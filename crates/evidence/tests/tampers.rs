@@ -1,14 +1,14 @@
-//! Ten thousand tampered logs: each is found, for the right reason, by both verifiers.
+//! Ten thousand tampered logs: both verifiers detect each one and report the right exit code.
 //!
-//! Tampers by outsiders have all but the log's key: they make hashes, sums and views anew. Tampers by the owner have the
-//! key as well, and are found by the rules, by gaps, or by a checkpoint that somebody kept.
-#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that finds something odd should stop there")]
+//! An outsider has everything except the log key and computes new hashes, checksums and views. The log operator also has
+//! the key: lifecycle rules, gaps and pinned checkpoints reveal such changes.
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test should stop at the first error")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use evidence::bundle::{Trust, examine};
-use evidence::invented::{Invented, pack, unpack};
+use evidence::fixtures::{SampleLog, pack, unpack};
 use evidence::{Report, tar};
 use serde_json::Value;
 use tlog::{Hash, Note, bundle};
@@ -20,21 +20,21 @@ use kinds::{Case, KINDS};
 const TAMPERS: usize = 10_000;
 
 fn verify(case: &Case) -> Report {
-    let (_, torn) = tar::list(case.archive.as_slice());
+    let (_, damage) = tar::list(case.archive.as_slice());
     let files = unpack(&case.archive);
-    let held = case.held.iter().map(|note| ("a mail".to_owned(), note.clone())).collect();
-    let trust = Trust { keys: vec![case.key.clone()], held, ..Trust::default() };
-    evidence::bundle::examine_torn(&files, torn.as_ref(), &trust, &mut |_, _| {})
+    let pinned = case.pinned.iter().map(|note| ("a mail".to_owned(), note.clone())).collect();
+    let trust = Trust { keys: vec![case.key.clone()], pinned, ..Trust::default() };
+    evidence::bundle::examine_damaged(&files, damage.as_ref(), &trust, &mut |_, _| {})
 }
 
-/// What the second verifier says of each; `None` where there is no Python.
-fn second_opinion(folder: &Path, cases: &[(usize, Case)]) -> Option<Vec<u8>> {
+/// Exit codes of the Python verifier. `None` without Python.
+fn python_codes(folder: &Path, cases: &[(usize, Case)]) -> Option<Vec<u8>> {
     let mut list = String::new();
     for (number, case) in cases {
         let path = folder.join(format!("{number}.tar"));
         std::fs::write(&path, &case.archive).unwrap();
         list += &format!("{}\t{}", path.display(), case.key);
-        if let Some(note) = &case.held {
+        if let Some(note) = &case.pinned {
             let mail = folder.join(format!("{number}.txt"));
             std::fs::write(&mail, format!("Hello,\n\n{note}\nLockbox\n")).unwrap();
             list += &format!("\t{}", mail.display());
@@ -43,7 +43,7 @@ fn second_opinion(folder: &Path, cases: &[(usize, Case)]) -> Option<Vec<u8>> {
     }
     let path = folder.join("list");
     std::fs::write(&path, list).unwrap();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify.py");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify");
     let done = match std::process::Command::new("python3").arg(program).arg("--batch").arg(path).output() {
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return None,
         done => done.unwrap(),
@@ -60,31 +60,31 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-fn grown(seed: u64) -> Invented {
-    let mut log = Invented::new("contoso", seed);
+fn grown(seed: u64) -> SampleLog {
+    let mut log = SampleLog::new("contoso", seed);
     log.grow(24);
     log
 }
 
-/// A log of several tiles, none of which is full on either level.
-fn tiled(seed: u64) -> Invented {
-    let mut log = Invented::new("contoso", seed);
+/// A log with several leaf tiles, and a partial last tile on each level.
+fn tiled(seed: u64) -> SampleLog {
+    let mut log = SampleLog::new("contoso", seed);
     log.grow(600);
     log
 }
 
 #[test]
-fn every_tamper_is_found_for_the_right_reason_and_both_verifiers_agree() {
+fn both_verifiers_detect_every_tampered_log_with_the_same_exit_code() {
     let folder = scratch("tampers");
-    let mut logs: Vec<Invented> = (0..2000).map(grown).filter(kinds::has_everything).take(23).collect();
+    let mut logs: Vec<SampleLog> = (0..2000).map(grown).filter(kinds::has_everything).take(23).collect();
     logs.push(tiled(1));
     assert_eq!(logs.len(), 24);
     let other = {
-        let mut other = Invented::new("adatum", 7_000_007);
+        let mut other = SampleLog::new("adatum", 7_000_007);
         other.grow(24);
         other
     };
-    let mut draw = Invented::new("numbers", 4711);
+    let mut draw = SampleLog::new("numbers", 4711);
     let (mut found, mut by_kind, mut has_python) = (0, BTreeMap::new(), true);
     let mut clean = Vec::new();
     for log in &logs {
@@ -92,7 +92,7 @@ fn every_tamper_is_found_for_the_right_reason_and_both_verifiers_agree() {
         assert_eq!(verify(&case).code(), 0, "{}", verify(&case));
         clean.push((clean.len(), case));
     }
-    if let Some(codes) = second_opinion(&folder, &clean) {
+    if let Some(codes) = python_codes(&folder, &clean) {
         assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
     }
     for part in 0..TAMPERS / 500 {
@@ -103,17 +103,17 @@ fn every_tamper_is_found_for_the_right_reason_and_both_verifiers_agree() {
             let log = &logs[(number / KINDS.len()) % logs.len()];
             let case = tamper(log, &other, &mut || draw.draw());
             let report = verify(&case);
-            assert!(expected.contains(&report.code()), "{number} {name}: {expected:?} expected, found\n{report}");
+            assert!(expected.contains(&report.code()), "{number} {name}: expected one of {expected:?}, got\n{report}");
             *by_kind.entry(name).or_insert(0) += 1;
             found += 1;
             codes.push(report.code());
             cases.push((number, case));
         }
-        match second_opinion(&folder, &cases) {
+        match python_codes(&folder, &cases) {
             Some(second) => {
                 for ((number, _), (first, second)) in cases.iter().zip(codes.iter().zip(&second)) {
                     let name = KINDS[number % KINDS.len()].0;
-                    assert_eq!(first, second, "{number} {name}: the two verifiers say different things");
+                    assert_eq!(first, second, "{number} {name}: the two verifiers disagree");
                 }
                 assert_eq!(second.len(), codes.len());
             }
@@ -121,16 +121,16 @@ fn every_tamper_is_found_for_the_right_reason_and_both_verifiers_agree() {
         }
     }
     let second =
-        if has_python { "and by the second verifier" } else { "; there is no python3, so only by one verifier" };
-    println!("{found} of {TAMPERS} tampers of {} kinds found, {second}: {by_kind:?}", KINDS.len());
+        if has_python { "by both verifiers" } else { "by one verifier only, because python3 is not installed" };
+    println!("{found} of {TAMPERS} tampered logs of {} kinds detected {second}: {by_kind:?}", KINDS.len());
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn the_vectors_are_judged_alike_by_both_verifiers_and_are_those_that_the_code_makes() {
+fn both_verifiers_agree_on_the_test_vectors_and_the_vectors_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
     let log = (0..).map(grown).find(kinds::has_everything).unwrap();
-    let other = Invented::new("adatum", 7_000_007);
+    let other = SampleLog::new("adatum", 7_000_007);
     let mut state = 0;
     let mut cases = vec![("clean".to_owned(), Case::new(&log, log.bundle(Vec::new()).unwrap()))];
     for (name, _, tamper) in KINDS.iter().filter(|(name, ..)| kinds::VECTORS.contains(name)) {
@@ -141,17 +141,17 @@ fn the_vectors_are_judged_alike_by_both_verifiers_and_are_those_that_the_code_ma
         cases.push((name.replace(' ', "-"), tamper(&log, &other, &mut draw)));
     }
     let mut expected =
-        String::from("# bundle, key, exit code; a .txt beside a bundle is a mail with a checkpoint that was kept\n");
+        String::from("# bundle, key, exit code; a .txt file beside a bundle is a mail with a pinned checkpoint\n");
     for (name, case) in &cases {
         expected += &format!("{name}.tar\t{}\t{}\n", case.key, verify(case).code());
     }
-    #[allow(clippy::disallowed_methods, reason = "the way to write the vectors again")]
+    #[allow(clippy::disallowed_methods, reason = "this variable makes the test write the vectors")]
     if std::env::var_os("LOCKBOX_BLESS").is_some() {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("vectors.tsv"), &expected).unwrap();
         for (name, case) in &cases {
             std::fs::write(folder.join(format!("{name}.tar")), &case.archive).unwrap();
-            if let Some(note) = &case.held {
+            if let Some(note) = &case.pinned {
                 std::fs::write(folder.join(format!("{name}.txt")), format!("Hello,\n\n{note}\nLockbox\n")).unwrap();
             }
         }
@@ -159,21 +159,24 @@ fn the_vectors_are_judged_alike_by_both_verifiers_and_are_those_that_the_code_ma
     assert_eq!(
         std::fs::read_to_string(folder.join("vectors.tsv")).unwrap_or_default(),
         expected,
-        "LOCKBOX_BLESS=1 writes them again"
+        "run the test with LOCKBOX_BLESS=1 to write the vectors"
     );
     for (name, case) in &cases {
-        assert!(std::fs::read(folder.join(format!("{name}.tar"))).unwrap() == case.archive, "{name} is old");
+        assert!(
+            std::fs::read(folder.join(format!("{name}.tar"))).unwrap() == case.archive,
+            "{name} is out of date; run the test with LOCKBOX_BLESS=1"
+        );
     }
     let numbered: Vec<(usize, Case)> = cases.into_iter().map(|(_, case)| case).enumerate().collect();
     let scratch = scratch("vectors");
-    if let Some(second) = second_opinion(&scratch, &numbered) {
+    if let Some(second) = python_codes(&scratch, &numbered) {
         let first: Vec<u8> = numbered.iter().map(|(_, case)| verify(case).code()).collect();
         assert_eq!(first, second);
     }
 }
 
 #[test]
-fn a_change_of_the_key_is_followed_from_the_key_that_was_given() {
+fn a_key_change_is_followed_from_the_trusted_key() {
     let mut log = grown(3);
     let new = tlog::Signer::from_seed(&log.origin, tlog::Kind::Log, &[9; 32]).unwrap();
     let data = serde_json::json!({
@@ -185,18 +188,18 @@ fn a_change_of_the_key_is_followed_from_the_key_that_was_given() {
     log.grow(log.size() + 20);
     let text = log.checkpoint().text;
     let by_new = Note { signatures: vec![new.sign(&text, 0)], text };
-    let judge = |earlier: &[(u64, Note)]| {
+    let verify_with = |earlier: &[(u64, Note)]| {
         let files = unpack(&log.bundle_signed(Vec::new(), by_new.clone(), earlier).unwrap());
         let trust = Trust { keys: vec![log.signer.verifier().clone()], ..Trust::default() };
         examine(&files, &trust, &mut |_, _| {}).code()
     };
-    assert_eq!(judge(&[(size, announced)]), 0);
-    // Without what the old key signed, nothing says that the new one may.
-    assert_eq!(judge(&[]), 10);
+    assert_eq!(verify_with(&[(size, announced)]), 0);
+    // Without a checkpoint by the old key, the new key is not trusted.
+    assert_eq!(verify_with(&[]), 10);
 }
 
 #[test]
-fn a_report_says_which_entry_which_request_and_which_person() {
+fn a_report_names_the_entry_the_request_and_the_person() {
     let log = (0..).map(grown).find(kinds::has_everything).unwrap();
     let mut events = log.events();
     let place = events.iter().position(|event| event["type"] == "lockbox.request.vendor_approved.v1").unwrap();

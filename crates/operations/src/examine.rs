@@ -5,7 +5,7 @@ use std::path::Path;
 
 use evidence::bundle::Trust;
 use evidence::rows::RequestRow;
-use evidence::{Entry, Examination, Fault, Finding, Given, Report};
+use evidence::{Entry, Examination, Fault, Finding, Inputs, Report};
 use runtime::outcome::Failure;
 use runtime::output::tell;
 use store::evidence::{EntryRow, LogRow, RequestTruth, Still};
@@ -17,10 +17,10 @@ const PAGE: i64 = 2000;
 
 /// Examines a bundle on disk.
 pub fn bundle(path: &Path, trust: &Trust) -> Result<Report, Failure> {
-    let (files, torn) = crate::bundle_files::open(path)?;
+    let (files, damage) = crate::bundle_files::open(path)?;
     let mut progress = Progress::default();
     let mut hear = |done, all| progress.hear(done, all);
-    Ok(evidence::bundle::examine_torn(&files, torn.as_ref(), trust, &mut hear))
+    Ok(evidence::bundle::examine_damaged(&files, damage.as_ref(), trust, &mut hear))
 }
 
 /// Examines one log at work, and the tables beside it.
@@ -33,27 +33,27 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
     } else {
         trust.keys.clone()
     };
-    let mut examination = Examination::new(Given {
+    let mut examination = Examination::new(Inputs {
         origin: log.origin.clone(),
         head,
-        older: notes.into_iter().map(|(size, note)| (format!("checkpoint {size}"), note)).collect(),
-        held: trust.held.iter().filter(|(_, note)| is_own(note)).cloned().collect(),
+        earlier: notes.into_iter().map(|(size, note)| (format!("checkpoint {size}"), note)).collect(),
+        pinned: trust.pinned.iter().filter(|(_, note)| is_own(note)).cloned().collect(),
         keys,
         covers: u64::try_from(log.cut).unwrap_or_default()..u64::try_from(log.size).unwrap_or_default(),
         is_live: true,
         age: trust.age,
     });
     if trust.keys.is_empty() {
-        examination.remark("the key was taken from the database; give the one you trust with --key");
+        examination.add_remark("the key was taken from the database; give the one you trust with --key");
     }
     if log.cut > 0 {
-        examination.remark(format!(
+        examination.add_remark(format!(
             "events of entries before {} are in the archive: their hashes were verified here, the events by its bundles",
             log.cut
         ));
     }
     if log.quarantined > 0 {
-        examination.remark(format!(
+        examination.add_remark(format!(
             "{} recorded events are quarantined and not in this log; `lockbox audit check` lists them",
             log.quarantined
         ));
@@ -67,10 +67,10 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
             after = last.id;
             for row in rows {
                 seen.insert(row.id);
-                examination.row(&request_row(row));
+                examination.compare_row(&request_row(row));
             }
         }
-        examination.rows_end(&seen);
+        examination.find_missing_rows(&seen);
     }
     Ok(examination.finish())
 }
@@ -85,12 +85,12 @@ async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination)
         for row in page {
             // A row that is gone leaves its place empty.
             while next < row.index {
-                drop(examination.leaf(None, None));
+                drop(examination.add_leaf(None, None));
                 next += 1;
             }
             // Some of those before the cut may be here still; they are the archive's to prove.
             let entry = if row.index < log.cut { None } else { entry_bytes(&log.origin, &row) };
-            drop(examination.leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
+            drop(examination.add_leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
             frontier.push(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])));
             columns(&row, examination);
             next += 1;
@@ -102,7 +102,7 @@ async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination)
         let is_short = next < log.size || frontier.size() < u64::try_from(next).unwrap_or_default();
         let words =
             format!("the log's row speaks of {} entries with another root than the {next} that are there", log.size);
-        examination.find(Finding::new(if is_short { Fault::Gap } else { Fault::Mismatch }, words));
+        examination.add_finding(Finding::new(if is_short { Fault::Missing } else { Fault::Changed }, words));
     }
     Ok(())
 }
@@ -129,7 +129,7 @@ fn columns(row: &EntryRow, examination: &mut Examination) {
     if !same {
         let index = u64::try_from(row.index).unwrap_or_default();
         let words = format!("event {}: the columns it is searched by say something else than the event", row.event);
-        examination.find(Finding::new(Fault::State, words).at(index, None));
+        examination.add_finding(Finding::new(Fault::DatabaseMismatch, words).at(index, None));
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use evidence::bundle::{About, Bundler};
+use evidence::bundle::{Bundler, Manifest};
 use serde_json::json;
 use store::evidence::{LogRow, Still};
 use tlog::{Checkpoint, Hash, Note, ProofFile, Tiles};
@@ -36,7 +36,7 @@ pub async fn bundle(
     let end = (end.unwrap_or(0).min(size) + 255) / 256 * 256;
     let end = end.min(size).max(from);
     let count = |number: i64| u64::try_from(number).unwrap_or_default();
-    let about = About {
+    let manifest = Manifest {
         origin: log.origin.clone(),
         size: count(size),
         first: count(from),
@@ -49,7 +49,7 @@ pub async fn bundle(
         head.parse().map_err(|fault| Failure::Failed(format!("the checkpoint cannot be read: {fault}")))?;
     let spools = [spool(to, 0)?, spool(to, 1)?, spool(to, 2)?];
     let keys = still.keys(log.id).await?;
-    let mut bundler = Bundler::begin(BufWriter::new(File::create(to)?), spools, about, note, &keys)?;
+    let mut bundler = Bundler::begin(BufWriter::new(File::create(to)?), spools, manifest, note, &keys)?;
     for (size, note) in &notes {
         bundler.earlier(count(*size), note)?;
     }

@@ -16,7 +16,7 @@ pub(super) fn notes(bytes: &[u8]) -> Vec<Note> {
     let whole = [String::from_utf8_lossy(bytes).into_owned()];
     let found = [plain.as_slice(), &rich, &whole]
         .into_iter()
-        .map(|texts| texts.iter().flat_map(|text| evidence::held::find(text)).collect::<Vec<Note>>());
+        .map(|texts| texts.iter().flat_map(|text| evidence::pinned::checkpoints(text)).collect::<Vec<Note>>());
     let mut found = found.into_iter().find(|notes| !notes.is_empty()).unwrap_or_default();
     let mut seen = std::collections::HashSet::new();
     found.retain(|note| seen.insert(note.to_string()));

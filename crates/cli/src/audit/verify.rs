@@ -37,7 +37,7 @@ pub struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        let mut held = Vec::new();
+        let mut pinned = Vec::new();
         for path in &self.checkpoint {
             let text = std::fs::read(path)
                 .map_err(|fault| Failure::Usage(format!("{} cannot be read: {fault}", path.display())))?;
@@ -45,10 +45,10 @@ impl Verify {
             if notes.is_empty() {
                 return Err(Failure::Usage(format!("no checkpoint is in {}", path.display())));
             }
-            held.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
+            pinned.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
         }
         let age = self.max_age.map(|seconds| (TimeDelta::seconds(seconds), contracts::envelope::wall_clock()));
-        let trust = Trust { keys: self.key.clone(), held, age };
+        let trust = Trust { keys: self.key.clone(), pinned, age };
         if let Some(path) = &self.bundle
             && let Some(text) = proof(path)
         {
@@ -80,9 +80,9 @@ impl Verify {
 
 /// The text of a file that is the proof of one event.
 fn proof(path: &Path) -> Option<String> {
-    let mut beginning = vec![0; evidence::proof::BEGINNING.len()];
+    let mut beginning = vec![0; evidence::proof::PREFIX.len()];
     std::fs::File::open(path).ok()?.read_exact(&mut beginning).ok()?;
-    if beginning == evidence::proof::BEGINNING.as_bytes() { std::fs::read_to_string(path).ok() } else { None }
+    if beginning == evidence::proof::PREFIX.as_bytes() { std::fs::read_to_string(path).ok() } else { None }
 }
 
 fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failure> {
@@ -91,7 +91,7 @@ fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failu
         return Err(Failure::Usage(words.to_owned()));
     }
     let proved = evidence::proof::verify(text, keys)
-        .map_err(|(fault, words)| Failure::Untrue { code: fault.code(), words: format!("not good: {words}") })?;
+        .map_err(|(fault, words)| Failure::Untrue { code: fault.code(), words: format!("not valid: {words}") })?;
     let (event, checkpoint) = (&proved.event, &proved.checkpoint);
     if format == Format::Json {
         return json(&json!({
@@ -102,7 +102,7 @@ fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failu
     let who = event.who().map(|who| format!(" by {who}")).unwrap_or_default();
     let request = event.request.as_ref().map(|request| format!(", request {request}")).unwrap_or_default();
     let words = format!(
-        "GOOD: {} at {}{who}{request} is entry {} of the {} in {}, signed by {}",
+        "VALID: {} at {}{who}{request} is entry {} of the {} in {}, signed by {}",
         event.kind,
         event.time,
         proved.index,
@@ -120,10 +120,10 @@ fn tell_all(reports: &[Report], format: Format) -> Result<(), Failure> {
                 .findings
                 .iter()
                 .map(|one| {
-                    let about = one.about.as_ref();
+                    let about = one.event.as_ref();
                     json!({
-                        "code": one.fault.code(), "fault": one.fault.name(), "words": one.words, "index": one.index,
-                        "event": about.map(|about| &about.event), "type": about.map(|about| &about.kind),
+                        "code": one.fault.code(), "fault": one.fault.name(), "words": one.message, "index": one.index,
+                        "event": about.map(|about| &about.id), "type": about.map(|about| &about.kind),
                         "request": about.and_then(|about| about.request.as_ref()),
                         "person": about.and_then(|about| about.person.as_ref()),
                     })
@@ -140,6 +140,6 @@ fn tell_all(reports: &[Report], format: Format) -> Result<(), Failure> {
     }
     let gravest = reports.iter().filter_map(|report| report.findings.first()).min_by_key(|finding| finding.fault);
     gravest.map_or(Ok(()), |finding| {
-        Err(Failure::Untrue { code: finding.fault.code(), words: format!("not good: {}", finding.fault.name()) })
+        Err(Failure::Untrue { code: finding.fault.code(), words: format!("not valid: {}", finding.fault.name()) })
     })
 }

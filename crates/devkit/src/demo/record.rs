@@ -19,7 +19,7 @@ use runtime::output::{line, printable, tell, time};
 /// The tenant whose requests the demo shows.
 const TENANT: &str = "adatum";
 /// The verifier that shares no line with this program.
-const SECOND: &str = "tools/verify.py";
+const SECOND: &str = "tools/verify";
 
 impl Show {
     /// Exports the record into `folder`, verifies it twice, and does the same with a copy in which one byte is changed.
@@ -61,11 +61,11 @@ impl Show {
         line(&format!("\n== And if somebody changed it? In a copy, one byte is another: {words} =="))?;
         let report = examine_bundle(&copy, trust)?;
         // The one that names the event says more to people than the one that names the file.
-        let named = report.findings.iter().find(|finding| finding.about.is_some()).or(report.findings.first());
+        let named = report.findings.iter().find(|finding| finding.event.is_some()).or(report.findings.first());
         let Some(shown) = named else {
             return Err(Failure::Failed("a changed byte was not found".to_owned()));
         };
-        self.say(&format!("found: NOT GOOD, exit code {}", report.code()))?;
+        self.say(&format!("found: NOT VALID, exit code {}", report.code()))?;
         for text in printable(&shown.to_string()).lines() {
             line(&format!("          {text}"))?;
         }

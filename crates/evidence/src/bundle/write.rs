@@ -1,24 +1,24 @@
-//! Writing a bundle, leaf by leaf, without holding the entries in memory.
+//! Writes a bundle leaf by leaf. Memory use does not grow with the number of entries.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use ring::digest::{Context, SHA256};
 use tlog::{Frontier, Hash, Note, ProofFile, Tiles, bundle, prove_inclusion};
 
-use super::{ABOUT, About, CHECKPOINT, KEYS, READMES, SUMS, TEXTS, VIEWS};
+use super::{CHECKPOINT, KEYS, MANIFEST, Manifest, READMES, SUMS, TEXTS, VIEWS};
 use crate::{Entry, Event, tar, views};
 
-/// Where a view is kept until its size is known.
+/// Temporary storage of a view until its size is known.
 pub trait Spool: Read + Write + Seek {}
 impl<T: Read + Write + Seek> Spool for T {}
 
-/// Entries that get a proof of their own: one for every access that was granted, up to this many.
+/// Maximum number of proof files. Each activated grant gets one, up to this limit.
 const PROOFS: usize = 1000;
 
-/// Writes one bundle.
+/// Writes one bundle to an archive.
 pub struct Bundler<W: Write, S: Spool> {
     tar: tar::Writer<W>,
-    about: About,
+    manifest: Manifest,
     note: Note,
     sums: String,
     frontier: Frontier,
@@ -29,14 +29,14 @@ pub struct Bundler<W: Write, S: Spool> {
 }
 
 impl<W: Write, S: Spool> Bundler<W, S> {
-    /// Begins with what stands at the front: what it is, the checkpoint and the keys.
+    /// Starts the archive with the manifest, the checkpoint, the keys and the instructions.
     ///
     /// # Errors
     /// When writing fails.
-    pub fn begin(into: W, spools: [S; 3], about: About, note: Note, keys: &[String]) -> io::Result<Self> {
+    pub fn begin(into: W, spools: [S; 3], manifest: Manifest, note: Note, keys: &[String]) -> io::Result<Self> {
         let mut bundler = Self {
             tar: tar::Writer::new(into),
-            about,
+            manifest,
             note,
             sums: String::new(),
             frontier: Frontier::default(),
@@ -45,7 +45,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
             views: spools,
             granted: Vec::new(),
         };
-        bundler.file(ABOUT, &bundler.about.to_bytes())?;
+        bundler.file(MANIFEST, &bundler.manifest.to_bytes())?;
         bundler.file(CHECKPOINT, bundler.note.to_string().as_bytes())?;
         bundler.file(KEYS, (keys.join("\n") + "\n").as_bytes())?;
         for (name, text) in READMES {
@@ -55,7 +55,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         Ok(bundler)
     }
 
-    /// An earlier checkpoint of this size.
+    /// Adds an earlier checkpoint of this size.
     ///
     /// # Errors
     /// When writing fails.
@@ -63,7 +63,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         self.file(&format!("checkpoints/{size:020}"), note.as_bytes())
     }
 
-    /// Texts, one JSON document a line.
+    /// Adds the free text, one JSON document per line.
     ///
     /// # Errors
     /// When writing fails.
@@ -71,7 +71,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         self.file(TEXTS, lines.as_bytes())
     }
 
-    /// The next leaf of the tree; its entry where it belongs to the bundle.
+    /// Adds the next leaf of the tree, with its entry when the bundle covers it.
     ///
     /// # Errors
     /// When writing fails.
@@ -96,7 +96,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         let Some(event) = serde_json::from_slice(entry.event).ok().and_then(Event::read) else { return Ok(()) };
         self.views[0].write_all(&views::jsonl(entry.event))?;
         self.views[1].write_all(views::csv(index, &event).as_bytes())?;
-        writeln!(self.views[2], "{}", views::ocsf(&self.about.origin, index, entry.event, &event))?;
+        writeln!(self.views[2], "{}", views::ocsf(&self.manifest.origin, index, entry.event, &event))?;
         if event.kind == "grant.activated" && self.granted.len() < PROOFS {
             self.granted.push((index, event.id.to_string(), bytes.to_vec()));
         }
@@ -109,23 +109,23 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         self.file(&tlog::TileId { level: 0, index, width }.entries_path(), &bytes)
     }
 
-    /// Ends the bundle.
+    /// Writes the remaining files and ends the archive.
     ///
     /// # Errors
-    /// When writing fails, or there were not as many leaves as the checkpoint has.
+    /// When writing fails, or the number of leaves differs from the size of the checkpoint.
     pub fn finish(mut self) -> io::Result<W> {
-        if self.frontier.size() != self.about.size {
-            return Err(io::Error::other("there are not as many leaves as the checkpoint says"));
+        if self.frontier.size() != self.manifest.size {
+            return Err(io::Error::other("the number of leaves differs from the size of the checkpoint"));
         }
         for (id, bytes) in self.frontier.partial() {
             self.file(&id.path(), &bytes)?;
             self.tiles.insert((id.level, id.index), bytes);
         }
         if let Ok(width @ 1..) = u16::try_from(self.entries.len()) {
-            self.entries_file(self.about.size / 256, width)?;
+            self.entries_file(self.manifest.size / 256, width)?;
         }
         for (index, event, entry) in std::mem::take(&mut self.granted) {
-            let path = prove_inclusion(&self.tiles, index, self.about.size).map_err(io::Error::other)?;
+            let path = prove_inclusion(&self.tiles, index, self.manifest.size).map_err(io::Error::other)?;
             let proof = ProofFile { extra: Some(entry), index, path, note: self.note.clone() };
             self.file(&format!("proofs/{event}.tlog-proof"), proof.to_string().as_bytes())?;
         }
@@ -156,7 +156,7 @@ impl<W: Write, S: Spool> Bundler<W, S> {
     }
 }
 
-/// SHA-256 of everything that can be read.
+/// Computes the SHA-256 of everything in a reader.
 pub(super) fn digest(mut from: impl Read) -> io::Result<Vec<u8>> {
     let (mut context, mut part) = (Context::new(&SHA256), vec![0; 1 << 16]);
     loop {

@@ -1,5 +1,5 @@
-//! Whether each emergency stands on a consent that the log holds: the consent's document is in the entry of its giving,
-//! and its SHA-256 in every step of the emergency.
+//! Checks that each break-glass request refers to a break-glass policy in the log. The entry that creates the policy
+//! contains its document, and every step of the request contains the SHA-256 of that document.
 
 use domain::replay::{PolicyHistory, PolicyTerms, PolicyUse, Replayed, Violation};
 use serde_json::Value;
@@ -7,8 +7,9 @@ use tlog::Hash;
 
 use crate::Event;
 
-/// What an event says of consents, and of emergencies that stand on them. `history` is the request's, this step included.
-pub(super) fn judge(policies: &mut PolicyHistory, event: &Event, history: Option<&Replayed>) -> Vec<Violation> {
+/// Returns the rules that an event breaks about break-glass policies and the requests that use them. `history` is the
+/// history of the request and includes this step.
+pub(super) fn check(policies: &mut PolicyHistory, event: &Event, history: Option<&Replayed>) -> Vec<Violation> {
     let data = event.data();
     let by_customer = event.person().is_some() && data["actor"]["side"] == "customer";
     if event.kind == "directory.changed" {
@@ -33,7 +34,7 @@ pub(super) fn judge(policies: &mut PolicyHistory, event: &Event, history: Option
     }
 }
 
-/// SHA-256 over the document in RFC 8785 form, as it stands in the entry.
+/// SHA-256 of the document in RFC 8785 form, as in the entry.
 fn digest(document: &Value) -> String {
     hex::encode(Hash::of(document.to_string().as_bytes()).0)
 }
@@ -48,6 +49,6 @@ fn terms(document: &Value, event: &Event, by_customer: bool) -> PolicyTerms {
         services: services.filter_map(|service| service.as_str().map(str::to_owned)).collect(),
         ceiling_seconds: document["ceiling_seconds"].as_i64().unwrap_or_default(),
         quota: document["quota"].as_i64().unwrap_or_default(),
-        until: crate::story::moment(&text("until")).unwrap_or_default(),
+        until: crate::event::parse_time(&text("until")).unwrap_or_default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Which leaves are not what they were: the recorded hashes and the entries against the signed root.
+//! Finds changed, missing, added and moved entries: compares recorded leaf hashes and entries with the signed root.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,19 +6,19 @@ use tlog::Hash;
 
 use crate::finding::{Fault, Finding, KEPT};
 
-/// Every leaf: what is recorded, and what the entry hashes to where that differs.
+/// All leaves: the recorded hash, and the hash of the entry where it differs.
 #[derive(Default)]
 pub(super) struct Leaves {
     recorded: Vec<Hash>,
-    /// Entries whose hash is another than the recorded one.
+    /// Hashes of entries that differ from the recorded hash, by index.
     other: HashMap<u64, Hash>,
     missing: Vec<u64>,
-    /// The first leaf of which nothing is there.
-    nothing_from: Option<u64>,
+    /// Index of the first leaf that has neither a recorded hash nor an entry.
+    first_absent: Option<u64>,
 }
 
-/// What the leaves are held against.
-pub(super) struct Held {
+/// The signed root, and the roots that were computed from the leaves.
+pub(super) struct Roots {
     pub size: u64,
     pub is_live: bool,
     pub signed: Option<Hash>,
@@ -35,7 +35,7 @@ impl Leaves {
     pub fn push(&mut self, recorded: Option<Hash>, actual: Option<Hash>) {
         let index = self.count();
         if recorded.is_none() && actual.is_none() {
-            self.nothing_from.get_or_insert(index);
+            self.first_absent.get_or_insert(index);
         }
         if let (Some(recorded), Some(actual)) = (recorded, actual)
             && recorded != actual
@@ -45,45 +45,45 @@ impl Leaves {
         self.recorded.push(recorded.or(actual).unwrap_or(Hash([0; 32])));
     }
 
-    pub fn miss(&mut self, index: u64) {
+    pub fn mark_missing(&mut self, index: u64) {
         self.missing.push(index);
     }
 
-    pub fn findings(&self, held: &Held) -> Vec<Finding> {
+    pub fn findings(&self, roots: &Roots) -> Vec<Finding> {
         let mut found = Vec::new();
-        let Some(signed) = held.signed else { return found };
-        if self.count() < held.size || self.nothing_from.is_some_and(|index| index < held.size) {
-            let from = self.nothing_from.unwrap_or(self.count());
+        let Some(signed) = roots.signed else { return found };
+        if self.count() < roots.size || self.first_absent.is_some_and(|index| index < roots.size) {
+            let from = self.first_absent.unwrap_or(self.count());
             let words =
-                format!("the checkpoint speaks of {} entries; of those from {from} on some are missing", held.size);
-            found.push(Finding::new(Fault::Gap, words).at(from, None));
+                format!("the checkpoint covers {} entries, but entries from index {from} on are missing", roots.size);
+            found.push(Finding::new(Fault::Missing, words).at(from, None));
         }
-        if self.count() > held.size && !held.is_live {
-            let words = format!("there are {} entries and {} are signed", self.count(), held.size);
-            found.push(Finding::new(Fault::Mismatch, words).at(held.size, None));
+        if self.count() > roots.size && !roots.is_live {
+            let words = format!("the log has {} entries, but the checkpoint covers only {}", self.count(), roots.size);
+            found.push(Finding::new(Fault::Changed, words).at(roots.size, None));
         }
-        if held.recorded == Some(signed) {
-            found.extend(self.against_recorded());
-        } else if held.actual == Some(signed) {
+        if roots.recorded == Some(signed) {
+            found.extend(self.compare_with_recorded());
+        } else if roots.actual == Some(signed) {
             let first = self.other.keys().min().copied().unwrap_or_default();
-            let words = "a recorded hash is not the entry's: the hash was changed, the entry is right";
-            found.push(Finding::new(Fault::Mismatch, words).at(first, None));
-        } else if held.recorded.is_some() {
+            let words = "a recorded leaf hash was changed; its entry is correct";
+            found.push(Finding::new(Fault::Changed, words).at(first, None));
+        } else if roots.recorded.is_some() {
             let words = format!(
-                "the entries do not lead to the signed root: one or more were changed, added, moved or taken away{}",
-                match held.last_good {
+                "the entries do not match the signed root: entries were changed, added, moved or removed{}",
+                match roots.last_good {
                     0 => String::new(),
-                    good => format!(", not before entry {good}"),
+                    good => format!(", at or after entry {good}"),
                 }
             );
-            found.push(Finding::new(Fault::Mismatch, words));
-            found.extend(self.against_recorded());
+            found.push(Finding::new(Fault::Changed, words));
+            found.extend(self.compare_with_recorded());
         }
         found
     }
 
-    /// The recorded hashes lead to the signed root: whatever differs from them was changed.
-    fn against_recorded(&self) -> Vec<Finding> {
+    /// Reports every leaf that differs from its recorded hash.
+    fn compare_with_recorded(&self) -> Vec<Finding> {
         if self.other.is_empty() && self.missing.is_empty() {
             return Vec::new();
         }
@@ -94,29 +94,31 @@ impl Leaves {
         let there: HashSet<Hash> = right.map(|(_, hash)| *hash).chain(self.other.values().copied()).collect();
         let mut indices: Vec<u64> = self.other.keys().copied().chain(self.missing.iter().copied()).collect();
         indices.sort_unstable();
-        // Entries that only stand elsewhere: after one that is gone the others move up.
-        let stands_at = |index: &u64| self.other.get(index).and_then(|hash| places.get(hash)).copied();
+        // After a removed entry, the later entries move up by one. They are not reported as changed.
+        let recorded_at = |index: &u64| self.other.get(index).and_then(|hash| places.get(hash)).copied();
         let is_gone = |index: &u64| usize::try_from(*index).is_ok_and(|place| !there.contains(&self.recorded[place]));
-        let is_new = |index: &u64| self.other.contains_key(index) && stands_at(index).is_none();
+        let is_new = |index: &u64| self.other.contains_key(index) && recorded_at(index).is_none();
         let mut found = Vec::new();
         let mut find = |fault, words: String, index: u64| found.push(Finding::new(fault, words).at(index, None));
         for index in &indices {
             match (is_gone(index), is_new(index)) {
                 (true, true) => {
-                    let words = "this is not the entry that was logged here: it was changed".to_owned();
-                    find(Fault::Mismatch, words, *index);
+                    let words = "this entry was changed after it was logged".to_owned();
+                    find(Fault::Changed, words, *index);
                 }
-                (true, false) => find(Fault::Gap, "the entry that was logged here is gone".to_owned(), *index),
+                (true, false) => {
+                    find(Fault::Missing, "the entry that was logged at this index is missing".to_owned(), *index)
+                }
                 (false, true) => {
-                    find(Fault::Mismatch, "this entry was never logged: it was put in".to_owned(), *index);
+                    find(Fault::Changed, "this entry was added: it was never logged".to_owned(), *index);
                 }
                 (false, false) => {}
             }
         }
         if found.is_empty() {
-            for (index, place) in indices.iter().filter_map(|index| Some((*index, stands_at(index)?))) {
-                let words = format!("this entry was logged as entry {place}: it was moved");
-                found.push(Finding::new(Fault::Mismatch, words).at(index, None));
+            for (index, place) in indices.iter().filter_map(|index| Some((*index, recorded_at(index)?))) {
+                let words = format!("this entry was moved: it was logged as entry {place}");
+                found.push(Finding::new(Fault::Changed, words).at(index, None));
             }
         }
         found.truncate(KEPT * 2);

@@ -1,5 +1,5 @@
-//! Documents of the Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io). The fields are those of
-//! docs/audit-format.md §9; whatever an event has none for is left out, never null.
+//! Documents of the Open Cybersecurity Schema Framework 1.3.0 (schema.ocsf.io). docs/audit-format.md §9 defines the
+//! fields. Fields without a value are omitted and never null.
 
 use std::net::IpAddr;
 
@@ -9,16 +9,16 @@ use serde_json::{Map, Value, json};
 use super::is_refusal;
 use crate::Event;
 
-/// Version of OCSF that is written.
+/// OCSF version.
 const VERSION: &str = "1.3.0";
-/// User Access Management: access begins and ends.
+/// User Access Management: access starts and ends.
 const USER_ACCESS: u64 = 3005;
-/// API Activity: what was asked of the gate or by a command, allowed or refused.
+/// API Activity: an allowed or refused check at the gate, or a refused command.
 const API_ACTIVITY: u64 = 6003;
-/// Entity Management: everything else.
+/// Entity Management: all other events.
 const ENTITY: u64 = 3004;
 
-/// Names in `data` that a class has fields for; the rest goes to `unmapped`.
+/// Members of `data` that have an OCSF field. All others go to `unmapped`.
 const MAPPED: [&str; 12] = [
     "actor",
     "allowed",
@@ -34,7 +34,7 @@ const MAPPED: [&str; 12] = [
     "source",
 ];
 
-/// A document whose absent members are left out.
+/// A document that omits members without a value.
 #[derive(Default)]
 struct Document(Map<String, Value>);
 
@@ -44,8 +44,8 @@ impl Document {
         self
     }
 
-    /// Sets it when there is a value.
-    fn maybe(&mut self, name: &str, value: Option<impl Into<Value>>) -> &mut Self {
+    /// Sets a member when there is a value.
+    fn set_optional(&mut self, name: &str, value: Option<impl Into<Value>>) -> &mut Self {
         if let Some(value) = value {
             self.set(name, value);
         }
@@ -62,16 +62,16 @@ pub fn ocsf(origin: &str, index: u64, bytes: &[u8], event: &Event) -> Value {
     let mut document = Document::default();
     let mut metadata = Document::default();
     metadata
-        .maybe("correlation_uid", event.request.clone())
+        .set_optional("correlation_uid", event.request.clone())
         .set("event_code", event.kind.clone())
         .set("log_name", origin)
         .set("product", json!({"name": "Lockbox", "vendor_name": "Lockbox"}))
         .set("sequence", index)
-        .maybe("tenant_uid", event.document["tenant"].as_str())
+        .set_optional("tenant_uid", event.document["tenant"].as_str())
         .set("uid", event.id.to_string())
         .set("version", VERSION);
     if class / 1000 == 3 {
-        // The profile that has `actor` in these classes.
+        // In this category, only the `host` profile has `actor`.
         metadata.set("profiles", json!(["host"]));
     }
     document
@@ -83,12 +83,12 @@ pub fn ocsf(origin: &str, index: u64, bytes: &[u8], event: &Event) -> Value {
         .set("metadata", metadata.0)
         .set("raw_data", String::from_utf8_lossy(bytes))
         .set("severity_id", severity(event, is_refused))
-        .maybe("status_code", text("code"))
-        .maybe("status_detail", text("message").or_else(|| text("error")))
+        .set_optional("status_code", text("code"))
+        .set_optional("status_detail", text("message").or_else(|| text("error")))
         .set("status_id", if is_refused { 2 } else { 1 })
         .set("time", event.at.timestamp_millis())
         .set("type_uid", class * 100 + activity)
-        .maybe("unmapped", unmapped(data));
+        .set_optional("unmapped", unmapped(data));
     match class {
         USER_ACCESS => user_access(event, &mut document),
         API_ACTIVITY => api_activity(event, activity, &mut document),
@@ -97,14 +97,14 @@ pub fn ocsf(origin: &str, index: u64, bytes: &[u8], event: &Event) -> Value {
     Value::Object(document.0)
 }
 
-/// The document that stands in the place of entries that are missing or cannot be read.
-pub fn ocsf_gap(origin: &str, first: u64, words: &str, at: DateTime<Utc>, told: &Value) -> Value {
+/// The document that replaces entries that are missing or cannot be read.
+pub fn ocsf_gap(origin: &str, first: u64, message: &str, at: DateTime<Utc>, details: &Value) -> Value {
     json!({
         "activity_id": 99,
         "activity_name": "Gap",
         "category_uid": 0,
         "class_uid": 0,
-        "message": words,
+        "message": message,
         "metadata": {
             "event_code": "log.gap",
             "log_name": origin,
@@ -116,11 +116,11 @@ pub fn ocsf_gap(origin: &str, first: u64, words: &str, at: DateTime<Utc>, told: 
         "status_id": 2,
         "time": at.timestamp_millis(),
         "type_uid": 99,
-        "unmapped": told,
+        "unmapped": details,
     })
 }
 
-/// Class and activity of an event.
+/// OCSF class and activity of an event.
 fn class(event: &Event) -> (u64, u64) {
     match event.kind.as_str() {
         "grant.activated" => (USER_ACCESS, 1),
@@ -138,7 +138,7 @@ fn class(event: &Event) -> (u64, u64) {
     }
 }
 
-/// What an HTTP method does to content: create, read, update, delete, or something else.
+/// OCSF activity of an HTTP method: 1 create, 2 read, 3 update, 4 delete, 99 other.
 fn activity_of(method: &str) -> u64 {
     match method {
         "POST" | "PUT" | "COPY" | "MKCOL" => 1,
@@ -149,7 +149,7 @@ fn activity_of(method: &str) -> u64 {
     }
 }
 
-/// Informational; low where something was refused; medium where something failed that somebody must look at.
+/// OCSF severity: 1 informational, 2 low for refusals, 3 medium for failures that need attention.
 fn severity(event: &Event, is_refused: bool) -> u64 {
     match event.kind.as_str() {
         "message.dead_lettered" | "grant.orphan_removed" => 3,
@@ -165,13 +165,13 @@ fn actor(event: &Event) -> Value {
         return json!({"app_name": "Lockbox"});
     }
     let mut user = Document::default();
-    user.maybe("full_name", actor["display_name"].as_str())
+    user.set_optional("full_name", actor["display_name"].as_str())
         .set("name", event.who().unwrap_or("unknown"))
-        .maybe("uid", actor["id"].as_str());
+        .set_optional("uid", actor["id"].as_str());
     json!({"user": user.0})
 }
 
-/// What of the data has no field of its own.
+/// Members of `data` without an OCSF field.
 fn unmapped(data: &Value) -> Option<Value> {
     let rest = data.as_object()?.iter().filter(|(name, value)| !MAPPED.contains(&name.as_str()) && !value.is_null());
     let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -187,8 +187,8 @@ fn user_access(event: &Event, document: &mut Document) {
     let data = event.data();
     let mut resource = Document::default();
     resource
-        .maybe("name", first(data, &["resource"]))
-        .maybe("type", first(data, &["service"]))
+        .set_optional("name", first(data, &["resource"]))
+        .set_optional("type", first(data, &["service"]))
         .set("uid", event.request.clone().unwrap_or_else(|| event.id.to_string()));
     document
         .set("privileges", json!([first(data, &["service"]).unwrap_or_else(|| "access".to_owned())]))
@@ -204,7 +204,7 @@ fn api_activity(event: &Event, activity: u64, document: &mut Document) {
     if activity == 99 {
         document.set("activity_name", operation.clone());
     }
-    let millis = |name: &str| data[name].as_str().and_then(crate::story::moment).map(|at| at.timestamp_millis());
+    let millis = |name: &str| data[name].as_str().and_then(crate::event::parse_time).map(|at| at.timestamp_millis());
     let source = first(data, &["source"]).filter(|source| !source.is_empty());
     let endpoint = match source {
         Some(source) if is_address(&source) => json!({"ip": source}),
@@ -213,26 +213,26 @@ fn api_activity(event: &Event, activity: u64, document: &mut Document) {
     };
     document
         .set("api", json!({"operation": operation, "service": {"name": service}}))
-        .maybe("count", data["count"].as_i64())
-        .maybe("end_time", millis("last_at"))
-        .maybe("resources", first(data, &["resource"]).map(|resource| json!([{"name": resource}])))
+        .set_optional("count", data["count"].as_i64())
+        .set_optional("end_time", millis("last_at"))
+        .set_optional("resources", first(data, &["resource"]).map(|resource| json!([{"name": resource}])))
         .set("src_endpoint", endpoint)
-        .maybe("start_time", millis("first_at"));
+        .set_optional("start_time", millis("first_at"));
 }
 
-/// Whether it is an IP address as it is usually written. Mixed forms (`::ffff:192.0.2.1`) have several.
+/// Whether this is an IP address in canonical form. Rejects mixed forms such as `::ffff:192.0.2.1`, which are ambiguous.
 fn is_address(text: &str) -> bool {
     let is_mixed = text.contains(':') && text.contains('.');
     !is_mixed && text.parse::<IpAddr>().is_ok_and(|address| address.to_string() == text)
 }
 
-/// What is managed: the beginning of the type says what it is.
+/// The managed entity. Its type is the first part of the event type.
 fn entity(event: &Event) -> Value {
     let data = event.data();
     let what = event.kind.split('.').next().unwrap_or_default();
     let mut entity = Document::default();
     entity
-        .maybe("name", first(data, &["service_request", "recipient", "log", "person", "note"]))
+        .set_optional("name", first(data, &["service_request", "recipient", "log", "person", "note"]))
         .set("type", what)
         .set(
             "uid",

@@ -1,133 +1,138 @@
-//! The kinds of tampers, each with the codes it may be found by.
-#![allow(clippy::unwrap_used, reason = "a test that finds something odd should stop there")]
+//! The kinds of tampering, each with the exit codes that a verifier may report.
+#![allow(clippy::unwrap_used, reason = "a test should stop at the first error")]
 
-use super::{BTreeMap, Hash, Invented, Note, Value, bundle, pack};
+use super::{BTreeMap, Hash, Note, SampleLog, Value, bundle, pack};
 use evidence::Entry;
 use tlog::{Kind, Signer, Verifier};
 
-/// A bundle to judge, with what the judge brings along.
+/// A bundle to verify, with the trusted key and a pinned checkpoint.
 pub struct Case {
     pub archive: Vec<u8>,
     pub key: Verifier,
-    pub held: Option<Note>,
+    pub pinned: Option<Note>,
 }
 
 impl Case {
-    pub fn new(log: &Invented, archive: Vec<u8>) -> Self {
-        Self { archive, key: log.signer.verifier().clone(), held: None }
+    pub fn new(log: &SampleLog, archive: Vec<u8>) -> Self {
+        Self { archive, key: log.signer.verifier().clone(), pinned: None }
     }
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
-type Tamper = fn(&Invented, &Invented, &mut dyn FnMut() -> u64) -> Case;
+type Tamper = fn(&SampleLog, &SampleLog, &mut dyn FnMut() -> u64) -> Case;
 
 pub const VECTORS: [&str; 11] = [
-    "an entry edited",
-    "an entry deleted",
-    "signature cut",
-    "the key swapped",
-    "history forked",
+    "entry edited",
+    "entry deleted",
+    "signature changed",
+    "key replaced",
+    "split view",
     "rolled back",
-    "a late yes",
+    "approval after the deadline",
     "break-glass by one manager",
     "break-glass without a policy",
-    "a step left out",
-    "a text exchanged",
+    "step left out",
+    "text replaced",
 ];
 
 pub const KINDS: [(&str, &[u8], Tamper); 35] = [
-    ("a bit of a file", &[10, 11, 12], a_bit_of_a_file),
-    ("a bit of the archive", &[10, 11, 12], a_bit_of_the_archive),
-    ("the archive cut", &[12], |log, _, draw| {
+    ("bit of a file flipped", &[10, 11, 12], flip_bit_of_file),
+    ("bit of the archive flipped", &[10, 11, 12], flip_bit_of_archive),
+    ("archive truncated", &[12], |log, _, draw| {
         let mut archive = log.bundle(Vec::new()).unwrap();
         archive.truncate(pick(draw, archive.len()));
         Case::new(log, archive)
     }),
-    ("an entry edited", &[11], |log, _, draw| {
+    ("entry edited", &[11], |log, _, draw| {
         let mut entries = log.entries.clone();
         let place = pick(draw, entries.len());
         entries[place] = edited(&entries[place]);
         with_entries(log, &entries)
     }),
-    ("edited, hashes made anew", &[11], |log, _, draw| {
+    ("entry edited, new hashes", &[11], |log, _, draw| {
         let mut events = log.events();
         let place = pick(draw, events.len());
         events[place]["data"]["actor"]["kind"] = "nobody".into();
         outsider(log, &events)
     }),
-    ("an entry deleted", &[12], |log, _, draw| {
+    ("entry deleted", &[12], |log, _, draw| {
         let mut entries = log.entries.clone();
         entries.remove(pick(draw, log.entries.len()));
         with_entries(log, &entries)
     }),
-    ("deleted, hashes made anew", &[11, 12], |log, _, draw| {
+    ("entry deleted, new hashes", &[11, 12], |log, _, draw| {
         let mut events = log.events();
         events.remove(pick(draw, log.entries.len()));
         outsider(log, &events)
     }),
-    ("an entry put in", &[11], |log, other, draw| {
+    ("entry added", &[11], |log, other, draw| {
         let mut entries = log.entries.clone();
         entries.insert(pick(draw, log.entries.len()), other.entries[pick(draw, other.entries.len())].clone());
         with_entries(log, &entries)
     }),
-    ("two entries exchanged", &[11], |log, _, draw| {
+    ("two entries swapped", &[11], |log, _, draw| {
         let mut entries = log.entries.clone();
         let place = pick(draw, entries.len() - 1);
         entries.swap(place, place + 1);
         with_entries(log, &entries)
     }),
-    ("exchanged, hashes made anew", &[11], |log, _, draw| {
+    ("two entries swapped, new hashes", &[11], |log, _, draw| {
         let mut events = log.events();
         let place = pick(draw, events.len() - 1);
         events.swap(place, place + 1);
         outsider(log, &events)
     }),
-    ("a time moved", &[11], |log, _, draw| {
+    ("time changed", &[11], |log, _, draw| {
         let mut events = log.events();
         events[pick(draw, log.entries.len())]["time"] = "2026-09-09T09:09:09.000001Z".into();
         outsider(log, &events)
     }),
-    ("a hash exchanged", &[11], |log, _, draw| {
-        resealed(log, |files| {
+    ("hash changed", &[11], |log, _, draw| {
+        with_files(log, |files| {
             let tile = files.iter_mut().find(|(name, _)| name.starts_with("tile/0/")).unwrap().1;
             let place = pick(draw, tile.len());
             tile[place] ^= 1;
         })
     }),
-    ("the entries taken out", &[12], |log, _, _| {
-        resealed(log, |files| files.retain(|name, _| !name.starts_with("tile/entries/")))
+    ("entries removed", &[12], |log, _, _| {
+        with_files(log, |files| files.retain(|name, _| !name.starts_with("tile/entries/")))
     }),
-    ("signature cut", &[10], |log, _, draw| {
+    ("signature changed", &[10], |log, _, draw| {
         let mut note = log.checkpoint();
         let place = pick(draw, 64);
         note.signatures[0].bytes[place] ^= 1;
         Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
     }),
-    ("the root exchanged", &[10], |log, _, draw| {
+    ("root replaced", &[10], |log, _, draw| {
         let mut note = log.checkpoint();
         note.text = log.sign(log.entries.len() as u64, Hash::of(&draw().to_le_bytes())).text;
         Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
     }),
-    ("the key swapped", &[10], |log, _, draw| {
+    ("key replaced", &[10], |log, _, draw| {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&draw().to_le_bytes());
-        let mallory = Signer::from_seed(&log.origin, Kind::Log, &seed).unwrap();
+        let attacker = Signer::from_seed(&log.origin, Kind::Log, &seed).unwrap();
         let text = log.checkpoint().text;
-        let note = Note { signatures: vec![mallory.sign(&text, 0)], text };
+        let note = Note { signatures: vec![attacker.sign(&text, 0)], text };
         Case::new(log, log.bundle_signed(Vec::new(), note, &[]).unwrap())
     }),
-    ("a tenant's checkpoint swapped", &[10], |log, other, _| {
+    ("checkpoint of another tenant", &[10], |log, other, _| {
         Case::new(log, log.bundle_signed(Vec::new(), other.checkpoint(), &log.earlier).unwrap())
     }),
-    ("a tenant's entry in the log", &[16], |log, other, _| {
-        let mut log = owned(log, &log.events());
+    ("entry of another tenant", &[16], |log, other, _| {
+        let mut log = by_operator(log, &log.events());
         log.entries.push(
-            other.entries.iter().find(|entry| Entry::read(entry).unwrap().seq == 1 && !is_own(entry)).unwrap().clone(),
+            other
+                .entries
+                .iter()
+                .find(|entry| Entry::read(entry).unwrap().seq == 1 && !has_no_request(entry))
+                .unwrap()
+                .clone(),
         );
-        log.replant();
+        log.rebuild_tree();
         Case::new(&log, log.bundle(Vec::new()).unwrap())
     }),
-    ("a stream swapped", &[11, 12], |log, _, draw| {
+    ("entry moved to another stream", &[11, 12], |log, _, draw| {
         let requests: Vec<usize> = steps(&log.events());
         let mut entries = log.entries.clone();
         let place = requests[pick(draw, requests.len())];
@@ -136,19 +141,19 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         let mut others = log.events().into_iter().filter_map(|event| Some(event["correlationid"].as_str()?.to_owned()));
         let to = others.find(|other| *other != from).unwrap();
         entries[place] = text.replace(&from, &to).into_bytes();
-        let mut log = owned(log, &log.events());
+        let mut log = by_operator(log, &log.events());
         log.entries = entries;
-        log.replant();
+        log.rebuild_tree();
         log.earlier.clear();
         log.texts.clear();
         Case::new(&log, log.bundle(Vec::new()).unwrap())
     }),
     ("proofs swapped", &[10, 11], |log, other, draw| {
-        let names = |log: &Invented| -> Vec<(String, Vec<u8>)> {
+        let names = |log: &SampleLog| -> Vec<(String, Vec<u8>)> {
             log.files().unwrap().into_iter().filter(|(name, _)| name.starts_with("proofs/")).collect()
         };
         let (own, foreign) = (names(log), names(other));
-        resealed(log, |files| {
+        with_files(log, |files| {
             let name = own[pick(draw, own.len())].0.clone();
             let bytes = match own.iter().find(|(other, _)| *other != name) {
                 Some((_, bytes)) if draw().is_multiple_of(2) => bytes.clone(),
@@ -157,81 +162,81 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
             files.insert(name, bytes);
         })
     }),
-    ("history forked", &[13], |log, _, draw| {
+    ("split view", &[13], |log, _, draw| {
         let mut events = log.events();
         let place = pick(draw, events.len());
         events[place]["data"]["added"] = "later".into();
-        let forked = owned(log, &events);
+        let forked = by_operator(log, &events);
         let mut case = Case::new(log, forked.bundle(Vec::new()).unwrap());
-        case.held = Some(log.checkpoint());
+        case.pinned = Some(log.checkpoint());
         case
     }),
     ("rolled back", &[14], |log, _, draw| {
         let mut events = log.events();
         events.truncate(1 + pick(draw, log.entries.len() - 1));
-        let mut case = Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap());
-        case.held = Some(log.checkpoint());
+        let mut case = Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap());
+        case.pinned = Some(log.checkpoint());
         case
     }),
-    ("a late yes", &[16], |log, _, draw| {
-        by_owner(log, draw, "grant.activated", |event| {
+    ("approval after the deadline", &[16], |log, _, draw| {
+        by_operator_event(log, draw, "grant.activated", |event| {
             event["time"] = "2026-12-31T23:59:59.000000Z".into();
         })
     }),
-    ("a yes for oneself", &[16], |log, _, draw| {
-        by_owner(log, draw, "request.vendor_approved", |event| {
+    ("requester approves their own request", &[16], |log, _, draw| {
+        by_operator_event(log, draw, "request.vendor_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(1).to_string().into();
         })
     }),
-    ("longer access", &[16], |log, _, draw| {
-        by_owner(log, draw, "grant.activated", |event| {
+    ("access longer than approved", &[16], |log, _, draw| {
+        by_operator_event(log, draw, "grant.activated", |event| {
             event["data"]["access_until"] = "2026-12-31T23:59:59Z".into();
         })
     }),
     ("break-glass by one manager", &[16], |log, _, draw| {
-        by_owner(log, draw, "request.break_glass_approved", |event| {
+        by_operator_event(log, draw, "request.break_glass_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(2).to_string().into();
         })
     }),
     ("break-glass without a policy", &[16], |log, _, _| {
         let mut events = log.events();
         events.retain(|event| !event["data"]["break_glass_policy"].is_object());
-        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
-    ("a consent widened", &[16], |log, _, draw| {
-        by_owner(log, draw, "directory.changed", |event| {
+    ("break-glass policy widened", &[16], |log, _, draw| {
+        by_operator_event(log, draw, "directory.changed", |event| {
             match event["data"]["break_glass_policy_ended"].as_str() {
                 Some(_) => event["data"]["break_glass_policy_ended"] = "00".repeat(32).into(),
                 None => event["data"]["break_glass_policy"]["quota"] = 100.into(),
             };
         })
     }),
-    ("a step left out", &[12], |log, _, draw| {
+    ("step left out", &[12], |log, _, draw| {
         let mut events = log.events();
         let all = steps(&events);
-        // One that another step of its request follows.
+        // Steps that another step of the same request follows.
         let followed = |place: &&usize| {
             let request = &events[**place]["correlationid"];
             events[**place + 1..].iter().any(|one| one["correlationid"] == *request && one["subjectversion"].is_u64())
         };
         let all: Vec<usize> = all.iter().filter(followed).copied().collect();
         events.remove(all[pick(draw, all.len())]);
-        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
-    ("a text exchanged", &[11], |log, _, _| {
-        resealed(log, |files| {
+    ("text replaced", &[11], |log, _, _| {
+        with_files(log, |files| {
             let texts = String::from_utf8(files["texts.jsonl"].clone()).unwrap();
             files.insert("texts.jsonl".into(), texts.replacen("stuck", "fine", 1).into_bytes());
         })
     }),
-    ("a text with a second meaning", &[11], |log, _, _| {
-        resealed(log, |files| {
+    ("text with a duplicate member", &[11], |log, _, _| {
+        with_files(log, |files| {
             let texts = String::from_utf8(files["texts.jsonl"].clone()).unwrap();
-            let said_twice = texts.replacen(r#","text":"#, r#","text":"fine","text":"#, 1);
-            files.insert("texts.jsonl".into(), said_twice.into_bytes());
+            let duplicated = texts.replacen(r#","text":"#, r#","text":"fine","text":"#, 1);
+            files.insert("texts.jsonl".into(), duplicated.into_bytes());
         })
     }),
-    ("a file twice in the archive", &[10, 11, 12], |log, _, draw| {
+    ("file twice in the archive", &[10, 11, 12], |log, _, draw| {
         let files = log.files().unwrap();
         let twice = files.keys().nth(pick(draw, files.len())).unwrap();
         let mut writer = evidence::tar::Writer::new(Vec::new());
@@ -240,18 +245,18 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         }
         Case::new(log, writer.finish().unwrap())
     }),
-    ("a grant that is no step", &[12, 16], |log, _, draw| {
-        by_owner(log, draw, "grant.activated", |event| {
+    ("grant without a version", &[12, 16], |log, _, draw| {
+        by_operator_event(log, draw, "grant.activated", |event| {
             event.as_object_mut().unwrap().remove("subjectversion");
         })
     }),
-    ("another tenant's event", &[16], |log, _, draw| {
+    ("event of another tenant", &[16], |log, _, draw| {
         let mut events = log.events();
         events[pick(draw, log.entries.len())]["tenant"] = "adatum".into();
-        Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
-    ("a view exchanged", &[11], |log, _, draw| {
-        resealed(log, |files| {
+    ("view changed", &[11], |log, _, draw| {
+        with_files(log, |files| {
             let name = ["events.csv", "events.jsonl", "events.ocsf.jsonl"][pick(draw, 3)];
             let text = String::from_utf8(files[name].clone()).unwrap();
             files.insert(name.into(), text.replacen("robin", "casey", 1).into_bytes());
@@ -263,8 +268,8 @@ fn pick(draw: &mut dyn FnMut() -> u64, below: usize) -> usize {
     usize::try_from(draw() % below as u64).unwrap()
 }
 
-/// Logs on which every kind of tamper has something to do.
-pub fn has_everything(log: &Invented) -> bool {
+/// Whether every kind of tampering applies to this log.
+pub fn has_everything(log: &SampleLog) -> bool {
     let has = |kind: &str| log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str());
     let requests: std::collections::BTreeSet<String> =
         log.events().iter().filter_map(|event| event["correlationid"].as_str().map(str::to_owned)).collect();
@@ -275,7 +280,7 @@ pub fn has_everything(log: &Invented) -> bool {
         && log.texts.contains("stuck")
 }
 
-fn is_own(entry: &[u8]) -> bool {
+fn has_no_request(entry: &[u8]) -> bool {
     !String::from_utf8_lossy(entry).contains("correlationid")
 }
 
@@ -287,7 +292,7 @@ fn edited(entry: &[u8]) -> Vec<u8> {
     String::from_utf8(entry.to_vec()).unwrap().replacen("\"time\":\"2", "\"time\":\"3", 1).into_bytes()
 }
 
-fn a_bit_of_a_file(log: &Invented, _: &Invented, draw: &mut dyn FnMut() -> u64) -> Case {
+fn flip_bit_of_file(log: &SampleLog, _: &SampleLog, draw: &mut dyn FnMut() -> u64) -> Case {
     let mut files = log.files().unwrap();
     let names: Vec<String> =
         files.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(name, _)| name.clone()).collect();
@@ -297,15 +302,15 @@ fn a_bit_of_a_file(log: &Invented, _: &Invented, draw: &mut dyn FnMut() -> u64) 
     Case::new(log, pack(&files).unwrap())
 }
 
-fn a_bit_of_the_archive(log: &Invented, _: &Invented, draw: &mut dyn FnMut() -> u64) -> Case {
+fn flip_bit_of_archive(log: &SampleLog, _: &SampleLog, draw: &mut dyn FnMut() -> u64) -> Case {
     let mut archive = log.bundle(Vec::new()).unwrap();
     let bit = pick(draw, archive.len() * 8);
     archive[bit / 8] ^= 1 << (bit % 8);
     Case::new(log, archive)
 }
 
-/// Files changed, and their sums made anew.
-fn resealed(log: &Invented, change: impl FnOnce(&mut Files)) -> Case {
+/// Changes files and computes new checksums.
+fn with_files(log: &SampleLog, change: impl FnOnce(&mut Files)) -> Case {
     let mut files = log.files().unwrap();
     change(&mut files);
     files.remove("SHA256SUMS");
@@ -315,13 +320,13 @@ fn resealed(log: &Invented, change: impl FnOnce(&mut Files)) -> Case {
     Case::new(log, pack(&files).unwrap())
 }
 
-/// The tree as it was, other entries beside it, and views and sums that agree with those.
-fn with_entries(log: &Invented, entries: &[Vec<u8>]) -> Case {
-    let mut views = owned(log, &log.events());
+/// Replaces the entries, and computes new views and checksums, but keeps the tree.
+fn with_entries(log: &SampleLog, entries: &[Vec<u8>]) -> Case {
+    let mut views = by_operator(log, &log.events());
     views.entries = entries.to_vec();
-    views.replant();
+    views.rebuild_tree();
     let views = views.files().unwrap();
-    resealed(log, |files| {
+    with_files(log, |files| {
         let names: Vec<String> = files.keys().filter(|name| name.starts_with("tile/entries/")).cloned().collect();
         for (tile, name) in names.iter().enumerate() {
             let (first, is_last) = (tile * 256, tile + 1 == names.len());
@@ -335,23 +340,23 @@ fn with_entries(log: &Invented, entries: &[Vec<u8>]) -> Case {
     })
 }
 
-/// Everything made anew but the signatures, for which the key is missing.
-fn outsider(log: &Invented, events: &[Value]) -> Case {
-    let changed = owned(log, events);
+/// Changes as an outsider: everything is computed again except the signatures, because the key is missing.
+fn outsider(log: &SampleLog, events: &[Value]) -> Case {
+    let changed = by_operator(log, events);
     Case::new(log, changed.bundle_signed(Vec::new(), log.checkpoint(), &log.earlier).unwrap())
 }
 
-/// Everything made anew, the signatures too.
-fn owned(log: &Invented, events: &[Value]) -> Invented {
+/// Changes as the log operator: everything is computed again, including the signatures.
+fn by_operator(log: &SampleLog, events: &[Value]) -> SampleLog {
     let log = log.with_events(events).unwrap();
     assert_eq!(log.checkpoint().text.lines().nth(1), Some(log.entries.len().to_string().as_str()));
     log
 }
 
-fn by_owner(log: &Invented, draw: &mut dyn FnMut() -> u64, kind: &str, change: impl Fn(&mut Value)) -> Case {
+fn by_operator_event(log: &SampleLog, draw: &mut dyn FnMut() -> u64, kind: &str, change: impl Fn(&mut Value)) -> Case {
     let mut events = log.events();
     let of_kind = |place: &usize| events[*place]["type"] == format!("lockbox.{kind}.v1").as_str();
     let places: Vec<usize> = (0..events.len()).filter(of_kind).collect();
     change(&mut events[places[pick(draw, places.len())]]);
-    Case::new(log, owned(log, &events).bundle(Vec::new()).unwrap())
+    Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
 }

@@ -1,4 +1,4 @@
-//! Invented logs: requests of invented people, by the rules, for tests and measurements.
+//! Generated sample logs for tests and benchmarks. Their requests follow the lifecycle rules.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -9,50 +9,50 @@ use tlog::{Checkpoint, Frontier, Hash, Kind, Note, Signer, leaf_hash};
 use uuid::Uuid;
 
 use crate::Entry;
-use crate::bundle::{About, Bundler};
+use crate::bundle::{Bundler, Manifest};
 use crate::tar;
 
-/// A log in the making.
-pub struct Invented {
-    /// Its name.
+/// A log that grows by generated requests.
+pub struct SampleLog {
+    /// Origin of the log.
     pub origin: String,
-    /// Its key.
+    /// Log key.
     pub signer: Signer,
-    /// Its entries; whoever needs no old ones may take them away as the log grows.
+    /// Entries. Callers that do not need earlier entries can remove them while the log grows.
     pub entries: Vec<Vec<u8>>,
-    /// Earlier checkpoints: size and note.
+    /// Earlier checkpoints: size and signed note.
     pub earlier: Vec<(u64, Note)>,
-    /// Texts, one JSON document a line.
+    /// Free text, one JSON document per line.
     pub texts: String,
     seed: [u8; 32],
     streams: BTreeMap<String, (u64, Hash)>,
     frontier: Frontier,
-    policy: Option<Consent>,
+    policy: Option<Policy>,
     now: DateTime<Utc>,
     state: u64,
 }
 
-/// A standing consent that is in force.
-struct Consent {
+/// A break-glass policy that is in force.
+struct Policy {
     digest: String,
     until: DateTime<Utc>,
     left: u32,
 }
 
-/// What the invented consents are called.
-const CONSENT: &str = "night watch";
+/// Name of the generated policies.
+const POLICY_NAME: &str = "night watch";
 
-impl Invented {
-    /// A log of this name; the same seed makes the same log.
+impl SampleLog {
+    /// Creates the log of a tenant. The same seed creates the same log.
     ///
     /// # Panics
-    /// Never: the name of the key is sound.
-    #[allow(clippy::expect_used, reason = "the name is made here")]
+    /// Never: the name of the key is always valid.
+    #[allow(clippy::expect_used, reason = "the name is built here and is valid")]
     pub fn new(tenant: &str, seed: u64) -> Self {
         let origin = format!("lockbox.fabrikam.example/t/{tenant}");
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
-        let signer = Signer::from_seed(&origin, Kind::Log, &key).expect("a sound name");
+        let signer = Signer::from_seed(&origin, Kind::Log, &key).expect("a valid name");
         let mut log = Self {
             origin,
             signer,
@@ -71,7 +71,7 @@ impl Invented {
         log
     }
 
-    /// The next number (splitmix64).
+    /// The next pseudo-random number (splitmix64).
     pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -113,7 +113,7 @@ impl Invented {
         self.entries.push(entry);
     }
 
-    fn pass(&mut self, at_most_seconds: u64) {
+    fn advance_clock(&mut self, at_most_seconds: u64) {
         let micros = 1 + self.draw() % (at_most_seconds * 1_000_000);
         self.now += TimeDelta::microseconds(i64::try_from(micros).unwrap_or_default());
     }
@@ -123,11 +123,11 @@ impl Invented {
         self.frontier.size()
     }
 
-    /// Requests until there are this many entries or a few more; a heartbeat now and then.
+    /// Adds requests until the log has at least this many entries, and some heartbeats and checkpoints.
     pub fn grow(&mut self, entries: u64) {
         while self.size() < entries {
             let first = self.size();
-            self.request();
+            self.add_request();
             if self.draw().is_multiple_of(8) {
                 let data = json!({"actor": {"kind": "lockbox"}, "log": self.origin, "size": first});
                 self.event("log.heartbeat", None, None, &data);
@@ -139,15 +139,15 @@ impl Invented {
         }
     }
 
-    /// One request with one of the endings.
-    fn request(&mut self) {
+    /// Adds one request with a random ending.
+    fn add_request(&mut self) {
         let id = self.id().to_string();
         let is_break_glass = self.draw().is_multiple_of(12);
-        let mut story = Story { log: self, id, state: None, version: 0, break_glass: None };
-        if is_break_glass { story.break_glass() } else { story.tell() }
+        let mut lifecycle = Lifecycle { log: self, id, state: None, version: 0, break_glass: None };
+        if is_break_glass { lifecycle.break_glass() } else { lifecycle.standard() }
     }
 
-    /// The digest of a consent that is in force, given if need be.
+    /// Returns the digest of a policy that is in force. Creates one when there is none.
     fn policy(&mut self) -> String {
         let until = self.now + TimeDelta::days(30);
         match &mut self.policy {
@@ -157,64 +157,64 @@ impl Invented {
             }
             _ => {
                 let document = json!({
-                    "v": 1, "policy": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": CONSENT,
+                    "v": 1, "policy": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": POLICY_NAME,
                     "services": ["exchange_online"], "ceiling_seconds": 900, "quota": 3,
                     "until": until.to_rfc3339_opts(SecondsFormat::Micros, true),
                 });
                 let digest = hex::encode(Hash::of(document.to_string().as_bytes()).0);
-                let changes = ["standing consent night watch given"];
+                let changes = ["break-glass policy night watch created"];
                 self.event(
                     "directory.changed",
                     None,
                     None,
                     &json!({"actor": alex(), "changes": changes, "break_glass_policy": document}),
                 );
-                self.policy = Some(Consent { digest: digest.clone(), until, left: 2 });
+                self.policy = Some(Policy { digest: digest.clone(), until, left: 2 });
                 digest
             }
         }
     }
 
-    /// Now and then a consent is taken back before its quota is used up.
-    fn may_take_back(&mut self) {
+    /// Revokes the policy sometimes, before its quota is used up.
+    fn may_revoke_policy(&mut self) {
         if self.draw().is_multiple_of(3)
             && let Some(policy) = self.policy.take()
         {
-            let changes = ["standing consent night watch taken back"];
+            let changes = ["break-glass policy night watch revoked"];
             let data = json!({"actor": alex(), "changes": changes, "break_glass_policy_ended": policy.digest});
             self.event("directory.changed", None, None, &data);
         }
     }
 
-    /// Makes the tree anew, after entries were changed by hand.
-    pub fn replant(&mut self) {
+    /// Rebuilds the tree after a test changed the entries.
+    pub fn rebuild_tree(&mut self) {
         self.frontier = Frontier::default();
         for entry in &self.entries {
             self.frontier.push(leaf_hash(entry));
         }
     }
 
-    /// The checkpoint of the log as it is.
+    /// Signs a checkpoint of the current log.
     pub fn checkpoint(&self) -> Note {
         self.sign(self.frontier.size(), self.frontier.root())
     }
 
-    /// A checkpoint over whatever is said.
+    /// Signs a checkpoint with this size and root.
     pub fn sign(&self, size: u64, root: Hash) -> Note {
         let text = Checkpoint { origin: self.origin.clone(), size, root }.to_string();
         Note { signatures: vec![self.signer.sign(&text, 0)], text }
     }
 
-    /// Its events as documents.
+    /// The events of the log as documents.
     pub fn events(&self) -> Vec<Value> {
         let event = |entry: &Vec<u8>| Entry::read(entry).and_then(|entry| serde_json::from_slice(entry.event).ok());
         self.entries.iter().filter_map(event).collect()
     }
 
-    /// The log as its owner would have written it with these events: chained anew and signed anew.
+    /// Builds the log that the log operator would have written with these events, with new hashes and signatures.
     ///
     /// # Errors
-    /// When a key cannot be made.
+    /// When the key cannot be created.
     pub fn with_events(&self, events: &[Value]) -> Result<Self, tlog::Error> {
         let mut log = Self {
             origin: self.origin.clone(),
@@ -236,12 +236,12 @@ impl Invented {
             }
         }
         let ids: Vec<&str> = events.iter().filter_map(|event| event["id"].as_str()).collect();
-        let is_there = |line: &&str| ids.iter().any(|id| line.contains(id));
-        log.texts = self.texts.lines().filter(is_there).map(|line| format!("{line}\n")).collect();
+        let has_event = |line: &&str| ids.iter().any(|id| line.contains(id));
+        log.texts = self.texts.lines().filter(has_event).map(|line| format!("{line}\n")).collect();
         Ok(log)
     }
 
-    /// The bundle of the whole log.
+    /// Writes the bundle of the whole log.
     ///
     /// # Errors
     /// When writing fails.
@@ -249,16 +249,16 @@ impl Invented {
         self.bundle_signed(into, self.checkpoint(), &self.earlier)
     }
 
-    /// The bundle of the whole log under checkpoints that may be of another one.
+    /// Writes the bundle of the whole log with these checkpoints, which a test may take from another log.
     ///
     /// # Errors
     /// When writing fails.
     pub fn bundle_signed<W: std::io::Write>(&self, into: W, note: Note, earlier: &[(u64, Note)]) -> std::io::Result<W> {
         let spools = [(); 3].map(|()| Cursor::new(Vec::new()));
         let (size, origin) = (self.entries.len() as u64, self.origin.clone());
-        let about = About { origin, size, first: 0, end: size, since: None, until: None, made_at: self.now };
+        let manifest = Manifest { origin, size, first: 0, end: size, since: None, until: None, made_at: self.now };
         let keys = [self.signer.verifier().to_string()];
-        let mut bundler = Bundler::begin(into, spools, about, note, &keys)?;
+        let mut bundler = Bundler::begin(into, spools, manifest, note, &keys)?;
         for (size, note) in earlier {
             bundler.earlier(*size, &note.to_string())?;
         }
@@ -269,7 +269,7 @@ impl Invented {
         bundler.finish()
     }
 
-    /// The bundle's files.
+    /// Returns the files of the bundle.
     ///
     /// # Errors
     /// When writing fails.
@@ -278,15 +278,15 @@ impl Invented {
     }
 }
 
-/// The files of an archive in memory.
-#[allow(clippy::cast_possible_truncation, reason = "it is in memory")]
+/// Extracts the files of an archive in memory.
+#[allow(clippy::cast_possible_truncation, reason = "the archive is in memory")]
 pub fn unpack(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
-    let (places, _) = tar::list(archive);
-    let bytes = |place: &tar::Place| archive[place.offset as usize..(place.offset + place.size) as usize].to_vec();
-    places.iter().map(|place| (place.name.clone(), bytes(place))).collect()
+    let (members, _) = tar::list(archive);
+    let bytes = |place: &tar::Member| archive[place.offset as usize..(place.offset + place.size) as usize].to_vec();
+    members.iter().map(|place| (place.name.clone(), bytes(place))).collect()
 }
 
-/// An archive of files.
+/// Creates an archive of these files.
 ///
 /// # Errors
 /// When writing fails.
@@ -298,7 +298,7 @@ pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
     writer.finish()
 }
 
-/// The approver who gives consents.
+/// The approver who creates and revokes policies.
 fn alex() -> Value {
     actor((3, "alex", "customer"))
 }
@@ -307,16 +307,16 @@ fn actor((number, name, side): (u128, &str, &str)) -> Value {
     json!({"kind": "person", "id": Uuid::from_u128(number).to_string(), "name": name, "display_name": name, "side": side})
 }
 
-struct Story<'a> {
-    log: &'a mut Invented,
+struct Lifecycle<'a> {
+    log: &'a mut SampleLog,
     id: String,
     state: Option<&'static str>,
     version: u64,
-    /// Digest of the consent that it stands on, where it is an emergency.
+    /// Digest of the break-glass policy, for a break-glass request.
     break_glass: Option<String>,
 }
 
-impl Story<'_> {
+impl Lifecycle<'_> {
     fn step(&mut self, kind: &str, to: &'static str, who: Option<(u128, &str, &str)>, more: Value) {
         let digest = hex::encode(Hash::of(self.id.as_bytes()).0);
         let actor = who.map_or_else(|| json!({"kind": "lockbox"}), actor);
@@ -328,7 +328,7 @@ impl Story<'_> {
             data["from"] = from.into();
         }
         if let Some(digest) = &self.break_glass {
-            data["break_glass"] = CONSENT.into();
+            data["break_glass"] = POLICY_NAME.into();
             data["break_glass_digest"] = digest.as_str().into();
         }
         let mut committed = None;
@@ -354,10 +354,10 @@ impl Story<'_> {
         self.state = Some(to);
     }
 
-    fn tell(&mut self) {
+    fn standard(&mut self) {
         let (robin, morgan) = ((1, "robin", "vendor"), (2, "morgan", "vendor"));
         let (alex, dana) = ((3, "alex", "customer"), (4, "dana", "customer"));
-        self.log.pass(60);
+        self.log.advance_clock(60);
         let review_deadline = self.log.now + TimeDelta::hours(24);
         let required = 1 + self.log.draw() % 2;
         self.step(
@@ -368,7 +368,7 @@ impl Story<'_> {
                    "justification": "outgoing mail is stuck, \"again\"", "duration_seconds": 3600, "review_deadline": review_deadline,
                    "required_approvals": required}),
         );
-        self.log.pass(600);
+        self.log.advance_clock(600);
         match self.log.draw() % 10 {
             0 => {
                 return self.step("request.vendor_denied", "vendor_denied", Some(morgan), json!({"comment": "=no"}));
@@ -384,7 +384,7 @@ impl Story<'_> {
             Some(morgan),
             json!({"decision_deadline": decision_deadline}),
         );
-        self.log.pass(600);
+        self.log.advance_clock(600);
         match self.log.draw() % 8 {
             0 => {
                 return self.step("request.customer_denied", "customer_denied", Some(alex), json!({"comment": "nö"}));
@@ -401,10 +401,10 @@ impl Story<'_> {
             let more = json!({"approvals": count, "required_approvals": required, "duration_seconds": 1800 * count});
             self.step("request.customer_approved", "pending_customer", Some(who), more);
         }
-        self.opens(1800);
+        self.access(1800);
     }
 
-    /// An emergency: two managers under a consent that was given beforehand.
+    /// A break-glass request: two managers approve under an existing policy.
     fn break_glass(&mut self) {
         let (robin, morgan, jo) = ((1, "robin", "vendor"), (2, "morgan", "vendor"), (5, "jo", "vendor"));
         self.break_glass = Some(self.log.policy());
@@ -414,26 +414,26 @@ impl Story<'_> {
             "pending_vendor",
             Some(robin),
             json!({"resource": "finance@contoso.example", "category": "vendor_detected", "severity": "high",
-                   "justification": "nobody can work", "duration_seconds": 900, "review_deadline": review_deadline, "required_approvals": 1}),
+                   "justification": "no user can sign in", "duration_seconds": 900, "review_deadline": review_deadline, "required_approvals": 1}),
         );
         self.step("request.break_glass_supported", "pending_vendor", Some(morgan), json!({}));
-        self.log.pass(600);
+        self.log.advance_clock(600);
         if self.log.draw().is_multiple_of(4) {
             let more = json!({"comment": "not tonight"});
             return self.step("request.vendor_denied", "vendor_denied", Some(jo), more);
         }
         self.step("request.break_glass_approved", "pending_vendor", Some(jo), json!({}));
-        self.opens(900);
+        self.access(900);
         self.step("report.acknowledged", "ended", Some((3, "alex", "customer")), json!({}));
-        self.log.may_take_back();
+        self.log.may_revoke_policy();
     }
 
-    /// Access, its provisioning, a use, and its end.
-    fn opens(&mut self, seconds: i64) {
+    /// Access with its provisioning, its end and its revocation.
+    fn access(&mut self, seconds: i64) {
         let (robin, dana) = ((1, "robin", "vendor"), (4, "dana", "customer"));
         let until = self.log.now + TimeDelta::seconds(seconds);
         self.step("grant.activated", "active", None, json!({"access_from": self.log.now, "access_until": until}));
-        self.beside(
+        self.add_other_event(
             "grant.provisioned",
             json!({"state": "active", "access_until": until, "actor": {"kind": "lockbox"}}),
         );
@@ -446,14 +446,17 @@ impl Story<'_> {
         if cause == "expired" {
             self.log.now = until
         } else {
-            self.log.pass(850)
+            self.log.advance_clock(850)
         }
         self.step("grant.ended", "ended", who, json!({"cause": cause, "access_until": until}));
-        self.beside("grant.revoked", json!({"state": "revoked", "access_until": until, "actor": {"kind": "lockbox"}}));
+        self.add_other_event(
+            "grant.revoked",
+            json!({"state": "revoked", "access_until": until, "actor": {"kind": "lockbox"}}),
+        );
     }
 
-    /// An event of the request that is no step of it.
-    fn beside(&mut self, kind: &str, mut data: Value) {
+    /// Adds an event of the request that is not a lifecycle step.
+    fn add_other_event(&mut self, kind: &str, mut data: Value) {
         data["request"] = self.id.as_str().into();
         data["service"] = "exchange_online".into();
         self.log.event(kind, Some(&self.id), None, &data);

@@ -1,4 +1,4 @@
-//! What an examination begins with, and the tree it grows.
+//! The inputs of an examination, and the Merkle tree that it builds.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,28 +6,28 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use tlog::{Frontier, Hash, Note, Verifier};
 
-/// What is known before the first leaf.
+/// What the examination needs before the first leaf.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Name of the log.
+pub struct Inputs {
+    /// Origin of the log.
     pub origin: String,
-    /// The checkpoint that everything is held against, as text.
+    /// The signed checkpoint that the log is verified against, as text.
     pub head: String,
-    /// Older checkpoints that came with the log, each with its name.
-    pub older: Vec<(String, String)>,
-    /// Checkpoints that the examiner kept, each with its name.
-    pub held: Vec<(String, Note)>,
-    /// Keys that are trusted, from elsewhere.
+    /// Earlier checkpoints from the bundle or the database, each with its name.
+    pub earlier: Vec<(String, String)>,
+    /// Checkpoints that the person who verifies the log provides, each with its name.
+    pub pinned: Vec<(String, Note)>,
+    /// Trusted keys.
     pub keys: Vec<Verifier>,
-    /// Entries that must be there; of others the leaf hash is enough.
+    /// Indices of the entries that must be present. For other entries, the leaf hash is enough.
     pub covers: Range<u64>,
-    /// Whether entries after the checkpoint are expected, as in a log at work.
+    /// Whether entries after the checkpoint are expected, as in a live log.
     pub is_live: bool,
-    /// How old the newest entry may be, and what time it is.
+    /// Maximum age of the newest entry, and the current time.
     pub age: Option<(TimeDelta, DateTime<Utc>)>,
 }
 
-/// A growing tree that remembers its root at some sizes.
+/// A Merkle tree that records its root at some sizes.
 #[derive(Default)]
 pub(super) struct Tree {
     pub frontier: Frontier,

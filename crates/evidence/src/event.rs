@@ -1,38 +1,38 @@
-//! What an event says, read tolerantly from its JSON: later versions may say more.
+//! Parses events leniently from JSON: events of later versions may have more members.
 
 use chrono::{DateTime, Utc};
 use domain::replay::RecordedStep;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// An event, as far as evidence needs it.
+/// The members of an event that verification needs.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Id.
+    /// Id of the event.
     pub id: Uuid,
-    /// Name without prefix and version, such as `request.submitted`.
+    /// Type without prefix and version, such as `request.submitted`.
     pub kind: String,
-    /// When.
+    /// Time of the event.
     pub at: DateTime<Utc>,
-    /// When, as it is written.
+    /// Time of the event as written in the document.
     pub time: String,
-    /// The request it is about.
+    /// Id of the request (`correlationid`).
     pub request: Option<String>,
-    /// Step of the request.
+    /// Version of the request after this step (`subjectversion`).
     pub version: Option<i64>,
-    /// The whole document.
+    /// The complete document.
     pub document: Value,
 }
 
 impl Event {
-    /// Reads an event; `None` when it lacks what every event has.
+    /// Reads an event. Returns `None` when its type, id or time is missing or invalid.
     pub fn read(document: Value) -> Option<Self> {
         let text = |name: &str| document[name].as_str();
         let key = text("type")?.strip_prefix("lockbox.")?;
         Some(Self {
             id: text("id").and_then(uuid)?,
             kind: key.rsplit_once('.').map_or(key, |(name, _)| name).to_owned(),
-            at: text("time").and_then(moment)?,
+            at: text("time").and_then(parse_time)?,
             time: text("time")?.to_owned(),
             request: text("correlationid").map(str::to_owned),
             version: document["subjectversion"].as_i64(),
@@ -40,29 +40,29 @@ impl Event {
         })
     }
 
-    /// Its data.
+    /// The `data` member.
     pub fn data(&self) -> &Value {
         &self.document["data"]
     }
 
-    /// Who did it, for people.
+    /// Name of the actor, or the kind of actor when there is no name.
     pub fn who(&self) -> Option<&str> {
         let actor = &self.data()["actor"];
         actor["name"].as_str().or_else(|| actor["kind"].as_str())
     }
 
-    /// The person who did it.
+    /// Id of the actor, when it is a person.
     pub fn person(&self) -> Option<Uuid> {
         let actor = &self.data()["actor"];
         if actor["kind"] == "person" { actor["id"].as_str().and_then(uuid) } else { None }
     }
 
-    /// The step of a request that it tells, if it tells one.
+    /// The lifecycle step of this event. `None` when the event has no version.
     pub fn recorded_step(&self) -> Option<RecordedStep> {
         self.version?;
         let data = self.data();
         let text = |name: &str| data[name].as_str().map(str::to_owned);
-        let time = |name: &str| data[name].as_str().and_then(moment);
+        let time = |name: &str| data[name].as_str().and_then(parse_time);
         Some(RecordedStep {
             kind: self.kind.clone(),
             at: self.at,
@@ -87,13 +87,13 @@ impl Event {
     }
 }
 
-/// A UUID as it is written in events: lower case, with hyphens.
+/// Parses a UUID in the form that events use: lower case, with hyphens.
 fn uuid(text: &str) -> Option<Uuid> {
     text.parse().ok().filter(|id: &Uuid| id.to_string() == text)
 }
 
-/// A time as it is written in events: UTC with a `Z`, at most six digits after the second, no leap second.
-pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
+/// Parses a time in the form that events use: UTC with `Z`, at most six fractional digits, no leap second.
+pub(crate) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let bytes = text.as_bytes();
     let fraction = text.strip_suffix('Z')?.get(19..)?;
     let is_plain = bytes[10] == b'T'
@@ -105,12 +105,12 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{moment, uuid};
+    use super::{parse_time, uuid};
 
     #[test]
-    fn a_time_or_an_id_is_written_in_one_way_only() {
-        assert_eq!(moment("2026-11-24T12:00:00.000001Z").unwrap().timestamp_subsec_micros(), 1);
-        assert!(moment("2026-11-24T12:00:00Z").is_some());
+    fn a_time_or_an_id_is_accepted_in_one_form_only() {
+        assert_eq!(parse_time("2026-11-24T12:00:00.000001Z").unwrap().timestamp_subsec_micros(), 1);
+        assert!(parse_time("2026-11-24T12:00:00Z").is_some());
         for other in [
             "",
             "2026-11-24T12:00:00+00:00",
@@ -122,7 +122,7 @@ mod tests {
             "0000-01-01T00:00:00Z",
             "2026-11-24T12:00:0äZ",
         ] {
-            assert_eq!(moment(other), None, "{other}");
+            assert_eq!(parse_time(other), None, "{other}");
         }
         assert!(uuid("01a20c86-c964-73a2-8a62-99c595af84c4").is_some());
         assert!(uuid("01A20C86-c964-73a2-8a62-99c595af84c4").is_none());

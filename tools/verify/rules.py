@@ -1,0 +1,162 @@
+"""Format chapter 10: the lifecycle rules of requests."""
+from events import actor_of, is_uuid, parse_time
+
+
+MOVES = {
+    (None, "request.submitted", "pending_vendor"),
+    ("pending_vendor", "request.vendor_approved", "pending_customer"),
+    ("pending_vendor", "request.vendor_denied", "vendor_denied"),
+    ("pending_vendor", "request.expired", "expired"),
+    ("pending_vendor", "request.withdrawn", "withdrawn"),
+    ("pending_vendor", "request.commented", "pending_vendor"),
+    ("pending_customer", "request.customer_approved", "pending_customer"),
+    ("pending_customer", "request.customer_denied", "customer_denied"),
+    ("pending_customer", "request.expired", "expired"),
+    ("pending_customer", "request.reminded", "pending_customer"),
+    ("pending_customer", "request.withdrawn", "withdrawn"),
+    ("pending_customer", "request.commented", "pending_customer"),
+    ("pending_customer", "grant.activated", "active"),
+    ("active", "grant.ended", "ended"),
+    ("active", "request.commented", "active"),
+    ("ended", "report.acknowledged", "ended"),
+    ("ended", "report.disputed", "ended"),
+}
+# Moves of break-glass requests only.
+BREAK_GLASS_MOVES = {
+    ("pending_vendor", "request.break_glass_supported", "pending_vendor"),
+    ("pending_vendor", "request.break_glass_approved", "pending_vendor"),
+    ("pending_vendor", "grant.activated", "active"),
+}
+STEP_TYPES = {kind for _, kind, _ in MOVES | BREAK_GLASS_MOVES}
+SECOND = 1000000
+LONGEST_BREAK_GLASS = 4 * 3600
+
+
+class History:
+    """The state of a request after its latest step."""
+
+    def __init__(self):
+        self.version, self.state, self.digest, self.requester, self.manager = 0, None, None, None, None
+        self.approvals, self.required, self.requested_seconds, self.start_time = [], 1, 0, None
+        self.review_deadline = self.decision_deadline = self.until = self.last = self.break_glass = self.supporter = None
+
+    def has_all_approvals(self):
+        if self.break_glass:
+            return self.state == "pending_vendor" and None not in (self.supporter, self.manager)
+        return self.state == "pending_customer" and len(self.approvals) >= max(self.required, 1)
+
+    def add_step(self, kind, at, data):
+        """Adds a step and returns the rules that it breaks."""
+        broken = []
+
+        def rule(holds, message):
+            if not holds:
+                broken.append(message)
+
+        actor = actor_of(data)
+        person = actor.get("id") if actor.get("kind") == "person" and is_uuid(actor.get("id")) else None
+        side, start, to = actor.get("side"), data.get("from"), data.get("to")
+        number = lambda name: data[name] if type(data.get(name)) is int else None
+        time = lambda name: parse_time(data.get(name))
+        rule(start == self.state, "the state before a step is the state after the previous step")
+        move, break_glass = (start, kind, to), break_glass_of(data)
+        legal = move in MOVES or (self.break_glass and move in BREAK_GLASS_MOVES) or (kind not in STEP_TYPES and start == to)
+        rule(legal, "%s does not lead from %s to %s" % (kind, start, to))
+        rule(self.version == 0 or break_glass == self.break_glass, "the break-glass policy of a request never changes")
+        rule(self.version == 0 or data.get("digest") == self.digest, "the content of a request never changes")
+        rule(self.last is None or at >= self.last - 1000000, "the time of a step is not before the previous step")
+        rule(not self.has_all_approvals() or kind == "grant.activated", "the step after the last approval activates the grant")
+        decided = {"request.customer_approved", "request.customer_denied"}
+        if kind == "request.submitted":
+            rule(person and side == "vendor", "a request is submitted by a person of the vendor")
+            rule(time("review_deadline") is not None and time("review_deadline") >= at, "a submission sets a review deadline that is not before it")
+        elif kind in ("request.vendor_approved", "request.vendor_denied"):
+            rule(person and side == "vendor", "the vendor review is made by a person of the vendor")
+            rule(person != self.requester, "requesters do not review their own request")
+            rule(person != self.supporter, "one person approves only once")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review is made before the review deadline")
+            rule(kind.endswith("denied") or not self.break_glass, "a break-glass request is approved by two managers under a policy")
+        elif kind in ("request.break_glass_supported", "request.break_glass_approved"):
+            rule(self.break_glass, "only a request under a break-glass policy needs no customer decision")
+            rule(person and side == "vendor", "break-glass requests are approved by persons of the vendor")
+            rule(person != self.requester, "requesters do not review their own request")
+            rule(person != self.supporter, "break-glass requests are approved by two different persons of the vendor")
+            rule((self.supporter is None) == kind.endswith("supported"), "break-glass requests have one supporting and one final approval, in this order")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review is made before the review deadline")
+        elif kind in decided:
+            rule(person and side == "customer", "the customer decision is made by a person of the customer")
+            rule(person != self.requester, "requesters do not decide on their own request")
+            rule(person != self.manager, "one person does not decide for both sides")
+            rule(person not in [who for who, _ in self.approvals], "one person approves only once")
+            rule(self.decision_deadline is not None and at < self.decision_deadline, "a customer decision is made before the decision deadline")
+            if kind == "request.customer_approved":
+                allowed = number("duration_seconds")
+                rule(allowed is not None and 1 <= allowed <= self.requested_seconds, "an approval allows no longer access than requested")
+                rule(number("approvals") == len(self.approvals) + 1, "the number of approvals is correct")
+        elif kind == "grant.activated":
+            if self.break_glass:
+                rule(self.has_all_approvals(), "break-glass access requires the approval of two managers")
+                rule(self.requested_seconds <= LONGEST_BREAK_GLASS, "break-glass access is not longer than 4 hours")
+                deadline, start, shortest = self.review_deadline, at, self.requested_seconds
+            else:
+                rule(self.has_all_approvals(), "access requires the customer approvals")
+                rule(self.manager is not None, "access requires the vendor approval")
+                deadline, start = self.decision_deadline, max(at, self.start_time or at)
+                shortest = min([seconds for _, seconds in self.approvals] or [0])
+            rule(deadline is not None and at < deadline, "a grant is activated before the deadline")
+            opens, closes = time("access_from"), time("access_until")
+            rule(opens == start, "access starts with the last approval or at the requested start time")
+            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as long as the shortest approval allows")
+        elif kind == "grant.ended":
+            rule(time("access_until") == self.until, "the end of access does not change after activation")
+            rule({
+                "expired": self.until is not None and at >= self.until,
+                "revoked_by_customer": person and side == "customer",
+                "revoked_by_vendor": person and side == "vendor" and person != self.requester,
+                "released": person and person == self.requester,
+                "ticket_closed": not person,
+                "requester_disabled": not person,
+            }.get(data.get("cause"), False), "access ends at its end time or by a person who may end it")
+        elif kind == "request.expired":
+            stage, deadline = ("vendor", self.review_deadline) if start == "pending_vendor" else ("customer", self.decision_deadline)
+            rule(data.get("stage") == stage, "a request expires in its current stage")
+            rule(time("deadline") == deadline, "the deadline never changes")
+            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
+        elif kind == "request.withdrawn":
+            rule({
+                "requester": person and person == self.requester,
+                "ticket_closed": not person,
+                "requester_disabled": not person,
+            }.get(data.get("cause"), False), "a request is withdrawn by its requester, when the requester is disabled, or when its ticket is closed")
+        elif kind == "request.reminded":
+            rule(time("decision_deadline") == self.decision_deadline, "the deadline never changes")
+        elif kind in ("report.acknowledged", "report.disputed"):
+            rule(person and side == "customer", "the access report is acknowledged or disputed by a person of the customer")
+            rule(person != self.requester, "requesters do not respond to the report on their own access")
+        self._apply(kind, person, data, number, time)
+        self.state, self.last, self.version = to, at, self.version + 1
+        return broken
+
+    def _apply(self, kind, person, data, number, time):
+        if kind == "request.submitted":
+            self.digest, self.requester, self.review_deadline = data.get("digest"), person, time("review_deadline")
+            self.start_time = time("start_time")
+            self.required = 1 if number("required_approvals") is None else number("required_approvals")
+            self.requested_seconds = number("duration_seconds") or 0
+            self.break_glass = break_glass_of(data)
+        elif kind == "request.break_glass_supported":
+            self.supporter = person
+        elif kind == "request.break_glass_approved":
+            self.manager = person
+        elif kind == "request.vendor_approved":
+            self.manager, self.decision_deadline = person, time("decision_deadline")
+        elif kind == "request.customer_approved" and person and number("duration_seconds") is not None:
+            self.approvals.append((person, number("duration_seconds")))
+        elif kind == "grant.activated":
+            self.until = time("access_until")
+
+
+def break_glass_of(data):
+    """(name, digest) of the break-glass policy that a step refers to, or None."""
+    named = (data.get("break_glass"), data.get("break_glass_digest"))
+    return named if all(isinstance(one, str) for one in named) else None
