@@ -9,7 +9,7 @@ use contracts::envelope::Message;
 use contracts::events;
 use contracts::kinds::Channel;
 use evidence::admission;
-use evidence::bundle::{About, Bundler, Trust};
+use evidence::bundle::{Bundler, Manifest, Trust};
 use store::WriteSet;
 use tlog::{Checkpoint, Frontier, Hash, Note, Signer};
 use uuid::Uuid;
@@ -52,7 +52,7 @@ fn bundle(entries: &[Vec<u8>]) -> (Vec<u8>, String) {
     leaves.iter().for_each(|leaf| drop(tree.push(*leaf)));
     let text = Checkpoint { origin: ORIGIN.to_owned(), size: tree.size(), root: tree.root() }.to_string();
     let note = Note { signatures: vec![signer.sign(&text, 0)], text };
-    let about = About {
+    let about = Manifest {
         origin: ORIGIN.to_owned(),
         size: tree.size(),
         first: 0,
@@ -146,7 +146,7 @@ fn logs_of_any_values_and_times_with_nanoseconds_are_good_for_both_verifiers() {
         }
         let (archive, key) = bundle(&entries);
         let trust = Trust { keys: vec![key.parse().unwrap()], ..Trust::default() };
-        let report = evidence::bundle::examine(&evidence::invented::unpack(&archive), &trust, &mut |_, _| {});
+        let report = evidence::bundle::examine(&evidence::fixtures::unpack(&archive), &trust, &mut |_, _| {});
         assert_eq!(report.code(), 0, "seed {seed}: {report}");
         assert_eq!(report.requests, 1, "the whole request was looked at");
         let path = folder.path().join(format!("{seed}.tar"));

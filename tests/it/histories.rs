@@ -248,7 +248,7 @@ async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_
     ] {
         let mut events = events(&lockbox).await;
         lie(&mut events);
-        let log = evidence::invented::Invented::new("contoso", 1).with_events(&events).unwrap();
+        let log = evidence::fixtures::SampleLog::new("contoso", 1).with_events(&events).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("forged.tar");
         log.bundle(std::fs::File::create(&path).unwrap()).unwrap();

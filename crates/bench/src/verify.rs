@@ -32,13 +32,13 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
     let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
     let started = Instant::now();
-    let (opened, torn) = bundle_files::open(&path)?;
+    let (opened, damage) = bundle_files::open(&path)?;
     let trust = Trust { keys: vec![key], ..Trust::default() };
-    let report = evidence::bundle::examine_torn(&opened, torn.as_ref(), &trust, &mut |_, _| {});
+    let report = evidence::bundle::examine_damaged(&opened, damage.as_ref(), &trust, &mut |_, _| {});
     let seconds = started.elapsed().as_secs_f64();
     std::fs::remove_dir_all(folder)?;
     if report.code() != 0 {
-        return Err(Failure::Failed(format!("the fixtures log is not good: {report}")));
+        return Err(Failure::Failed(format!("the generated log is not valid: {report}")));
     }
     let what = format!("verify: {} entries, {mib:.0} MiB, offline", report.entries);
     figure(&what, &format!("{seconds:.1} s"), "goal: 60 s for 1,000,000")?;
