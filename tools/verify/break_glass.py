@@ -39,7 +39,7 @@ class BreakGlassPolicies:
                   and -SECOND < window <= 366 * 86400 * SECOND + SECOND)
         broken = [] if by_customer else ["a break-glass policy is created by a person of the customer"]
         broken += [] if is_valid else ["a break-glass policy has services, a ceiling, a quota and an end, each within its limits"]
-        broken += [] if digest not in self.policies else ["a break-glass policy is created only once"]
+        broken += [] if digest not in self.policies else ["a break-glass policy is created once"]
         self.policies.setdefault(digest, policy)
         return broken
 
@@ -58,16 +58,16 @@ class BreakGlassPolicies:
         name, digest = history.break_glass
         policy = self.policies.get(digest)
         if policy is None:
-            return ["break-glass access requires a policy that the customer created before"]
+            return ["break-glass access needs a policy that the customer created before it"]
         if activated:
             policy["active"].append(at)
         rules = [
-            (policy["name"] == name, "a break-glass request has the name of its policy"),
-            (policy["at"] <= at + SECOND, "break-glass access requires a policy that the customer created before"),
+            (policy["name"] == name, "break-glass access names the policy that it uses"),
+            (policy["at"] <= at + SECOND, "break-glass access needs a policy that the customer created before it"),
             (policy["ended"] is None or at <= policy["ended"] + SECOND, "break-glass access does not use a revoked policy"),
-            (at < policy["until"], "break-glass access does not use an expired policy"),
-            (service in policy["services"], "a break-glass policy applies only to its services"),
-            (history.requested_seconds <= policy["ceiling"], "break-glass access is not longer than the ceiling of its policy"),
-            (len(policy["active"]) <= policy["quota"], "a policy allows no more break-glass grants than its quota"),
+            (at < policy["until"], "break-glass access does not use a policy that is no longer valid"),
+            (service in policy["services"], "a break-glass policy covers its own services only"),
+            (history.requested_seconds <= policy["ceiling"], "break-glass access is not longer than its policy allows"),
+            (len(policy["active"]) <= policy["quota"], "a break-glass policy is not used more often than its quota allows"),
         ]
         return [message for holds, message in rules if not holds]

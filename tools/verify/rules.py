@@ -58,57 +58,57 @@ class History:
         side, start, to = actor.get("side"), data.get("from"), data.get("to")
         number = lambda name: data[name] if type(data.get(name)) is int else None
         time = lambda name: parse_time(data.get(name))
-        rule(start == self.state, "the state before a step is the state after the previous step")
+        rule(start == self.state, "each step starts in the state in which the previous step ended")
         move, break_glass = (start, kind, to), break_glass_of(data)
         legal = move in MOVES or (self.break_glass and move in BREAK_GLASS_MOVES) or (kind not in STEP_TYPES and start == to)
         rule(legal, "%s does not lead from %s to %s" % (kind, start, to))
-        rule(self.version == 0 or break_glass == self.break_glass, "the break-glass policy of a request never changes")
-        rule(self.version == 0 or data.get("digest") == self.digest, "the content of a request never changes")
-        rule(self.last is None or at >= self.last - 1000000, "the time of a step is not before the previous step")
-        rule(not self.has_all_approvals() or kind == "grant.activated", "the step after the last approval activates the grant")
+        rule(self.version == 0 or break_glass == self.break_glass, "break-glass access is under one break-glass policy from its submission to its end")
+        rule(self.version == 0 or data.get("digest") == self.digest, "the content never changes")
+        rule(self.last is None or at >= self.last - 1000000, "a step is not earlier than the previous step")
+        rule(not self.has_all_approvals() or kind == "grant.activated", "after the last required approval, access becomes active and nothing else happens")
         decided = {"request.customer_approved", "request.customer_denied"}
         if kind == "request.submitted":
             rule(person and side == "vendor", "a request is submitted by a person of the vendor")
-            rule(time("review_deadline") is not None and time("review_deadline") >= at, "a submission sets a review deadline that is not before it")
+            rule(time("review_deadline") is not None and time("review_deadline") >= at, "a submission sets the review's deadline")
         elif kind in ("request.vendor_approved", "request.vendor_denied"):
             rule(person and side == "vendor", "the vendor review is made by a person of the vendor")
-            rule(person != self.requester, "requesters do not review their own request")
-            rule(person != self.supporter, "one person approves only once")
-            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review is made before the review deadline")
-            rule(kind.endswith("denied") or not self.break_glass, "a break-glass request is approved by two managers under a policy")
+            rule(person != self.requester, "the requester does not review their own request")
+            rule(person != self.supporter, "one person's approval counts once")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review counts only before its deadline")
+            rule(kind.endswith("denied") or not self.break_glass, "break-glass access needs two managers and a break-glass policy")
         elif kind in ("request.break_glass_supported", "request.break_glass_approved"):
-            rule(self.break_glass, "only a request under a break-glass policy needs no customer decision")
-            rule(person and side == "vendor", "break-glass requests are approved by persons of the vendor")
-            rule(person != self.requester, "requesters do not review their own request")
-            rule(person != self.supporter, "break-glass requests are approved by two different persons of the vendor")
-            rule((self.supporter is None) == kind.endswith("supported"), "break-glass requests have one supporting and one final approval, in this order")
-            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review is made before the review deadline")
+            rule(self.break_glass, "only break-glass access under a break-glass policy skips the customer's decision")
+            rule(person and side == "vendor", "approvals of break-glass access are made by persons of the vendor")
+            rule(person != self.requester, "the requester does not review their own request")
+            rule(person != self.supporter, "break-glass access needs two different persons of the vendor")
+            rule((self.supporter is None) == kind.endswith("supported"), "break-glass access needs two approvals, one after the other")
+            rule(self.review_deadline is not None and at < self.review_deadline, "a vendor review counts only before its deadline")
         elif kind in decided:
-            rule(person and side == "customer", "the customer decision is made by a person of the customer")
-            rule(person != self.requester, "requesters do not decide on their own request")
+            rule(person and side == "customer", "the customer's decision is made by a person of the customer")
+            rule(person != self.requester, "the requester does not decide on their own request")
             rule(person != self.manager, "one person does not decide for both sides")
-            rule(person not in [who for who, _ in self.approvals], "one person approves only once")
-            rule(self.decision_deadline is not None and at < self.decision_deadline, "a customer decision is made before the decision deadline")
+            rule(person not in [who for who, _ in self.approvals], "one person's approval counts once")
+            rule(self.decision_deadline is not None and at < self.decision_deadline, "a decision counts only before its deadline")
             if kind == "request.customer_approved":
                 allowed = number("duration_seconds")
-                rule(allowed is not None and 1 <= allowed <= self.requested_seconds, "an approval allows no longer access than requested")
-                rule(number("approvals") == len(self.approvals) + 1, "the number of approvals is correct")
+                rule(allowed is not None and 1 <= allowed <= self.requested_seconds, "an approved duration is not longer than the requested duration")
+                rule(number("approvals") == len(self.approvals) + 1, "each approval carries the number of approvals so far")
         elif kind == "grant.activated":
             if self.break_glass:
-                rule(self.has_all_approvals(), "break-glass access requires the approval of two managers")
-                rule(self.requested_seconds <= LONGEST_BREAK_GLASS, "break-glass access is not longer than 4 hours")
+                rule(self.has_all_approvals(), "break-glass access needs the approvals of two managers: at least one is missing")
+                rule(self.requested_seconds <= LONGEST_BREAK_GLASS, "break-glass access is not longer than any break-glass policy can allow")
                 deadline, start, shortest = self.review_deadline, at, self.requested_seconds
             else:
-                rule(self.has_all_approvals(), "access requires the customer approvals")
-                rule(self.manager is not None, "access requires the vendor approval")
+                rule(self.has_all_approvals(), "access needs both approvals: the customer's are missing")
+                rule(self.manager is not None, "access needs both approvals: the manager's is missing")
                 deadline, start = self.decision_deadline, max(at, self.start_time or at)
                 shortest = min([seconds for _, seconds in self.approvals] or [0])
-            rule(deadline is not None and at < deadline, "a grant is activated before the deadline")
+            rule(deadline is not None and at < deadline, "access does not become active after the deadline")
             opens, closes = time("access_from"), time("access_until")
             rule(opens == start, "access starts with the last approval or at the requested start time")
-            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as long as the shortest approval allows")
+            rule(None not in (opens, closes) and closes == opens + shortest * SECOND, "access lasts as long as the shortest approved duration")
         elif kind == "grant.ended":
-            rule(time("access_until") == self.until, "the end of access does not change after activation")
+            rule(time("access_until") == self.until, "the end of access is set when access becomes active")
             rule({
                 "expired": self.until is not None and at >= self.until,
                 "revoked_by_customer": person and side == "customer",
@@ -116,23 +116,23 @@ class History:
                 "released": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "access ends at its end time or by a person who may end it")
+            }.get(data.get("cause"), False), "access ends when its duration is over, or by somebody who may revoke it")
         elif kind == "request.expired":
             stage, deadline = ("vendor", self.review_deadline) if start == "pending_vendor" else ("customer", self.decision_deadline)
-            rule(data.get("stage") == stage, "a request expires in its current stage")
-            rule(time("deadline") == deadline, "the deadline never changes")
-            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not before")
+            rule(data.get("stage") == stage, "a request expires at the stage it is in")
+            rule(time("deadline") == deadline, "the deadline never moves")
+            rule(deadline is not None and at >= deadline, "a request expires at its deadline, not earlier")
         elif kind == "request.withdrawn":
             rule({
                 "requester": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "a request is withdrawn by its requester, when the requester is disabled, or when its ticket is closed")
+            }.get(data.get("cause"), False), "taken back by the engineer, when they are disabled, or with its ticket")
         elif kind == "request.reminded":
-            rule(time("decision_deadline") == self.decision_deadline, "the deadline never changes")
+            rule(time("decision_deadline") == self.decision_deadline, "the deadline never moves")
         elif kind in ("report.acknowledged", "report.disputed"):
-            rule(person and side == "customer", "the access report is acknowledged or disputed by a person of the customer")
-            rule(person != self.requester, "requesters do not respond to the report on their own access")
+            rule(person and side == "customer", "the response to the access report is made by a person of the customer")
+            rule(person != self.requester, "the requester does not respond to the report on their own access")
         self._apply(kind, person, data, number, time)
         self.state, self.last, self.version = to, at, self.version + 1
         return broken
