@@ -189,7 +189,7 @@ async fn nothing_is_sent_to_an_end_with_a_certificate_that_nobody_trusts_and_one
     let (receiver, to) = Receiver::open(config).await;
     let (code, text) = forward(&lockbox, &["--to", &to, "--ca-file", foreign.to_str().unwrap()]).await;
     assert_eq!(code, 4, "{text}");
-    assert!(text.contains("certificate of localhost is not to be trusted") && text.contains("--ca-file"), "{text}");
+    assert!(text.contains("certificate of localhost is not trusted") && text.contains("--ca-file"), "{text}");
     assert!(receiver.messages.lock().unwrap().is_empty());
     let right = lockbox.store.forward_to(&to).await.unwrap().unwrap();
     let (code, text) = forward(&lockbox, &["--to", &to, "--ca-file", own.to_str().unwrap()]).await;
@@ -282,7 +282,7 @@ async fn a_collector_gets_ocsf_in_batches_it_can_take_and_says_clearly_when_the_
     ];
     let (code, text) = forward(&lockbox, &arguments).await;
     assert_eq!(code, 4, "{text}");
-    assert!(text.contains("does not know our token (401)") && text.contains("who are you?"), "{text}");
+    assert!(text.contains("does not accept the token (401)") && text.contains("who are you?"), "{text}");
     std::fs::write(&token, "let me in\n").unwrap();
     *collector.answers.lock().unwrap() = vec![StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
     let (code, text) = forward(&lockbox, &arguments).await;
@@ -296,7 +296,7 @@ async fn a_collector_gets_ocsf_in_batches_it_can_take_and_says_clearly_when_the_
     record(&lockbox, "contoso", 1).await;
     placed(&lockbox).await;
     let (code, text) = forward(&lockbox, &arguments).await;
-    assert!(code == 4 && text.contains("does not take what is sent (404 Not Found)"), "{text}");
+    assert!(code == 4 && text.contains("refuses the events (404 Not Found)"), "{text}");
     lockbox.finish().await;
 }
 

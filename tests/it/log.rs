@@ -227,7 +227,7 @@ async fn the_signer_refuses_an_old_copy_and_another_history() {
     record(&lockbox, "contoso", 5).await;
     eventually("the signer alarms", async || {
         let why = lockbox.unready().into_iter().find(|(part, _)| *part == "signer")?.1;
-        why.contains("does not go on").then_some(())
+        why.contains("does not extend").then_some(())
     })
     .await;
     assert!(signed().await < 300, "nothing was signed on that history");

@@ -117,7 +117,7 @@ async fn what_carries_our_mark_and_should_not_be_open_is_removed_and_reported_an
     // A comparison is made at every start of the role.
     lockbox.keep_provisionings(vec![target.built("exchange_online")]).await;
     let removed = lockbox.event(over, "grant.orphan_removed").await;
-    assert!(removed["note"].as_str().unwrap().contains("its end was confirmed"));
+    assert!(removed["note"].as_str().unwrap().contains("the revocation was confirmed"));
     eventually("the stranger is removed and on record", async || {
         let said = "select count(*) from audit_events where type = 'grant.orphan_removed'";
         let said: i64 = sqlx::query_scalar(said).fetch_one(&lockbox.pool).await.unwrap();

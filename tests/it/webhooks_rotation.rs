@@ -101,7 +101,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_even
     let log = format!("/settings/webhooks/{hook}");
     let page = eventually("the failed attempt is in the log", async || {
         let page = alex.get(&log).await.text;
-        Some(page).filter(|page| page.contains("it answered 400") && page.contains("state: failing"))
+        Some(page).filter(|page| page.contains("it responded with 400") && page.contains("state: failing"))
     })
     .await;
     assert!(page.contains("grant.activated") && page.contains("attempt 1"), "{page}");

@@ -65,7 +65,7 @@ impl<'a> Batches<'a> {
         let is_busy = self.size_before >= BUSY_FROM && waiting_since.elapsed() < BUSY_FOR;
         if is_busy && self.pending.len() < self.limit / 2 {
             tokio::time::sleep(GATHERING).await;
-            self.consumer.take_ready(&mut self.pending, self.limit)?;
+            self.consumer.add_ready(&mut self.pending, self.limit)?;
         }
         (self.size_before, self.waiting_since) = (self.pending.len(), None);
         Ok(Some(Batch { deliveries: std::mem::take(&mut self.pending) }))

@@ -21,8 +21,9 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
         (runtime::connect::open_link(&rig.settings).await?, runtime::connect::open_link(&rig.settings).await?);
     let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
     let mut events =
-        Consumer::tap(&link, &rig.settings.names, Exchange::Events, &[Kind::RequestSubmitted.key()]).await?;
-    let mut notifications = Consumer::tap(&link, &rig.settings.names, Exchange::Notifications, &["mail.#"]).await?;
+        Consumer::subscribe(&link, &rig.settings.names, Exchange::Events, &[Kind::RequestSubmitted.key()]).await?;
+    let mut notifications =
+        Consumer::subscribe(&link, &rig.settings.names, Exchange::Notifications, &["mail.#"]).await?;
     let (mut decided, mut submitted) = (Vec::new(), Vec::new());
     for _ in 0..TRIES {
         let begun = Instant::now();

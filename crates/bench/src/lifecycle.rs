@@ -157,7 +157,7 @@ pub(super) async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used),
     // People listen before the first request is sent.
     let listening = runtime::connect::open_link(&rig.settings).await?;
     let keys = [Kind::RequestSubmitted, Kind::RequestVendorApproved, Kind::GrantEnded].map(Kind::routing_key);
-    let tap = Consumer::tap(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
+    let tap = Consumer::subscribe(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
     let (started, used) = (Instant::now(), cpu::seconds(rig));
     let (submitted, answered) = tokio::join!(submit(&link, rig, requests), people(rig, requests, since, tap));
     submitted.and(answered)?;

@@ -1,4 +1,4 @@
-//! Consuming: whatever is ready, as one batch, acknowledged as one.
+//! Consuming: all ready messages become one batch, which is acknowledged at once.
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
@@ -15,20 +15,20 @@ use crate::names::{Exchange, Names};
 /// What to do with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was acted on.
+    /// It was processed.
     Done,
-    /// Give it back to the queue.
+    /// Return it to the queue.
     Requeue,
-    /// Refuse it: it goes to the parking queue.
+    /// Reject it: the broker moves it to the dead-letter queue.
     Refuse,
 }
 
-/// Where and why a message was given up on first.
+/// Where and why a message was dead-lettered first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstDeath {
     /// Queue.
     pub queue: String,
-    /// Exchange that the message had come through.
+    /// Exchange through which it came.
     pub exchange: String,
     /// `rejected`, `delivery_limit`, `expired`.
     pub reason: String,
@@ -56,7 +56,7 @@ impl Delivery {
         self.inner.properties.kind().as_ref().map(ShortString::as_str)
     }
 
-    /// The login that sent it, checked by the broker.
+    /// The login that sent it, verified by the broker.
     pub fn user_id(&self) -> Option<&str> {
         self.inner.properties.user_id().as_ref().map(ShortString::as_str)
     }
@@ -86,7 +86,7 @@ impl Delivery {
         self.inner.redelivered
     }
 
-    /// Times it was delivered before, as a quorum queue counts them.
+    /// Number of earlier deliveries, as a quorum queue counts them.
     pub fn delivery_count(&self) -> u32 {
         let count = match self.header("x-delivery-count") {
             Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).ok(),
@@ -96,7 +96,7 @@ impl Delivery {
         count.unwrap_or_default()
     }
 
-    /// A header with text.
+    /// The text of a header.
     pub fn text_header(&self, name: &str) -> Option<String> {
         match self.header(name)? {
             AMQPValue::LongString(text) => Some(text.to_string()),
@@ -105,7 +105,7 @@ impl Delivery {
         }
     }
 
-    /// Every header with text, whose name begins with one of `prefixes`, without that prefix.
+    /// Every text header whose name starts with one of `prefixes`, without the prefix.
     pub fn headers_under(&self, prefixes: &[&str]) -> Vec<(String, String)> {
         let Some(headers) = self.inner.properties.headers() else { return Vec::new() };
         let names = headers.inner().keys().map(ShortString::as_str);
@@ -113,7 +113,7 @@ impl Delivery {
         names.filter_map(|name| Some((below(name)?, self.text_header(name)?))).collect()
     }
 
-    /// Where it was given up on first, if it was.
+    /// Where it was dead-lettered first, if it was.
     pub fn first_death(&self) -> Option<FirstDeath> {
         let queue = self.text_header("x-first-death-queue")?;
         let text = |name: &str| self.text_header(name).unwrap_or_default();
@@ -142,7 +142,7 @@ impl Delivery {
     }
 }
 
-/// Deliveries that follow each other on one channel.
+/// Consecutive deliveries of one channel.
 #[derive(Debug)]
 pub struct Batch {
     /// The deliveries, in order.
@@ -150,7 +150,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Acknowledges the whole batch with one frame: all of it was acted on.
+    /// Acknowledges the whole batch with one frame, after all of it was processed.
     ///
     /// # Errors
     /// When the connection fails; the broker then delivers all of it again.
@@ -170,10 +170,10 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Begins to consume. `prefetch` bounds what is held unacknowledged, and so the memory.
+    /// Starts to consume. `prefetch` limits unacknowledged deliveries, and so the memory.
     ///
     /// # Errors
-    /// When the queue is not there (404), may not be read (403), or the broker does not answer.
+    /// When the queue does not exist (404), must not be read (403), or the broker does not respond.
     pub async fn open(link: &Link, names: &Names, queue: &str, prefetch: u16, tag: &str) -> Result<Self, Error> {
         let channel = link.channel().await?;
         let queue = names.queue(queue);
@@ -189,45 +189,46 @@ impl Consumer {
         Ok(Self { channel, stream, queue })
     }
 
-    /// Listens in on an exchange through a queue of its own that goes with the link. Nothing needs to be acknowledged,
-    /// and what came while nobody listened is not seen: for watching, not for work.
+    /// Subscribes to an exchange through a temporary queue that ends with the connection. Nothing is acknowledged, and messages
+    /// from before are not delivered: for live views, not for processing.
     ///
     /// # Errors
-    /// When the exchange is not there, may not be read, or the broker does not answer.
-    pub async fn tap(link: &Link, names: &Names, exchange: Exchange, keys: &[&str]) -> Result<Self, Error> {
+    /// When the exchange does not exist, must not be read, or the broker does not respond.
+    pub async fn subscribe(link: &Link, names: &Names, exchange: Exchange, keys: &[&str]) -> Result<Self, Error> {
         let channel = link.channel().await?;
         let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let declared =
-            within(10, "declaring a tap", channel.queue_declare("".into(), own, FieldTable::default())).await?;
+            within(10, "declaring a temporary queue", channel.queue_declare("".into(), own, FieldTable::default()))
+                .await?;
         let queue = declared.name().clone();
         for key in keys {
             let (from, options) = (names.exchange(exchange), QueueBindOptions::default());
             let bind =
                 channel.queue_bind(queue.clone(), from.as_str().into(), (*key).into(), options, FieldTable::default());
-            within(10, "binding a tap", bind).await?;
+            within(10, "binding a temporary queue", bind).await?;
         }
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consume = channel.basic_consume(queue.clone(), "tap".into(), options, FieldTable::default());
-        let stream = within(10, "listening in", consume).await?;
+        let stream = within(10, "consuming a temporary queue", consume).await?;
         Ok(Self { channel, stream, queue: queue.to_string() })
     }
 
-    /// Waits for a delivery, then takes whatever else is ready, up to `limit`. Safe to cancel while it waits.
+    /// Waits for a delivery, then adds all others that are ready, up to `limit`. Safe to cancel while it waits.
     ///
     /// # Errors
     /// When the connection fails or the broker ends the consumer.
     pub async fn next_batch(&mut self, limit: usize) -> Result<Batch, Error> {
         let first = self.stream.next().await;
         let mut deliveries = vec![self.delivery(first)?];
-        self.take_ready(&mut deliveries, limit)?;
+        self.add_ready(&mut deliveries, limit)?;
         Ok(Batch { deliveries })
     }
 
-    /// Takes what is ready without waiting, until `deliveries` holds `limit`.
+    /// Adds deliveries that are ready, without waiting, until there are `limit`.
     ///
     /// # Errors
     /// When the connection fails or the broker ends the consumer.
-    pub fn take_ready(&mut self, deliveries: &mut Vec<Delivery>, limit: usize) -> Result<(), Error> {
+    pub fn add_ready(&mut self, deliveries: &mut Vec<Delivery>, limit: usize) -> Result<(), Error> {
         while deliveries.len() < limit
             && let Some(next) = self.stream.next().now_or_never()
         {
@@ -244,7 +245,7 @@ impl Consumer {
         }
     }
 
-    /// Stops deliveries; what was delivered and not acknowledged goes back when the link closes.
+    /// Stops deliveries. Unacknowledged messages return to the queue when the connection closes.
     pub async fn cancel(&self) {
         let cancel = self.channel.basic_cancel(self.stream.tag(), BasicCancelOptions::default());
         if let Err(error) = within(5, "cancelling a consumer", cancel).await {

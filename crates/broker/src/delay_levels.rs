@@ -1,9 +1,9 @@
-//! The delay levels: one queue per rung, each with one fixed time to live, so that nothing queues behind a longer
-//! delay. A hint waits on the longest rung that does not overshoot, comes back, and waits again until it is due.
+//! The delay levels: one queue per level, each with a fixed time to live, so that no message waits behind a longer delay. A
+//! timer wake-up waits on the longest level that does not overshoot, returns, and waits again until it is due.
 
 use std::time::Duration;
 
-/// One rung.
+/// A delay level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DelayLevel {
     /// Routing key, and the end of the queue's name.
@@ -16,7 +16,7 @@ const fn delay_level(name: &'static str, seconds: u64) -> DelayLevel {
     DelayLevel { name, ttl: Duration::from_secs(seconds) }
 }
 
-/// The rungs, longest first. Twelve hours, the usual deadline, is one hop.
+/// The delay levels, longest first. Twelve hours, the usual deadline, need one level.
 pub const DELAY_LEVELS: [DelayLevel; 12] = [
     delay_level("12h", 12 * 3600),
     delay_level("6h", 6 * 3600),
@@ -32,10 +32,10 @@ pub const DELAY_LEVELS: [DelayLevel; 12] = [
     delay_level("1s", 1),
 ];
 
-/// How far a rung may overshoot: so that twelve hours less the milliseconds until the hint went out are still one hop.
+/// How far a level can overshoot: twelve hours less the milliseconds until the wake-up is published still need one level.
 const OVERSHOOT: Duration = Duration::from_millis(50);
 
-/// The longest rung that does not overshoot; `None` for the last part of a second, which is waited for in process.
+/// The longest level that does not overshoot; `None` for less than a second, which the process waits itself.
 pub fn delay_level_for(remaining: Duration) -> Option<&'static DelayLevel> {
     DELAY_LEVELS.iter().find(|delay_level| delay_level.ttl <= remaining + OVERSHOOT)
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_delay_is_reached_from_below_in_few_hops() {
+    fn every_delay_is_reached_within_40_hops_and_never_exceeded() {
         let delays =
             (0..3600u64).map(Duration::from_secs).chain((1..400).map(|hours| Duration::from_secs(hours * 2777)));
         for delay in delays.map(|delay| delay + Duration::from_millis(400)) {

@@ -1,6 +1,6 @@
-//! What can go wrong with the broker.
+//! Errors of the broker.
 
-/// A failure of the broker or of the way to it.
+/// A failure of the broker or of the connection to it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The broker or the connection failed.
@@ -8,26 +8,26 @@ pub enum Error {
     Broker {
         /// What this crate was doing.
         doing: String,
-        /// The client's words.
+        /// Error of the client library.
         #[source]
         source: lapin::Error,
     },
-    /// No answer in time.
-    #[error("{doing}: no answer within {limit_seconds} s")]
+    /// The broker did not respond in time.
+    #[error("{doing}: no response within {limit_seconds} s")]
     Silent {
         /// What this crate was doing.
         doing: String,
         /// The limit.
         limit_seconds: u64,
     },
-    /// The URL cannot be used.
-    #[error("the broker URL cannot be read: {0}; write amqp://user:password@host:port/vhost")]
+    /// The URL is not valid.
+    #[error("the broker URL is not valid: {0}; use amqp://user:password@host:port/vhost")]
     Url(String),
-    /// A name prefix that is not usable.
-    #[error("the name prefix {0:?} cannot be used; write 1 to 40 of a-z, 0-9, '-', '_' and '.'")]
+    /// The name prefix is not valid.
+    #[error("the name prefix {0:?} is not valid; use 1 to 40 characters of a-z, 0-9, '-', '_' and '.'")]
     Prefix(String),
-    /// The consumer was cancelled by the broker, as when its queue is deleted.
-    #[error("the broker ended the consumer of {queue}; is the queue there? run `lockbox topology apply`")]
+    /// The broker cancelled the consumer, for example because its queue was deleted.
+    #[error("the broker cancelled the consumer of {queue}; if the queue is missing, run `lockbox topology apply`")]
     Cancelled {
         /// The queue.
         queue: String,
@@ -40,7 +40,7 @@ impl Error {
         move |source| Self::Broker { doing, source }
     }
 
-    /// Whether a fresh connection later may help.
+    /// Whether a new connection can help.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Broker { .. } | Self::Silent { .. } | Self::Cancelled { .. } => true,

@@ -1,7 +1,7 @@
-//! RabbitMQ: the only crate that knows lapin. Carries bytes and properties.
+//! RabbitMQ: the only crate that uses lapin. It transports bytes and properties.
 //!
-//! Deliberately absent: what the messages mean, and recovery: a link that fails is dropped with everything on it and
-//! opened afresh by whoever held it.
+//! Deliberately absent: the meaning of messages, and recovery. A failed link is dropped with everything on it, and its owner
+//! opens a new one.
 
 mod consume;
 pub mod delay_levels;

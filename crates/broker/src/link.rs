@@ -1,7 +1,7 @@
 //! One connection to the broker, without recovery: when it fails, everything on it is dropped.
 //!
-//! Consuming and publishing take a link each: while the broker blocks publishers, the client stops writing on that
-//! connection altogether, acknowledgements included.
+//! Consuming and publishing use separate links: while the broker blocks publishers, the client writes nothing on that
+//! connection, not even acknowledgements.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Link {
     /// Connects.
     ///
     /// # Errors
-    /// When the URL cannot be read, or the broker does not answer or refuses within ten seconds.
+    /// When the URL is not valid, the broker refuses, or it does not respond within ten seconds.
     pub async fn open(config: &Config) -> Result<Self, Error> {
         let mut url = url::Url::parse(&config.url).map_err(|fault| Error::Url(fault.to_string()))?;
         if !url.query_pairs().any(|(key, _)| key == "heartbeat") {
@@ -55,26 +55,26 @@ impl Link {
         within(OPEN_LIMIT_SECONDS, "opening a channel", self.connection.create_channel()).await
     }
 
-    /// The login this link uses, which the broker lets stand as `user_id` on its messages.
+    /// The login of this link, which the broker accepts as `user_id` of its messages.
     pub fn login(&self) -> &str {
         &self.login
     }
 
-    /// Whether the connection stands.
+    /// Whether the connection is open.
     pub fn is_open(&self) -> bool {
         self.connection.status().connected()
     }
 
-    /// Closes; after five seconds it is dropped.
+    /// Closes the connection. After five seconds it is dropped.
     pub async fn close(self) {
         if timeout(CLOSE_LIMIT, self.connection.close(200, "bye".into())).await.is_err() {
-            tracing::debug!("the broker did not answer the farewell");
+            tracing::debug!("the broker did not respond to closing the connection");
         }
     }
 }
 
-/// The login that a broker's URL names, as the broker knows it: reserved characters such as `@` stand in a URL as `%40`.
-/// A URL without one means `guest`.
+/// The login in a broker's URL, decoded: a URL contains reserved characters such as `@` as `%40`. Without a login it is
+/// `guest`.
 pub fn login(url: &str) -> String {
     let url = url::Url::parse(url);
     let name = url.as_ref().map(url::Url::username).unwrap_or_default();
@@ -93,8 +93,8 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// Pause before the `attempt`-th try to connect again (the first is 0): full jitter from 0.2 s up to 15 s, so that
-/// many workers do not come back in step.
+/// Pause before an attempt to connect again; the first has number 0. Full jitter from 0.2 s up to 15 s, so that many workers
+/// do not connect at the same time.
 pub fn backoff(attempt: u32) -> Duration {
     let ceiling_ms = 200u64.saturating_mul(1 << attempt.min(10)).min(15_000);
     Duration::from_millis(fastrand::u64(100..=ceiling_ms.max(200)))
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_read_as_the_broker_knows_it() {
+    fn the_login_of_a_url_is_decoded() {
         for (url, name) in [
             ("amqp://lockbox:pw@localhost/%2f", "lockbox"),
             ("amqp://svc%40lockbox:p%40ss@localhost", "svc@lockbox"),

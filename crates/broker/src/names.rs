@@ -1,23 +1,23 @@
-//! Names of exchanges and queues. A prefix of their own lets several deployments, and every test, share one broker.
+//! Names of exchanges and queues. With its own prefix, several deployments and tests can share a broker.
 
 use crate::error::Error;
 
 /// The exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Exchange {
-    /// Commands from outside.
+    /// Commands from ticketing systems and other programs.
     Requests,
-    /// Commands inside.
+    /// Commands between Lockbox's processes.
     Commands,
-    /// Facts.
+    /// Events.
     Events,
-    /// Messages asking for a mail.
+    /// Notifications to send as mail.
     Notifications,
-    /// Hints that wait.
+    /// Timer wake-ups that wait on a delay level.
     Delay,
-    /// What no queue wanted.
+    /// Messages that no queue is bound for.
     Unroutable,
-    /// What was refused or came back too often.
+    /// Messages that were rejected or delivered too often.
     DeadLetter,
 }
 
@@ -33,12 +33,12 @@ impl Exchange {
         Self::DeadLetter,
     ];
 
-    /// Whether it only collects what was given up on: nothing is sent there.
-    pub fn is_last_stop(self) -> bool {
+    /// Whether it only receives messages from the broker: no program publishes to it.
+    pub fn is_broker_only(self) -> bool {
         matches!(self, Self::Unroutable | Self::DeadLetter)
     }
 
-    /// Name behind the prefix.
+    /// Name after the prefix.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -62,7 +62,7 @@ impl Names {
     /// Names under `prefix`; `lockbox` is the default everywhere.
     ///
     /// # Errors
-    /// [`Error::Prefix`] when it has other characters than names have.
+    /// [`Error::Prefix`] when it has characters that are not allowed in names.
     pub fn new(prefix: &str) -> Result<Self, Error> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if prefix.is_empty() || prefix.len() > 40 || !prefix.chars().all(fits) {
@@ -81,7 +81,7 @@ impl Names {
         format!("{}.{}", self.prefix, exchange.as_str())
     }
 
-    /// Name of a queue: of a role, `parking`, or `delay.<rung>`.
+    /// Name of a queue: a role, `dead-letter`, or `delay.<level>`.
     pub fn queue(&self, queue: &str) -> String {
         format!("{}.{queue}", self.prefix)
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_behind_their_prefix() {
+    fn names_start_with_their_prefix() {
         let names = Names::new("contoso.lockbox").unwrap();
         assert_eq!(names.queue("manager-review"), "contoso.lockbox.manager-review");
         assert_eq!(names.exchange(Exchange::Delay), "contoso.lockbox.delay");

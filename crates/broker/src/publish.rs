@@ -1,7 +1,7 @@
-//! Publishing: mandatory, persistent, confirmed, a whole batch at a time.
+//! Publishing: mandatory, persistent and confirmed, one batch at a time.
 //!
-//! With several publishes in flight the client may report a return on the confirm of another publish, so a batch is a
-//! barrier: all confirms are awaited, all returns collected, and returns are matched by `message_id`.
+//! With several publishes in progress, the client can report a returned message on the confirm of another one. So a batch is a
+//! barrier: it awaits all confirms, collects all returns, and matches returns by `message_id`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const BATCH_LIMIT_SECONDS: u64 = 10;
 /// A message to publish.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Where to.
+    /// Target exchange.
     pub exchange: Exchange,
     /// Routing key.
     pub routing_key: String,
@@ -30,20 +30,20 @@ pub struct Outgoing {
     pub message_type: String,
     /// `correlation_id`.
     pub correlation_id: Option<String>,
-    /// Headers. Never those of a received message: an `x-death` that comes back makes old brokers drop it.
+    /// Headers. Never those of a received message: old brokers drop a message with an `x-death` header.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Arc<[u8]>,
 }
 
-/// What became of one message.
+/// The result for one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// The broker has it.
+    /// The broker stored it.
     Confirmed,
-    /// No queue took it; the broker's words.
+    /// No queue is bound for it; the broker's text.
     Returned(String),
-    /// The broker could not keep it.
+    /// The broker could not store it.
     Nacked,
 }
 
@@ -58,19 +58,19 @@ impl Publisher {
     /// Opens a channel with confirms.
     ///
     /// # Errors
-    /// When the broker does not answer.
+    /// When the broker does not respond.
     pub async fn open(link: &Link, names: &Names) -> Result<Self, Error> {
         let channel = link.channel().await?;
-        within(10, "asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        within(10, "enabling publisher confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let exchanges =
             Exchange::ALL.into_iter().map(|exchange| (exchange, names.exchange(exchange).as_str().into())).collect();
         Ok(Self { channel, exchanges, login: link.login().into() })
     }
 
-    /// Publishes a batch and waits until the broker has answered for all of it.
+    /// Publishes a batch and waits until the broker has confirmed or refused every message.
     ///
     /// # Errors
-    /// When the connection fails or the broker is silent for ten seconds; then any part of the batch may have arrived.
+    /// When the connection fails or the broker does not respond for ten seconds. Any part of the batch can have arrived.
     pub async fn publish(&mut self, batch: &[Outgoing]) -> Result<Vec<Published>, Error> {
         within(BATCH_LIMIT_SECONDS, "publishing", self.publish_all(batch)).await
     }

@@ -1,5 +1,5 @@
-//! Exchanges, queues and bindings: said as data by [`plan`], put in place by [`apply`], looked at by [`verify`].
-//! Workers never declare anything; a worker whose queue is missing stays not ready.
+//! Exchanges, queues and bindings: [`plan`] describes them as data, [`apply`] creates them, [`verify`] checks them. Workers
+//! declare nothing; a worker whose queue is missing is not ready.
 
 use lapin::options::{
     ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -14,23 +14,23 @@ mod plan;
 
 pub use plan::{Argument, BindingPlan, ExchangePlan, Plan, QueuePlan, plan};
 
-/// What an apply did.
+/// The result of [`apply`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Queues that were not there before.
+    /// Queues that were created.
     pub created: Vec<String>,
 }
 
-/// One thing that is not as it must be.
+/// An exchange or queue that differs from the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The exchange or queue.
     pub object: String,
-    /// What is wrong and what to do.
+    /// The problem and what to do.
     pub problem: String,
 }
 
-/// How full a queue is.
+/// The depth of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Depth {
     /// The queue.
@@ -47,10 +47,10 @@ const PASSIVE: QueueDeclareOptions =
     QueueDeclareOptions { passive: true, durable: true, exclusive: false, auto_delete: false, nowait: false };
 const DURABLE_QUEUE: QueueDeclareOptions = QueueDeclareOptions { passive: false, ..PASSIVE };
 
-/// Puts everything in place that is missing. Safe to run again and again.
+/// Creates everything that is missing. Safe to run repeatedly.
 ///
 /// # Errors
-/// When an object is there with other arguments (406), may not be declared (403), or the broker does not answer.
+/// When an object exists with other arguments (406), must not be declared (403), or the broker does not respond.
 pub async fn apply(link: &Link, names: &Names) -> Result<Applied, Error> {
     let plan = plan(names);
     let channel = link.channel().await?;
@@ -65,7 +65,7 @@ pub async fn apply(link: &Link, names: &Names) -> Result<Applied, Error> {
             applied.created.push(queue.name.clone());
         }
         let doing = format!(
-            "declaring the queue {} (if it is there with other arguments, empty and delete it, then apply again)",
+            "declaring the queue {} (if it exists with other arguments, empty and delete it, then apply again)",
             queue.name
         );
         within(10, &doing, channel.queue_declare(queue.name.as_str().into(), DURABLE_QUEUE, queue.arguments())).await?;
@@ -80,10 +80,10 @@ pub async fn apply(link: &Link, names: &Names) -> Result<Applied, Error> {
     Ok(applied)
 }
 
-/// Looks for exchanges and queues that are missing or different, without changing anything.
+/// Finds exchanges and queues that are missing or different, without changes.
 ///
 /// # Errors
-/// When the broker does not answer.
+/// When the broker does not respond.
 pub async fn verify(link: &Link, names: &Names) -> Result<Vec<Fault>, Error> {
     let plan = plan(names);
     let mut faults = Vec::new();
@@ -92,8 +92,8 @@ pub async fn verify(link: &Link, names: &Names) -> Result<Vec<Fault>, Error> {
         let options = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
         let (name, kind) = (exchange.name.as_str().into(), exchange.kind());
         let found =
-            within(10, "looking at an exchange", channel.exchange_declare(name, kind, options, FieldTable::default()));
-        note(&mut faults, &exchange.name, "exchange", found.await)?;
+            within(10, "checking an exchange", channel.exchange_declare(name, kind, options, FieldTable::default()));
+        add_fault(&mut faults, &exchange.name, "exchange", found.await)?;
     }
     for queue in &plan.queues {
         match depth(link, &queue.name).await? {
@@ -102,28 +102,26 @@ pub async fn verify(link: &Link, names: &Names) -> Result<Vec<Fault>, Error> {
                 problem: "the queue is missing; run `lockbox topology apply`".to_owned(),
             }),
             Some(_) => {
-                // Declaring what is there with the same arguments changes nothing; with others it is refused.
+                // Declaring an existing queue with the same arguments changes nothing. With others the broker refuses it.
                 let channel = link.channel().await?;
                 let declare = channel.queue_declare(queue.name.as_str().into(), DURABLE_QUEUE, queue.arguments());
-                let found = within(10, "looking at a queue", declare).await.map(drop);
-                note(&mut faults, &queue.name, "queue", found)?;
+                let found = within(10, "checking a queue", declare).await.map(drop);
+                add_fault(&mut faults, &queue.name, "queue", found)?;
             }
         }
     }
     Ok(faults)
 }
 
-fn note(faults: &mut Vec<Fault>, object: &str, what: &str, found: Result<(), Error>) -> Result<(), Error> {
+fn add_fault(faults: &mut Vec<Fault>, object: &str, what: &str, found: Result<(), Error>) -> Result<(), Error> {
     let problem = match found {
         Ok(()) => return Ok(()),
         Err(error) => match error.reply_code() {
             Some(404) => format!("the {what} is missing; run `lockbox topology apply`"),
             Some(406) => {
-                format!(
-                    "the {what} is there with other settings; empty and delete it, then run `lockbox topology apply`"
-                )
+                format!("the {what} exists with other settings; empty and delete it, then run `lockbox topology apply`")
             }
-            Some(403) => format!("this login may not declare the {what}; use the topology login"),
+            Some(403) => format!("this login must not declare the {what}; use the login for the topology"),
             _ => return Err(error),
         },
     };
@@ -134,7 +132,7 @@ fn note(faults: &mut Vec<Fault>, object: &str, what: &str, found: Result<(), Err
 async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, Error> {
     let channel = link.channel().await?;
     let found =
-        within(10, "looking at a queue", channel.queue_declare(queue.into(), PASSIVE, FieldTable::default())).await;
+        within(10, "checking a queue", channel.queue_declare(queue.into(), PASSIVE, FieldTable::default())).await;
     let depth = match found {
         Ok(found) => {
             Some(Depth { queue: queue.to_owned(), ready: found.message_count(), consumers: found.consumer_count() })
@@ -146,10 +144,10 @@ async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, Error> {
     Ok(depth)
 }
 
-/// How full the queues are, delay rungs included; a queue that is missing is left out.
+/// The depths of all queues, including the delay levels. Missing queues are left out.
 ///
 /// # Errors
-/// When the broker does not answer.
+/// When the broker does not respond.
 pub async fn depths(link: &Link, names: &Names) -> Result<Vec<Depth>, Error> {
     let mut depths = Vec::new();
     for queue in plan(names).queues {
@@ -161,7 +159,7 @@ pub async fn depths(link: &Link, names: &Names) -> Result<Vec<Depth>, Error> {
 /// Deletes everything under these names, messages included.
 ///
 /// # Errors
-/// When the broker does not answer.
+/// When the broker does not respond.
 pub async fn delete(link: &Link, names: &Names) -> Result<(), Error> {
     let plan = plan(names);
     let channel = link.channel().await?;

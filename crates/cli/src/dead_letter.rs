@@ -165,7 +165,7 @@ fn outgoing(settings: &Settings, row: &DeadLetterRow) -> Result<Outgoing, Failur
         )));
     }
     let is_original = |exchange: &Exchange| settings.names.exchange(*exchange) == row.exchange;
-    let exchange = Exchange::ALL.into_iter().filter(|exchange| !exchange.is_last_stop()).find(is_original);
+    let exchange = Exchange::ALL.into_iter().filter(|exchange| !exchange.is_broker_only()).find(is_original);
     let exchange = exchange.ok_or_else(|| {
         Failure::Usage(format!(
             "{} came through {:?}, which is not an exchange of this deployment",

@@ -1,5 +1,5 @@
-//! Which service is behind which connector, as the section `provisionings` of the settings file says it. A service that is not
-//! named there has no target: the gate alone is its provisioning.
+//! The connectors of services: the section `provisionings` of the settings file. A service that is not in it has no target and
+//! is provisioned by the gate alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,45 +20,45 @@ pub type Config = BTreeMap<String, Target>;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
-    /// Any provisioning system that answers signed calls.
+    /// Any provisioning system that accepts signed calls.
     Webhook(WebhookSettings),
-    /// A site of files behind a proxy that asks the gate.
+    /// A site of files behind a proxy that calls the gate.
     Files(FilesSettings),
-    /// A Dovecot.
+    /// A Dovecot server.
     Mailbox(MailboxSettings),
-    /// Schemas of a Postgres.
+    /// Schemas of a Postgres database.
     Postgres(PostgresSettings),
 }
 
-/// Where a site is read back.
+/// How the state of a site is read back.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FilesSettings {
     /// Address of the gate.
     pub gate: String,
-    /// Address of something on the site that nobody may see without a handle.
+    /// URL of a page on the site that requires an access token.
     pub canary: Option<String>,
 }
 
-/// Where a Dovecot is and how it is told.
+/// How to reach a Dovecot server.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MailboxSettings {
-    /// Folder of the entries that let engineers in.
+    /// Folder of the entries that allow engineers to log in.
     pub entries: PathBuf,
     /// Address of `doveadm` over HTTP.
     pub doveadm: String,
-    /// File that holds the key for it.
+    /// File with the API key of `doveadm`.
     pub key_file: PathBuf,
 }
 
-/// Which Postgres, and what passwords follow from.
+/// How to reach a Postgres database, and the secret for passwords.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PostgresSettings {
-    /// File that holds the URL of a login that may make roles.
+    /// File with the URL of a login that can create roles.
     pub url_file: PathBuf,
-    /// File that holds the secret, at least 24 characters.
+    /// File with the secret from which passwords are derived, at least 24 characters.
     pub secret_file: PathBuf,
 }
 
@@ -71,12 +71,12 @@ impl PostgresSettings {
     /// The connector.
     ///
     /// # Errors
-    /// When a file cannot be read, or the secret is too short to keep anybody out.
+    /// When a file cannot be read, or the secret is too short to be safe.
     pub fn connector(&self) -> Result<Postgres, String> {
         let (url, key) = (secret(&self.url_file)?, secret(&self.secret_file)?);
         if key.len() < 24 {
             let path = self.secret_file.display();
-            return Err(format!("{path} holds {} characters; a secret has at least 24", key.len()));
+            return Err(format!("{path} has {} characters; a secret needs at least 24", key.len()));
         }
         Postgres::new(&url, key.as_bytes()).map_err(|fault| fault.to_string())
     }
@@ -85,18 +85,18 @@ impl PostgresSettings {
 /// A connector that is ready to be used.
 #[derive(Clone)]
 pub struct Built {
-    /// The service whose provisionings it opens and closes.
+    /// The service whose provisionings it opens and revokes.
     pub service: String,
-    /// Which kind it is, as provisionings remember it.
+    /// Its kind, which is stored with each provisioning.
     pub kind: &'static str,
     /// The connector.
     pub connector: Arc<dyn Connector>,
 }
 
-/// Makes every connector.
+/// Creates all connectors.
 ///
 /// # Errors
-/// Every fault, a sentence each.
+/// All faults, one sentence each.
 pub fn build(config: &Config) -> Result<Vec<Built>, Vec<String>> {
     let (mut built, mut faults) = (Vec::new(), Vec::new());
     for (service, target) in config {

@@ -1,7 +1,7 @@
-//! A site of files behind a proxy that asks the gate: the grant's row alone opens and closes it.
+//! A site of files behind a proxy that calls the gate: the grant's row alone opens and closes access.
 //!
-//! Deliberately absent: anything to open or to close. What is left is reading back, and looking whether the site really
-//! stands behind the gate.
+//! Opening and closing do nothing here. The connector only reads the state back, and checks that the site is really behind the
+//! gate.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::order::{Connector, Fault, Found, Order};
 
-/// Longest wait for the gate or the site.
+/// Time limit of a call to the gate or the site.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// One site.
@@ -23,11 +23,10 @@ pub struct Files {
 }
 
 impl Files {
-    /// A site behind the gate at this address. The canary is the address of something on the site that nobody may see
-    /// without a handle.
+    /// A site behind the gate at this URL. The canary is the URL of a page on the site that requires an access token.
     ///
     /// # Errors
-    /// When no client can be made.
+    /// When the HTTP client cannot be created.
     pub fn new(gate: &str, canary: Option<String>) -> Result<Self, Fault> {
         let client = Client::builder().timeout(LIMIT).redirect(Policy::none()).build();
         let client = client.map_err(|fault| Fault::Permanent(fault.to_string()))?;
@@ -51,7 +50,7 @@ impl Connector for Files {
     }
 
     async fn terminate_sessions(&self, _order: &Order) -> Result<u64, Fault> {
-        // Every request is asked about anew; there is no session.
+        // The proxy calls the gate for every request, so that there are no sessions.
         Ok(0)
     }
 
@@ -59,13 +58,13 @@ impl Connector for Files {
         match self.status(&format!("{}/v1/open/{}", self.gate, order.grant)).await? {
             StatusCode::NO_CONTENT => return Ok(Found::Open),
             StatusCode::FORBIDDEN => {}
-            other => return Err(Fault::Transient(format!("the gate answered {other}"))),
+            other => return Err(Fault::Transient(format!("the gate responded with {other}"))),
         }
         let Some(canary) = &self.canary else { return Ok(Found::Closed) };
         match self.status(canary).await? {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(Found::Closed),
             status if status.is_success() || status.is_redirection() => Ok(Found::Open),
-            other => Err(Fault::Transient(format!("the site answered {other}"))),
+            other => Err(Fault::Transient(format!("the site responded with {other}"))),
         }
     }
 

@@ -1,7 +1,7 @@
-//! Opens and closes the provisioning in target systems: one connector a kind of target, each with open, close, cut and probe.
+//! Connectors to target systems, one for each kind of target. Each can open, close, end sessions and read the state back.
 //!
-//! Deliberately absent: the lifecycle, Lockbox' own database and the broker. A connector is told what to do; that it
-//! was told is stored before, and what came of it is stored after, by the role `access`.
+//! Deliberately absent: the lifecycle, Lockbox' own database and the broker. The role `access` stores every order before a
+//! connector gets it, and the result after.
 
 mod config;
 mod files;

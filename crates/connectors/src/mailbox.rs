@@ -1,7 +1,7 @@
-//! Mailboxes of a Dovecot: an entry a grant that says who may read which mailbox until when, and the sessions that follow.
+//! Mailboxes of a Dovecot server: one entry per grant says who can read which mailbox until when; and the resulting sessions.
 //!
-//! An entry lets nobody in by itself: Dovecot's login asks the gate as well, and refuses when either says no. So a dead
-//! gate closes every mailbox, and an entry is over by the mail server's own clock. Deliberately absent: passwords.
+//! An entry alone does not allow a login: Dovecot also calls the gate, and both must allow it. So every mailbox is closed while
+//! the gate is down, and an entry expires by the mail server's own clock. Deliberately absent: passwords.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,19 +17,19 @@ use uuid::Uuid;
 
 use crate::order::{AccessLevel, Connector, Fault, Found, Order};
 
-/// Longest wait for Dovecot.
+/// Time limit of a call to Dovecot.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Who may read which mailbox until when.
+/// Permission for an engineer to read a mailbox until a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Short name of the engineer.
     pub engineer: String,
     /// Address of the mailbox.
     pub mailbox: String,
-    /// Over at this moment.
+    /// When it expires.
     pub until: DateTime<Utc>,
-    /// Whether the engineer may change something.
+    /// Whether the engineer can change content.
     pub may_write: bool,
 }
 
@@ -44,8 +44,8 @@ impl Entry {
         })
     }
 
-    /// The entries that let this login in now, such as `robin*finance@contoso.example`, by their grants. One engineer may
-    /// have several grants for a mailbox, with different rights and ends.
+    /// The valid entries for a login such as `robin*finance@contoso.example`, by grant. An engineer can have several grants for a
+    /// mailbox, with different rights and ends.
     pub fn all(entries: &Path, login: &str, now: DateTime<Utc>) -> BTreeMap<Uuid, Self> {
         let Some((engineer, mailbox)) = login.split_once('*') else { return BTreeMap::new() };
         let files = std::fs::read_dir(entries).into_iter().flatten().flatten();
@@ -64,7 +64,7 @@ fn grant_of(path: &Path) -> Option<Uuid> {
     Uuid::parse_str(path.file_name()?.to_str()?).ok()
 }
 
-/// One Dovecot.
+/// One Dovecot server.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
     client: Client,
@@ -74,19 +74,19 @@ pub struct Mailbox {
 }
 
 fn on_disk(fault: std::io::Error) -> Fault {
-    Fault::Transient(format!("the entries of the mail server: {fault}"))
+    Fault::Transient(format!("cannot access the entries of the mail server: {fault}"))
 }
 
-/// The login of an engineer at a mailbox.
+/// The login name of an engineer for a mailbox.
 fn login(order: &Order) -> String {
     format!("{}*{}", order.engineer, order.resource).to_ascii_lowercase()
 }
 
 impl Mailbox {
-    /// A Dovecot with its folder of entries, and its HTTP interface for `doveadm` with the key for that.
+    /// A Dovecot server with its folder of entries, and the URL and key of `doveadm` over HTTP.
     ///
     /// # Errors
-    /// When no client can be made.
+    /// When the HTTP client cannot be created.
     pub fn new(entries: PathBuf, doveadm: &str, key: &str) -> Result<Self, Fault> {
         let client = Client::builder().timeout(LIMIT).build().map_err(|fault| Fault::Permanent(fault.to_string()))?;
         let key = format!("X-Dovecot-API {}", BASE64_STANDARD.encode(key));
@@ -102,13 +102,13 @@ impl Mailbox {
         let answer: Value = serde_json::from_str(&answer).map_err(|fault| Fault::Transient(fault.to_string()))?;
         match (answer[0][0].as_str(), &answer[0][1]) {
             (Some("doveadmResponse"), Value::Array(found)) => Ok(found.clone()),
-            // Nobody of that name is in.
+            // No session with this login.
             (Some("error"), said) if said["exitCode"] == 68 => Ok(Vec::new()),
-            _ => Err(Fault::Transient(format!("doveadm {command} answered {answer}"))),
+            _ => Err(Fault::Transient(format!("doveadm {command} responded with {answer}"))),
         }
     }
 
-    /// Sessions of this login. The mask knows wildcards, and the login holds one.
+    /// Number of sessions of this login. The login contains a wildcard of the mask, so that other logins are filtered out.
     async fn sessions(&self, login: &str) -> Result<u64, Fault> {
         let found = self.doveadm("who", login).await?;
         let own = found.iter().filter(|session| session["username"] == login);
@@ -121,7 +121,7 @@ impl Connector for Mailbox {
     async fn open(&self, order: &Order) -> Result<(), Fault> {
         let is_address = order.resource.split('@').filter(|part| !part.is_empty()).count() == 2;
         if !is_address || order.resource.contains(['/', '*', '?', '\t', '\n', ':']) || order.engineer.contains('*') {
-            return Err(Fault::Permanent(format!("{:?} is no mailbox", order.resource)));
+            return Err(Fault::Permanent(format!("{:?} is not a mailbox address", order.resource)));
         }
         let entry = json!({
             "engineer": order.engineer, "mailbox": order.resource.to_ascii_lowercase(),
@@ -129,7 +129,7 @@ impl Connector for Mailbox {
         });
         let path = self.entries.join(order.grant.to_string());
         let unfinished = path.with_extension("new");
-        // Whole or not at all.
+        // Written under another name first, so that Dovecot never reads half an entry.
         std::fs::write(&unfinished, entry.to_string()).map_err(on_disk)?;
         std::fs::rename(unfinished, path).map_err(on_disk)
     }
@@ -153,7 +153,7 @@ impl Connector for Mailbox {
     async fn probe(&self, order: &Order) -> Result<Found, Fault> {
         let path = self.entries.join(order.grant.to_string());
         let is_open =
-            path.try_exists().map_err(on_disk)? && Entry::read(&path).is_none_or(|entry| is_ahead(entry.until));
+            path.try_exists().map_err(on_disk)? && Entry::read(&path).is_none_or(|entry| is_future(entry.until));
         Ok(if is_open || self.sessions(&login(order)).await? > 0 { Found::Open } else { Found::Closed })
     }
 
@@ -163,7 +163,7 @@ impl Connector for Mailbox {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the target's own end is by the target's own clock")]
-fn is_ahead(until: DateTime<Utc>) -> bool {
+#[allow(clippy::disallowed_methods, reason = "the entry expires by the target's own clock")]
+fn is_future(until: DateTime<Utc>) -> bool {
     Utc::now() < until
 }

@@ -1,16 +1,16 @@
-//! What every connector is told and what it answers.
+//! The orders to connectors and their results.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// How much the engineer may do.
+/// The access level of the engineer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessLevel {
-    /// Look, and change nothing.
+    /// Read only.
     #[default]
     ReadOnly,
-    /// Look and change.
+    /// Read and write.
     ReadWrite,
 }
 
@@ -24,11 +24,12 @@ impl AccessLevel {
     }
 }
 
-/// One provisioning: who gets to what, how and until when. The same order names the same provisioning every time.
+/// An order for one provisioning: who gets access to what, with which access level, until when. Repeating an order is
+/// harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The grant, which is the request's id: names in the target are derived from it, so that repeating is harmless
-    /// and what carries our mark can be found again.
+    /// The grant, which is the request's id. Names in the target are derived from it, so that an entitlement with our mark can
+    /// be found again.
     pub grant: Uuid,
     /// Short name of the tenant.
     pub tenant: String,
@@ -36,73 +37,73 @@ pub struct Order {
     pub service: String,
     /// Mailbox address, site or folder URL: exactly what access covers.
     pub resource: String,
-    /// How much the engineer may do.
+    /// The access level of the engineer.
     pub access_level: AccessLevel,
     /// Short name of the engineer.
     pub engineer: String,
-    /// Access is over at this moment. Targets that can end by themselves are told, as a dead-man switch.
+    /// When access expires. Targets that can expire access by themselves get this time, in case Lockbox fails.
     pub until: DateTime<Utc>,
 }
 
-/// What reading a target back has shown.
+/// The state that was read back from a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The engineer gets in.
+    /// The engineer has access.
     Open,
-    /// The engineer does not get in, and no session is left.
+    /// The engineer has no access and no session.
     Closed,
 }
 
-/// Why a target did not do what it was told. Whoever closes tries again in either case.
+/// Why a target did not execute an order. Revoking is retried in both cases.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It may work later.
+    /// It can succeed later.
     #[error("{0}")]
     Transient(String),
-    /// It will not work before somebody changes something.
+    /// It fails until an operator changes something.
     #[error("{0}")]
     Permanent(String),
 }
 
-/// One kind of target. Every call may be repeated, and every call may have worked although its answer got lost.
+/// One kind of target. Every call can be repeated, and a call can have succeeded although its response was lost.
 #[async_trait]
 pub trait Connector: Send + Sync {
-    /// Lets the engineer in, until the order's end at most.
+    /// Gives the engineer access until the order's end at most.
     ///
     /// # Errors
-    /// [`Fault`]; the provisioning may stand open all the same.
+    /// [`Fault`]; access can be open nevertheless.
     async fn open(&self, order: &Order) -> Result<(), Fault>;
 
-    /// Lets the engineer in no more. Closing what is closed is fine.
+    /// Removes the engineer's access. Closing closed access succeeds.
     ///
     /// # Errors
-    /// [`Fault`]; the provisioning may stand open.
+    /// [`Fault`]; access can still be open.
     async fn close(&self, order: &Order) -> Result<(), Fault>;
 
-    /// Cuts the sessions that are still running and answers with their number.
+    /// Ends the engineer's sessions and returns their number.
     ///
     /// # Errors
-    /// [`Fault`]; sessions may go on.
+    /// [`Fault`]; sessions can continue.
     async fn terminate_sessions(&self, order: &Order) -> Result<u64, Fault>;
 
-    /// Reads the target back.
+    /// Reads the state back from the target.
     ///
     /// # Errors
-    /// [`Fault`] when it cannot be known; unknown is not closed.
+    /// [`Fault`] when the state is unknown; unknown does not mean closed.
     async fn probe(&self, order: &Order) -> Result<Found, Fault>;
 
-    /// What an engineer who was let in can do beyond the order, a phrase each that follows "the engineer can": rights that
-    /// the target gives to everybody, and that this connector cannot take away.
+    /// The engineer's rights beyond the order, as phrases that follow "the engineer can": rights that the target gives to every
+    /// login and that this connector cannot remove.
     ///
     /// # Errors
-    /// [`Fault`] when the target cannot be asked.
+    /// [`Fault`] when the target does not respond.
     async fn extra_rights(&self, _order: &Order) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }
 
-    /// Grants that have something in the target carrying our mark, whether or not they should.
+    /// Grants with an entitlement in the target that has our mark, whether or not it should exist.
     ///
     /// # Errors
-    /// [`Fault`] when the target cannot be asked.
+    /// [`Fault`] when the target does not respond.
     async fn marked(&self) -> Result<Vec<Uuid>, Fault>;
 }

@@ -1,11 +1,11 @@
-//! A schema of a Postgres database: a login role a grant, with the grant's end as its own, that is dropped afterwards.
+//! A schema of a Postgres database: each grant has a login role that expires with the grant and is dropped afterwards.
 //!
-//! `VALID UNTIL` refuses passwords after the end and cuts no session, so opening leaves a guard in the target: a session
-//! of the target's own that cuts what goes on beyond its end, with every process of ours dead ([`guard`]). The server
-//! must ask these roles for a password (`scram-sha-256` in `pg_hba.conf`, never `trust`).
+//! `VALID UNTIL` refuses passwords after the end, but ends no session. So opening also starts a guard: a session in the target
+//! itself that ends sessions after their time, even when no process of ours is running ([`guard`]). The server must require a
+//! password for these roles (`scram-sha-256` in `pg_hba.conf`, never `trust`).
 //!
-//! The connector's login needs no superuser: `CREATEROLE`, and the right to grant on the schema. It makes itself a member
-//! of every role that it makes, since only members may cut a role's sessions and drop what it owns.
+//! The connector's login needs `CREATEROLE` and the right to grant on the schema, but no superuser. It becomes a member of every
+//! role that it creates, because only members can end a role's sessions and drop its objects.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,9 +28,9 @@ mod statements;
 
 use statements::{ROLES, fault, run};
 
-/// Our mark: roles of this name are ours.
+/// Our mark: the prefix of the names of our roles.
 const MARK: &str = "lockbox_";
-/// How long cut sessions are waited for: twenty looks with this pause.
+/// Pause between two of the twenty checks whether a role's sessions have ended.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One database.
@@ -38,8 +38,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Postgres {
     pool: PgPool,
     secret: Vec<u8>,
-    /// Roles of which it was said that they cannot be dropped.
-    told: Arc<Mutex<BTreeSet<String>>>,
+    /// Roles for which the log has a line that they cannot be dropped.
+    logged: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The role of a grant.
@@ -47,20 +47,22 @@ pub fn login(grant: Uuid) -> String {
     format!("{MARK}{}", grant.simple())
 }
 
-/// The schema that a resource names: its last part, plain, and none of Postgres' own.
+/// The schema of a resource: its last part, as a plain name that is no schema of Postgres itself.
 fn schema(resource: &str) -> Result<&str, Fault> {
     let name = resource.rsplit('/').next().unwrap_or_default();
     let is_plain = name.len() <= 63 && name.starts_with(|c: char| c.is_ascii_lowercase());
     if !is_plain || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
-        return Err(Fault::Permanent(format!("{resource:?} names no schema: use lower-case letters, digits and _")));
+        return Err(Fault::Permanent(format!("{resource:?} names no schema; use lower-case letters, digits and _")));
     }
     if name.starts_with("pg_") || name == "information_schema" {
-        return Err(Fault::Permanent(format!("{name} is a schema of Postgres itself; access to it is never given")));
+        return Err(Fault::Permanent(format!(
+            "{name} is a schema of Postgres itself; Lockbox never gives access to it"
+        )));
     }
     Ok(name)
 }
 
-async fn cut(connection: &mut PgConnection, role: &str) -> Result<u64, Fault> {
+async fn end_sessions(connection: &mut PgConnection, role: &str) -> Result<u64, Fault> {
     let cut: i64 = sqlx::query_scalar(
         "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where usename = $1",
     )
@@ -71,7 +73,7 @@ async fn cut(connection: &mut PgConnection, role: &str) -> Result<u64, Fault> {
     Ok(u64::try_from(cut).unwrap_or_default())
 }
 
-/// Waits a second for sessions that were cut; whoever reads back sees what is left.
+/// Waits up to a second for the end of a role's sessions. Reading back finds any that remain.
 async fn wait_for_end(connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
     for _ in 0..20 {
         let asking = sqlx::query_scalar("select exists (select from pg_stat_activity where usename = $1)").bind(role);
@@ -85,19 +87,19 @@ async fn wait_for_end(connection: &mut PgConnection, role: &str) -> Result<(), F
 }
 
 impl Postgres {
-    /// A database, by the URL of a login that may make roles and grant on its schemas. Passwords follow from the secret, so
-    /// that opening twice is opening once.
+    /// A database, by the URL of a login that can create roles and grant on its schemas. Passwords are derived from the secret,
+    /// so that opening again gives the same password.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When the URL is not valid.
     pub fn new(url: &str, secret: &[u8]) -> Result<Self, Fault> {
         let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(5));
         let pool = pool.connect_lazy(url).map_err(fault)?;
-        Ok(Self { pool, secret: secret.to_vec(), told: Arc::default() })
+        Ok(Self { pool, secret: secret.to_vec(), logged: Arc::default() })
     }
 
-    /// The password of a grant's role. The secret's length stands before it, so that no other secret and grant look the
-    /// same.
+    /// The password of a grant's role. The hash includes the secret's length, so that no other pair of secret and grant has the
+    /// same input.
     pub fn password(&self, grant: Uuid) -> String {
         let mut hash = Sha256::new();
         hash.update(u64::try_from(self.secret.len()).unwrap_or_default().to_be_bytes());
@@ -106,11 +108,11 @@ impl Postgres {
         hex::encode(Sha256::digest(hash.finalize()))
     }
 
-    /// Says once that a role stays behind: it lets nobody in any more, and somebody in the target has to look at it.
-    fn tell(&self, role: &str, problem: &str) {
-        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned()) {
-            let advice = "it can no longer log in and has no session; drop what depends on it, and it is dropped within a minute";
-            tracing::warn!(role, problem, "the target database does not drop a role: {advice}");
+    /// Logs once that a role could not be dropped. It no longer gives access, but an administrator of the target must act.
+    fn log_undropped(&self, role: &str, problem: &str) {
+        if self.logged.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned()) {
+            let advice = "it cannot log in and has no session; drop the objects that depend on it, and Lockbox drops it within a minute";
+            tracing::warn!(role, problem, "the target database cannot drop a role: {advice}");
         }
     }
 }
@@ -120,31 +122,31 @@ impl Connector for Postgres {
     async fn open(&self, order: &Order) -> Result<(), Fault> {
         let (role, schema) = (login(order.grant), schema(&order.resource)?);
         let until = order.until.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let random = |_| Fault::Transient("the system gave no random numbers".to_owned());
+        let random = |_| Fault::Transient("the operating system provided no random numbers".to_owned());
         let verifier = scram::verifier(&self.password(order.grant)).map_err(random)?;
         let mut connection = self.pool.acquire().await.map_err(fault)?;
         let mut tx = connection.begin().await.map_err(fault)?;
         roles::check(&mut tx, &role, schema, order.until).await?;
-        roles::make(&mut tx, &role, &verifier, &until).await?;
-        roles::join(&mut tx, &role).await?;
+        roles::create(&mut tx, &role, &verifier, &until).await?;
+        roles::become_member(&mut tx, &role).await?;
         roles::grant(&mut tx, &role, schema, order.access_level).await?;
         tx.commit().await.map_err(fault)?;
         std::mem::drop(connection);
-        // Nobody is told of an access whose end the target does not keep by itself.
-        guard::set(&self.pool).await
+        // Access counts as open only when the target itself ends it in time.
+        guard::ensure(&self.pool).await
     }
 
     async fn close(&self, order: &Order) -> Result<(), Fault> {
         let role = login(order.grant);
         let mut connection = self.pool.acquire().await.map_err(fault)?;
-        if roles::is_there(&mut connection, &role).await? {
-            // First nobody new, then nobody at all. What the role owns or may does not keep it open.
+        if roles::exists(&mut connection, &role).await? {
+            // First refuse new logins, then end the sessions. Objects and rights of the role do not keep access open.
             run(&mut connection, format!("alter role {role} nologin password null")).await?;
-            roles::join(&mut connection, &role).await?;
-            cut(&mut connection, &role).await?;
+            roles::become_member(&mut connection, &role).await?;
+            end_sessions(&mut connection, &role).await?;
             wait_for_end(&mut connection, &role).await?;
             if let Err(fault) = roles::drop(&mut connection, &role).await {
-                self.tell(&role, &fault.to_string());
+                self.log_undropped(&role, &fault.to_string());
             }
         }
         Ok(())
@@ -152,7 +154,7 @@ impl Connector for Postgres {
 
     async fn terminate_sessions(&self, order: &Order) -> Result<u64, Fault> {
         let mut connection = self.pool.acquire().await.map_err(fault)?;
-        cut(&mut connection, &login(order.grant)).await
+        end_sessions(&mut connection, &login(order.grant)).await
     }
 
     async fn probe(&self, order: &Order) -> Result<Found, Fault> {
@@ -180,8 +182,8 @@ impl Connector for Postgres {
             .await
             .map_err(fault)?;
         if !names.is_empty() {
-            // A server that was started anew has none.
-            guard::set(&self.pool).await?;
+            // A restarted server has no guard.
+            guard::ensure(&self.pool).await?;
         }
         Ok(names.iter().filter_map(|name| Uuid::parse_str(name.strip_prefix(MARK)?).ok()).collect())
     }
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resource_names_a_plain_schema_that_is_none_of_postgres_own() {
+    fn a_resource_names_a_plain_schema_that_does_not_belong_to_postgres() {
         assert_eq!(schema("crm/sales_2026").unwrap(), "sales_2026");
         assert_eq!(schema("public").unwrap(), "public");
         for (resource, why) in [

@@ -1,4 +1,4 @@
-//! A collector that takes OCSF documents over HTTPS, a JSON array at a time. What it answers with 2xx it has taken.
+//! A collector that accepts OCSF documents over HTTPS, a JSON array per batch. A 2xx response means that it accepted the batch.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
+use super::credentials::Token;
 use super::fault::{Fault, unconnected};
 use super::items::Item;
-use super::token::Token;
 
-/// Time for one batch, all in all.
+/// Time limit of one batch.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The longest pause that the other end may ask for.
+/// Longest accepted value of `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// As much of an answer as is worth showing, in characters.
+/// Most characters of a response that are shown.
 const SHOWN: usize = 300;
 
 pub(super) struct Collector {
@@ -28,7 +28,7 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(to: Url, token: Token, config: ClientConfig) -> Result<Self, String> {
-        // A redirect would carry the record, and the token, to where nobody sent them.
+        // A redirect could send the entries and the token to another host.
         let client = reqwest::Client::builder()
             .use_preconfigured_tls(config)
             .redirect(Policy::none())
@@ -39,7 +39,7 @@ impl Collector {
         Ok(Self { to, token, client })
     }
 
-    pub(super) async fn take(&self, batch: &[Item]) -> Result<(), Fault> {
+    pub(super) async fn send(&self, batch: &[Item]) -> Result<(), Fault> {
         let documents: Vec<Value> = batch.iter().map(Item::ocsf).collect();
         let body = Value::from(documents).to_string();
         let mut sending = self.client.post(self.to.clone()).header(CONTENT_TYPE, "application/json").body(body);
@@ -64,17 +64,19 @@ async fn refused(host: &str, answer: Response) -> Fault {
     let said =
         if said.is_empty() { said } else { format!(": {}", runtime::output::printable(&said).replace('\n', " ")) };
     match status {
-        StatusCode::UNAUTHORIZED => {
-            Fault::Refused(format!("{host} does not know our token (401); give the right one with --bearer-file{said}"))
+        StatusCode::UNAUTHORIZED => Fault::Refused(format!(
+            "{host} does not accept the token (401); set a valid token with --bearer-file{said}"
+        )),
+        StatusCode::FORBIDDEN => Fault::Refused(format!("{host} does not allow this token to send events (403){said}")),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Fault::TooLarge(format!("{host} refuses a single event as too large (413){said}"))
         }
-        StatusCode::FORBIDDEN => Fault::Refused(format!("{host} knows our token and forbids sending (403){said}")),
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge(format!("{host} finds a single event too large (413){said}")),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Fault::Away(format!("{host} asks to wait ({status}){said}"), pause)
+            Fault::Unavailable(format!("{host} requests a pause ({status}){said}"), pause)
         }
         status if status.is_client_error() || status.is_redirection() => {
-            Fault::Refused(format!("{host} does not take what is sent ({status}); is the path right?{said}"))
+            Fault::Refused(format!("{host} refuses the events ({status}); check the path of --to{said}"))
         }
-        status => Fault::Away(format!("{host} answered {status}{said}"), pause),
+        status => Fault::Unavailable(format!("{host} responded with {status}{said}"), pause),
     }
 }

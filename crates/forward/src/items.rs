@@ -1,4 +1,4 @@
-//! What is sent: entries in their order, and in the place of entries that cannot be read a gap that says so.
+//! What is forwarded: entries in order, and a gap in place of unreadable entries.
 
 use chrono::{DateTime, Utc};
 use evidence::{Entry, Event};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use store::Store;
 use store::log::{EntryRow, Head};
 
-/// One thing to send.
+/// One item to forward.
 pub(super) enum Item {
     Entry(Box<Sent>),
     Gap(Gap),
 }
 
-/// An entry on its way out.
+/// An entry to forward.
 pub(super) struct Sent {
     pub log: String,
     pub index: u64,
@@ -23,20 +23,20 @@ pub(super) struct Sent {
     pub bytes: Vec<u8>,
 }
 
-/// Entries that are missing or cannot be read.
+/// A run of entries that are missing or unreadable.
 #[derive(Debug)]
 pub(super) struct Gap {
     pub log: String,
     pub tenant: Option<String>,
     pub first: i64,
-    /// The entry after the last one.
+    /// Index after the last of them.
     pub end: i64,
-    /// When it was found.
+    /// When the gap was found.
     pub at: DateTime<Utc>,
 }
 
 impl Sent {
-    /// Takes an event and its place apart; `None` when it lacks what every event has.
+    /// Parses an event; `None` when it lacks a field that every event has.
     pub fn read(log: &str, index: u64, bytes: &[u8], (seq, prev, leaf): (u64, &str, &str)) -> Option<Self> {
         let event = Event::read(serde_json::from_slice(bytes).ok()?)?;
         let (prev, leaf) = (prev.to_owned(), leaf.to_owned());
@@ -55,7 +55,7 @@ impl Sent {
 }
 
 impl Gap {
-    /// For people.
+    /// A sentence for people.
     pub fn words(&self) -> String {
         match self.end - self.first {
             1 => format!("entry {} of {} is missing or cannot be read", self.first, self.log),
@@ -63,14 +63,14 @@ impl Gap {
         }
     }
 
-    /// For programs.
+    /// A document for programs.
     pub fn document(&self) -> Value {
         json!({"end": self.end, "first": self.first, "log": self.log, "message": self.words(), "type": "lockbox.log.gap"})
     }
 }
 
 impl Item {
-    /// Index of the entry after it.
+    /// Index after this item.
     pub fn end(&self) -> i64 {
         match self {
             Self::Entry(sent) => i64::try_from(sent.index).unwrap_or(i64::MAX).saturating_add(1),
@@ -78,7 +78,7 @@ impl Item {
         }
     }
 
-    /// How many entries are missing in its place.
+    /// Number of entries in the gap.
     pub fn missing(&self) -> i64 {
         match self {
             Self::Entry(_) => 0,
@@ -97,7 +97,7 @@ impl Item {
     }
 }
 
-/// A stretch of a log: each entry, except those that are in the archive, and a gap for each run of unreadable ones.
+/// A range of a log: every entry that is not in the archive, and a gap for each run of unreadable entries.
 pub(super) async fn read(store: &Store, head: &Head, from: i64, to: i64) -> Result<Vec<Item>, store::Error> {
     let mut rows = store.log_entries(head, from, to).await?.into_iter().peekable();
     let (mut found, mut archived, mut cut) = (Vec::new(), 0_u32, None);
@@ -116,23 +116,27 @@ pub(super) async fn read(store: &Store, head: &Head, from: i64, to: i64) -> Resu
         }
         match row.as_ref().zip(bytes).and_then(|(row, bytes)| Sent::of(head, row, bytes)) {
             Some(sent) => found.push(Item::Entry(Box::new(sent))),
-            None => miss(&mut found, head, index, store.clock().await?),
+            None => add_to_gap(&mut found, head, index, store.clock().await?),
         }
     }
     for gap in found.iter().filter_map(|item| if let Item::Gap(gap) = item { Some(gap) } else { None }) {
-        tracing::error!(log = head.origin, "{}; the other end is told; `lockbox audit verify` says more", gap.words());
+        tracing::error!(
+            log = head.origin,
+            "{}; reporting a gap to the receiver; run `lockbox audit verify` for the details",
+            gap.words()
+        );
     }
     if archived > 0 {
         tracing::warn!(
             log = head.origin,
             entries = archived,
-            "entries were moved to the archive before they were forwarded"
+            "entries were archived before they were forwarded; the receiver does not get them"
         );
     }
     Ok(found)
 }
 
-fn miss(found: &mut Vec<Item>, head: &Head, index: i64, at: DateTime<Utc>) {
+fn add_to_gap(found: &mut Vec<Item>, head: &Head, index: i64, at: DateTime<Utc>) {
     if let Some(Item::Gap(gap)) = found.last_mut()
         && gap.end == index
     {

@@ -1,8 +1,8 @@
-//! `lockbox audit forward`: entries go on to another system as they get their places, each log in its order, each entry at
-//! least once. How far the other end has come stands in the database and moves only after it took what was sent. A log that
-//! cannot be sent waits by itself; an entry that cannot be read is sent as a gap that says so.
+//! `lockbox audit forward`: forwards log entries to a receiver as they are placed, each log in its order, each entry at least
+//! once. The position of a receiver is in the database and advances only after it accepted what was sent. A log that cannot be
+//! forwarded delays no other. An unreadable entry is reported to the receiver as a gap.
 //!
-//! Deliberately absent: deciding what is worth sending. Everything goes, and whoever collects it filters.
+//! Deliberately absent: a filter. Every entry is forwarded, and the receiver filters.
 
 use std::time::Duration;
 
@@ -21,32 +21,32 @@ use runtime::outcome::Failure;
 use runtime::output::{line, tell};
 
 mod collector;
+mod credentials;
 mod destination;
 mod fault;
 mod items;
 mod rounds;
 mod syslog;
-mod token;
 
 /// Name in health.
 const PART: &str = "forward";
-/// How often it is looked whether there is more.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// How often one that stands by asks for the right.
+/// How often new entries are read.
+const POLL_PERIOD: Duration = Duration::from_secs(1);
+/// How often a standby process checks whether it must take over.
 const STANDBY_PERIOD: Duration = Duration::from_secs(5);
-/// Tries of `--once` before it gives up.
-const TRIES: u32 = 5;
+/// Attempts of `--once` before it fails.
+const ATTEMPTS: u32 = 5;
 
-/// Where to, and what.
+/// The receiver, and the logs to forward.
 #[derive(Args, Clone, Debug)]
 pub struct Forward {
-    /// The other end: syslog+tls://host:6514 (RFC 5424 in the frames of RFC 5425), or https://… (OCSF, JSON arrays by POST).
+    /// Receiver: syslog+tls://host:6514 (RFC 5424 with RFC 5425 framing), or https://… (OCSF, JSON arrays by POST)
     #[arg(long, env = "LOCKBOX_FORWARD_TO", value_name = "URL")]
     to: Url,
-    /// Only this tenant's log; may be given several times. Without it, every log and the operator's.
+    /// Forward only this tenant's log; can be repeated. Default: all logs, including the operator's
     #[arg(long)]
     tenant: Vec<String>,
-    /// Send what there is and end.
+    /// Forward all existing entries and exit
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -54,15 +54,15 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Whether it stays up.
+    /// Whether it runs until stopped.
     pub fn stays(&self) -> bool {
         !self.once
     }
 
-    /// Sends until asked to stop, or what there is.
+    /// Forwards until stopped, or with `--once` until the receiver has all entries.
     ///
     /// # Errors
-    /// When the address or its files cannot be used; with `--once` also when the other end does not take it.
+    /// When the URL or its files cannot be used; with `--once` also when the receiver does not accept an entry.
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let destination = Destination::new(&self.to, &self.trusted)?;
         let store = runtime::serve::open_store(settings).await?;
@@ -76,25 +76,25 @@ impl Forward {
     }
 
     async fn drain(&self, store: &Store, destination: &Destination) -> Result<(), Failure> {
-        let mut right = store.forward_to(self.to.as_str()).await?.ok_or_else(|| Failure::Refused {
+        let mut forwarding = store.forward_to(self.to.as_str()).await?.ok_or_else(|| Failure::Refused {
             code: "at_work".to_owned(),
-            message: format!("another process forwards to {}", self.to),
+            message: format!("another process forwards to {}; stop it first", self.to),
         })?;
         let mut rounds = Rounds::of(&self.tenant);
         let (mut total, mut attempt) = (0, 0);
         loop {
-            let (pause, words) = match rounds.round(store, &mut right, destination).await {
+            let (pause, words) = match rounds.round(store, &mut forwarding, destination).await {
                 Ok(round) if round.sent > 0 => {
                     (total, attempt) = (total + round.sent, 0);
                     continue;
                 }
-                Ok(round) => match rounds.next_try(TRIES) {
+                Ok(round) => match rounds.next_try(ATTEMPTS) {
                     Some((pause, words)) => (pause, words.to_owned()),
                     None if round.behind == 0 || rounds.troubles().is_some() => break,
-                    // Only a gap was sent.
+                    // This round sent only a gap.
                     None => continue,
                 },
-                Err(stop) => match stop.pause(attempt).filter(|_| attempt + 1 < TRIES) {
+                Err(stop) => match stop.pause(attempt).filter(|_| attempt + 1 < ATTEMPTS) {
                     Some(pause) => {
                         attempt += 1;
                         (pause, stop.words())
@@ -102,15 +102,15 @@ impl Forward {
                     None => return Err(stop.failure()),
                 },
             };
-            tell(&format!("{words}; again in {:.1} s", pause.as_secs_f64()));
+            tell(&format!("{words}; retrying in {:.1} s", pause.as_secs_f64()));
             tokio::time::sleep(pause).await;
         }
-        right.release().await;
+        forwarding.release().await;
         if let Some(failure) = rounds.failure() {
-            tell(&format!("{total} entries sent to {}", self.to));
+            tell(&format!("{total} entries forwarded to {}", self.to));
             return Err(failure);
         }
-        line(&format!("{total} entries sent to {}; it has all there is", self.to))
+        line(&format!("{total} entries forwarded to {}; the receiver has all entries", self.to))
     }
 
     async fn stay(&self, settings: &Settings, store: &Store, destination: &Destination) -> Result<(), Failure> {
@@ -118,22 +118,22 @@ impl Forward {
         let (health, stop, tasks) = (Health::default(), CancellationToken::new(), TaskTracker::new());
         health.set(PART, Err("starting".to_owned()));
         let admin = runtime::admin::serve(settings.admin_listen, health.clone(), metrics, stop.clone(), &tasks).await?;
-        tracing::info!(to = %self.to, %admin, "the audit log is forwarded");
+        tracing::info!(to = %self.to, %admin, "forwarding of the audit log started");
         tokio::select! {
-            () = self.keep_sending(store, destination, &health) => {}
+            () = self.forward_until_stop(store, destination, &health) => {}
             () = runtime::serve::asked_to_stop() => {}
         }
         stop.cancel();
         Ok(())
     }
 
-    async fn keep_sending(&self, store: &Store, destination: &Destination, health: &Health) {
-        let (mut right, mut attempt, mut rounds) = (None, 0, Rounds::of(&self.tenant));
+    async fn forward_until_stop(&self, store: &Store, destination: &Destination, health: &Health) {
+        let (mut forwarding, mut attempt, mut rounds) = (None, 0, Rounds::of(&self.tenant));
         loop {
-            let round = self.turn(store, &mut right, destination, &mut rounds).await;
+            let round = self.turn(store, &mut forwarding, destination, &mut rounds).await;
             let pause = match round {
                 Ok(None) => {
-                    // PolicyStatus by is what a second one is for.
+                    // A standby process is ready, not faulty.
                     health.set(PART, Ok(()));
                     STANDBY_PERIOD
                 }
@@ -143,17 +143,17 @@ impl Forward {
                     health.warn(PART, rounds.gaps());
                     #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
                     metrics::gauge!("lockbox_forward_behind").set(round.behind as f64);
-                    if round.sent > 0 { Duration::ZERO } else { LOOK_PERIOD }
+                    if round.sent > 0 { Duration::ZERO } else { POLL_PERIOD }
                 }
                 Err(stop) => {
                     let pause = stop.pause(attempt).unwrap_or(REFUSED_PAUSE);
                     attempt += 1;
                     metrics::counter!("lockbox_forward_failed_total").increment(1);
                     health.set(PART, Err(stop.words()));
-                    tracing::warn!(to = %self.to, why = stop.words(), "nothing more was taken; it is tried again");
-                    // The lock hangs on a connection that may be gone.
+                    tracing::warn!(to = %self.to, why = stop.words(), "forwarding failed; retrying");
+                    // The lock belongs to a connection that may have failed.
                     if matches!(stop, Stop::Store(_)) {
-                        right = None;
+                        forwarding = None;
                     }
                     pause
                 }
@@ -162,19 +162,19 @@ impl Forward {
         }
     }
 
-    /// A round of the one that has the right; `None` while another one has it.
+    /// One round, or `None` while another process forwards.
     async fn turn(
         &self,
         store: &Store,
-        right: &mut Option<Forwarding>,
+        forwarding: &mut Option<Forwarding>,
         destination: &Destination,
         rounds: &mut Rounds,
     ) -> Result<Option<Round>, Stop> {
-        if right.is_none() {
-            *right = store.forward_to(self.to.as_str()).await?;
+        if forwarding.is_none() {
+            *forwarding = store.forward_to(self.to.as_str()).await?;
         }
-        match right {
-            Some(right) => rounds.round(store, right, destination).await.map(Some),
+        match forwarding {
+            Some(forwarding) => rounds.round(store, forwarding, destination).await.map(Some),
             None => Ok(None),
         }
     }

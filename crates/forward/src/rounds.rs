@@ -1,4 +1,4 @@
-//! Rounds over the logs: a batch of each. A log whose batch is not taken waits by itself; the others go on.
+//! Rounds over the logs, with a batch of each. A log whose batch is not accepted is deferred; the others continue.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use runtime::outcome::Failure;
 
 /// Most entries in a batch.
 const BATCH: i64 = 500;
-/// How often somebody who must change something first is asked again.
+/// Pause before the next attempt after a refusal that an operator must fix.
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
-/// So many logs in a row whose batch is not taken, and the other end is away for all of them.
-const AWAY_AFTER: usize = 2;
+/// After this many newly failing logs in a round, the receiver counts as unavailable for all logs.
+const UNAVAILABLE_AFTER: usize = 2;
 
-/// Why a round did not come to its end.
+/// Why a round stopped.
 pub(super) enum Stop {
     Fault(Fault),
     Store(store::Error),
@@ -39,7 +39,7 @@ impl Stop {
         }
     }
 
-    /// How long to wait before the next try; `None` when trying again does not help by itself.
+    /// The pause before the next attempt; `None` when a retry alone does not help.
     pub(super) fn pause(&self, attempt: u32) -> Option<Duration> {
         match self {
             Self::Fault(fault) => fault.pause(attempt),
@@ -55,34 +55,34 @@ impl Stop {
     }
 }
 
-/// A log whose latest batch was not taken.
+/// A log whose latest batch was not accepted.
 struct Failing {
     fault: Fault,
     attempt: u32,
     next_try: Instant,
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Default)]
 pub(super) struct Round {
-    /// Entries that were taken.
+    /// Entries that were accepted.
     pub sent: u64,
-    /// Entries that are still to be sent.
+    /// Entries that are not forwarded yet.
     pub behind: i64,
 }
 
-/// Where the logs stand, from round to round.
+/// The state of the logs between rounds.
 #[derive(Default)]
 pub(super) struct Rounds {
     wanted: Vec<String>,
     /// By the log's name.
     failing: BTreeMap<String, Failing>,
-    /// Gaps that were reported to the other end, by the log's name: how many entries.
+    /// Number of entries that were reported as gaps, by the log's name.
     gaps: BTreeMap<String, i64>,
 }
 
 impl Rounds {
-    /// Of these tenants' logs; of none, all logs.
+    /// Rounds over these tenants' logs, or over all logs when the list is empty.
     pub fn of(tenants: &[String]) -> Self {
         Self { wanted: tenants.to_vec(), ..Self::default() }
     }
@@ -91,31 +91,31 @@ impl Rounds {
         self.wanted.is_empty() || head.tenant.as_ref().is_some_and(|tenant| self.wanted.contains(tenant))
     }
 
-    /// A batch of each log.
+    /// Sends a batch of each log.
     pub async fn round(
         &mut self,
         store: &Store,
-        right: &mut Forwarding,
+        forwarding: &mut Forwarding,
         destination: &Destination,
     ) -> Result<Round, Stop> {
         let (mut round, mut newly_failing) = (Round::default(), 0);
         let mut heads = store.log_heads().await?;
         heads.retain(|head| self.is_wanted(head));
-        // Those that fail come last, so that they keep nobody waiting.
+        // Failing logs come last, so that they delay no other.
         heads.sort_by_key(|head| self.failing.get(&head.origin).map_or(0, |failing| failing.attempt));
         for head in heads {
-            let next = right.place(head.id).await?;
+            let next = forwarding.place(head.id).await?;
             let known = self.failing.get(&head.origin);
-            let is_put_off = known.is_some_and(|failing| failing.next_try > Instant::now());
-            if next >= head.size || is_put_off {
+            let is_deferred = known.is_some_and(|failing| failing.next_try > Instant::now());
+            if next >= head.size || is_deferred {
                 round.behind += (head.size - next).max(0);
                 continue;
             }
             let is_known = known.is_some();
-            match self.batch(store, right, destination, &head, next).await {
+            match self.send_batch(store, forwarding, destination, &head, next).await {
                 Ok((sent, after)) => {
                     if self.failing.remove(&head.origin).is_some() {
-                        tracing::info!(log = head.origin, "the log is forwarded again");
+                        tracing::info!(log = head.origin, "a log is forwarded again");
                     }
                     round.sent += sent;
                     round.behind += head.size - after;
@@ -124,7 +124,7 @@ impl Rounds {
                     round.behind += head.size - next;
                     newly_failing += usize::from(!is_known);
                     self.fail(&head.origin, fault.clone());
-                    if newly_failing >= AWAY_AFTER && round.sent == 0 {
+                    if newly_failing >= UNAVAILABLE_AFTER && round.sent == 0 {
                         return Err(Stop::Fault(fault));
                     }
                 }
@@ -137,28 +137,32 @@ impl Rounds {
     fn fail(&mut self, log: &str, fault: Fault) {
         let before = self.failing.get(log);
         if before.is_none_or(|before| before.fault.words() != fault.words()) {
-            tracing::warn!(log, why = fault.words(), "a log is not forwarded; the others are, and it is tried again");
+            tracing::warn!(
+                log,
+                why = fault.words(),
+                "a log cannot be forwarded; retrying it while the others continue"
+            );
         }
         let attempt = before.map_or(0, |before| before.attempt) + 1;
         let next_try = Instant::now() + fault.pause(attempt - 1).unwrap_or(REFUSED_PAUSE);
         self.failing.insert(log.to_owned(), Failing { fault, attempt, next_try });
     }
 
-    async fn batch(
+    async fn send_batch(
         &mut self,
         store: &Store,
-        right: &mut Forwarding,
+        forwarding: &mut Forwarding,
         destination: &Destination,
         head: &Head,
         from: i64,
     ) -> Result<(u64, i64), Stop> {
         let end = head.size.min(from + BATCH);
         let all = items::read(store, head, from, end).await?;
-        let (mut left, mut sent) = (all.as_slice(), 0);
-        let mut most = left.len();
-        while !left.is_empty() {
-            let (batch, rest) = left.split_at(most.min(left.len()));
-            match destination.take(batch).await {
+        let (mut pending, mut sent) = (all.as_slice(), 0);
+        let mut most = pending.len();
+        while !pending.is_empty() {
+            let (batch, rest) = pending.split_at(most.min(pending.len()));
+            match destination.send(batch).await {
                 Ok(()) => {}
                 Err(Fault::TooLarge(_)) if batch.len() > 1 => {
                     most = batch.len() / 2;
@@ -167,7 +171,7 @@ impl Rounds {
                 Err(fault) => return Err(Stop::Fault(fault)),
             }
             if let Some(last) = batch.last() {
-                right.taken(head.id, last.end()).await?;
+                forwarding.taken(head.id, last.end()).await?;
             }
             let gaps: i64 = batch.iter().map(Item::missing).sum();
             if gaps > 0 {
@@ -177,38 +181,38 @@ impl Rounds {
             let entries = batch.iter().filter(|item| matches!(item, Item::Entry(_))).count() as u64;
             sent += entries;
             metrics::counter!("lockbox_forwarded_total").increment(entries);
-            left = rest;
+            pending = rest;
         }
-        // What is left before the end are entries whose month was moved away.
-        right.taken(head.id, end).await?;
+        // The remaining entries before the end are in the archive.
+        forwarding.taken(head.id, end).await?;
         Ok((sent, end))
     }
 
-    /// When the first failing log is to be tried again, of those tried fewer times than this; and why it failed.
-    pub fn next_try(&self, tries: u32) -> Option<(Duration, &str)> {
-        let again = self.failing.values().filter(|one| one.attempt < tries && one.fault.pause(0).is_some());
+    /// The pause until the next attempt for a failing log with fewer attempts than this, and why it failed.
+    pub fn next_try(&self, attempts: u32) -> Option<(Duration, &str)> {
+        let again = self.failing.values().filter(|one| one.attempt < attempts && one.fault.pause(0).is_some());
         let first = again.min_by_key(|one| one.next_try)?;
         Some((first.next_try.saturating_duration_since(Instant::now()), first.fault.words()))
     }
 
-    /// What is wrong with each log that is not forwarded.
+    /// The fault of each log that cannot be forwarded.
     pub fn troubles(&self) -> Option<String> {
         let words: Vec<_> = self.failing.iter().map(|(log, one)| format!("{log}: {}", one.fault.words())).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// What was reported to the other end as missing.
+    /// The entries that were reported to the receiver as gaps.
     pub fn gaps(&self) -> Option<String> {
         let words: Vec<_> = self.gaps.iter().map(|(log, entries)| format!("{entries} of {log}")).collect();
         (!words.is_empty()).then(|| {
             format!(
-                "entries cannot be read and were reported to the other end as missing: {}; `lockbox audit verify` says more",
+                "entries cannot be read and were reported to the receiver as gaps: {}; run `lockbox audit verify` for the details",
                 words.join(", ")
             )
         })
     }
 
-    /// Why something was left behind, if something was.
+    /// Why entries were not forwarded, if any.
     pub fn failure(mut self) -> Option<Failure> {
         let gaps = self.gaps();
         let (log, failing) = self.failing.pop_first().unzip();

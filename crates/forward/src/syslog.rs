@@ -1,8 +1,8 @@
-//! Syslog over TLS: RFC 5424 messages in the frames of RFC 5425.
+//! Syslog over TLS: RFC 5424 messages with RFC 5425 framing.
 //!
-//! Syslog has no answer of its own. A batch therefore has a connection of its own, and counts as taken when the other end,
-//! told that no more will come, has closed the connection in order: it has then read everything before. With `--confirm
-//! tls` it must have said so under TLS as well (RFC 5425, section 4.4).
+//! Syslog has no responses. Therefore each batch has its own connection. After the batch we close our side; the batch counts as
+//! accepted when the receiver then closes the connection in order, because it has read everything before. With `--confirm tls`
+//! the receiver must also send TLS's closing alert (RFC 5425, section 4.4).
 
 use std::io;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::credentials::Confirm;
 use super::fault::{Fault, plain, unconnected};
 use super::items::{Item, Sent};
-use super::token::Confirm;
 
-/// The port that RFC 5425 gives it.
+/// Port of RFC 5425.
 pub(super) const PORT: u16 = 6514;
-/// Time to connect, and again to send and to be told that all was read.
+/// Time limit for connecting, and again for sending and for the confirmation.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Facility "log audit", and what has no enterprise of its own: the number of RFC 5612 that documents and private use share.
+/// Facility "log audit", and the enterprise number of RFC 5612 for documentation and private use.
 const FACILITY: u8 = 13;
-/// How often it is looked whether everything is acknowledged.
-const LOOK_PERIOD: Duration = Duration::from_millis(5);
+/// How often the TCP acknowledgements are checked.
+const POLL_PERIOD: Duration = Duration::from_millis(5);
 const ENTERPRISE: &str = "lockbox@32473";
 
 pub(super) struct Syslog {
@@ -39,46 +39,46 @@ pub(super) struct Syslog {
     name: ServerName<'static>,
     connector: TlsConnector,
     confirm: Confirm,
-    /// Whether it was said that this receiver confirms by TCP alone.
-    was_said: AtomicBool,
+    /// Whether the log has a line that this receiver confirms by TCP only.
+    is_logged: AtomicBool,
 }
 
 impl Syslog {
     pub(super) fn new(host: &str, port: u16, config: ClientConfig, confirm: Confirm) -> Result<Self, String> {
         let host = host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is no name of a host"))?;
+        let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is not a valid host name"))?;
         let connector = TlsConnector::from(Arc::new(config));
-        Ok(Self { host, port, name, connector, confirm, was_said: AtomicBool::new(false) })
+        Ok(Self { host, port, name, connector, confirm, is_logged: AtomicBool::new(false) })
     }
 
-    pub(super) async fn take(&self, batch: &[Item]) -> Result<(), Fault> {
+    pub(super) async fn send(&self, batch: &[Item]) -> Result<(), Fault> {
         let frames: Vec<u8> = batch.iter().flat_map(|item| frame(&message(item))).collect();
-        let late = |_| Fault::Away(format!("{}:{} does not answer", self.host, self.port), None);
+        let late = |_| Fault::Unavailable(format!("{}:{} does not respond", self.host, self.port), None);
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             self.connector.connect(self.name.clone(), stream).await
         };
         let connected = timeout(LIMIT, connecting).await.map_err(late)?;
         let mut stream = connected.map_err(|fault| unconnected(&self.host, &fault))?;
-        let sent = timeout(LIMIT, send(&mut stream, &frames)).await.map_err(late)?;
+        let sent = timeout(LIMIT, send_frames(&mut stream, &frames)).await.map_err(late)?;
         let unconfirmed = |why: &str| {
-            let words = format!("{}:{} did not confirm that it read everything: {why}", self.host, self.port);
-            Fault::Away(words, None)
+            let words = format!("{}:{} did not confirm the batch: {why}", self.host, self.port);
+            Fault::Unavailable(words, None)
         };
         match sent.map_err(|fault| unconfirmed(&plain(&fault.to_string())))? {
             End::Alert => Ok(()),
             End::Connection if self.confirm == Confirm::Tls => Err(Fault::Refused(format!(
-                "{}:{} closed the connection without TLS's closing alert, as rsyslog's GnuTLS driver does; choose its \
+                "{}:{} closed the connection without TLS's closing alert, as rsyslog's GnuTLS driver does; use its \
                  driver \"ossl\", or --confirm tcp",
                 self.host, self.port
             ))),
             End::Connection => {
                 let acknowledged = timeout(LIMIT, acknowledged(stream.get_ref().0)).await.map_err(late)?;
                 acknowledged.map_err(|fault| unconfirmed(&fault.to_string()))?;
-                if !self.was_said.swap(true, Ordering::Relaxed) {
+                if !self.is_logged.swap(true, Ordering::Relaxed) {
                     tracing::info!(
                         host = self.host,
-                        "the receiver closes without TLS's closing alert; batches count when TCP has confirmed them"
+                        "the receiver closes connections without TLS's closing alert; accepting TCP acknowledgements as confirmation"
                     );
                 }
                 Ok(())
@@ -87,25 +87,25 @@ impl Syslog {
     }
 }
 
-/// How the other end closed, after everything was sent.
+/// How the receiver closed the connection.
 enum End {
     /// With TLS's closing alert.
     Alert,
-    /// The connection alone.
+    /// Without it.
     Connection,
 }
 
-async fn send(stream: &mut TlsStream<TcpStream>, frames: &[u8]) -> io::Result<End> {
+async fn send_frames(stream: &mut TlsStream<TcpStream>, frames: &[u8]) -> io::Result<End> {
     stream.write_all(frames).await?;
     stream.flush().await?;
     let mut byte = [0; 1];
     if let Some(Ok(0) | Err(_)) = stream.read(&mut byte).now_or_never() {
-        return Err(io::Error::other("it hung up before everything was sent"));
+        return Err(io::Error::other("it closed the connection before everything was sent"));
     }
     // The closing alert, and the end of our side of the connection.
     stream.shutdown().await?;
     loop {
-        // What it may say is nothing that a receiver of syslog says; its end is what counts.
+        // A syslog receiver sends no data; only the end of the connection counts.
         match stream.read(&mut byte).await {
             Ok(0) => return Ok(End::Alert),
             Ok(_) => {}
@@ -115,12 +115,12 @@ async fn send(stream: &mut TlsStream<TcpStream>, frames: &[u8]) -> io::Result<En
     }
 }
 
-/// Waits until the other end has acknowledged everything, our end of the connection included. A program that closes with
-/// something unread, or before everything came, makes its system reset the connection instead.
+/// Waits until the receiver's TCP has acknowledged everything, including the end of our side. If a receiver closes before it
+/// has read everything, its system resets the connection instead.
 async fn acknowledged(stream: &TcpStream) -> io::Result<()> {
-    // The connection has an address of the other end until both sides have acknowledged each other's end.
+    // The socket has a peer address until both sides have acknowledged each other's end.
     while stream.peer_addr().is_ok() {
-        tokio::time::sleep(LOOK_PERIOD).await;
+        tokio::time::sleep(POLL_PERIOD).await;
     }
     stream.take_error()?.map_or(Ok(()), Err)
 }
@@ -149,7 +149,7 @@ fn message(item: &Item) -> Vec<u8> {
     }
 }
 
-/// The entry's place as structured data, the event's exact bytes as its text.
+/// The position of the entry as structured data, and the event's exact bytes as the message.
 fn entry(sent: &Sent) -> Vec<u8> {
     let severity = if sent.is_refusal() { 4 } else { 6 };
     let event = &sent.event;
@@ -188,7 +188,7 @@ fn head(severity: u8, at: DateTime<Utc>, log: &str, kind: &str, parameters: &[(&
     head
 }
 
-/// The host in a log's name. A HOSTNAME has no port: receivers refuse one with it.
+/// The host in a log's name. A HOSTNAME has no port, and receivers refuse one with a port.
 fn hostname(log: &str) -> String {
     let authority = log.split('/').next().unwrap_or_default();
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_the_form_of_the_standard_and_no_value_breaks_out_of_its_place() {
+    fn a_message_follows_rfc_5424_and_escapes_every_value() {
         let text = String::from_utf8(entry(&sent("alex"))).unwrap();
         let head = "<108>1 2026-11-24T10:00:00.000001Z lockbox.fabrikam.example lockbox - decision.refused \
                     [lockbox@32473 log=\"lockbox.fabrikam.example/t/contoso\" index=\"7\" seq=\"3\" prev=\"00\" leaf=\"ff\" \
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_counts_bytes_and_what_is_more_than_ascii_says_that_it_is_utf_8() {
+    fn a_frame_counts_bytes_and_text_beyond_ascii_has_a_byte_order_mark() {
         let message = entry(&sent("Žaneta"));
         let place = message.windows(5).position(|part| part == b"\xef\xbb\xbf{\"").unwrap();
         assert_eq!(&message[place - 2..place], b"] ");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_a_message_of_its_own_that_says_which_entries_are_missing() {
+    fn a_gap_is_a_message_that_names_the_missing_entries() {
         let at = "2026-11-24T10:00:00.000001Z".parse().unwrap();
         let log = "localhost:8080/t/contoso".to_owned();
         let gap = Gap { log, tenant: Some("contoso".to_owned()), first: 5, end: 8, at };

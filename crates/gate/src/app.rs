@@ -1,22 +1,22 @@
-//! What every check shares.
+//! The state that all checks share.
 
 use std::sync::Arc;
 
 use store::Store;
 
-use super::questions::Questions;
+use super::activity::Activity;
+use super::lookups::Lookups;
 use super::token::Signer;
-use super::uses::Uses;
 
-/// What every question shares.
+/// The state that all checks share.
 #[derive(Clone)]
 pub(super) struct App(pub Arc<Inner>);
 
 pub(super) struct Inner {
-    /// Read only, and short of patience.
+    /// The database, with read-only statements and a short time limit.
     pub store: Store,
-    pub questions: Questions,
-    pub uses: Uses,
+    pub lookups: Lookups,
+    pub activity: Activity,
     pub signer: Option<Signer>,
 }
 

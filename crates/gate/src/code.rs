@@ -1,27 +1,27 @@
-//! Why the gate answered as it did: stable codes for the audit log and for clients, each with one sentence for a person.
+//! The codes of authorization checks: stable for the audit log and for clients, each with a sentence for people.
 
 use axum::http::StatusCode;
 
-/// Why.
+/// The result of an authorization check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Code {
     Ok,
     NoCredential,
     UnknownCredential,
     NotOpen,
-    /// The token is good, but for another tenant or service.
+    /// The token is valid for another tenant or service.
     Elsewhere,
     NotCovered,
-    /// A folder that the granted one lies in. File managers look at these before they open the granted one.
+    /// A folder that contains the granted one. File managers read it before they open the granted folder.
     Above,
     ReadOnly,
-    /// COPY or MOVE onto the source, into it, or onto a folder that contains it: servers lose content over it.
+    /// COPY or MOVE onto the source, into it, or onto a folder that contains it. Servers can lose content by it.
     OntoItself,
     Odd,
     Slow,
     Unreachable,
     Full,
-    /// Refused attempts beyond those that are told apart.
+    /// Refused checks that were only counted.
     More,
 }
 
@@ -45,8 +45,8 @@ impl Code {
         }
     }
 
-    /// 401 asks for another token: there was none, it is unknown, or its access is not open. Which of them is not said.
-    /// 403 means that a token does not help, or that the gate does not know.
+    /// 401 requests another token: there was none, it is unknown, or its access is not active. The response does not tell
+    /// which. 403 means that another token does not help, or that the gate cannot decide.
     pub fn refusal(self) -> StatusCode {
         match self {
             Self::NoCredential | Self::UnknownCredential | Self::NotOpen => StatusCode::UNAUTHORIZED,
@@ -64,7 +64,7 @@ impl Code {
         }
     }
 
-    /// What a person reads: printable ASCII, so that it fits into a header.
+    /// A sentence for people, in printable ASCII, so that it fits into a header.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Ok => "Allowed.",

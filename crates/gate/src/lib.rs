@@ -1,7 +1,8 @@
-//! The gate: "may this person do this now?", for proxies and programs that stand before a customer's content.
+//! The gate: authorization checks for proxies and programs in front of a customer's content.
 //!
-//! Answered from the grant's row and the database's clock alone. Unknown, slow, unreachable or odd is no. Deliberately
-//! absent: any memory of an answer, and any way to open something.
+//! The decision comes from the grant's row and the database's clock alone. The gate refuses when the token is unknown, the
+//! request is unreadable, or the database is slow or unreachable. Deliberately absent: a cache of decisions, and any way to
+//! open access.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,50 +25,50 @@ use runtime::outcome::Failure;
 
 pub use token::Signer;
 
-mod answer;
+mod activity;
 mod app;
-mod ask;
+mod budget;
+mod check;
 mod code;
 mod decide;
 mod decision;
 mod limits;
-mod questions;
-mod refused;
+mod lookups;
+mod response;
 mod token;
-mod uses;
 
 use app::{App, Inner};
 use limits::DATABASE_LIMIT;
 
-/// Longest body of a question, in bytes.
+/// Longest body of a check, in bytes.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
 
-/// Serve the gate that proxies and programs ask before they serve content.
+/// Serve authorization checks for proxies and programs
 #[derive(Args, Clone, Debug)]
 pub struct Gate {
-    /// Where to listen: for your proxies and programs, never for everybody.
+    /// Address to listen on. Only your proxies and programs must be able to reach it.
     #[arg(long, env = "LOCKBOX_GATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
-    /// File with the key that signs tokens of at most a minute, as 64 hexadecimal digits (`openssl rand -hex 32`).
-    /// Every gate of a deployment needs the same. None: no tokens.
+    /// File with the key that signs tokens with a lifetime of up to a minute: 64 hexadecimal digits
+    /// (`openssl rand -hex 32`). All gates of a deployment need the same key. Without it, the gate issues no tokens.
     #[arg(long, env = "LOCKBOX_GATE_TOKEN_KEY_FILE", value_name = "FILE")]
     token_key_file: Option<PathBuf>,
 }
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/v1/check", get(answer::to_proxy).post(answer::to_program))
-        .route("/v1/check/envoy/{*rest}", any(answer::to_envoy))
-        .route("/v1/open/{request}", get(answer::is_open))
-        .route("/v1/token", post(answer::token))
-        .route("/.well-known/jwks.json", get(answer::keys))
-        .fallback(answer::no)
-        .layer(from_fn(answer::in_time))
+        .route("/v1/check", get(response::to_proxy).post(response::to_program))
+        .route("/v1/check/envoy/{*rest}", any(response::to_envoy))
+        .route("/v1/open/{request}", get(response::is_open))
+        .route("/v1/token", post(response::token))
+        .route("/.well-known/jwks.json", get(response::keys))
+        .fallback(response::unknown_path)
+        .layer(from_fn(response::limit_time))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(app)
 }
 
-/// Starts a gate on an address that was taken.
+/// Starts a gate on a bound address.
 ///
 /// # Errors
 /// When the settings cannot be used.
@@ -89,19 +90,19 @@ pub fn start(
     let broker = broker::Config { url: settings.amqp_url.clone(), name };
     let (relay, relay_task) = Relay::new(broker, settings.names.clone(), recording.clone(), Health::default());
     tasks.spawn(relay_task.run(stop.clone()));
-    let uses = uses::Uses::default();
-    tasks.spawn(uses.clone().record(recording, relay, stop.clone()));
-    let questions = questions::Questions::take(&asking, tasks);
-    let app = App(Arc::new(Inner { store: asking, questions, uses, signer }));
+    let activity = activity::Activity::default();
+    tasks.spawn(activity.clone().record(recording, relay, stop.clone()));
+    let lookups = lookups::Lookups::start(&asking, tasks);
+    let app = App(Arc::new(Inner { store: asking, lookups, activity, signer }));
     tasks.spawn(runtime::listen::serve(listener, router(app), stop));
     Ok(())
 }
 
 impl Gate {
-    /// Serves until asked to stop.
+    /// Serves until the process is asked to stop.
     ///
     /// # Errors
-    /// When an address is taken or the key cannot be read.
+    /// When an address is in use or the key cannot be read.
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let metrics = runtime::admin::record_metrics()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -111,12 +112,15 @@ impl Gate {
         health.set("gate", Ok(()));
         let admin = runtime::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
         start(settings, listener, signer, stop.clone(), &tasks)?;
-        tracing::info!(address = %self.listen, %admin, "the gate answers");
+        tracing::info!(address = %self.listen, %admin, "the gate is ready");
         runtime::serve::asked_to_stop().await;
         stop.cancel();
         tasks.close();
         let drained = tokio::time::timeout(Duration::from_secs(10), tasks.wait()).await;
-        drained
-            .map_err(|_| Failure::Failed("draining took too long; uses of the last second may be missing".to_owned()))
+        drained.map_err(|_| {
+            Failure::Failed(
+                "draining took more than 10 s; access activity of the last second may be missing".to_owned(),
+            )
+        })
     }
 }

@@ -1,8 +1,8 @@
-//! How long a check may take.
+//! Time limits of a check.
 
 use std::time::Duration;
 
-/// An answer that takes longer is no.
+/// A check that takes longer is refused.
 pub(super) const LIMIT: Duration = Duration::from_millis(500);
-/// The database gives up before, so that the no is ours and is recorded.
+/// Time limit of the database. It is shorter, so that the gate itself refuses and records the check.
 pub(super) const DATABASE_LIMIT: Duration = Duration::from_millis(450);

@@ -1,5 +1,5 @@
-//! Signed answers (JWT, RFC 7519, EdDSA) that live a minute at most and never beyond the grant, for proxies that cannot
-//! ask the gate. A grant that is ended early is honoured by them until the minute is over: asking is better.
+//! Signed tokens (JWT, RFC 7519, EdDSA) for proxies that cannot call the gate. A token is valid for a minute at most, and never
+//! longer than the grant. After access is revoked, a token can still be valid for up to a minute: calling the gate is safer.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::decision::{Decision, access_level};
 use runtime::outcome::Failure;
 
-/// Longest life of a token.
+/// Longest lifetime of a token, in seconds.
 const LIFE_SECONDS: i64 = 60;
 
 /// Signs tokens.
@@ -23,19 +23,20 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key in a file: 64 hexadecimal digits.
+    /// Reads the key from a file: 64 hexadecimal digits.
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// When the file cannot be read or has another format.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::Usage(format!("token-key-file: {}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let mut seed = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| wrong("not 64 hexadecimal digits".to_owned()))?;
+        hex::decode_to_slice(text.trim(), &mut seed)
+            .map_err(|_| wrong("the key must be 64 hexadecimal digits".to_owned()))?;
         Ok(Self { key: SigningKey::from_bytes(&seed) })
     }
 
-    /// A key of this process' own, for development and tests.
+    /// A random key for this process, for development and tests.
     pub fn of_this_process() -> Self {
         let mut seed = Sha256::new();
         seed.update(Uuid::new_v4());
@@ -53,11 +54,11 @@ impl Signer {
         json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.id(), "x": x})
     }
 
-    /// A token that says what was decided, with the seconds it lives; `None` for a no. Its audience is the tenant and the
-    /// service of the grant, never what was asked. Times are whole seconds, rounded
-    /// so that it never outlives the grant.
+    /// A token for an allowed check with its lifetime in seconds; `None` for a refused check. Its audience is the tenant and the
+    /// service of the grant, never those of the check. Times are whole seconds, rounded so that the token never outlives the
+    /// grant.
     pub(super) fn sign(&self, decision: &Decision) -> Option<(String, i64)> {
-        let grant = decision.grant.as_ref().filter(|_| decision.is_yes())?;
+        let grant = decision.grant.as_ref().filter(|_| decision.is_allowed())?;
         let (now, until) = (decision.now?.timestamp(), grant.access_until?.timestamp());
         let end = until.min(now + LIFE_SECONDS);
         if end <= now {

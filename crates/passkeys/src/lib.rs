@@ -1,9 +1,9 @@
 //! Passkeys (`WebAuthn` Level 3, <https://www.w3.org/TR/webauthn-3/>): the second factor of a decision.
 //!
-//! What a passkey signs is not a random number but the decision itself ([`domain::challenge`]): the assertion is kept
-//! with the decision and proves later, from the audit log alone, what its owner agreed to. Nothing is kept between
-//! asking and answering, so any worker can verify. The ceremonies are `webauthn-rs`'; docs/adr/0005 says how a
-//! challenge of our own gets into them.
+//! A passkey signs the decision itself ([`domain::challenge`]) and not a random number. The assertion is stored with the
+//! decision and proves later, from the audit log alone, what the approver signed. No state is stored between the challenge and
+//! the assertion, so that any worker can verify it. `webauthn-rs` runs the ceremonies; docs/adr/0005 describes how they get our
+//! own challenge.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,67 +21,67 @@ use webauthn_rs::{Webauthn, WebauthnBuilder};
 /// Why a passkey cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of the portal is none that passkeys can be bound to.
+    /// Passkeys cannot be bound to the address of the portal.
     #[error("passkeys need a portal address with a host name over https, or localhost: {0}")]
     Address(String),
-    /// What the browser sent, or what was kept, cannot be read.
+    /// Data from the browser or the database cannot be read.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
-    /// The ceremony failed, in words for people.
+    /// The ceremony failed; the text is for people.
     #[error("{0}")]
     Ceremony(&'static str),
 }
 
 impl From<WebauthnError> for Error {
-    /// The library's words are for its developers; these stand on pages and in the audit log.
+    /// Replaces the library's messages for developers with text for pages and the audit log.
     fn from(fault: WebauthnError) -> Self {
         use WebauthnError as Fault;
         Self::Ceremony(match fault {
-            Fault::MismatchedChallenge | Fault::ChallengeNotFound => {
-                "it signed something else than this decision at this moment"
+            Fault::MismatchedChallenge | Fault::ChallengeNotFound => "it did not sign exactly this decision",
+            Fault::InvalidRPOrigin | Fault::InvalidRPIDHash => {
+                "it was made for another address than the one of this portal"
             }
-            Fault::InvalidRPOrigin | Fault::InvalidRPIDHash => "it was made for another address than this portal's",
             Fault::UserNotPresent | Fault::UserNotVerified => {
                 "the device did not verify the person by fingerprint, face or PIN"
             }
             Fault::CredentialPossibleCompromise | Fault::CredentialCounterUpdateFailure => {
                 "its counter did not rise, so the passkey may have been copied; remove it and add a new one"
             }
-            Fault::CredentialAlreadyExists => "this passkey is registered already",
+            Fault::CredentialAlreadyExists => "this passkey is already registered",
             Fault::CredentialNotFound => "this passkey is not registered",
             Fault::CredentialBackupEligibilityInconsistent => {
-                "the way it is backed up has changed; remove it and add it again"
+                "its backup state has changed; remove the passkey and add it again"
             }
-            Fault::AuthenticationFailure | Fault::SignatureInvalid => "its signature does not verify",
-            _ => "the answer of the device does not fit; try again, or use another device",
+            Fault::AuthenticationFailure | Fault::SignatureInvalid => "its signature is not valid",
+            _ => "the response of the device is not valid; try again, or use another device",
         })
     }
 }
 
-/// A registration that was begun.
+/// A registration in progress.
 #[derive(Clone, Debug)]
 pub struct Begun {
     /// Options for `navigator.credentials.create`.
     pub options: Value,
-    /// To be kept on the server until the browser answers.
+    /// State to store on the server until the browser responds.
     pub state: Value,
 }
 
-/// A passkey as it is kept.
+/// A stored passkey.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// Its id, base64url as browsers say it.
+    /// Its id in base64url, as browsers send it.
     pub credential: String,
     /// Public key, counter and flags.
     pub record: Value,
 }
 
-/// An assertion that holds.
+/// A valid assertion.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The passkey with its new counter.
     pub kept: Kept,
-    /// Everything needed to verify it again later, without us.
+    /// Everything that is needed to verify it later without Lockbox.
     pub evidence: Value,
 }
 
@@ -92,22 +92,22 @@ pub struct Passkeys {
 }
 
 impl Passkeys {
-    /// Passkeys that are bound to the portal at this address: they answer to no other.
+    /// Passkeys that are bound to the portal at this address. They work at no other address.
     ///
     /// # Errors
     /// [`Error::Address`] when the address has no host name, such as `http://127.0.0.1`.
     pub fn at(portal_url: &str) -> Result<Self, Error> {
         let address = |fault: &dyn std::fmt::Display| Error::Address(format!("{portal_url}: {fault}"));
         let url = Url::parse(portal_url).map_err(|fault| address(&fault))?;
-        let host = url.domain().ok_or_else(|| address(&"it names no host"))?;
+        let host = url.domain().ok_or_else(|| address(&"it has no host name"))?;
         let builder = WebauthnBuilder::new(host, &url).map_err(|fault| address(&fault))?;
         Ok(Self { webauthn: builder.rp_name("Lockbox").build()? })
     }
 
-    /// Begins a registration for a person who has these passkeys already.
+    /// Starts a registration for a person who already has these passkeys.
     ///
     /// # Errors
-    /// When a kept passkey cannot be read.
+    /// When a stored passkey cannot be read.
     pub fn begin(&self, person: &domain::Person, held: &[Value]) -> Result<Begun, Error> {
         let held = held.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let exclude = held.iter().map(|passkey| passkey.cred_id().clone()).collect();
@@ -121,27 +121,27 @@ impl Passkeys {
         Ok(Begun { options: write(serde_json::to_value(options))?, state: write(serde_json::to_value(state))? })
     }
 
-    /// Takes what the browser answered.
+    /// Completes a registration with the browser's response.
     ///
     /// # Errors
-    /// When it is not for this registration, this portal or a verified person.
+    /// When the response is not for this registration or this portal, or the person was not verified.
     pub fn finish(&self, state: &Value, answer: &str) -> Result<Kept, Error> {
         let state: PasskeyRegistration = parse(state, "the registration")?;
         let answer: RegisterPublicKeyCredential =
-            serde_json::from_str(answer).map_err(|_| Error::Unreadable("the browser's answer"))?;
+            serde_json::from_str(answer).map_err(|_| Error::Unreadable("the browser's response"))?;
         let passkey = self.webauthn.finish_passkey_registration(&answer, &state)?;
         keep(&passkey)
     }
 
-    /// Verifies that the owner of a kept passkey signed exactly this decision, at this portal, verified as a person.
+    /// Verifies that the owner of a stored passkey signed exactly this decision at this portal, with user verification.
     ///
     /// # Errors
-    /// When anything about the assertion is wrong: challenge, origin, signature, counter.
+    /// When the challenge, the origin, the signature or the counter of the assertion is not valid.
     pub fn verify(&self, kept: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<Verified, Error> {
         let mut passkey = read(kept)?;
         let (options, state) = self.webauthn.start_passkey_authentication(std::slice::from_ref(&passkey))?;
         drop(options);
-        // The library draws a challenge of its own; ours takes its place in the state that it verifies against.
+        // The library creates its own challenge. Ours replaces it in the state that the library verifies against.
         let mut state = serde_json::to_value(state).map_err(|_| Error::Unreadable("the ceremony"))?;
         let place = state.pointer_mut("/ast/challenge").ok_or(Error::Unreadable("the ceremony"))?;
         *place = json!(URL_SAFE_NO_PAD.encode(challenge));
@@ -170,7 +170,7 @@ fn parse<T: DeserializeOwned>(value: &Value, what: &'static str) -> Result<T, Er
 }
 
 fn read(kept: &Value) -> Result<Passkey, Error> {
-    parse(kept, "a kept passkey")
+    parse(kept, "a stored passkey")
 }
 
 fn keep(passkey: &Passkey) -> Result<Kept, Error> {

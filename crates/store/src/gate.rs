@@ -73,7 +73,7 @@ pub type TokenHash = [u8; 32];
 
 /// What is known of an access token.
 #[derive(Clone, Debug)]
-pub struct PolicyStatus {
+pub struct TokenStatus {
     /// The database's clock.
     pub now: DateTime<Utc>,
     /// The grant that the token was created for; none when the token is unknown.
@@ -107,15 +107,15 @@ const IS_OPEN: &str = "select exists (select from requests r join people p on p.
                        and (t.witnesses_required is null or access_is_proved(r.id)))";
 
 /// Puts rows back to their questions. A question without a row is a fault, never an answer.
-fn read(rows: &[PgRow], count: usize) -> Result<Vec<PolicyStatus>, sqlx::Error> {
-    let mut answers: Vec<Option<PolicyStatus>> = vec![None; count];
+fn read(rows: &[PgRow], count: usize) -> Result<Vec<TokenStatus>, sqlx::Error> {
+    let mut answers: Vec<Option<TokenStatus>> = vec![None; count];
     for row in rows {
         let place: i64 = row.try_get("place")?;
         let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
         let answer = place.and_then(|place| answers.get_mut(place)).ok_or(sqlx::Error::RowNotFound)?;
         let is_known = row.try_get::<Option<Uuid>, _>("request")?.is_some();
         let grant = if is_known { Some(Grant::from_row(row)?) } else { None };
-        *answer = Some(PolicyStatus { now: row.try_get("now")?, grant });
+        *answer = Some(TokenStatus { now: row.try_get("now")?, grant });
     }
     answers.into_iter().map(|answer| answer.ok_or(sqlx::Error::RowNotFound)).collect()
 }
@@ -125,7 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; then no question is answered.
-    pub async fn standings(&self, asked: &[TokenHash]) -> Result<Vec<PolicyStatus>, Error> {
+    pub async fn token_statuses(&self, asked: &[TokenHash]) -> Result<Vec<TokenStatus>, Error> {
         let doing = "looking for open access";
         let rows = sqlx::query(STANDINGS)
             .bind(asked.iter().map(|hash| &hash[..]).collect::<Vec<_>>())

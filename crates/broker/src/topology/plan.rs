@@ -1,4 +1,4 @@
-//! The topology as data: what is there, with which arguments, and why.
+//! The topology as data: exchanges, queues and bindings with their arguments, and the reasons.
 
 use lapin::ExchangeKind;
 use lapin::types::{AMQPValue, FieldTable};
@@ -38,15 +38,15 @@ pub struct QueuePlan {
 /// A binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingPlan {
-    /// From.
+    /// Source exchange.
     pub exchange: String,
-    /// To.
+    /// Target queue.
     pub queue: String,
-    /// With this key.
+    /// Routing key.
     pub key: String,
 }
 
-/// Everything.
+/// The whole topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Exchanges.
@@ -89,8 +89,8 @@ impl QueuePlan {
     }
 }
 
-/// What the roles consume, and from where. `#` on `requests` brings unknown commands to intake, which parks them with
-/// a reason.
+/// The queues of the roles with their exchanges and routing keys. `#` on `requests` routes unknown commands to the role
+/// `intake`, which dead-letters them with a reason.
 const CONSUMED: [(&str, Exchange, &[&str]); 9] = [
     ("intake", Exchange::Requests, &["#"]),
     ("manager-review", Exchange::Commands, &["manager-review"]),
@@ -123,7 +123,7 @@ const CONSUMED: [(&str, Exchange, &[&str]); 9] = [
     ("mail", Exchange::Notifications, &["mail.#"]),
 ];
 
-/// Redeliveries before the broker refuses a message: what 4.x does by itself, said so that 3.10 does it too.
+/// Redeliveries before the broker dead-letters a message. RabbitMQ 4 has this default; 3.10 needs the argument.
 const DELIVERY_LIMIT: i64 = 20;
 
 /// The topology under these names.
@@ -142,7 +142,7 @@ pub fn plan(names: &Names) -> Plan {
     let text = |text: &str| Argument::Text(text.to_owned());
     let mut queues = vec![QueuePlan {
         name: names.queue("dead-letter"),
-        // The end of the road: nothing may push a message off it.
+        // Messages must never be dropped from the dead-letter queue.
         arguments: vec![("x-queue-type", text("quorum")), ("x-delivery-limit", Argument::Number(1_000_000))],
     }];
     let mut bindings = Vec::new();
@@ -152,7 +152,7 @@ pub fn plan(names: &Names) -> Plan {
     bind(Exchange::Unroutable, "dead-letter", "");
     bind(Exchange::DeadLetter, "dead-letter", "");
     for (queue, from, keys) in CONSUMED {
-        // No length limit: hints come back here, and a full queue would stall their rung.
+        // No length limit: wake-ups return here, and a full queue would block their delay level.
         let plan = QueuePlan {
             name: names.queue(queue),
             arguments: vec![
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_queue_is_quorum_with_a_limit_and_is_bound() {
+    fn every_queue_is_a_bound_quorum_queue_with_a_delivery_limit() {
         let plan = plan(&Names::new("t").unwrap());
         for queue in &plan.queues {
             let has = |name| queue.arguments.iter().find(|(argument, _)| *argument == name).map(|(_, value)| value);

@@ -1,9 +1,9 @@
-//! The guard in a target: a statement that runs in the target's own server, looks every second whether a session of ours
-//! goes on beyond its role's end or in another database than its own, and cuts it, also a busy one.
+//! The guard in a target: a statement that runs in the target's own server. Every second it ends the sessions of our roles,
+//! idle or busy, that have expired or are in another database than their own.
 //!
-//! It needs nobody at the other end of its connection: the server goes on with a statement whose client is gone. One
-//! guards a database for each of the connector's logins, held apart by an advisory lock; it leaves when no role of ours
-//! lets anybody in any more. A server that is started anew has no guard and no session either.
+//! It needs no client: the server continues a statement whose client has disconnected. An advisory lock allows one guard per
+//! database and connector login. The guard ends when none of our roles gives access. A restarted server has neither a guard nor
+//! sessions.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::statements::{DATABASE, ROLES, fault};
 use crate::order::Fault;
 
-/// How long a guard may take to be at its post.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a new guard is waited for before somebody looks whether it stands.
-const GLANCE: Duration = Duration::from_millis(50);
+/// Time limit for starting a guard.
+const START_LIMIT: Duration = Duration::from_secs(3);
+/// Pause before the check whether a new guard runs.
+const CHECK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Who holds the lock that keeps guards apart: `lock` as a number, and the connector's login.
+/// The sessions with the guard's advisory lock, which consists of `lock` as a number and the connector's login.
 const HOLDERS: &str = "select a.pid, a.usename::text, a.usename = session_user, a.usename ~ $1 from pg_locks l \
                        join pg_database d on d.oid = l.database join pg_stat_activity a on a.pid = l.pid \
                        where l.locktype = 'advisory' and d.datname = current_database() and l.granted \
                        and l.classid = 1819239275 and l.objid = (select oid from pg_roles where rolname = session_user)";
 
-/// It commits at each turn, so that it holds no old picture of the data back from being cleaned up. It looks once more
-/// after letting go of the lock: a role that came meanwhile found it held and set no guard of its own.
+/// The guard's statement. It commits in every round, so that its snapshot does not block vacuum. It checks once more after it
+/// released the lock, because a role that was created just before found the lock taken and started no guard.
 ///
-/// A login that is no superuser may only cut sessions of roles whose rights it has.
+/// Without superuser rights, a login can only end sessions of roles whose rights it has.
 const GUARD: &str = "do $guard$
 declare
     wait interval;
@@ -58,40 +58,41 @@ begin
     end loop;
 end $guard$";
 
-/// Whether a guard stands. A session of an engineer that holds its lock is cut; that of anybody else is a fault.
-async fn stands(pool: &PgPool) -> Result<bool, Fault> {
+/// Whether a guard runs. An engineer's session that has the guard's lock is ended; any other session with it is a fault.
+async fn is_running(pool: &PgPool) -> Result<bool, Fault> {
     let asking = sqlx::query_as(HOLDERS).bind(ROLES).fetch_all(pool);
     let holders: Vec<(i32, String, bool, bool)> = asking.await.map_err(fault)?;
     for (pid, login, is_guard, is_engineer) in &holders {
         if *is_engineer {
-            tracing::warn!(login, "an engineer's session held the lock of the guard; it is cut");
+            tracing::warn!(login, "an engineer's session had the lock of the guard and was ended");
             let cut = sqlx::query("select pg_terminate_backend($1)").bind(pid).execute(pool);
             cut.await.map_err(fault)?;
         } else if !is_guard {
-            return Err(Fault::Permanent(format!("the lock of the guard is held by a session of {login}; end it")));
+            return Err(Fault::Permanent(format!("a session of {login} has the lock of the guard; end that session")));
         }
     }
     Ok(holders.iter().any(|(_, _, is_guard, _)| *is_guard))
 }
 
-/// Sets a guard where none stands.
-pub(super) async fn set(pool: &PgPool) -> Result<(), Fault> {
+/// Starts a guard when none runs.
+pub(super) async fn ensure(pool: &PgPool) -> Result<(), Fault> {
     let statement = GUARD.replace("ROLES", ROLES).replace("DATABASE", DATABASE);
     let setting = async {
-        while !stands(pool).await? {
+        while !is_running(pool).await? {
             let options = pool.connect_options().as_ref().clone().application_name("lockbox guard");
-            // Nothing of the target's may end it early: neither a limit nor that nobody listens.
+            // No setting of the target must end the guard early: neither a time limit nor the check for a client.
             let options = options.options([("statement_timeout", "0"), ("client_connection_check_interval", "0")]);
             let mut connection = PgConnection::connect_with(&options).await.map_err(fault)?;
-            // It does not answer while it stands; whoever else was first makes it answer at once.
+            // The statement does not return while the guard runs. It returns at once when another guard was first.
             let guarding = sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&mut connection);
-            if let Ok(answered) = tokio::time::timeout(GLANCE, guarding).await {
+            if let Ok(answered) = tokio::time::timeout(CHECK_PAUSE, guarding).await {
                 answered.map_err(fault)?;
-                tokio::time::sleep(GLANCE).await;
+                tokio::time::sleep(CHECK_PAUSE).await;
             }
         }
         Ok(())
     };
-    let late = || Fault::Transient(format!("no guard stood in the target database after {} s", PATIENCE.as_secs()));
-    tokio::time::timeout(PATIENCE, setting).await.map_err(|_| late())?
+    let late =
+        || Fault::Transient(format!("no guard was running in the target database after {} s", START_LIMIT.as_secs()));
+    tokio::time::timeout(START_LIMIT, setting).await.map_err(|_| late())?
 }

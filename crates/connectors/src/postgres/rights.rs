@@ -1,17 +1,17 @@
-//! What a role may do in the target beyond its order: rights that the target gives to everybody (`PUBLIC`), or that
-//! somebody gave to the role there. No grant takes them away, so that they are reported.
+//! Rights of a role beyond its order: the target gives them to every role (`PUBLIC`), or an administrator gave them to this role.
+//! Lockbox cannot remove them and reports them.
 
 use sqlx::postgres::PgPool;
 
 use crate::order::AccessLevel;
 
-/// The most that is reported of one kind.
+/// Most rights of one kind that are reported.
 const LIMIT: i64 = 10;
 
-/// Rights of the role `$1` beyond the schema `$2`; `$3` is whether it may write there.
+/// Rights of the role `$1` beyond the schema `$2`; `$3` is whether it can write there.
 const EXTRA: &str = include_str!("extra_rights.sql");
 
-/// Rights beyond the order, a phrase each.
+/// Rights beyond the order, one phrase each.
 pub(super) async fn extra(
     pool: &PgPool,
     role: &str,

@@ -1,4 +1,4 @@
-//! The role of a grant: made, given its rights, and dropped, by a login that is no superuser.
+//! The role of a grant: created, granted its rights and dropped, without superuser rights.
 
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
@@ -7,17 +7,17 @@ use sqlx::postgres::PgConnection;
 use super::statements::{DATABASE, fault, run};
 use crate::order::{AccessLevel, Fault};
 
-/// Connections that one engineer may hold.
+/// Most connections of one engineer.
 const CONNECTIONS: u32 = 5;
-/// The first version in which membership says by itself whether rights are inherited.
+/// First server version in which a membership itself says whether rights are inherited.
 const INHERITING: i32 = 160_000;
 
-pub(super) async fn is_there(connection: &mut PgConnection, role: &str) -> Result<bool, Fault> {
+pub(super) async fn exists(connection: &mut PgConnection, role: &str) -> Result<bool, Fault> {
     let asking = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)").bind(role);
     asking.fetch_one(connection).await.map_err(fault)
 }
 
-/// Refuses what must not be opened: too late, no such schema, or a role that somebody gave more than a login.
+/// Refuses an order that must not be opened: it has expired, the schema does not exist, or the role has administrative rights.
 pub(super) async fn check(
     connection: &mut PgConnection,
     role: &str,
@@ -37,20 +37,25 @@ pub(super) async fn check(
     .map_err(fault)?;
     let refuse = |said: String| Err(Fault::Permanent(said));
     if is_finished {
-        return refuse("the end has passed by the target's clock".to_owned());
+        return refuse("the end of access has passed by the target's clock".to_owned());
     }
     if !is_there {
         return refuse(format!("the target database has no schema {schema}"));
     }
     if is_raised {
-        return refuse(format!("somebody raised the role {role} in the target database; drop it there"));
+        return refuse(format!("an administrator of the target database raised the role {role}; drop it there"));
     }
     Ok(())
 }
 
-/// Makes the role, or lets it in again. What only a superuser may say of a role is not said: a new role has none of it.
-pub(super) async fn make(connection: &mut PgConnection, role: &str, verifier: &str, until: &str) -> Result<(), Fault> {
-    let verb = if is_there(connection, role).await? { "alter" } else { "create" };
+/// Creates the role, or enables its login again. It sets no attribute that only a superuser can set; a new role has none.
+pub(super) async fn create(
+    connection: &mut PgConnection,
+    role: &str,
+    verifier: &str,
+    until: &str,
+) -> Result<(), Fault> {
+    let verb = if exists(connection, role).await? { "alter" } else { "create" };
     let statement =
         format!("{verb} role {role} login connection limit {CONNECTIONS} password '{verifier}' valid until '{until}'");
     run(connection, statement).await?;
@@ -60,8 +65,8 @@ pub(super) async fn make(connection: &mut PgConnection, role: &str, verifier: &s
     run(connection, statement).await
 }
 
-/// Makes the connector's login a member of the role, unless it has the role's rights already.
-pub(super) async fn join(connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
+/// Makes the connector's login a member of the role, unless it already has the role's rights.
+pub(super) async fn become_member(connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
     const HAS: &str = "select pg_has_role(session_user, $1, 'USAGE'), current_setting('server_version_num')::int, \
                        session_user::text";
     let asking = sqlx::query_as(HAS).bind(role).fetch_one(&mut *connection);
@@ -76,14 +81,14 @@ pub(super) async fn join(connection: &mut PgConnection, role: &str) -> Result<()
     if has_rights {
         return Ok(());
     }
-    let advice = "an administrator of the target database has to say: alter role";
+    let advice = "an administrator of the target database must run: alter role";
     Err(Fault::Permanent(format!(
-        "the login {login} may not cut sessions of roles that it makes; {advice} {login} inherit"
+        "the login {login} must not end sessions of roles that it creates; {advice} {login} inherit"
     )))
 }
 
-/// Gives the role what the order covers, and sees that it has it: Postgres only warns when somebody grants what is not
-/// theirs to grant.
+/// Grants the role the rights of the order, and verifies them: Postgres only warns when a login grants rights that it must not
+/// grant.
 pub(super) async fn grant(
     connection: &mut PgConnection,
     role: &str,
@@ -124,12 +129,12 @@ pub(super) async fn grant(
         Some(table) => format!("rights on the table {schema}.{table}"),
         None => return Ok(()),
     };
-    let advice = "make it the owner, or give it these rights with grant option";
-    Err(Fault::Permanent(format!("the connector's login {login} may not grant {what}; {advice}")))
+    let advice = "make it the owner, or grant it these rights with grant option";
+    Err(Fault::Permanent(format!("the connector's login {login} must not grant {what}; {advice}")))
 }
 
-/// Drops the role with what it owns and may do here. Whatever stands in the way, other statements are not waited for:
-/// the role is locked out already. Its rights here go even when it stays because of something elsewhere.
+/// Drops the role with its objects and rights in this database. It does not wait for other statements, because the role can no
+/// longer log in. The rights here are removed even if the role remains because of objects in another database.
 pub(super) async fn drop(connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
     for statement in ["drop owned by", "drop role"] {
         let mut tx = connection.begin().await.map_err(fault)?;

@@ -1,5 +1,5 @@
-//! What Postgres keeps of a password (RFC 5803). The server gets this in place of the password: statements that make
-//! roles end up in server logs, with `log_statement` and whenever they fail.
+//! The verifier that Postgres stores of a password (RFC 5803). The server gets the verifier and not the password, because
+//! server logs can contain statements that create roles: with `log_statement`, and when they fail.
 
 use std::num::NonZeroU32;
 
@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 
-/// Postgres' own number of rounds. The passwords are random, so that more of them would protect nothing more.
+/// Postgres' own number of rounds. More rounds would not help, because the passwords are random.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
-/// Postgres' own length of a salt, in bytes.
+/// Postgres' own salt length, in bytes.
 const SALT_SIZE_BYTES: usize = 16;
 
 /// The verifier of a password of ASCII characters, with a new salt.
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verifier_is_what_postgres_keeps_of_the_password() {
+    fn a_verifier_equals_the_one_that_postgres_stores() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         assert_eq!(
             salted("pencil", &salt),
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn two_verifiers_of_one_password_differ_and_hold_nothing_of_it() {
+    fn two_verifiers_of_a_password_differ_and_do_not_contain_it() {
         let (one, other) = (verifier("a password").unwrap(), verifier("a password").unwrap());
         assert!(one != other && !one.contains("a password") && one.len() == other.len());
     }

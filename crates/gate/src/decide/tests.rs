@@ -20,56 +20,57 @@ pub(crate) fn grant() -> Grant {
     }
 }
 
-fn ask() -> Ask {
-    Ask {
+fn check() -> Check {
+    Check {
         claimed: Some("robin".into()),
         tenant: "contoso".into(),
         service: "sharepoint".into(),
         resource: "https://contoso.example/sites/board/a".into(),
         method: "GET".into(),
-        ..Ask::default()
+        ..Check::default()
     }
 }
 
 #[test]
-fn a_token_counts_for_its_own_tenant_and_service_alone() {
-    assert_eq!(judge_grant(&ask(), &grant()), Code::Ok);
+fn a_token_is_valid_only_for_its_own_tenant_and_service() {
+    assert_eq!(evaluate_grant(&check(), &grant()), Code::Ok);
     for (tenant, service) in [("adatum", "sharepoint"), ("contoso", "onedrive"), ("adatum", "onedrive"), ("", "")] {
-        let elsewhere = Ask { tenant: tenant.into(), service: service.into(), ..ask() };
-        assert_eq!(judge_grant(&elsewhere, &grant()), Code::Elsewhere, "{tenant}/{service}");
+        let elsewhere = Check { tenant: tenant.into(), service: service.into(), ..check() };
+        assert_eq!(evaluate_grant(&elsewhere, &grant()), Code::Elsewhere, "{tenant}/{service}");
     }
 }
 
 #[test]
-fn the_name_is_compared_as_people_and_windows_write_it() {
+fn the_user_name_is_compared_without_case_and_windows_domain() {
     for claimed in ["robin", "Robin", "ROBIN", "FABRIKAM\\robin", "fabrikam\\Robin"] {
-        let asked = Ask { claimed: Some(claimed.into()), ..ask() };
-        assert_eq!(judge_grant(&asked, &grant()), Code::Ok, "{claimed}");
+        let check = Check { claimed: Some(claimed.into()), ..check() };
+        assert_eq!(evaluate_grant(&check, &grant()), Code::Ok, "{claimed}");
     }
     for claimed in ["", "sam", "robin ", "robin\\sam", "robin@fabrikam.example", "rob"] {
-        let asked = Ask { claimed: Some(claimed.into()), ..ask() };
-        assert_eq!(judge_grant(&asked, &grant()), Code::UnknownCredential, "{claimed}");
+        let check = Check { claimed: Some(claimed.into()), ..check() };
+        assert_eq!(evaluate_grant(&check, &grant()), Code::UnknownCredential, "{claimed}");
     }
 }
 
 #[test]
-fn a_folder_above_the_granted_one_is_refused_with_a_code_of_its_own() {
+fn a_folder_above_the_granted_one_is_refused_with_its_own_code() {
     for above in ["https://contoso.example/", "https://contoso.example/sites", "https://contoso.example/sites/"] {
-        let asked = Ask { resource: above.into(), method: "PROPFIND".into(), ..ask() };
-        assert_eq!(judge_grant(&asked, &grant()), Code::Above, "{above}");
+        let check = Check { resource: above.into(), method: "PROPFIND".into(), ..check() };
+        assert_eq!(evaluate_grant(&check, &grant()), Code::Above, "{above}");
     }
     for other in ["https://contoso.example/site", "https://contoso.example/sites/hr", "https://adatum.example/"] {
-        let asked = Ask { resource: other.into(), ..ask() };
-        assert_eq!(judge_grant(&asked, &grant()), Code::NotCovered, "{other}");
+        let check = Check { resource: other.into(), ..check() };
+        assert_eq!(evaluate_grant(&check, &grant()), Code::NotCovered, "{other}");
     }
 }
 
 #[test]
-fn nothing_is_copied_or_moved_onto_itself_into_itself_or_onto_what_contains_it() {
+fn a_copy_or_move_onto_the_source_into_it_or_onto_its_parent_is_refused() {
     let send = |from: &str, to: &str| {
         let place = |path: &str| format!("https://contoso.example/sites/board/{path}");
-        let asked = Ask { method: "COPY".into(), resource: place(from), destination: Some(place(to)), ..ask() };
-        judge_grant(&asked, &Grant { may_write: true, ..grant() })
+        let check =
+            Check { method: "COPY".into(), resource: place(from), destination: Some(place(to)), ..check() };
+        evaluate_grant(&check, &Grant { may_write: true, ..grant() })
     };
     for (from, to) in
         [("a", "a"), ("a", "a/"), ("a/", "a"), ("a", "a/b"), ("a/b", "a"), ("a?x", "a"), ("%61", "a"), ("a", "")]
@@ -82,7 +83,7 @@ fn nothing_is_copied_or_moved_onto_itself_into_itself_or_onto_what_contains_it()
 }
 
 #[test]
-fn a_refusal_asks_for_another_token_only_where_one_could_help() {
+fn a_refusal_requests_another_token_only_when_one_could_help() {
     let challenged = [Code::NoCredential, Code::UnknownCredential, Code::NotOpen];
     let refused = [
         Code::Elsewhere,
@@ -97,5 +98,5 @@ fn a_refusal_asks_for_another_token_only_where_one_could_help() {
     assert!(challenged.iter().all(|code| code.refusal().as_u16() == 401));
     assert!(refused.iter().all(|code| code.refusal().as_u16() == 403));
     let sentences: std::collections::HashSet<_> = challenged.iter().map(|code| code.sentence()).collect();
-    assert_eq!(sentences.len(), 1, "a missing, an unknown and an ended token look alike");
+    assert_eq!(sentences.len(), 1, "a missing, an unknown and an ended token get the same response");
 }

@@ -1,4 +1,4 @@
-//! How a receiver confirms a batch, and the token that a collector asks for.
+//! How a syslog receiver confirms a batch, and the token for a collector.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,16 @@ use clap::ValueEnum;
 
 use super::fault::Fault;
 
-/// What counts as a batch that a syslog receiver has taken.
+/// How a syslog receiver confirms a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Confirm {
-    /// It acknowledged every byte and closed the connection in order (TCP). rsyslog's GnuTLS driver gives no more.
+    /// It acknowledges every byte and closes the connection in order (TCP). rsyslog's GnuTLS driver supports only this
     Tcp,
-    /// It answered TLS's closing alert as well (RFC 5425, section 4.4): nobody on the way can pretend it either.
+    /// It also answers TLS's closing alert (RFC 5425, section 4.4), which nobody in between can forge
     Tls,
 }
 
-/// Where the token is.
+/// The source of the token.
 #[derive(Clone, Debug)]
 pub(super) enum Token {
     None,
@@ -24,7 +24,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    /// Reads it, again each time: a token that was exchanged needs no restart.
+    /// Reads the token for each batch, so that a new token needs no restart.
     pub(super) fn read(&self) -> Result<Option<String>, Fault> {
         match self {
             Self::None => Ok(None),
@@ -36,7 +36,7 @@ impl Token {
     }
 }
 
-/// A file that cannot be used, and why.
+/// The message for a file that cannot be used.
 pub(super) fn unreadable(path: &Path, fault: &dyn std::error::Error) -> String {
     format!("{} cannot be read: {fault}", path.display())
 }

@@ -24,19 +24,22 @@ const GOOD: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn nginx_says_who_wants_what() {
-    let ask = Ask::of_proxy(QUERY, &headers(&GOOD), peer());
-    assert!(!ask.is_odd);
-    assert_eq!((ask.tenant.as_str(), ask.service.as_str(), ask.method.as_str()), ("contoso", "sharepoint", "GET"));
-    assert_eq!(ask.resource, "https://contoso.example/sites/finance/a?b");
-    assert_eq!((ask.credential.as_deref(), ask.claimed.as_deref()), (Some("lbg_1"), Some("robin")));
-    assert_eq!(ask.source, "198.51.100.7");
+fn a_check_from_nginx_is_read() {
+    let check = Check::of_proxy(QUERY, &headers(&GOOD), peer());
+    assert!(!check.is_odd);
+    assert_eq!(
+        (check.tenant.as_str(), check.service.as_str(), check.method.as_str()),
+        ("contoso", "sharepoint", "GET")
+    );
+    assert_eq!(check.resource, "https://contoso.example/sites/finance/a?b");
+    assert_eq!((check.credential.as_deref(), check.claimed.as_deref()), (Some("lbg_1"), Some("robin")));
+    assert_eq!(check.source, "198.51.100.7");
 }
 
 #[test]
-fn what_is_missing_doubled_or_from_another_dialect_is_odd() {
+fn a_missing_or_repeated_part_or_another_proxys_header_is_odd() {
     let odd =
-        |query: &str, pairs: &[(&'static str, &'static str)]| Ask::of_proxy(query, &headers(pairs), peer()).is_odd;
+        |query: &str, pairs: &[(&'static str, &'static str)]| Check::of_proxy(query, &headers(pairs), peer()).is_odd;
     for missing in ["x-original-uri", "x-original-method"] {
         let mut some = GOOD.to_vec();
         some.retain(|(name, _)| *name != missing);
@@ -68,29 +71,29 @@ fn what_is_missing_doubled_or_from_another_dialect_is_odd() {
 }
 
 #[test]
-fn a_credential_that_cannot_be_read_is_none_and_the_client_is_asked_for_one() {
+fn an_unreadable_credential_counts_as_none() {
     for shown in ["Digest x", "Negotiate YII=", "Basic !", "Basic cm9iaW4=", "lbg_1", ""] {
         let mut pairs = GOOD.to_vec();
         pairs.retain(|(name, _)| *name != "authorization");
         pairs.push(("authorization", shown));
-        let ask = Ask::of_proxy(QUERY, &headers(&pairs), peer());
-        assert_eq!((ask.credential, ask.is_odd), (None, false), "{shown}");
+        let check = Check::of_proxy(QUERY, &headers(&pairs), peer());
+        assert_eq!((check.credential, check.is_odd), (None, false), "{shown}");
     }
 }
 
 #[test]
-fn what_is_moved_must_say_where_to_on_this_very_site() {
+fn the_destination_of_a_move_must_be_on_the_same_site() {
     let moved = |to: Option<&'static str>| {
         let mut pairs = vec![GOOD[0], ("x-original-method", "MOVE"), ("host", "files.fabrikam.example")];
         pairs.extend(to.map(|to| ("destination", to)));
-        let ask = Ask::of_proxy(QUERY, &headers(&pairs), peer());
-        (!ask.is_odd).then_some(ask.destination).flatten()
+        let check = Check::of_proxy(QUERY, &headers(&pairs), peer());
+        (!check.is_odd).then_some(check.destination).flatten()
     };
     let below = Some("https://contoso.example/sites/hr/x".to_owned());
     assert_eq!(moved(Some("/sites/hr/x")), below);
     assert_eq!(moved(Some("http://files.fabrikam.example/sites/hr/x")), below);
     assert_eq!(moved(Some("https://contoso.example/sites/hr/x")), below);
-    // A client of a proxy that ends TLS writes the scheme, and perhaps the port, that it knows.
+    // A client of a proxy that terminates TLS sends its own scheme and sometimes its own port.
     assert_eq!(moved(Some("https://files.fabrikam.example/sites/hr/x")), below);
     assert_eq!(moved(Some("https://Files.Fabrikam.example:443/sites/hr/x")), below);
     assert_eq!(moved(Some("https://files.fabrikam.example:8443/sites/hr/x")), None);
@@ -100,7 +103,7 @@ fn what_is_moved_must_say_where_to_on_this_very_site() {
 }
 
 #[test]
-fn traefik_caddy_and_envoy_say_the_same_in_their_own_words() {
+fn checks_from_traefik_caddy_and_envoy_are_read() {
     let query = QUERY.replace("nginx", "traefik");
     let pairs = [
         ("x-forwarded-uri", "/sites/finance/a"),
@@ -109,15 +112,15 @@ fn traefik_caddy_and_envoy_say_the_same_in_their_own_words() {
         ("authorization", "Bearer lbg_1"),
         ("x-http-method-override", "DELETE"),
     ];
-    let ask = Ask::of_proxy(&query, &headers(&pairs), peer());
-    assert_eq!((ask.is_odd, ask.method.as_str(), ask.is_overridden), (false, "PUT", true));
-    assert_eq!(ask.source, "198.51.100.7", "what the proxy itself added");
-    let ask = Ask::of_proxy(&QUERY.replace("nginx", "caddy"), &headers(&pairs), peer());
-    assert_eq!((ask.is_odd, ask.method.as_str()), (false, "PUT"));
+    let check = Check::of_proxy(&query, &headers(&pairs), peer());
+    assert_eq!((check.is_odd, check.method.as_str(), check.is_overridden), (false, "PUT", true));
+    assert_eq!(check.source, "198.51.100.7", "the address that the proxy itself added");
+    let check = Check::of_proxy(&QUERY.replace("nginx", "caddy"), &headers(&pairs), peer());
+    assert_eq!((check.is_odd, check.method.as_str()), (false, "PUT"));
     let path = "/v1/check/envoy/contoso/sharepoint/contoso.example/sites/finance/%2e%2e/x";
-    let ask = Ask::of_envoy(path, "GET", &headers(&pairs[3..]), peer());
-    assert_eq!(ask.resource, "https://contoso.example/sites/finance/%2e%2e/x", "as it came, for the scope to judge");
+    let check = Check::of_envoy(path, "GET", &headers(&pairs[3..]), peer());
+    assert_eq!(check.resource, "https://contoso.example/sites/finance/%2e%2e/x", "unchanged; the scope rules decide");
     for path in ["/v1/check/envoy/contoso/sharepoint/contoso.example", "/v1/check/envoy//a/b/c", "/v1/check/envoy/a"] {
-        assert!(Ask::of_envoy(path, "GET", &headers(&[]), peer()).is_odd, "{path}");
+        assert!(Check::of_envoy(path, "GET", &headers(&[]), peer()).is_odd, "{path}");
     }
 }

@@ -1,8 +1,8 @@
-//! What is asked, read from what proxies and programs say. Whatever is missing, doubled or unreadable makes it odd, and
-//! an odd question is answered with no.
+//! An authorization check, read from the request of a proxy or a program. A missing, repeated or unreadable part makes the
+//! check odd, and odd checks are refused.
 //!
-//! A proxy's dialect is named in the address it asks, never guessed: a header that this proxy does not set itself may
-//! come from its client.
+//! The URL that a proxy calls names its kind. The kind is never guessed, because a header that this proxy does not set itself
+//! can come from its client.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,43 +11,43 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
-/// Headers by which a client asks a server to take a request for another method.
+/// Headers with which a client can change the method of a request.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// A question.
+/// An authorization check.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ask {
-    /// What was shown: a handle.
+pub(super) struct Check {
+    /// The access token that the client sent.
     pub credential: Option<String>,
-    /// Whom the client says to be.
+    /// The user name that the client sent.
     pub claimed: Option<String>,
     /// Short name of the tenant.
     pub tenant: String,
     /// Service.
     pub service: String,
-    /// What is to be used.
+    /// The resource to be used.
     pub resource: String,
-    /// Where it is to be copied or moved to.
+    /// The destination of a copy or move.
     pub destination: Option<String>,
-    /// HTTP method, or what a program names.
+    /// The HTTP method, or the operation that a program names.
     pub method: String,
-    /// Whether the server may take it for another method.
+    /// Whether a header can change the method.
     pub is_overridden: bool,
     /// The client's address.
     pub source: String,
-    /// Whether something about the question is wrong.
+    /// Whether a part is missing, repeated or unreadable.
     pub is_odd: bool,
-    /// Whether a program asks, whose question must be whole.
+    /// Whether a program sent the check; its checks must be complete.
     pub is_program: bool,
 }
 
-/// A header that is there more than once, or is no text.
+/// A header that is repeated or is not text.
 struct Odd;
 
-/// What stands in the address that a proxy asks.
+/// The query of the URL that a proxy calls.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PolicyStatus {
+struct ProxyQuery {
     proxy: Proxy,
     tenant: String,
     service: String,
@@ -59,14 +59,14 @@ struct PolicyStatus {
 enum Proxy {
     Nginx,
     Traefik,
-    /// Says the same as Traefik.
+    /// Sends the same headers as Traefik.
     Caddy,
 }
 
-/// What a program says.
+/// The check of a program, as JSON.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct ProgramCheck {
     handle: String,
     #[serde(default)]
     person: Option<String>,
@@ -90,15 +90,15 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Odd> {
     }
 }
 
-/// The access token, as bearer token or as password, with the name before the password. What cannot be read, such as
-/// another scheme, is no token: the client is asked for one. Two headers are odd.
+/// The access token from a bearer token or a password, with the user name. An unreadable header, such as another scheme,
+/// counts as no token, so that the client can sign in. Two headers are odd.
 fn credential(headers: &HeaderMap) -> Result<(Option<String>, Option<String>), Odd> {
-    let shown = one(headers, header::AUTHORIZATION.as_str())?;
-    Ok(shown.and_then(token).map_or((None, None), |(token, name)| (Some(token), name)))
+    let value = one(headers, header::AUTHORIZATION.as_str())?;
+    Ok(value.and_then(token).map_or((None, None), |(token, name)| (Some(token), name)))
 }
 
-fn token(shown: &str) -> Option<(String, Option<String>)> {
-    let (scheme, rest) = shown.split_once(' ')?;
+fn token(value: &str) -> Option<(String, Option<String>)> {
+    let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some((rest.trim().to_owned(), None));
     }
@@ -110,7 +110,7 @@ fn token(shown: &str) -> Option<(String, Option<String>)> {
     Some((password.to_owned(), Some(name.to_owned())))
 }
 
-/// `https://host/path` of what a site serves below a path.
+/// The resource `https://host/path` of a path on a site.
 fn below(site: &str, uri: &str) -> Result<String, Odd> {
     let site = site.trim_end_matches('/');
     if !uri.starts_with('/') || !site.contains("://") {
@@ -119,8 +119,8 @@ fn below(site: &str, uri: &str) -> Result<String, Odd> {
     Ok(format!("{site}{uri}"))
 }
 
-/// Where something is copied or moved to, as the site's own address. Servers look at the path alone, so the host must
-/// be the one that is asked.
+/// The destination of a copy or move as a resource of the site. Servers use only the path, so the host must be that of the
+/// request.
 fn destination(headers: &HeaderMap, site: &str, host: Option<&str>, method: &str) -> Result<Option<String>, Odd> {
     let Some(said) = one(headers, "destination")? else {
         return if matches!(method, "COPY" | "MOVE") { Err(Odd) } else { Ok(None) };
@@ -138,7 +138,7 @@ fn destination(headers: &HeaderMap, site: &str, host: Option<&str>, method: &str
     below(site, &rest[authority.len()..]).map(Some)
 }
 
-/// A host in one spelling. Behind a proxy that ends TLS, the port that a client leaves out is another than ours.
+/// A host in a normal form. Behind a proxy that terminates TLS, the client's default port differs from ours.
 fn plain(authority: &str) -> String {
     let authority = authority.to_ascii_lowercase();
     let host = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
@@ -150,67 +150,68 @@ fn address(said: Option<&str>, peer: SocketAddr) -> String {
     said.unwrap_or(peer.ip()).to_string()
 }
 
-impl Ask {
-    /// Fills in what can be read; what cannot is left as it is and makes the question odd.
+impl Check {
+    /// Fills the fields that can be read. A fault leaves the others empty and makes the check odd.
     fn read(mut self, fill: impl FnOnce(&mut Self) -> Result<(), Odd>) -> Self {
         self.is_odd = fill(&mut self).is_err();
         self
     }
 
-    fn shown(&mut self, headers: &HeaderMap) -> Result<(), Odd> {
+    fn read_credential(&mut self, headers: &HeaderMap) -> Result<(), Odd> {
         (self.credential, self.claimed) = credential(headers)?;
         self.is_overridden = OVERRIDES.iter().any(|name| headers.contains_key(*name));
         Ok(())
     }
 
-    /// nginx' `auth_request`, Traefik's `ForwardAuth` or Caddy's `forward_auth`: the address says what the site is, headers say what its client wants.
+    /// A check from nginx' `auth_request`, Traefik's `ForwardAuth` or Caddy's `forward_auth`. The URL names the site, and headers
+    /// describe the client's request.
     pub fn of_proxy(query: &str, headers: &HeaderMap, peer: SocketAddr) -> Self {
-        Self { source: peer.ip().to_string(), ..Self::default() }.read(|ask| {
-            ask.shown(headers)?;
-            let policy_status: PolicyStatus = serde_urlencoded::from_str(query).map_err(|_| Odd)?;
-            let [uri, method, source, host] = match policy_status.proxy {
+        Self { source: peer.ip().to_string(), ..Self::default() }.read(|check| {
+            check.read_credential(headers)?;
+            let proxy_query: ProxyQuery = serde_urlencoded::from_str(query).map_err(|_| Odd)?;
+            let [uri, method, source, host] = match proxy_query.proxy {
                 Proxy::Nginx => ["x-original-uri", "x-original-method", "x-real-ip", "host"],
                 Proxy::Traefik | Proxy::Caddy => {
                     ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-for", "x-forwarded-host"]
                 }
             };
-            (ask.tenant, ask.service) = (policy_status.tenant, policy_status.service);
-            ask.source = address(one(headers, source)?, peer);
-            one(headers, method)?.ok_or(Odd)?.clone_into(&mut ask.method);
-            ask.resource = below(&policy_status.site, one(headers, uri)?.ok_or(Odd)?)?;
-            ask.destination = destination(headers, &policy_status.site, one(headers, host)?, &ask.method)?;
+            (check.tenant, check.service) = (proxy_query.tenant, proxy_query.service);
+            check.source = address(one(headers, source)?, peer);
+            one(headers, method)?.ok_or(Odd)?.clone_into(&mut check.method);
+            check.resource = below(&proxy_query.site, one(headers, uri)?.ok_or(Odd)?)?;
+            check.destination = destination(headers, &proxy_query.site, one(headers, host)?, &check.method)?;
             Ok(())
         })
     }
 
-    /// Envoy's `ext_authz`: tenant, service and host stand before the path that its client wants; the method is the client's.
+    /// A check from Envoy's `ext_authz`. Tenant, service and host precede the client's path; the method is the client's.
     pub fn of_envoy(path: &str, method: &str, headers: &HeaderMap, peer: SocketAddr) -> Self {
-        Self { source: peer.ip().to_string(), method: method.to_owned(), ..Self::default() }.read(|ask| {
-            ask.shown(headers)?;
+        Self { source: peer.ip().to_string(), method: method.to_owned(), ..Self::default() }.read(|check| {
+            check.read_credential(headers)?;
             let rest = path.strip_prefix("/v1/check/envoy/").ok_or(Odd)?;
             let mut parts = rest.splitn(3, '/');
             let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or(Odd);
-            next()?.clone_into(&mut ask.tenant);
-            next()?.clone_into(&mut ask.service);
+            next()?.clone_into(&mut check.tenant);
+            next()?.clone_into(&mut check.service);
             let place = next()?;
             let host = place.split('/').next().unwrap_or_default();
             let site = format!("https://{host}");
-            ask.source = address(one(headers, "x-forwarded-for")?, peer);
-            ask.resource = below(&site, &place[host.len()..])?;
-            ask.destination = destination(headers, &site, one(headers, "host")?, &ask.method)?;
+            check.source = address(one(headers, "x-forwarded-for")?, peer);
+            check.resource = below(&site, &place[host.len()..])?;
+            check.destination = destination(headers, &site, one(headers, "host")?, &check.method)?;
             Ok(())
         })
     }
 
-    /// A program's question, as JSON.
+    /// A check from a program, as JSON.
     pub fn of_program(body: &[u8], peer: SocketAddr) -> Self {
-        Self { source: peer.ip().to_string(), is_program: true, ..Self::default() }.read(|ask| {
-            let said: Said = serde_json::from_slice(body).map_err(|_| Odd)?;
-            ask.method = said.method.unwrap_or_else(|| "READ".to_owned());
-            (ask.tenant, ask.service, ask.resource) = (said.tenant, said.service, said.resource);
-            (ask.credential, ask.claimed, ask.destination) = (Some(said.handle), said.person, said.destination);
-            ask.source = address(said.source.as_deref(), peer);
-            if ask.destination.is_none() && matches!(ask.method.as_str(), "COPY" | "MOVE") {
+        Self { source: peer.ip().to_string(), is_program: true, ..Self::default() }.read(|check| {
+            let body: ProgramCheck = serde_json::from_slice(body).map_err(|_| Odd)?;
+            check.method = body.method.unwrap_or_else(|| "READ".to_owned());
+            (check.tenant, check.service, check.resource) = (body.tenant, body.service, body.resource);
+            (check.credential, check.claimed, check.destination) = (Some(body.handle), body.person, body.destination);
+            check.source = address(body.source.as_deref(), peer);
+            if check.destination.is_none() && matches!(check.method.as_str(), "COPY" | "MOVE") {
                 return Err(Odd);
             }
             Ok(())

@@ -1,8 +1,8 @@
-//! Access activity: every use, and refused attempts. Equal ones within a second are one event with their count, so that a
-//! busy engineer costs little.
+//! Access activity: allowed and refused checks. Equal checks within a second become one event with a count, so that a busy
+//! engineer creates few events.
 //!
-//! What waits here is bounded. When allowed uses cannot be recorded any more, nothing more is allowed; of refused
-//! attempts a few are told apart and the rest of a minute is one event with a count (`refused.rs`).
+//! The memory is bounded. When an allowed check cannot be recorded, it is refused. Of refused checks, a few per minute become
+//! events of their own and the rest become one event with a count (`budget.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,28 +17,28 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use workers::Relay;
 
-use super::ask::Ask;
+use super::budget::{Budget, Group};
+use super::check::Check;
 use super::code::Code;
 use super::decision::Decision;
-use super::refused::{Budget, Group};
 
-/// How often uses are recorded.
+/// How often activity is recorded.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Different uses that may wait to be recorded.
+/// Most different checks that wait to be recorded.
 const WAITING_LIMIT: usize = 50_000;
-/// Longest resource on record, in characters.
+/// Longest resource in an event, in characters.
 const RESOURCE_LIMIT: usize = 1024;
-/// Longest of the other words on record, in characters.
+/// Longest other text in an event, in characters.
 const WORD_LIMIT: usize = 64;
-/// Events written at once.
+/// Most events in one transaction.
 const PORTION: usize = 500;
-/// How long the relay may keep the recorder waiting: the outbox has the events already.
+/// How long recording waits for the relay. The outbox has the events already.
 const RELAY_LIMIT: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Use {
+struct CheckKey {
     request: Option<Uuid>,
-    /// Whose handle, or whom the client said to be.
+    /// The token's owner, or the user name that the client sent.
     who: String,
     method: String,
     resource: String,
@@ -58,25 +58,25 @@ struct Tally {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    tallies: HashMap<Use, Tally>,
+    tallies: HashMap<CheckKey, Tally>,
     budget: Budget,
-    /// Refused attempts of this minute that are only counted, by the grant whose log they belong to.
+    /// Refused checks of this minute that are only counted, by the grant whose log they belong to.
     counted: HashMap<Option<Uuid>, Tally>,
 }
 
-/// What waits to be recorded.
+/// Checks that wait to be recorded.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uses(Arc<Mutex<Waiting>>);
+pub(super) struct Activity(Arc<Mutex<Waiting>>);
 
 fn cut(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }
 
-fn describe(ask: &Ask, decision: &Decision) -> (Use, Tally) {
-    // The audit log knows microseconds.
+fn describe(check: &Check, decision: &Decision) -> (CheckKey, Tally) {
+    // Times in the audit log have microseconds.
     let now = decision.now.unwrap_or_else(wall_clock).trunc_subsecs(6);
     let grant = decision.grant.as_ref();
-    let claimed = ask.claimed.as_deref().map(|name| cut(name, WORD_LIMIT));
+    let claimed = check.claimed.as_deref().map(|name| cut(name, WORD_LIMIT));
     let actor = match grant {
         Some(grant) => Actor {
             kind: "person".to_owned(),
@@ -88,17 +88,17 @@ fn describe(ask: &Ask, decision: &Decision) -> (Use, Tally) {
         },
         None => Actor { name: claimed.clone(), ..Actor::claimed("") },
     };
-    // Another tenant's address is not for this tenant's log.
-    let is_foreign = grant.is_some_and(|grant| grant.tenant != ask.tenant);
-    let key = Use {
+    // A resource of another tenant must not appear in this tenant's log.
+    let is_foreign = grant.is_some_and(|grant| grant.tenant != check.tenant);
+    let key = CheckKey {
         request: grant.map(|grant| grant.request),
         who: grant.map(|grant| grant.name.clone()).or(claimed).unwrap_or_default(),
-        method: cut(&ask.method, WORD_LIMIT),
-        resource: if is_foreign { String::new() } else { cut(&ask.resource, RESOURCE_LIMIT) },
-        source: cut(&ask.source, WORD_LIMIT),
+        method: cut(&check.method, WORD_LIMIT),
+        resource: if is_foreign { String::new() } else { cut(&check.resource, RESOURCE_LIMIT) },
+        source: cut(&check.source, WORD_LIMIT),
         code: decision.code,
     };
-    // The log of the token's own grant; without a good token, the operator's.
+    // The log of the token's own grant; the operator's log without a valid token.
     let tenant = grant.map(|grant| grant.tenant.clone());
     let service_request = grant.map(|grant| grant.service_request.clone());
     (key, Tally { count: 1, first: now, last: now, tenant, service_request, actor })
@@ -113,11 +113,11 @@ impl Tally {
 }
 
 impl Waiting {
-    fn add(&mut self, key: Use, tally: Tally) {
+    fn add(&mut self, key: CheckKey, tally: Tally) {
         self.tallies.entry(key).and_modify(|known| known.add(&tally)).or_insert(tally);
     }
 
-    /// Only counts a refused attempt.
+    /// Counts a refused check without an event of its own.
     fn count(&mut self, request: Option<Uuid>, mut tally: Tally) {
         if request.is_none() {
             tally.actor.name = None;
@@ -125,36 +125,36 @@ impl Waiting {
         self.counted.entry(request).and_modify(|known| known.add(&tally)).or_insert(tally);
     }
 
-    /// What is to be written now; the counts too when their minute is over, or when there is no later.
-    fn take(&mut self, now: Instant, is_last: bool) -> Vec<(Use, Tally)> {
-        let mut taken: Vec<(Use, Tally)> = std::mem::take(&mut self.tallies).into_iter().collect();
+    /// Removes what must be written now. The counts are included when their minute is over, or at the stop.
+    fn drain(&mut self, now: Instant, is_last: bool) -> Vec<(CheckKey, Tally)> {
+        let mut taken: Vec<(CheckKey, Tally)> = std::mem::take(&mut self.tallies).into_iter().collect();
         if self.budget.starts_again(now) || is_last {
             taken.extend(std::mem::take(&mut self.counted).into_iter().map(|(request, tally)| {
                 let blank = String::new;
                 let (method, resource, source) = (blank(), blank(), blank());
                 let who = tally.actor.name.clone().unwrap_or_default();
-                (Use { request, who, method, resource, source, code: Code::More }, tally)
+                (CheckKey { request, who, method, resource, source, code: Code::More }, tally)
             }));
         }
         taken
     }
 }
 
-impl Uses {
-    /// Notes a use or a refused attempt; `false` when it cannot be kept.
-    pub fn note(&self, ask: &Ask, decision: &Decision) -> bool {
-        self.note_at(ask, decision, Instant::now())
+impl Activity {
+    /// Adds an allowed or refused check; `false` when there is no more room for allowed checks.
+    pub fn record_check(&self, check: &Check, decision: &Decision) -> bool {
+        self.record_check_at(check, decision, Instant::now())
     }
 
-    fn note_at(&self, ask: &Ask, decision: &Decision, now: Instant) -> bool {
-        let (key, tally) = describe(ask, decision);
+    fn record_check_at(&self, check: &Check, decision: &Decision, now: Instant) -> bool {
+        let (key, tally) = describe(check, decision);
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !waiting.tallies.contains_key(&key);
-        if is_new && decision.is_yes() && waiting.tallies.len() >= WAITING_LIMIT {
+        if is_new && decision.is_allowed() && waiting.tallies.len() >= WAITING_LIMIT {
             return false;
         }
         let group = || Group { request: key.request, source: key.source.clone(), code: key.code };
-        if is_new && !decision.is_yes() && !waiting.budget.admits(group(), now) {
+        if is_new && !decision.is_allowed() && !waiting.budget.admits(group(), now) {
             waiting.count(key.request, tally);
             return true;
         }
@@ -162,7 +162,7 @@ impl Uses {
         true
     }
 
-    /// Records what waits, every second and once more at the stop.
+    /// Writes the waiting activity every second, and once more at the stop.
     pub async fn record(self, store: Store, relay: Relay, stop: CancellationToken) {
         loop {
             let is_last = tokio::select! {
@@ -177,12 +177,12 @@ impl Uses {
     }
 
     async fn flush(&self, store: &Store, relay: &Relay, is_last: bool) {
-        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now(), is_last);
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(Instant::now(), is_last);
         while !rest.is_empty() {
             let portion = rest.split_off(rest.len().saturating_sub(PORTION));
             let messages: Vec<Message> = portion.iter().map(|(key, tally)| event(key, tally)).collect();
             if let Err(error) = store.enqueue(&messages).await {
-                tracing::warn!(error = workers::error_chain(&error), "uses could not be recorded; tried again");
+                tracing::warn!(error = workers::error_chain(&error), "cannot record access activity; trying again");
                 let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 for (key, tally) in portion.into_iter().chain(rest) {
                     waiting.add(key, tally);
@@ -195,7 +195,7 @@ impl Uses {
     }
 }
 
-fn event(key: &Use, tally: &Tally) -> Message {
+fn event(key: &CheckKey, tally: &Tally) -> Message {
     let data = GrantUsed {
         request: key.request,
         service_request: tally.service_request.clone(),
@@ -222,56 +222,58 @@ fn event(key: &Use, tally: &Tally) -> Message {
 mod tests {
     use super::*;
 
-    fn anonymous(resource: &str, source: &str) -> (Ask, Decision) {
-        let ask = Ask { resource: resource.into(), source: source.into(), method: "GET".into(), ..Ask::default() };
-        (ask, Decision { code: Code::NoCredential, now: None, grant: None })
+    fn anonymous(resource: &str, source: &str) -> (Check, Decision) {
+        let check =
+            Check { resource: resource.into(), source: source.into(), method: "GET".into(), ..Check::default() };
+        (check, Decision { code: Code::NoCredential, now: None, grant: None })
     }
 
-    fn total(events: &[(Use, Tally)]) -> u32 {
+    fn total(events: &[(CheckKey, Tally)]) -> u32 {
         events.iter().map(|(_, tally)| tally.count).sum()
     }
 
     #[test]
-    fn a_flood_of_refused_attempts_is_a_few_events_and_one_count_each_minute() {
-        let (uses, start) = (Uses::default(), Instant::now());
-        let take = |second: u64, is_last| uses.0.lock().unwrap().take(start + Duration::from_secs(second), is_last);
-        let note = |resource: &str, source: &str, second: u64| {
-            let (ask, decision) = anonymous(resource, source);
-            assert!(uses.note_at(&ask, &decision, start + Duration::from_secs(second)));
+    fn many_refused_checks_become_a_few_events_and_one_count_per_minute() {
+        let (activity, start) = (Activity::default(), Instant::now());
+        let drain =
+            |second: u64, is_last| activity.0.lock().unwrap().drain(start + Duration::from_secs(second), is_last);
+        let record = |resource: &str, source: &str, second: u64| {
+            let (check, decision) = anonymous(resource, source);
+            assert!(activity.record_check_at(&check, &decision, start + Duration::from_secs(second)));
         };
         let mut written = 0;
         let mut seen = 0;
         for second in 0..60 {
             for number in 0..200 {
-                note(&format!("https://contoso.example/{second}/{number}"), "192.0.2.1", second);
+                record(&format!("https://contoso.example/{second}/{number}"), "192.0.2.1", second);
             }
-            let events = take(second, false);
+            let events = drain(second, false);
             written += events.len();
             seen += total(&events);
         }
-        assert_eq!((written, seen), (super::super::refused::PER_GROUP, 10), "one source, one code");
+        assert_eq!((written, seen), (super::super::budget::PER_GROUP, 10), "one source and one code");
         for number in 0..1000 {
-            note("https://contoso.example/x", &format!("2001:db8::{number:x}"), 59);
+            record("https://contoso.example/x", &format!("2001:db8::{number:x}"), 59);
         }
-        let events = take(59, false);
-        assert_eq!(events.len() + written, super::super::refused::ANONYMOUS, "many sources");
+        let events = drain(59, false);
+        assert_eq!(events.len() + written, super::super::budget::ANONYMOUS, "many sources");
         seen += total(&events);
-        let counted = take(60, false);
+        let counted = drain(60, false);
         let [(key, tally)] = counted.as_slice() else { panic!("{counted:?}") };
-        assert_eq!((key.code, tally.count + seen), (Code::More, 60 * 200 + 1000), "none is lost");
+        assert_eq!((key.code, tally.count + seen), (Code::More, 60 * 200 + 1000), "no check is lost");
         assert!(key.resource.is_empty() && tally.actor.name.is_none() && tally.tenant.is_none());
-        note("https://contoso.example/again", "192.0.2.1", 61);
-        assert_eq!(take(61, false).len(), 1, "the next minute begins anew");
+        record("https://contoso.example/again", "192.0.2.1", 61);
+        assert_eq!(drain(61, false).len(), 1, "the next minute starts from zero");
     }
 
     #[test]
-    fn equal_attempts_of_a_second_are_one_event_and_every_time_has_microseconds() {
-        let uses = Uses::default();
-        let (ask, decision) = anonymous("https://contoso.example/a", "192.0.2.1");
+    fn equal_checks_within_a_second_are_one_event_with_times_in_microseconds() {
+        let activity = Activity::default();
+        let (check, decision) = anonymous("https://contoso.example/a", "192.0.2.1");
         for _ in 0..1000 {
-            assert!(uses.note(&ask, &decision));
+            assert!(activity.record_check(&check, &decision));
         }
-        let events = uses.0.lock().unwrap().take(Instant::now(), true);
+        let events = activity.0.lock().unwrap().drain(Instant::now(), true);
         let [(key, tally)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!(tally.count, 1000);
         assert_eq!((tally.first, tally.last), (tally.first.trunc_subsecs(6), tally.last.trunc_subsecs(6)));
@@ -283,22 +285,26 @@ mod tests {
     }
 
     #[test]
-    fn another_tenants_address_is_not_written_into_this_tenants_log() {
+    fn a_resource_of_another_tenant_is_not_written_to_this_tenants_log() {
         let grant = super::super::decide::tests::grant();
-        let ask = Ask { tenant: "adatum".into(), resource: "https://adatum.example/board".into(), ..Ask::default() };
-        let (key, tally) = describe(&ask, &Decision { code: Code::Elsewhere, now: None, grant: Some(grant.clone()) });
+        let check =
+            Check { tenant: "adatum".into(), resource: "https://adatum.example/board".into(), ..Check::default() };
+        let (key, tally) = describe(&check, &Decision { code: Code::Elsewhere, now: None, grant: Some(grant.clone()) });
         assert_eq!((key.request, tally.tenant.as_deref()), (Some(grant.request), Some("contoso")));
         assert_eq!(key.resource, "");
     }
 
     #[test]
-    fn what_cannot_be_recorded_is_not_allowed() {
-        let uses = Uses::default();
-        let yes = Decision { code: Code::Ok, now: None, grant: None };
+    fn a_check_that_cannot_be_recorded_is_refused() {
+        let activity = Activity::default();
+        let allowed = Decision { code: Code::Ok, now: None, grant: None };
         for number in 0..WAITING_LIMIT {
-            assert!(uses.note(&Ask { resource: number.to_string(), ..Ask::default() }, &yes));
+            assert!(activity.record_check(&Check { resource: number.to_string(), ..Check::default() }, &allowed));
         }
-        assert!(!uses.note(&Ask { resource: "one more".into(), ..Ask::default() }, &yes));
-        assert!(uses.note(&Ask { resource: "0".into(), ..Ask::default() }, &yes), "a known one only counts");
+        assert!(!activity.record_check(&Check { resource: "one more".into(), ..Check::default() }, &allowed));
+        assert!(
+            activity.record_check(&Check { resource: "0".into(), ..Check::default() }, &allowed),
+            "an equal check only raises the count"
+        );
     }
 }

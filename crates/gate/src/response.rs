@@ -1,5 +1,5 @@
-//! Answers in HTTP: 204; 401 with a challenge for whoever needs another access token; 403 with a code and a sentence for
-//! whoever has a good one. A 401 does not tell a missing token from an unknown or an ended one.
+//! HTTP responses to checks: 204 allows; 401 challenges a client that needs another access token; 403 refuses a valid token
+//! with a code and a sentence. A 401 does not distinguish a missing token from an unknown or an ended one.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::app::App;
-use super::ask::Ask;
+use super::check::Check;
 use super::code::Code;
 use super::decide::decide;
 use super::decision::{Decision, access_level};
@@ -21,12 +21,12 @@ use super::limits::{DATABASE_LIMIT, LIMIT};
 
 type Peer = ConnectInfo<SocketAddr>;
 
-/// Whatever is not known here.
-pub(super) async fn no() -> StatusCode {
+/// The response to unknown paths.
+pub(super) async fn unknown_path() -> StatusCode {
     StatusCode::FORBIDDEN
 }
 
-/// A no in headers: for programs, and for proxies that show a client no body.
+/// A refusal in headers, for programs and for proxies that do not forward a body.
 fn refused(code: Code) -> Response {
     let status = code.refusal();
     let mut response = status.into_response();
@@ -40,7 +40,7 @@ fn refused(code: Code) -> Response {
     response
 }
 
-/// The same for a client behind a proxy that hands bodies on: a person may read it.
+/// A refusal with text for people, for proxies that forward the body.
 fn refused_with_text(code: Code) -> Response {
     let (parts, _) = refused(code).into_parts();
     let mut response = Response::from_parts(parts, axum::body::Body::from(format!("{}\n", code.sentence())));
@@ -49,22 +49,22 @@ fn refused_with_text(code: Code) -> Response {
     response
 }
 
-/// A late yes is no.
-pub(super) async fn in_time(request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(LIMIT, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_| refused(Code::Slow));
+/// Refuses a check that takes too long.
+pub(super) async fn limit_time(request: Request, next: Next) -> Response {
+    let response = tokio::time::timeout(LIMIT, next.run(request)).await;
+    let mut response = response.unwrap_or_else(|_| refused(Code::Slow));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// The yes says who, under which request, until when, and for which tenant's service: a proxy that checks the last
-/// cannot take somebody else's 204 for ours.
-fn said(decision: &Decision, yes: StatusCode) -> Response {
-    let (true, Some(grant)) = (decision.is_yes(), &decision.grant) else {
-        // A yes without a grant cannot be; were it there, it would be no.
-        return if decision.is_yes() { refused(Code::Odd) } else { refused_with_text(decision.code) };
+/// An allowed check names the person, the request, the end, and the tenant's service. A proxy that verifies the last cannot
+/// accept another server's 204.
+fn respond(decision: &Decision, allowed: StatusCode) -> Response {
+    let (true, Some(grant)) = (decision.is_allowed(), &decision.grant) else {
+        // An allowed check always has a grant; refuse if it has none.
+        return if decision.is_allowed() { refused(Code::Odd) } else { refused_with_text(decision.code) };
     };
-    let mut response = yes.into_response();
+    let mut response = allowed.into_response();
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-lockbox-allowed", format!("{}/{}", grant.tenant, grant.service)),
@@ -86,49 +86,49 @@ pub(super) async fn to_proxy(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let ask = Ask::of_proxy(query.as_deref().unwrap_or_default(), &headers, peer);
-    said(&decide(&app, &ask).await, StatusCode::NO_CONTENT)
+    let check = Check::of_proxy(query.as_deref().unwrap_or_default(), &headers, peer);
+    respond(&decide(&app, &check).await, StatusCode::NO_CONTENT)
 }
 
-/// Envoy takes 200 alone for a yes.
+/// Envoy accepts only 200 as allowed.
 pub(super) async fn to_envoy(State(app): State<App>, ConnectInfo(peer): Peer, request: Request) -> Response {
-    let ask = Ask::of_envoy(request.uri().path(), request.method().as_str(), request.headers(), peer);
-    said(&decide(&app, &ask).await, StatusCode::OK)
+    let check = Check::of_envoy(request.uri().path(), request.method().as_str(), request.headers(), peer);
+    respond(&decide(&app, &check).await, StatusCode::OK)
 }
 
 pub(super) async fn to_program(State(app): State<App>, ConnectInfo(peer): Peer, body: Bytes) -> Response {
-    let ask = Ask::of_program(&body, peer);
-    let decision = decide(&app, &ask).await;
-    // A program reads headers.
-    if decision.is_yes() { said(&decision, StatusCode::NO_CONTENT) } else { refused(decision.code) }
+    let check = Check::of_program(&body, peer);
+    let decision = decide(&app, &check).await;
+    // A program reads the headers.
+    if decision.is_allowed() { respond(&decision, StatusCode::NO_CONTENT) } else { refused(decision.code) }
 }
 
-/// For whoever closes provisionings and reads them back: whether a request's access is open.
+/// Whether the access of a request is open, for connectors that read a target back.
 pub(super) async fn is_open(State(app): State<App>, Path(request): Path<Uuid>) -> StatusCode {
     match tokio::time::timeout(DATABASE_LIMIT, app.store.is_open(request)).await {
         Ok(Ok(true)) => StatusCode::NO_CONTENT,
         Ok(Ok(false)) => StatusCode::FORBIDDEN,
-        // Unknown is not closed, and whoever asks here wants to know.
+        // Unknown is not closed: the caller must try again.
         Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
-/// A signed yes of at most a minute, for proxies that cannot ask.
+/// A signed token with a lifetime of up to a minute, for proxies that cannot call the gate.
 pub(super) async fn token(State(app): State<App>, ConnectInfo(peer): Peer, body: Bytes) -> Response {
-    let ask = Ask::of_program(&body, peer);
-    let decision = decide(&app, &ask).await;
+    let check = Check::of_program(&body, peer);
+    let decision = decide(&app, &check).await;
     let signed = app.signer.as_ref().and_then(|signer| signer.sign(&decision));
     match signed {
         Some((token, seconds)) => {
             Json(json!({"token": token, "token_type": "Bearer", "expires_in": seconds})).into_response()
         }
-        // No key, or less than a second left: nothing that another token helps with.
-        None if decision.is_yes() => StatusCode::FORBIDDEN.into_response(),
+        // No key, or less than a second of access left: another access token does not help.
+        None if decision.is_allowed() => StatusCode::FORBIDDEN.into_response(),
         None => refused(decision.code),
     }
 }
 
-/// The keys that tokens are verified with (RFC 7517).
+/// The keys to verify tokens with (RFC 7517).
 pub(super) async fn keys(State(app): State<App>) -> Response {
     Json(json!({"keys": app.signer.iter().map(super::token::Signer::public_key).collect::<Vec<_>>()})).into_response()
 }

@@ -1,5 +1,5 @@
-//! How many refused attempts are written one by one. Anybody who reaches a site can be refused, and the audit log keeps
-//! what it has: so a few per source and code are told apart each minute, and the rest of the minute is one event with a
+//! The limit of events for refused checks. Anyone who can reach a site can cause refusals, and the audit log keeps every
+//! event. So each minute a few checks per source and code become events of their own, and the rest become one event with a
 //! count.
 
 use std::collections::HashMap;
@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::code::Code;
 
-/// After this the count starts again.
+/// Length of the period for the limits.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// Events per group and minute. A person who mistypes sees each attempt in the log.
+/// Events per group and minute. The attempts of a person who mistypes all become events.
 pub(super) const PER_GROUP: usize = 10;
-/// Events per minute of everybody without a good token, whatever the source: one client has many addresses.
+/// Events per minute of all clients without a valid token, from any source: one client can have many addresses.
 pub(super) const ANONYMOUS: usize = 60;
 
-/// Who is told apart: the grant of a good token, or else the address of the client.
+/// A group of equal refusals: by the grant of a valid token, or else by the client's address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Group {
     pub request: Option<Uuid>,
@@ -24,7 +24,7 @@ pub(super) struct Group {
     pub code: Code,
 }
 
-/// What was written in the current minute.
+/// The events of the current minute.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     since: Option<Instant>,
@@ -33,11 +33,11 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Whether one more event of this group may be written.
+    /// Whether this group can have one more event.
     pub fn admits(&mut self, mut group: Group, now: Instant) -> bool {
         self.since.get_or_insert(now);
         if group.request.is_some() {
-            // The grant's own log: the engineer's addresses do not multiply what is written there.
+            // In the grant's own log, more client addresses must not create more events.
             group.source.clear();
         } else if self.anonymous >= ANONYMOUS {
             return false;
@@ -52,7 +52,7 @@ impl Budget {
         true
     }
 
-    /// Starts the next minute when this one is over; `true` then.
+    /// Starts the next minute when the current one is over. Returns whether it did.
     pub fn starts_again(&mut self, now: Instant) -> bool {
         let is_finished = self.since.is_some_and(|since| now.duration_since(since) >= WINDOW);
         if is_finished {
