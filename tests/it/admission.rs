@@ -1,5 +1,5 @@
-//! Nothing gets into a log that a verifier would not accept: every event that the program can write is accepted, and whatever
-//! else is recorded is quarantined before it is signed.
+//! A log contains only events that verifiers accept: every event that Lockbox can write is accepted, and any other event is
+//! quarantined before it is signed.
 
 use std::io::Cursor;
 
@@ -77,7 +77,7 @@ fn events_of_every_type(seed: u64) -> Vec<Message> {
 }
 
 #[test]
-fn no_time_in_an_event_can_be_finer_than_the_log_accepts() {
+fn times_in_events_have_at_most_the_precision_that_the_log_accepts() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/contracts/src/events");
     let mut fields = 0;
     for file in std::fs::read_dir(folder).unwrap().flatten() {
@@ -131,7 +131,7 @@ fn every_event_of_every_type_with_any_values_is_accepted_by_the_verifiers_format
 }
 
 #[test]
-fn logs_of_any_values_and_times_with_nanoseconds_are_good_for_both_verifiers() {
+fn logs_of_any_values_and_times_with_nanoseconds_pass_both_verifiers() {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..8 {
         let mut draw = Draw::new(seed, "contoso", signer().verifier().to_string());
@@ -158,7 +158,7 @@ fn logs_of_any_values_and_times_with_nanoseconds_are_good_for_both_verifiers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_stays_good() {
+async fn an_event_that_no_verifier_would_accept_is_quarantined_and_the_log_stays_valid() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     record(&lockbox, "contoso", 5).await;
     let mut draw = Draw::new(1, "contoso", String::new());
@@ -225,7 +225,7 @@ async fn what_no_verifier_would_accept_is_quarantined_and_the_log_goes_on_and_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_before_the_gate_asks_the_database_leave_the_operators_log_good() {
+async fn refusals_without_a_database_lookup_keep_the_operators_log_valid() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let query = "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example";

@@ -1,4 +1,4 @@
-//! Prometheus' own tool reads what a process exports, and tries each alert rule.
+//! Prometheus' own tool checks the exported metrics and tests each alert rule.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ fn assert_good(mut command: Command) {
 }
 
 #[test]
-fn every_alert_fires_when_it_should_and_is_silent_otherwise() {
+fn every_alert_fires_exactly_when_it_should() {
     let tests = std::fs::read_to_string(project("tests/it/alarms/alerts_test.yml")).unwrap();
     let rules: Value =
         serde_saphyr::from_str(&std::fs::read_to_string(project("deploy/prometheus/alerts.yml")).unwrap()).unwrap();
@@ -49,7 +49,7 @@ fn prometheus_reads_the_configuration_and_the_rules() {
 }
 
 #[test]
-fn what_a_process_exports_has_help_and_every_counter_starts_at_zero() {
+fn every_exported_metric_has_help_and_every_counter_starts_at_zero() {
     let recorder = runtime::admin::recorder().unwrap();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, workers::metric_list::describe);
@@ -71,7 +71,7 @@ fn what_a_process_exports_has_help_and_every_counter_starts_at_zero() {
     ] {
         assert!(exported.lines().any(|line| line == series), "{series} is not in\n{exported}");
     }
-    // A gauge and a histogram, as a process at work has them.
+    // A gauge and a histogram, as a running process has them.
     metrics::with_local_recorder(&recorder, || {
         metrics::gauge!("lockbox_outbox_waiting").set(1.0);
         metrics::histogram!("lockbox_handle_seconds", "role" => "mail").record(0.2);

@@ -1,5 +1,5 @@
-//! Whatever arrives: it is refused or parked with a reason a person understands, on record, answered, and nothing else
-//! waits for it.
+//! Invalid input: it is refused or dead-lettered with a reason for people and an event in the audit log, and it delays no other
+//! message.
 
 use contracts::Kind;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
+async fn submissions_that_break_a_rule_are_refused_with_that_rule() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     sqlx::query("insert into tenants (id, name, display_name, review_deadline_seconds, decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals) values (gen_random_uuid(), 'lonely', 'Lonely', 60, 60, 60, 60, 1)")
         .execute(&lockbox.pool).await.unwrap();
@@ -50,7 +50,7 @@ async fn submissions_that_break_a_rule_are_answered_with_the_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resource_that_the_gate_could_never_match_is_refused_before_anybody_approves_it() {
+async fn a_resource_that_the_gate_could_never_match_is_refused_at_submission() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     for (service, resource, words) in [
         ("sharepoint", "contoso.example/sites/board", "must be an https URL"),
@@ -77,7 +77,7 @@ async fn a_resource_that_the_gate_could_never_match_is_refused_before_anybody_ap
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() {
+async fn unreadable_messages_are_dead_lettered_with_the_fault_and_its_place() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let text = |data: &Value| String::from_utf8(envelope(Kind::RequestSubmit, "x", data)).unwrap();
     let good = text(&submission());
@@ -122,7 +122,7 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
         let dead_letter: Uuid = said["dead_letter"].as_str().unwrap().parse().unwrap();
         let row = lockbox.store.dead_letter_one(dead_letter).await.unwrap();
         assert_eq!(usize::try_from(row.size_bytes).unwrap(), size);
-        assert_eq!(row.login.as_deref(), Some("guest"), "who sent it is on record");
+        assert_eq!(row.login.as_deref(), Some("guest"), "its sender is in the audit log");
     }
     let filter = DeadLetterFilter { reason: Some("schema.unknown_type".into()), all: false, limit: 10 };
     assert_eq!(lockbox.store.dead_letter(&filter).await.unwrap().len(), 2);
@@ -131,7 +131,7 @@ async fn messages_that_cannot_be_read_are_parked_with_what_is_wrong_and_where() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_queue_takes_is_parked_as_unroutable() {
+async fn a_message_without_a_bound_queue_is_dead_lettered_as_unroutable() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let lost = broker::Outgoing {
         exchange: broker::Exchange::Commands,
@@ -150,7 +150,7 @@ async fn what_no_queue_takes_is_parked_as_unroutable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_somebody_else_forged_does_not_enter_the_log() {
+async fn a_forged_event_does_not_enter_the_audit_log() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
     let forged = json!({

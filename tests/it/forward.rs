@@ -1,4 +1,4 @@
-//! The record goes on to other systems: in order, at least once whatever the other end does, and only to whom it should.
+//! Forwarding of the audit log: in order, at least once, and only to a trusted receiver.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -136,7 +136,7 @@ pub async fn placed(lockbox: &Lockbox) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_syslog_receiver_gets_every_entry_in_order_at_least_once_although_it_hangs_up_in_the_middle() {
+async fn a_syslog_receiver_gets_every_entry_in_order_at_least_once_when_connections_break() {
     let lockbox = recorded(30).await;
     let folder = tempfile::tempdir().unwrap();
     let (config, ca) = certificate(folder.path());
@@ -181,7 +181,7 @@ async fn a_syslog_receiver_gets_every_entry_in_order_at_least_once_although_it_h
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sent_to_an_end_with_a_certificate_that_nobody_trusts_and_one_at_a_time_sends() {
+async fn nothing_is_sent_to_an_untrusted_receiver_and_one_process_at_a_time_forwards() {
     let lockbox = recorded(3).await;
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (config, own) = certificate(one.path());
@@ -212,7 +212,7 @@ async fn nothing_is_sent_to_an_end_with_a_certificate_that_nobody_trusts_and_one
     lockbox.finish().await;
 }
 
-/// A collector: what it answers next, and what it took.
+/// A collector with its next response and the documents that it accepted.
 #[derive(Clone, Default)]
 pub struct Collector {
     /// Logs it refuses, and how.
@@ -262,7 +262,7 @@ pub async fn serve(collector: &Collector, config: Arc<ServerConfig>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_gets_ocsf_in_batches_it_can_take_and_says_clearly_when_the_token_is_wrong() {
+async fn a_collector_gets_ocsf_in_batches_that_it_accepts_and_a_wrong_token_is_reported() {
     let lockbox = recorded(50).await;
     let folder = tempfile::tempdir().unwrap();
     let (config, ca) = certificate(folder.path());
@@ -301,7 +301,7 @@ async fn a_collector_gets_ocsf_in_batches_it_can_take_and_says_clearly_when_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_stays_sends_what_comes_and_goes_on_after_the_other_end_was_away() {
+async fn a_running_forwarder_sends_new_entries_and_continues_after_an_outage_of_the_receiver() {
     let lockbox = recorded(2).await;
     let folder = tempfile::tempdir().unwrap();
     let (config, ca) = certificate(folder.path());

@@ -1,4 +1,4 @@
-//! One log that cannot be forwarded keeps none of the others waiting, and what cannot be read is a gap that everybody sees.
+//! A log that cannot be forwarded delays no other log, and unreadable entries are reported as a gap.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn recorded(contoso: usize, adatum: usize) -> Lockbox {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_that_cannot_be_read_are_a_gap_at_the_receiver_and_everything_else_goes_on() {
+async fn unreadable_entries_are_reported_as_a_gap_and_all_other_entries_are_forwarded() {
     let lockbox = recorded(30, 10).await;
     let log = lockbox.store.log_head(Some("contoso")).await.unwrap().unwrap();
     let mut tx = lockbox.pool.begin().await.unwrap();
@@ -55,7 +55,7 @@ async fn entries_that_cannot_be_read_are_a_gap_at_the_receiver_and_everything_el
     assert_eq!(entries("contoso"), expected);
     let other = lockbox.store.log_head(Some("adatum")).await.unwrap().unwrap();
     assert_eq!(entries("adatum"), (0..other.size).collect::<Vec<_>>());
-    // It is told once; the log goes on behind it.
+    // The gap is reported once, and the entries after it are forwarded.
     record(&lockbox, "contoso", 2).await;
     placed(&lockbox).await;
     let size = lockbox.store.log_head(Some("contoso")).await.unwrap().unwrap().size;
@@ -71,7 +71,7 @@ async fn entries_that_cannot_be_read_are_a_gap_at_the_receiver_and_everything_el
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_the_receiver_refuses_keeps_no_other_log_waiting() {
+async fn a_log_that_the_receiver_refuses_delays_no_other_log() {
     let lockbox = recorded(1700, 3).await;
     let folder = tempfile::tempdir().unwrap();
     let (config, ca) = certificate(folder.path());

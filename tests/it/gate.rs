@@ -1,4 +1,4 @@
-//! The gate: who gets through, to what, and for how long.
+//! The gate: who has access, to what, and for how long.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl Gate {
     }
 }
 
-/// What Robin asks: a site of Contoso for a minute.
+/// Robin's request: a site of Contoso for a minute.
 pub fn site(resource: &str) -> Value {
     let mut data = submission();
     data["service"] = "sharepoint".into();
@@ -78,7 +78,7 @@ pub fn site(resource: &str) -> Value {
     data
 }
 
-/// A request that both sides have said yes to.
+/// A request that both sides approved.
 pub async fn granted(lockbox: &Lockbox, data: &Value) -> Uuid {
     let request = lockbox.submit(data).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
@@ -97,7 +97,7 @@ pub async fn end(lockbox: &Lockbox, request: Uuid) {
     assert_eq!(lockbox.outcome(Kind::GrantRevoke, &data).await, "grant.ended");
 }
 
-/// Makes of a request one that lets change things, beside the guards.
+/// Changes a request to read and write, past the guards.
 pub async fn make_writable(lockbox: &Lockbox, request: Uuid) {
     let mut tx = lockbox.pool.begin().await.unwrap();
     sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
@@ -112,7 +112,7 @@ pub async fn make_writable(lockbox: &Lockbox, request: Uuid) {
     tx.commit().await.unwrap();
 }
 
-/// Uses and tries on record, as code and count.
+/// Access activity in the audit log, as code and count.
 pub async fn uses(lockbox: &Lockbox) -> Vec<(String, u64, Value)> {
     let filter = AuditFilter { type_name: Some("grant.used".into()), limit: 500, ..AuditFilter::default() };
     let found = lockbox.store.search_audit(&filter).await.unwrap();
@@ -126,11 +126,11 @@ pub async fn uses(lockbox: &Lockbox) -> Vec<(String, u64, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is_open() {
+async fn only_the_engineer_has_access_and_only_to_the_granted_resource_while_access_is_active() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let waiting = lockbox.submit(&submission()).await;
-    assert!(operations::access_token::issue(&lockbox.store, waiting, "robin").await.is_err(), "nobody has said yes");
+    assert!(operations::access_token::issue(&lockbox.store, waiting, "robin").await.is_err(), "nobody has approved");
     let request = granted(&lockbox, &submission()).await;
     for other in ["sam", "morgan", "alex", "nobody"] {
         assert!(
@@ -187,7 +187,7 @@ async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is
         "nothing is open any more"
     );
     gate.close().await;
-    let recorded = eventually("every use and try is on record", async || {
+    let recorded = eventually("every check is in the audit log", async || {
         let uses = uses(&lockbox).await;
         (uses.iter().map(|(_, count, _)| count).sum::<u64>() == 14).then_some(uses)
     })
@@ -202,7 +202,7 @@ async fn only_the_engineer_gets_through_and_only_to_what_was_granted_while_it_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_is_read_below_itself_and_changed_only_where_that_was_granted() {
+async fn a_site_is_read_only_below_the_granted_folder_and_written_only_with_read_and_write_access() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
@@ -238,7 +238,7 @@ async fn a_site_is_read_below_itself_and_changed_only_where_that_was_granted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_opens_its_own_grant_and_no_other_one_of_the_same_engineer() {
+async fn a_token_is_valid_only_for_its_own_grant() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let whole = granted(&lockbox, &site("https://contoso.example/sites/a")).await;
@@ -265,7 +265,7 @@ async fn a_token_opens_its_own_grant_and_no_other_one_of_the_same_engineer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_that_begins_later_is_not_open_yet() {
+async fn access_with_a_later_start_time_is_refused_until_then() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let mut later = submission();
@@ -281,7 +281,7 @@ async fn access_that_begins_later_is_not_open_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_slow_or_away_is_no_within_half_a_second() {
+async fn a_slow_or_unavailable_database_refuses_within_half_a_second() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &submission()).await;
@@ -309,7 +309,7 @@ async fn a_database_that_is_slow_or_away_is_no_within_half_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_lives_a_minute_at_most_never_beyond_the_grant_and_is_verified_with_the_published_key() {
+async fn a_signed_token_expires_within_a_minute_and_with_the_grant_and_verifies_with_the_published_key() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let token = async |seconds: i64| {
@@ -348,7 +348,7 @@ async fn a_token_lives_a_minute_at_most_never_beyond_the_grant_and_is_verified_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_end_was_committed_the_very_next_question_is_refused() {
+async fn the_first_check_after_a_committed_end_is_refused() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     for _ in 0..5 {
@@ -359,14 +359,14 @@ async fn after_an_end_was_committed_the_very_next_question_is_refused() {
         let data = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
         lockbox.command(Kind::GrantRevoke, &data).await;
         eventually("the row says it is over", async || {
-            // The gate is asked after the row was read: a yes now would be a yes after the end.
+            // The gate is called after the row was read: allowing now would be allowing after the end.
             let state: String = sqlx::query_scalar("select state from requests where id = $1")
                 .bind(request)
                 .fetch_one(&lockbox.pool)
                 .await
                 .unwrap();
             let allowed = gate.allows(&question).await;
-            assert!(state == "active" || !allowed, "a yes after the end");
+            assert!(state == "active" || !allowed, "allowed after the end");
             (state == "ended").then_some(())
         })
         .await;

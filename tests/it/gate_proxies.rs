@@ -1,4 +1,4 @@
-//! What Traefik and Envoy ask the gate, with the headers that they were seen to send.
+//! Checks from Traefik and Envoy, with the headers that they really send.
 
 use reqwest::{Method, StatusCode};
 
@@ -6,7 +6,7 @@ use crate::gate::{Gate, granted, handle, make_writable, site, uses};
 use crate::harness::{Lockbox, ROLES, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traefik_and_envoy_are_answered_in_their_own_way() {
+async fn traefik_and_envoy_get_the_responses_that_they_expect() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/a")).await;
@@ -65,7 +65,7 @@ async fn traefik_and_envoy_are_answered_in_their_own_way() {
     assert_eq!(status(envoy_moves.clone(), &uri, &to("https://contoso.example/sites/a/y")).await, StatusCode::OK);
     assert_eq!(status(envoy_moves, &uri, &to("https://contoso.example/sites/b/y")).await, StatusCode::FORBIDDEN);
     gate.close().await;
-    eventually("the client's own address is on record, not what it claims", async || {
+    eventually("the client's own address is in the audit log, not the one it claims", async || {
         let uses = uses(&lockbox).await;
         (uses.iter().all(|(.., data)| data["source"] != "203.0.113.9")
             && uses.iter().any(|(.., data)| data["source"] == "192.0.2.7"))

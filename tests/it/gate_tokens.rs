@@ -1,4 +1,4 @@
-//! One access token, one grant: its tenant, its service, its log. And how much refused attempts may write.
+//! An access token belongs to one grant with its tenant, service and log. Also: the limit of events for refused checks.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn grants(lockbox: &Lockbox) -> Vec<(Uuid, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_of_one_tenant_or_service_opens_nothing_at_another() {
+async fn a_token_gives_no_access_to_another_tenant_or_service() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let all = grants(&lockbox).await;
@@ -43,7 +43,7 @@ async fn a_token_of_one_tenant_or_service_opens_nothing_at_another() {
             opened += usize::from(is_own);
             let signing = gate.client.post(format!("http://{}/v1/token", gate.address)).body(question.to_string());
             let signed = signing.send().await.unwrap();
-            assert_eq!(signed.status() == StatusCode::OK, is_own, "a signed token says no more than the check");
+            assert_eq!(signed.status() == StatusCode::OK, is_own, "a signed token allows no more than the check");
         }
     }
     assert_eq!(opened, PLACES.len());
@@ -77,7 +77,7 @@ async fn a_token_of_one_tenant_or_service_opens_nothing_at_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_refused_requests_writes_a_few_events_and_a_count_that_the_log_accepts() {
+async fn many_refused_checks_write_a_few_events_and_a_count_that_the_log_accepts() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let query = "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example";
@@ -108,7 +108,7 @@ async fn a_flood_of_refused_requests_writes_a_few_events_and_a_count_that_the_lo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_prints_the_access_token_alone_on_standard_output() {
+async fn the_command_line_prints_only_the_access_token_on_standard_output() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/board")).await;
     let create = ["grant", "token", &request.to_string(), "--as", "robin"];

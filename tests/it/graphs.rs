@@ -1,4 +1,4 @@
-//! Graphs and alarms ask for metrics that processes really have, and look at every role.
+//! Graphs and alerts use metrics that processes really export, and cover every role.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Words that name a metric of ours.
+/// Names of Lockbox' metrics in a text.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
     text.split(|c| !is_part(c)).filter(|word| word.starts_with("lockbox_")).map(str::to_owned).collect()
@@ -56,7 +56,7 @@ fn recorded() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_graph_and_alarm_asks_for_a_metric_that_is_recorded() {
+fn every_graph_and_alert_uses_a_metric_that_exists() {
     let recorded = recorded();
     assert!(recorded.contains("lockbox_messages_total"), "{recorded:?}");
     let dashboard: Value = serde_json::from_str(&text("deploy/grafana/lockbox.json")).unwrap();
@@ -80,7 +80,7 @@ fn every_graph_and_alarm_asks_for_a_metric_that_is_recorded() {
 }
 
 #[test]
-fn every_role_is_looked_at_and_has_its_service() {
+fn every_role_is_scraped_and_has_a_service() {
     let compose: Value = serde_saphyr::from_str(&text("docker-compose.yml")).unwrap();
     let scraped: Value = serde_saphyr::from_str(&text("deploy/prometheus/prometheus.yml")).unwrap();
     let names = scraped["scrape_configs"][0]["dns_sd_configs"][0]["names"].as_array().unwrap();
@@ -99,7 +99,7 @@ fn every_role_is_looked_at_and_has_its_service() {
     }
 }
 
-/// What follows each of these words in the sources.
+/// The text after each of these marks in the sources.
 fn words_after(marks: &[&str]) -> BTreeSet<String> {
     let mut files = Vec::new();
     for folder in ["workers/src", "src", "crates"] {
@@ -113,7 +113,7 @@ fn words_after(marks: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_metric_is_in_the_list_the_code_and_the_documentation_with_words_that_explain_it() {
+fn every_metric_is_in_the_list_the_code_and_the_documentation_with_help() {
     let recorded = recorded();
     let operations = text("docs/operations.md");
     let mut listed = BTreeSet::new();
@@ -135,11 +135,14 @@ fn every_metric_is_in_the_list_the_code_and_the_documentation_with_words_that_ex
 }
 
 #[test]
-fn the_values_of_labels_that_the_list_names_are_those_that_the_code_has() {
+fn label_values_in_the_list_match_the_code() {
     let dead_letter = words_after(&["code: \"", "Malformed::new(\"", "\"broker."]);
     for reason in DEAD_LETTERS {
         let short = reason.trim_start_matches("broker.");
-        assert!(dead_letter.contains(*reason) || dead_letter.contains(short), "nothing is parked for {reason}");
+        assert!(
+            dead_letter.contains(*reason) || dead_letter.contains(short),
+            "no message is dead-lettered for {reason}"
+        );
     }
     let of_messages = |word: &&String| ["schema.", "auth.", "store."].iter().any(|kind| word.starts_with(kind));
     for reason in dead_letter.iter().filter(of_messages) {

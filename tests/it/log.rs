@@ -1,4 +1,5 @@
-//! The Merkle logs: one place for every event, without a gap or a fork, whatever dies; and signatures only for growth.
+//! The Merkle logs: one place for every event, without a gap or a split view, even after crashes; and signatures only for
+//! consistent growth.
 
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use crate::harness::{Lockbox, ROLES, body, eventually, submission};
 
 const AUTHORITY: &str = "lockbox.fabrikam.example";
 
-/// Events about requests that nobody asks for, straight into the table.
+/// Events about requests that do not exist, written directly to the table.
 pub async fn record(lockbox: &Lockbox, tenant: &str, count: usize) {
     record_at(lockbox, tenant, count, lockbox.store.clock().await.unwrap()).await;
 }
 
-/// The same, at a moment.
+/// The same, with a time.
 pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chrono::DateTime<chrono::Utc>) {
     let event = |_| {
         let request = Uuid::now_v7();
@@ -45,7 +46,7 @@ pub async fn record_at(lockbox: &Lockbox, tenant: &str, count: usize, now: chron
     lockbox.store.append(&indexed, Vec::new(), WriteSet::default()).await.unwrap();
 }
 
-/// Works out a whole log from its bytes and compares it with what is on record.
+/// Computes a whole log from its bytes and compares it with the tables.
 pub async fn check(lockbox: &Lockbox, tenant: Option<&str>) -> u64 {
     let head = lockbox.store.log_head(tenant).await.unwrap().unwrap();
     let entries = lockbox.store.log_entries(&head, 0, head.size).await.unwrap();
@@ -113,7 +114,7 @@ async fn every_step_and_refusal_of_a_request_is_chained_indexed_and_signed_withi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sequencers_that_all_believe_to_be_alone_and_die_in_the_middle_neither_fork_nor_skip() {
+async fn concurrent_and_crashing_sequencers_neither_fork_nor_skip() {
     let lockbox = Lockbox::without_roles().await;
     record(&lockbox, "contoso", 700).await;
     record(&lockbox, "adatum", 300).await;
@@ -156,7 +157,7 @@ async fn own_events(lockbox: &Lockbox, tenant: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_waits_for_the_one_before_and_two_events_never_claim_the_same() {
+async fn an_event_waits_for_the_one_before_it_and_two_events_never_get_the_same_place() {
     let lockbox = Lockbox::without_roles().await;
     let request = Uuid::now_v7();
     let now = lockbox.store.clock().await.unwrap();
@@ -189,7 +190,7 @@ async fn a_step_waits_for_the_one_before_and_two_events_never_claim_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_signer_refuses_an_old_copy_and_another_history() {
+async fn the_signer_refuses_an_old_copy_and_a_split_view() {
     let lockbox = Lockbox::without_roles().await;
     record(&lockbox, "contoso", 300).await;
     lockbox.start(&[RoleName::Sequencer, RoleName::Signer]).await;
@@ -235,7 +236,7 @@ async fn the_signer_refuses_an_old_copy_and_another_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_changes_or_removes_what_is_in_the_log_without_being_a_superuser_who_switches_guards_off() {
+async fn only_a_superuser_who_disables_the_guards_can_change_the_log() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.submit(&submission()).await;
     eventually("something is signed", async || {
@@ -269,7 +270,7 @@ async fn nobody_changes_or_removes_what_is_in_the_log_without_being_a_superuser_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_group_of_rights_does_its_own_work_and_no_other() {
+async fn each_group_of_rights_allows_its_own_work_and_no_other() {
     let lockbox = Lockbox::without_roles().await;
     lockbox.store.grant_rights().await.unwrap();
     lockbox.store.grant_rights().await.unwrap();

@@ -1,4 +1,4 @@
-//! A mail server that refuses: what is about the server or our login is never the end of a mail.
+//! A mail server that refuses: a refusal of the server or of our login defers mails and fails none.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use workers::RoleName;
 
 use crate::harness::{Lockbox, ROLES, body, eventually, submission};
 
-/// A mail server that answers as it is told.
+/// A mail server with configurable replies.
 #[derive(Clone, Default)]
 pub(crate) struct Server {
     /// Which step is refused, and how.
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// The reason of every mail that waits for a retry.
+/// The reason of every deferred mail.
 async fn reasons(lockbox: &Lockbox) -> Vec<String> {
     let reading = "select last_error from outbox where consumer = 'mail' and last_error is not null";
     sqlx::query_scalar(reading).fetch_all(&lockbox.pool).await.unwrap()
@@ -105,7 +105,7 @@ async fn failed(lockbox: &Lockbox) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_refuses_our_login_or_sender_defers_every_mail_and_gets_it_afterwards() {
+async fn mails_are_deferred_while_the_server_refuses_our_login_or_sender_and_sent_afterwards() {
     let mut lockbox = Lockbox::with_roles(&ROLES).await;
     let server = Server::default();
     lockbox.settings.mail.url = server.listen().await;
@@ -131,7 +131,7 @@ async fn a_server_that_refuses_our_login_or_sender_defers_every_mail_and_gets_it
         .await;
         assert_eq!(depth.deferred, 2, "a mail that waits for a retry is not a message that nobody consumes");
         assert!(depth.oldest_seconds < 1.0 && depth.deferred_reason.unwrap().starts_with("the mail server refuses"));
-        assert_eq!(failed(&lockbox).await, Vec::<serde_json::Value>::new(), "{step}: nothing is given up on");
+        assert_eq!(failed(&lockbox).await, Vec::<serde_json::Value>::new(), "{step}: no mail failed");
         server.refuse(None);
         due_now(&lockbox).await;
         eventually(&format!("both mails are sent after {step}"), async || {
@@ -146,7 +146,7 @@ async fn a_server_that_refuses_our_login_or_sender_defers_every_mail_and_gets_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn once_the_server_takes_mail_again_what_waited_for_it_goes_at_once() {
+async fn deferred_mails_are_sent_at_once_when_the_server_accepts_mail_again() {
     let mut lockbox = Lockbox::with_roles(&ROLES).await;
     let server = Server::default();
     lockbox.settings.mail.url = server.listen().await;
@@ -169,7 +169,7 @@ async fn once_the_server_takes_mail_again_what_waited_for_it_goes_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_recipient_is_final_and_on_record() {
+async fn a_refused_recipient_fails_permanently_and_is_in_the_audit_log() {
     let mut lockbox = Lockbox::with_roles(&ROLES).await;
     let server = Server::default();
     lockbox.settings.mail.url = server.listen().await;

@@ -1,4 +1,4 @@
-//! A database that takes no writes, connections that are not sessions of their own, and a login with reserved characters.
+//! A read-only database, a pooler in transaction mode, and a broker login with reserved characters.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn admin(lockbox: &Lockbox) -> PgConnection {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_only_database_is_waited_for_with_the_message_in_hand_and_costs_no_attempt() {
+async fn workers_wait_for_a_read_only_database_and_use_no_delivery_attempt() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let mut admin = admin(&lockbox).await;
     let name = set_read_only(&lockbox, &mut admin, true).await;
@@ -108,7 +108,7 @@ async fn a_pooler_in_session_mode_works_and_one_in_transaction_mode_is_refused()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_login_with_reserved_characters_sends_and_is_believed() {
+async fn a_broker_login_with_reserved_characters_can_send_events() {
     let mut lockbox = Lockbox::without_roles().await;
     let users = "default_user = svc@lockbox\ndefault_pass = p@ss:word/1\n";
     let start = || rabbitmq::Private::with_users(&folder("reserved-login"), &packages(), users, &progress());

@@ -1,4 +1,4 @@
-//! Nobody approves, appoints or gets a token in another's name without that person's and the other approvers' knowledge.
+//! Approvals, appointments and tokens in a person's name are always notified to that person and to the other approvers.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ const KIM: &str = "kim@contoso.example";
 const DANA: &str = "dana@adatum.example";
 const SECURITY: &str = "security@adatum.example";
 
-/// Runs the command line of whoever holds the database's login.
+/// Runs the command line with the database login.
 fn operator(lockbox: &Lockbox, arguments: &[&str]) -> String {
     let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
         .args(arguments)
@@ -55,7 +55,7 @@ async fn with_mail() -> Lockbox {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_an_approval_is_put_on_gets_the_receipt_and_the_mail_about_the_grant() {
+async fn the_named_approver_gets_the_receipt_and_the_mail_about_the_grant() {
     let lockbox = with_mail().await;
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
@@ -90,18 +90,18 @@ fn directory(adatum: &str) -> Directory {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_and_addresses() {
+async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_and_recipients() {
     let lockbox = with_mail().await;
     let apply = async |adatum: &str| lockbox.store.apply(&directory(adatum), "lee").await.unwrap();
     let dana = "{name: dana, display_name: Dana Whitfield, email: dana@adatum.example}";
     let mallory = "{name: mallory, display_name: Mallory Vance, email: mallory@adatum.example}";
     apply(&format!("people: [{dana}, {mallory}], approvers: [{{person: dana}}, {{person: mallory}}]")).await;
-    let told = mailed(&lockbox, &[DANA, SECURITY, "mallory@adatum.example"], &["mallory", "added"]).await;
+    let mails = mailed(&lockbox, &[DANA, SECURITY, "mallory@adatum.example"], &["mallory", "added"]).await;
     assert!(
-        told[0].text.contains("The operator changed the directory")
-            && told[0].text.contains("If you did not expect this")
+        mails[0].text.contains("The operator changed the directory")
+            && mails[0].text.contains("If you did not expect this")
     );
-    assert!(told[0].text.contains("Changed by: lee"), "{}", told[0].text);
+    assert!(mails[0].text.contains("Changed by: lee"), "{}", mails[0].text);
 
     // Another address for an approver: both get it.
     let moved = dana.replace(DANA, "dana@elsewhere.example");
@@ -117,7 +117,7 @@ async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_a
     let before = lockbox.mailbox.mails().len();
     let disabled = moved.replace("email", "enabled: false, email");
     apply(&format!("people: [{disabled}, {mallory}], approvers: [{{person: mallory}}]")).await;
-    eventually("the person who was disabled is told", async || {
+    eventually("the disabled person is notified", async || {
         let mails = lockbox.mailbox.mails();
         mails[before..].iter().any(|mail| mail.to.join(",") == "dana@elsewhere.example").then_some(())
     })
@@ -128,7 +128,7 @@ async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_a
     quiet.tenants[0].notification_recipients.clear();
     let before = lockbox.mailbox.mails().len();
     lockbox.store.apply(&quiet, "lee").await.unwrap();
-    eventually("the address that gets nothing from now on is told", async || {
+    eventually("the removed address is notified", async || {
         let mails = lockbox.mailbox.mails();
         mails[before..].iter().any(|mail| mail.to.join(",") == SECURITY).then_some(())
     })
@@ -137,7 +137,7 @@ async fn a_directory_change_by_the_operator_is_mailed_to_old_and_new_approvers_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_manager_of_the_vendor_is_known_to_the_managers() {
+async fn the_managers_are_notified_of_a_new_manager() {
     let lockbox = with_mail().await;
     let text = "vendor: {people: [{name: mallory, display_name: Mallory Vance, email: mallory@fabrikam.example, roles: [manager]}]}";
     lockbox.store.apply(&serde_saphyr::from_str(text).unwrap(), "lee").await.unwrap();
@@ -147,13 +147,13 @@ async fn a_new_manager_of_the_vendor_is_known_to_the_managers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_for_a_person_is_in_the_tenants_log_and_mailed_to_the_person_and_the_approvers() {
+async fn a_new_api_token_is_in_the_tenants_log_and_mailed_to_the_person_and_the_approvers() {
     let lockbox = with_mail().await;
     operator(&lockbox, &["token", "add", "robot", "--person", "alex", "--scope", "decisions:write"]);
-    let told =
+    let mails =
         mailed(&lockbox, &[ALEX, KIM], &["An API token was created", "\u{201c}robot\u{201d} for decisions:write"])
             .await;
-    assert!(told[0].text.contains("If this was not you") && told[1].text.contains("ask Alex Novak and operator"));
+    assert!(mails[0].text.contains("If this was not you") && mails[1].text.contains("ask Alex Novak and operator"));
     let filter = AuditFilter {
         type_name: Some("token.added".into()),
         tenant: Some("contoso".into()),
@@ -175,14 +175,14 @@ async fn a_token_for_a_person_is_in_the_tenants_log_and_mailed_to_the_person_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_passkey_and_a_delegate_and_changed_addresses_are_mailed_to_everybody_concerned() {
+async fn a_new_passkey_a_delegate_and_changed_recipients_are_mailed_to_everyone_affected() {
     let lockbox = with_mail().await;
     let site = Site::open(&lockbox).await;
     let alex = site.sign_in("Alex Novak").await;
     assert_eq!(register(&alex, &Authenticator::new()).await.as_u16(), 303);
-    let told = mailed(&lockbox, &[ALEX, KIM], &["A passkey was added", "\u{201c}Laptop\u{201d}"]).await;
-    assert!(told[0].text.contains("Channel: the portal") && told[0].text.contains("If this was not you"));
-    assert!(told[0].text.contains("the development sign-in"), "{}", told[0].text);
+    let mails = mailed(&lockbox, &[ALEX, KIM], &["A passkey was added", "\u{201c}Laptop\u{201d}"]).await;
+    assert!(mails[0].text.contains("Channel: the portal") && mails[0].text.contains("If this was not you"));
+    assert!(mails[0].text.contains("the development sign-in"), "{}", mails[0].text);
     let credential = &lockbox.store.passkeys(lockbox_person(&lockbox, "alex").await).await.unwrap()[0].credential;
     let removed = alex.fill("/passkeys", "/passkeys/removal", &[("credential", credential)]).await;
     assert_eq!(removed.status.as_u16(), 303, "{}", removed.text);

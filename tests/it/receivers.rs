@@ -1,4 +1,4 @@
-//! Syslog receivers that others wrote, set up by the files in `examples/siem`: each entry arrives once, whole, however large.
+//! Real syslog receivers with the configuration in `examples/siem`: each entry arrives once and complete, whatever its size.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -171,14 +171,14 @@ async fn rsyslog_gets_each_entry_once_with_either_of_its_tls_drivers() {
     each_once(&lockbox, &openssl, &["--confirm", "tls"]).await;
     let gnutls = with_driver(&rsyslog, "gtls").await;
     each_once(&lockbox, &gnutls, &[]).await;
-    // Who wants TLS to confirm is told at once which driver does not, in words of this program.
+    // With `--confirm tls`, the error names the driver that does not support it.
     let strict = with_driver(&rsyslog, "gtls").await;
     let (ca, started) = (strict.ca(), std::time::Instant::now());
     let arguments = ["--to", &strict.to, "--ca-file", &ca, "--confirm", "tls", "--tenant", "contoso"];
     let (code, text) = forward(&lockbox, &arguments).await;
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("driver \"ossl\", or --confirm tcp") && !text.contains("://docs"), "{text}");
-    assert!(started.elapsed() < Duration::from_secs(20), "it is not tried again and again");
+    assert!(started.elapsed() < Duration::from_secs(20), "it is not retried");
     lockbox.finish().await;
 }
 

@@ -1,4 +1,4 @@
-//! Messages come never, once or five times, late and out of order: the end is the same.
+//! Messages that are lost, repeated, late or out of order lead to the same result.
 
 use contracts::Kind;
 use contracts::envelope::{About, message};
@@ -12,7 +12,7 @@ use workers::{Health, Relay};
 use crate::harness::{Lockbox, ROLES, envelope, eventually, submission};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_sent_five_times_happens_once() {
+async fn a_message_that_is_sent_five_times_is_processed_once() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let id = Uuid::now_v7().to_string();
     let body = envelope(Kind::RequestSubmit, &id, &submission());
@@ -43,7 +43,7 @@ async fn everything_sent_five_times_happens_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_click_survives_a_broker_that_lost_everything_before_anybody_read_it() {
+async fn a_command_from_the_portal_survives_a_broker_that_lost_all_messages() {
     let lockbox = Lockbox::with_roles(&ROLES[..1]).await;
     lockbox.start(&ROLES[5..]).await;
     let request = lockbox.submit(&submission()).await;
@@ -58,7 +58,7 @@ async fn a_click_survives_a_broker_that_lost_everything_before_anybody_read_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_of_every_role_share_the_work_and_nothing_doubles() {
+async fn two_processes_of_every_role_share_the_work_without_duplicates() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&ROLES).await;
     let mut ids = Vec::new();
@@ -79,7 +79,7 @@ async fn two_of_every_role_share_the_work_and_nothing_doubles() {
             lockbox.until(*request, state).await;
         }
     }
-    eventually("all steps are on record", async || {
+    eventually("all steps are in the audit log", async || {
         let (steps, recorded) = lockbox.store.steps().await.unwrap();
         (steps == 240 && recorded == 240).then_some(())
     })
@@ -89,7 +89,7 @@ async fn two_of_every_role_share_the_work_and_nothing_doubles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_is_never_idle_notes_what_the_broker_has_and_sends_nothing_twice() {
+async fn a_relay_that_is_never_idle_records_confirms_and_publishes_nothing_twice() {
     let lockbox = Lockbox::without_roles().await;
     let config = broker::Config { url: lockbox.settings.amqp_url.clone(), name: "relay".into() };
     let (relay, task) = Relay::new(config, lockbox.settings.names.clone(), lockbox.store.clone(), Health::default());
@@ -100,12 +100,12 @@ async fn a_relay_that_is_never_idle_notes_what_the_broker_has_and_sends_nothing_
     let first = click();
     lockbox.store.enqueue(std::slice::from_ref(&first)).await.unwrap();
     relay.publish(vec![first.clone()], Vec::new(), now).await;
-    let recoveries = eventually("what nobody takes to be put off", async || {
+    let recoveries = eventually("the confirmed messages to be deferred", async || {
         // More than it holds, so that it always has something to publish.
         relay.publish((0..3000).map(|_| click()).collect(), Vec::new(), now).await;
-        let put_off =
+        let deferred =
             "select recoveries from outbox where message_id = $1 and publish_after > clock_timestamp() + interval '30 s'";
-        sqlx::query_scalar::<_, i32>(put_off).bind(first.id).fetch_optional(&lockbox.pool).await.unwrap()
+        sqlx::query_scalar::<_, i32>(deferred).bind(first.id).fetch_optional(&lockbox.pool).await.unwrap()
     })
     .await;
     assert_eq!(recoveries, 0, "it was sent again while the broker had it");

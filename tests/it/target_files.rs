@@ -9,7 +9,7 @@ use crate::harness::{Lockbox, ROLES, eventually};
 use crate::target_servers::FileSite;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_behind_nginx_open_with_the_grant_and_close_with_it() {
+async fn files_behind_nginx_are_accessible_exactly_while_the_grant_is_active() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open("files", &gate.address.to_string());
@@ -48,7 +48,7 @@ async fn files_behind_nginx_open_with_the_grant_and_close_with_it() {
     end(&lockbox, request).await;
     assert_eq!(files.get(secret, &shown).await.0, StatusCode::UNAUTHORIZED, "ended");
     assert_eq!(provisioning.probe(&order).await.unwrap(), Found::Closed);
-    eventually("the uses are on record", async || {
+    eventually("the access activity is in the audit log", async || {
         let uses = uses(&lockbox).await;
         let is =
             |code: &str, method: &str| uses.iter().any(|(known, _, data)| known == code && data["method"] == method);
@@ -63,7 +63,7 @@ async fn files_behind_nginx_open_with_the_grant_and_close_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nginx_serves_nothing_when_the_gate_is_away_hangs_or_says_anything_but_its_own_yes() {
+async fn nginx_serves_nothing_when_the_gate_is_unavailable_hangs_or_gives_any_other_response() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let files = FileSite::open("odd-gates", &listener.local_addr().unwrap().to_string());
     let answers = [
@@ -100,7 +100,7 @@ async fn nginx_serves_nothing_when_the_gate_is_away_hangs_or_says_anything_but_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webdav_client_lists_reads_and_edits_below_its_grant_and_nothing_leaves_the_folder() {
+async fn a_webdav_client_lists_reads_and_edits_only_inside_the_granted_folder() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open("webdav", &gate.address.to_string());
@@ -136,7 +136,11 @@ async fn a_webdav_client_lists_reads_and_edits_below_its_grant_and_nothing_leave
     assert_eq!(dav("GET", "/sites/site-a/z.txt", &[]).await, (StatusCode::OK, "changed".to_owned()));
     let (locked, token) = locks("/sites/site-a/z.txt").await;
     assert!(locked == StatusCode::OK && token.contains("locktoken"), "{locked} {token}");
-    assert_eq!(status("PUT", "/sites/site-a/z.txt", &[]).await, StatusCode::LOCKED, "whoever locked it has the token");
+    assert_eq!(
+        status("PUT", "/sites/site-a/z.txt", &[]).await,
+        StatusCode::LOCKED,
+        "the client that locked it has the token"
+    );
 
     let outside = [
         format!("{own}/sites/site-b/stolen.txt"),

@@ -11,7 +11,7 @@ use crate::target_servers::FileSite;
 
 const LOCK: &str = r#"<?xml version="1.0"?><D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>"#;
 const PROPERTY: &str = r#"<?xml version="1.0"?><D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><x xmlns="urn:x">1</x></D:prop></D:set></D:propertyupdate>"#;
-/// The links of the granted site, and where they lead.
+/// The links of the granted site and their targets.
 const LINKS: [(&str, &str); 6] = [
     ("folder", "../site-b"),
     ("file", "../site-b/secret.txt"),
@@ -31,7 +31,7 @@ fn prepare(files: &Path) {
     }
 }
 
-/// All of a folder, with contents, without what WebDAV keeps for itself.
+/// All files of a folder with their contents, without WebDAV's own files.
 fn all(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -51,7 +51,7 @@ fn all(folder: &Path) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_method_follows_a_link_out_of_the_granted_folder() {
+async fn no_method_follows_a_symbolic_link_out_of_the_granted_folder() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open_with("links", &gate.address.to_string(), prepare);
@@ -128,7 +128,7 @@ async fn no_method_follows_a_link_out_of_the_granted_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn folders_with_links_are_copied_moved_and_deleted_without_what_the_links_lead_to() {
+async fn folders_with_links_are_copied_moved_and_deleted_without_the_link_targets() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open_with("links-in-folders", &gate.address.to_string(), prepare);

@@ -1,4 +1,4 @@
-//! Mailboxes of a Dovecot.
+//! Mailboxes of a Dovecot server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::harness::{Lockbox, ROLES, eventually, packages, progress, submission}
 use crate::target_servers::{Imap, folder, mail_server};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_end() {
+async fn a_mailbox_is_readable_while_access_is_active_and_the_session_ends_with_access() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let folder = folder("mail");
@@ -70,7 +70,7 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     let started = std::time::Instant::now();
     assert!(
         Imap::enter(server.imap, robin, &shown).await.is_err(),
-        "the gate says no before the provisioning is closed"
+        "the gate refuses before the provisioning is revoked"
     );
     provisioning.close(&order).await.unwrap();
     assert!(provisioning.terminate_sessions(&order).await.unwrap() >= 1);
@@ -80,7 +80,7 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
     })
     .await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    eventually("logins are on record", async || {
+    eventually("logins are in the audit log", async || {
         let uses = uses(&lockbox).await;
         let is = |code: &str| uses.iter().any(|(known, _, data)| known == code && data["method"] == "LOGIN");
         (is("ok") && is("unknown_credential") && is("not_open")).then_some(())
@@ -112,7 +112,7 @@ async fn a_mailbox_is_read_while_access_is_open_and_the_session_is_cut_at_its_en
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_grants_for_a_mailbox_a_session_has_the_one_whose_token_was_shown() {
+async fn a_session_has_the_rights_of_the_grant_whose_token_it_used() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let place = folder("two-grants");
@@ -148,7 +148,7 @@ async fn of_two_grants_for_a_mailbox_a_session_has_the_one_whose_token_was_shown
     lockbox.finish().await;
 }
 
-/// What mbsync writes for a folder of the mailbox.
+/// The mails that mbsync copied for a folder of the mailbox.
 fn pulled(folder: &Path) -> Vec<String> {
     let mails =
         ["cur", "new"].iter().flat_map(|part| std::fs::read_dir(folder.join(part)).into_iter().flatten().flatten());
@@ -156,7 +156,7 @@ fn pulled(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mbsync_pulls_every_mail_of_every_folder_and_can_push_none() {
+async fn mbsync_copies_every_mail_of_every_folder_and_can_write_none() {
     let Some(mbsync) = or_skip(debian(&["isync"], "mbsync", &packages(), &progress())) else { return };
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
@@ -212,9 +212,9 @@ async fn mbsync_pulls_every_mail_of_every_folder_and_can_push_none() {
     lockbox.finish().await;
 }
 
-/// Contoso's mailboxes and Contoso's database, kept by the role that opens and closes provisionings.
+/// Contoso's mailboxes and Contoso's database, provisioned by the role `access`.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_yeses_alone_let_an_engineer_into_a_real_target_and_an_end_alone_throws_the_engineer_out() {
+async fn only_both_approvals_open_access_in_a_real_target_and_an_end_closes_it() {
     let lockbox = Lockbox::without_roles().await;
     let roles: Vec<RoleName> = ROLES.into_iter().filter(|role| *role != RoleName::Access).collect();
     lockbox.start(&roles).await;
@@ -231,16 +231,16 @@ async fn two_yeses_alone_let_an_engineer_into_a_real_target_and_an_end_alone_thr
     lockbox.keep_provisionings(build(&Config::from([("exchange_online".to_owned(), target)])).unwrap()).await;
     let robin = "robin*finance@contoso.example";
     let request = lockbox.submit(&submission()).await;
-    assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "nobody has said yes");
+    assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "nobody has approved");
     lockbox.decide(contracts::Kind::VendorDecide, request, "morgan", Approve).await;
-    assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "the customer has not said yes");
+    assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "the customer has not approved");
     lockbox.decide(contracts::Kind::CustomerDecide, request, "alex", Approve).await;
     lockbox.until_provisioning(request, "active").await;
     let shown = handle(&lockbox, request).await;
     let mut session = Imap::enter(server.imap, robin, &shown).await.unwrap();
     session.say("SELECT INBOX").await;
     assert!(session.say("FETCH 1 BODY.PEEK[TEXT]").await.contains("content of finance@contoso.example"));
-    eventually("the use is on record", async || {
+    eventually("the access is in the audit log", async || {
         uses(&lockbox).await.iter().any(|(code, _, used)| code == "ok" && used["method"] == "LOGIN").then_some(())
     })
     .await;

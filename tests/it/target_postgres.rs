@@ -1,4 +1,4 @@
-//! A schema of a Postgres.
+//! A schema of a Postgres database.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub async fn enter(url: &str, order: &Order, password: &str) -> Result<PgConnect
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_of_postgres_reads_one_schema_until_its_end_and_is_cut_and_dropped() {
+async fn a_postgres_role_reads_one_schema_until_it_expires_and_is_dropped() {
     let (servers, _admin) = database("postgres").await;
     let provisioning = Postgres::new(servers.database_url(), b"a secret of the connector").unwrap();
     let enter = async |order: &Order, password: &str| enter(servers.database_url(), order, password).await;
@@ -80,7 +80,7 @@ async fn a_role_of_postgres_reads_one_schema_until_its_end_and_is_cut_and_droppe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_of_postgres_are_cut_at_their_end_by_the_server_alone_also_busy_ones() {
+async fn the_postgres_server_alone_ends_idle_and_busy_sessions_when_access_expires() {
     let (servers, admin) = database("postgres-guard").await;
     let url = servers.database_url();
     let provisioning = Postgres::new(url, b"a secret of the connector").unwrap();
@@ -120,7 +120,7 @@ async fn sessions_of_postgres_are_cut_at_their_end_by_the_server_alone_also_busy
     let guard =
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'lockbox guard'";
     sqlx::query(guard).execute(&admin).await.unwrap();
-    eventually("a guard that fell is replaced by whoever compares", async || {
+    eventually("the comparison replaces a guard that ended", async || {
         provisioning.marked().await.unwrap();
         let count: i64 = sqlx::query_scalar(guards).fetch_one(&admin).await.unwrap();
         (count == 1).then_some(())

@@ -1,5 +1,5 @@
-//! A Postgres whose connector is no superuser, in several versions: what a login with `CREATEROLE` opens and closes, and
-//! what it says when something in the target stands in the way.
+//! Postgres in several versions, with a connector login that has `CREATEROLE` and no superuser rights: what it opens and closes,
+//! and its errors.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::target_servers::{database, folder, prepare};
 
 const SECRET: &[u8] = b"a secret of the connector";
 
-/// Makes the connector's login, the owner of the schema `sales`; answers with its URL.
+/// Creates the connector's login as the owner of the schema `sales` and returns its URL.
 async fn connector(url: &str, admin: &PgPool) -> String {
     sqlx::raw_sql(
         "create role conn login createrole password 'connector'; alter schema sales owner to conn; \
@@ -27,7 +27,7 @@ async fn connector(url: &str, admin: &PgPool) -> String {
     url.replace("lockbox@", "conn:connector@")
 }
 
-/// Opens, opens again, cuts, closes and closes again, as a login that is no superuser.
+/// Opens twice, ends sessions and closes twice, without superuser rights.
 async fn opens_and_closes(url: &str, admin: &PgPool) {
     let version: String = sqlx::query_scalar("show server_version").fetch_one(admin).await.unwrap();
     let as_connector = connector(url, admin).await;
@@ -65,14 +65,14 @@ async fn opens_and_closes(url: &str, admin: &PgPool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_may_make_roles_opens_cuts_and_closes_on_this_machines_postgres() {
+async fn a_login_with_createrole_opens_and_closes_access_on_the_local_postgres() {
     let (servers, admin) = database("postgres-login").await;
     opens_and_closes(servers.database_url(), &admin).await;
     servers.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_may_make_roles_opens_cuts_and_closes_on_every_version() {
+async fn a_login_with_createrole_opens_and_closes_access_on_every_postgres_version() {
     for version in ["14.22.0-beta.17", "16.14.0-beta.17", "18.4.0-beta.17"] {
         let folder = folder(&format!("postgres-{version}"));
         let start = || Private::of_version(version, &folder, &packages(), &progress());
@@ -91,7 +91,7 @@ async fn a_login_that_may_make_roles_opens_cuts_and_closes_on_every_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_target_never_logs_a_password_and_says_what_cannot_be_opened() {
+async fn the_target_logs_no_password_and_every_refused_order_has_a_reason() {
     let (servers, admin) = database("postgres-words").await;
     let url = servers.database_url();
     sqlx::raw_sql("alter system set log_statement = 'all'").execute(&admin).await.unwrap();
@@ -140,7 +140,7 @@ async fn the_target_never_logs_a_password_and_says_what_cannot_be_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn things_outside_the_schema_do_not_keep_an_access_open_and_the_role_stays_locked_out() {
+async fn objects_outside_the_schema_do_not_keep_access_open() {
     let (servers, admin) = database("postgres-outside").await;
     let url = servers.database_url();
     sqlx::raw_sql("create database other").execute(&admin).await.unwrap();
@@ -169,7 +169,7 @@ async fn things_outside_the_schema_do_not_keep_an_access_open_and_the_role_stays
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databases_are_cut() {
+async fn rights_of_every_login_are_reported_and_sessions_in_other_databases_are_ended() {
     let (servers, admin) = database("postgres-extra").await;
     let url = servers.database_url();
     let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();
@@ -213,7 +213,7 @@ async fn rights_that_the_target_gives_to_everybody_are_reported_and_other_databa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engineer_who_holds_the_guards_lock_is_cut_and_the_guard_stands() {
+async fn an_engineers_session_with_the_lock_of_the_guard_is_ended_and_the_guard_runs() {
     let (servers, admin) = database("postgres-lock").await;
     let url = servers.database_url();
     let provisioning = Postgres::new(&connector(url, &admin).await, SECRET).unwrap();

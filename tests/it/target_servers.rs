@@ -1,4 +1,4 @@
-//! Real targets that tests open and close provisionings in: a site of files behind nginx, mailboxes of a Dovecot, a Postgres.
+//! Real targets for tests: a site of files behind nginx, mailboxes of a Dovecot server, a Postgres database.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::harness::{packages, progress};
 const SITE: &str = include_str!("../../examples/gate/nginx.conf");
 const FILES: &str = include_str!("../../examples/gate/files.conf");
 
-/// A file of the examples with other places and ports; each must stand in it.
+/// A file of the examples with other paths and ports; the file must contain each of the originals.
 pub fn moved(text: &str, places: &[(&str, &str)]) -> String {
     places.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
@@ -25,7 +25,7 @@ pub fn moved(text: &str, places: &[(&str, &str)]) -> String {
     })
 }
 
-/// A folder of a target's own.
+/// A folder for one target.
 pub fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("provisionings-{name}"));
     drop(std::fs::remove_dir_all(&folder));
@@ -33,7 +33,7 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Contoso's files behind the example's nginx, which asks the gate at this address.
+/// Contoso's files behind the example's nginx, which calls the gate at this address.
 pub struct FileSite {
     pub nginx: Nginx,
     pub apache: Apache,
@@ -195,7 +195,7 @@ fn session_script(folder: &Path, unpacked: &Unpacked) {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Contoso's mailboxes in the example's Dovecot, which asks the gate at this address.
+/// Contoso's mailboxes in the example's Dovecot, which calls the gate at this address.
 pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
     for mailbox in ["finance@contoso.example", "hr@contoso.example"] {
         let new = folder.join("mail").join(mailbox).join("new");
@@ -239,7 +239,7 @@ pub fn mail_server(folder: &Path, gate: &str) -> Dovecot {
     Dovecot::start(folder, &packages(), configure, &progress()).unwrap()
 }
 
-/// A Postgres with the schemas `sales` and `hr`, which asks everybody but its owner for a password.
+/// A Postgres server with the schemas `sales` and `hr` that requires a password from everyone but its owner.
 pub async fn database(name: &str) -> (Servers, PgPool) {
     let folder = folder(name);
     let servers = Servers::start(Options {
@@ -258,7 +258,7 @@ pub async fn database(name: &str) -> (Servers, PgPool) {
     (servers, admin)
 }
 
-/// Makes the schemas and the rules of such a Postgres; answers with its owner's connections.
+/// Creates the schemas and the access rules, and returns the owner's connections.
 pub async fn prepare(url: &str) -> PgPool {
     let admin = PgPoolOptions::new().max_connections(2).connect(url).await.unwrap();
     sqlx::raw_sql(

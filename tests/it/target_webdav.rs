@@ -1,4 +1,4 @@
-//! What browsers and the file managers of Windows, macOS and GNOME do with files behind the gate, and litmus' tests.
+//! Files behind the gate with browsers, the file managers of Windows, macOS and GNOME, and the litmus tests.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::target_servers::{FileSite, folder, moved};
 const SECRET: &str = "/sites/site-a/secret.txt";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_is_asked_to_sign_in_until_its_token_is_good_and_told_why_it_is_refused() {
+async fn a_client_must_sign_in_with_a_valid_token_and_gets_the_reason_of_a_refusal() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open("sign-in", &gate.address.to_string());
@@ -125,7 +125,7 @@ async fn file_managers_of_windows_and_macos_find_open_and_change_the_granted_fol
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn litmus_finds_nothing_wrong_behind_the_gate() {
+async fn litmus_passes_behind_the_gate() {
     let Some(litmus) = or_skip(debian(&["litmus"], "litmus", &packages(), &progress())) else { return };
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
@@ -152,7 +152,7 @@ async fn litmus_finds_nothing_wrong_behind_the_gate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn caddy_asks_the_gate_as_the_example_says() {
+async fn caddy_works_with_the_example_configuration() {
     if or_skip(debian(&["caddy"], "caddy", &packages(), &progress())).is_none() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Events over HTTP: signed, once, only the own tenant's, never lost, and never to machines inside the house.
+//! Events over HTTP: signed, never lost, only to their tenant, and never to the internal network.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use workers::RoleName;
 use crate::harness::{Lockbox, ROLES, eventually, submission};
 use crate::person::Site;
 
-/// What a program at the other end got, and what it answers next.
+/// A receiver: the deliveries that it got, and its next response.
 #[derive(Clone)]
 pub struct Ears {
     pub origin: String,
@@ -75,7 +75,7 @@ pub async fn granted(lockbox: &Lockbox) -> Uuid {
     request
 }
 
-/// Makes everything that waits due now.
+/// Makes all pending deliveries due now.
 async fn hurry(lockbox: &Lockbox) {
     let due = "update webhook_deliveries set due_at = clock_timestamp() where due_at > clock_timestamp()";
     sqlx::query(due).execute(&lockbox.pool).await.unwrap();
@@ -84,7 +84,7 @@ async fn hurry(lockbox: &Lockbox) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_go_out_signed_as_they_stand_in_the_log_once_and_to_whom_they_concern() {
+async fn events_are_delivered_once_signed_and_unchanged_and_only_to_their_tenant() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
     for (tenant, path, types) in
@@ -126,7 +126,7 @@ async fn events_go_out_signed_as_they_stand_in_the_log_once_and_to_whom_they_con
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_takes_nothing_is_tried_again_and_one_that_is_gone_is_switched_off_and_told_about() {
+async fn a_failing_receiver_is_retried_and_a_gone_receiver_is_disabled_and_its_approvers_notified() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
     let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
@@ -144,11 +144,11 @@ async fn an_end_that_takes_nothing_is_tried_again_and_one_that_is_gone_is_switch
     hurry(&lockbox).await;
     let off = eventually("it is switched off", async || Some(look().await).filter(|hook| hook.off_at.is_some())).await;
     assert!(off.off_why.unwrap().contains("410"));
-    eventually("the approvers are told", async || {
+    eventually("the approvers are notified", async || {
         let mails = lockbox.mailbox.mails();
-        let told =
+        let is_notified =
             |mail: &portal::mailbox::Mail| mail.to.join("") == "kim@contoso.example" && mail.text.contains("410");
-        mails.iter().any(told).then_some(())
+        mails.iter().any(is_notified).then_some(())
     })
     .await;
     // What it has not taken was kept, and goes when it is on again.
@@ -160,7 +160,7 @@ async fn an_end_that_takes_nothing_is_tried_again_and_one_that_is_gone_is_switch
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approver_adds_webhooks_of_the_own_tenant_and_none_leads_inside_the_house() {
+async fn an_approver_adds_webhooks_only_for_the_own_tenant_and_only_with_public_addresses() {
     let lockbox = Lockbox::with_roles(&[RoleName::Audit]).await;
     let site = Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);

@@ -1,4 +1,4 @@
-//! One webhook's receiver concerns no other: a good one gets its events at once beside every kind of bad one.
+//! One receiver never affects another: a healthy one gets its events at once beside every kind of failing one.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +18,10 @@ use crate::harness::{Lockbox, ROLES, eventually, submission};
 /// How a receiver behaves, by the path that it is called at.
 const BAD: [&str; 9] = ["slow", "drip", "500", "429", "307", "close", "nobody", "huge", "400"];
 
-/// What came to a path: when, and which event.
+/// The deliveries to a path: time and event.
 type Heard = Arc<Mutex<BTreeMap<String, Vec<(Instant, Uuid)>>>>;
 
-/// A receiver that speaks just enough HTTP to misbehave.
+/// A receiver with just enough HTTP to fail in many ways.
 struct Receiver {
     address: SocketAddr,
     heard: Heard,
@@ -93,7 +93,7 @@ async fn serve(
     Ok(())
 }
 
-/// Answers as the path says; whether the connection stays open.
+/// Responds as the path says, and returns whether the connection stays open.
 async fn answer(stream: &mut TcpStream, path: &str, body: &str) -> std::io::Result<bool> {
     let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n");
     let text = match path {
@@ -133,7 +133,7 @@ async fn answer(stream: &mut TcpStream, path: &str, body: &str) -> std::io::Resu
     Ok(true)
 }
 
-/// A webhook that gets what a test releases and nothing else.
+/// A webhook that gets only the events that a test releases.
 async fn add(lockbox: &Lockbox, url: &str) -> Uuid {
     add_for(lockbox, url, "nothing.").await
 }
@@ -144,7 +144,7 @@ async fn add_for(lockbox: &Lockbox, url: &str, types: &str) -> Uuid {
     lockbox.store.add_webhook(new, "test", Actor::lockbox()).await.unwrap().0
 }
 
-/// Events on record from before there was a webhook.
+/// Events in the audit log from before the webhook existed.
 async fn events(lockbox: &Lockbox, count: usize) -> Vec<Uuid> {
     while {
         let found: i64 =
@@ -164,7 +164,7 @@ async fn release(lockbox: &Lockbox, event: Uuid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_receiver_gets_its_events_within_a_second_beside_nine_bad_ones() {
+async fn a_healthy_receiver_gets_its_events_within_a_second_beside_nine_failing_ones() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let receiver = Receiver::open().await;
     let events = events(&lockbox, 180).await;
@@ -212,7 +212,7 @@ async fn a_good_receiver_gets_its_events_within_a_second_beside_nine_bad_ones() 
     assert!(lockbox.store.webhook_attempts(good, None, 500).await.unwrap().iter().all(|one| one.error.is_none()));
     for (path, id) in bad {
         if path == "huge" {
-            // Its answer is a yes, and the rest of it is not read.
+            // It responds with success, and the body of the response is not read.
             let attempts = lockbox.store.webhook_attempts(id, None, 500).await.unwrap();
             assert!(!attempts.is_empty() && attempts.iter().all(|one| one.status == Some(200)), "{attempts:?}");
             continue;
@@ -226,7 +226,7 @@ async fn a_good_receiver_gets_its_events_within_a_second_beside_nine_bad_ones() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_a_receiver_refuses_does_not_stop_the_others() {
+async fn an_event_that_a_receiver_refuses_does_not_delay_other_events() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let receiver = Receiver::open().await;
     let hook = add_for(&lockbox, &format!("http://{}/picky", receiver.address), "").await;
@@ -250,7 +250,7 @@ async fn an_event_that_a_receiver_refuses_does_not_stop_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_names_a_time_is_called_again_then_and_not_before() {
+async fn a_receiver_is_called_again_exactly_after_its_retry_after() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let receiver = Receiver::open().await;
     let event = events(&lockbox, 1).await[0];
@@ -270,7 +270,7 @@ async fn a_receiver_that_names_a_time_is_called_again_then_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_of_one_webhook_that_end_together_do_not_wait_for_each_other() {
+async fn attempts_of_a_webhook_that_end_together_are_stored_without_waiting_for_each_other() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let events = events(&lockbox, 40).await;
     let hook = add(&lockbox, "http://127.0.0.1:9/").await;
@@ -307,7 +307,7 @@ async fn attempts_of_one_webhook_that_end_together_do_not_wait_for_each_other() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_answers_quickly_gets_more_at_once_and_never_more_than_eight() {
+async fn a_fast_receiver_gets_up_to_eight_deliveries_at_the_same_time() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let receiver = Receiver::open().await;
     let events = events(&lockbox, 120).await;

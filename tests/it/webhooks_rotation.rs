@@ -1,4 +1,4 @@
-//! Secrets of webhooks change without a gap: both sign for a stated time, and the libraries that receivers use agree.
+//! Rotation of webhook secrets: both secrets sign for a stated time, and the receivers' libraries verify.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ fn case(case: &str, (headers, body): &(HeaderMap, Bytes), secret: &str) -> Value
     json!({ "case": case, "headers": headers, "body": std::str::from_utf8(body).unwrap(), "secret": secret })
 }
 
-/// What each library says about each case.
+/// The result of each library for each case.
 fn verdicts(mut program: Command, (flag, script): (&str, &str), cases: &[Value]) -> Vec<(String, String, bool)> {
     let mut child = program.args([flag, script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
@@ -50,7 +50,7 @@ async fn delivery(lockbox: &Lockbox, ears: &Ears, before: usize) -> (HeaderMap, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_libraries_of_receivers_verify_every_delivery_before_during_and_after_a_rotation() {
+async fn receiver_libraries_verify_every_delivery_before_during_and_after_a_rotation() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
     let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;
@@ -89,7 +89,7 @@ async fn the_libraries_of_receivers_verify_every_delivery_before_during_and_afte
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_event_again() {
+async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_redelivers_an_event() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
@@ -135,7 +135,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_sends_an_even
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_failed_every_attempt_is_kept_for_somebody_to_send_again_and_the_log_has_an_end() {
+async fn an_event_that_failed_every_attempt_can_be_redelivered_and_the_delivery_log_is_bounded() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let ears = Ears::open().await;
     let hook = add(&lockbox, Some("contoso"), &format!("{}/hook", ears.origin), "grant.activated").await;

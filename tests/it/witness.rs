@@ -1,4 +1,4 @@
-//! A tenant that asks for a witness: no proof, no open provisioning.
+//! A tenant that requires a witness: without proof, access does not open.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -33,7 +33,7 @@ async fn free_port() -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_signed_for_both_yeses() {
+async fn access_is_proved_only_when_the_required_witness_has_cosigned_both_approvals() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await);
     let logs = eventually("the log has its key", async || {
@@ -43,8 +43,8 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
     .await;
     let witness = start(folder.path(), port, &logs);
     let key = eventually("the witness tells its key", async || {
-        let told = reqwest::get(format!("http://127.0.0.1:{port}/key")).await.ok()?.text().await.ok()?;
-        (told.splitn(3, '+').count() == 3).then_some(told)
+        let key = reqwest::get(format!("http://127.0.0.1:{port}/key")).await.ok()?.text().await.ok()?;
+        (key.splitn(3, '+').count() == 3).then_some(key)
     })
     .await;
     drop(witness);
@@ -72,7 +72,7 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
     })
     .await;
     assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "the witness is away");
-    assert!(!lockbox.store.is_open(request).await.unwrap(), "no proof, no grant: the gate says no");
+    assert!(!lockbox.store.is_open(request).await.unwrap(), "without proof the gate refuses");
     assert_eq!(
         lockbox.store.provisioning(request).await.unwrap().unwrap().state,
         "provisioning",
@@ -94,17 +94,17 @@ async fn access_is_proved_only_when_the_witness_that_the_tenant_requires_has_sig
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_rule_no_proof_is_asked_for_and_with_zero_witnesses_the_logs_own_signature_is_enough() {
+async fn without_the_rule_no_proof_is_required_and_with_zero_witnesses_the_logs_own_signature_is_enough() {
     let lockbox = Lockbox::with_roles(&[workers::RoleName::Intake, workers::RoleName::Audit]).await;
     let request = lockbox.submit(&submission()).await;
     assert!(lockbox.store.access_is_proved(request).await.unwrap());
     sqlx::query("update tenants set witnesses_required = 0").execute(&lockbox.pool).await.unwrap();
-    assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "nobody has said yes");
+    assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "nobody has approved");
     lockbox.start(&[workers::RoleName::ManagerReview, workers::RoleName::Approval]).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await;
     tokio::time::timeout(Duration::from_secs(20), async {
-        eventually("both yeses are signed for", async || {
+        eventually("both approvals are cosigned", async || {
             lockbox.store.access_is_proved(request).await.unwrap().then_some(())
         })
         .await;

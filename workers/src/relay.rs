@@ -25,7 +25,7 @@ pub use outgoing::outgoing;
 use outgoing::BATCH_LIMIT;
 use wake_ups::Waiting;
 
-/// Most messages that wait here. Roles wait when it is full: another relay would also publish what waits for two seconds.
+/// Most messages that wait here. Roles wait when it is full: another relay also publishes messages that wait for two seconds.
 const QUEUE_LIMIT: usize = 2000;
 /// How often confirmed messages are recorded. Every second round also scans the outbox for messages that were left.
 const ROUND: Duration = Duration::from_millis(500);

@@ -28,7 +28,7 @@ impl AccessLevel {
 /// harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The grant, which is the request's id. Names in the target are derived from it, so that an entitlement with our mark can
+    /// The grant, which is the request's id. Names in the target are derived from it, so that an entitlement with Lockbox' mark can
     /// be found again.
     pub grant: Uuid,
     /// Short name of the tenant.
@@ -101,7 +101,7 @@ pub trait Connector: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Grants with an entitlement in the target that has our mark, whether or not it should exist.
+    /// Grants with an entitlement in the target that has Lockbox' mark, whether or not it should exist.
     ///
     /// # Errors
     /// [`Fault`] when the target does not respond.

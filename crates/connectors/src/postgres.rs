@@ -28,7 +28,7 @@ mod statements;
 
 use statements::{ROLES, fault, run};
 
-/// Our mark: the prefix of the names of our roles.
+/// Lockbox' mark: the prefix of the names of its roles.
 const MARK: &str = "lockbox_";
 /// Pause between two of the twenty checks whether a role's sessions have ended.
 const PAUSE: Duration = Duration::from_millis(50);

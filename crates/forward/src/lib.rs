@@ -77,7 +77,7 @@ impl Forward {
 
     async fn drain(&self, store: &Store, destination: &Destination) -> Result<(), Failure> {
         let mut forwarding = store.forward_to(self.to.as_str()).await?.ok_or_else(|| Failure::Refused {
-            code: "at_work".to_owned(),
+            code: "already_running".to_owned(),
             message: format!("another process forwards to {}; stop it first", self.to),
         })?;
         let mut rounds = Rounds::of(&self.tenant);

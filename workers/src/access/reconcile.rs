@@ -1,4 +1,4 @@
-//! Compares each target with the database every minute. An entitlement with our mark that should not exist is removed and
+//! Compares each target with the database every minute. An entitlement with Lockbox' mark that should not exist is removed and
 //! reported. Access that should be open and is missing is opened again.
 
 use std::time::Duration;
@@ -44,7 +44,11 @@ pub(super) async fn compare(shared: &Shared, built: &Built) -> Result<(), store:
     let marked = match limited("marked", built.connector.marked()).await {
         Ok(marked) => marked,
         Err(problem) => {
-            tracing::warn!(service = built.service, problem, "cannot list the entitlements with our mark in a target");
+            tracing::warn!(
+                service = built.service,
+                problem,
+                "cannot list the entitlements with Lockbox' mark in a target"
+            );
             return Ok(());
         }
     };
@@ -71,7 +75,7 @@ async fn remove_orphan(shared: &Shared, built: &Built, grant: Uuid) -> Result<()
     let order = known.as_ref().map_or_else(|| order_for_unknown(built, grant, now), |content| order(content, now));
     let connector: &dyn Connector = &*built.connector;
     if matches!(limited("probe", connector.probe(&order)).await, Ok(Found::Closed)) {
-        // It has our mark and gives no access. It is removed without a report.
+        // It has Lockbox' mark and gives no access. It is removed without a report.
         drop(limited("close", connector.close(&order)).await);
         return Ok(());
     }
@@ -88,7 +92,7 @@ async fn remove_orphan(shared: &Shared, built: &Built, grant: Uuid) -> Result<()
             let note = if known.is_some() {
                 "it gave access although the revocation was confirmed; now revoked and read back as closed"
             } else {
-                "it gave access and has our mark, but Lockbox knows no such grant; now revoked and read back as closed"
+                "it gave access and has Lockbox' mark, but Lockbox knows no such grant; now revoked and read back as closed"
             };
             tracing::error!(%grant, service = built.service, sessions, "an orphaned entitlement was removed: {note}");
             metrics::counter!("lockbox_orphans_removed_total", "service" => built.service.clone()).increment(1);

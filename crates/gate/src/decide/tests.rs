@@ -68,8 +68,7 @@ fn a_folder_above_the_granted_one_is_refused_with_its_own_code() {
 fn a_copy_or_move_onto_the_source_into_it_or_onto_its_parent_is_refused() {
     let send = |from: &str, to: &str| {
         let place = |path: &str| format!("https://contoso.example/sites/board/{path}");
-        let check =
-            Check { method: "COPY".into(), resource: place(from), destination: Some(place(to)), ..check() };
+        let check = Check { method: "COPY".into(), resource: place(from), destination: Some(place(to)), ..check() };
         evaluate_grant(&check, &Grant { may_write: true, ..grant() })
     };
     for (from, to) in
