@@ -1,66 +1,76 @@
-//! The command line: what there is to call. Each command has a file of its own in its crate.
+//! The commands of the program. Each command has a file of its own in its crate.
 
 use clap::{CommandFactory, Parser, Subcommand};
 use runtime::configuration::Flags;
 use runtime::outcome::Failure;
 use runtime::output::Format;
 
-/// No access to customer content without two yeses, only for the time asked, every step on record.
+use super::help::Help;
+
+/// Control a vendor's access to customer content: both sides approve, access ends on time, and every step is in the audit log.
 #[derive(Debug, Parser)]
 #[command(
     name = "lockbox",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 not reachable, 7 timed out waiting;\n\
-                  of `audit verify`: 10 signature, 11 changed, 12 missing, 13 split view, 14 stale, 15 database mismatch, 16 rule.\n\
-                  Begin with `lockbox demo`, or `lockbox dev` to stay."
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 server not reachable, 7 no outcome in time.\n\
+                  Exit codes of `audit verify`: 10 signature, 11 changed, 12 missing, 13 split view, 14 stale, 15 database \
+                  mismatch, 16 rule.\n\
+                  To begin: `lockbox demo`, or `lockbox dev` for a development environment. Settings: `lockbox help settings`."
 )]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
     flags: Flags,
-    /// How results are printed.
-    #[arg(short, long, value_enum, global = true, default_value_t)]
+    /// Format of the result.
+    #[arg(short, long, value_enum, global = true, default_value_t, help_heading = "Output")]
     output: Format,
+    /// Same as `--output json`.
+    #[arg(long, global = true, conflicts_with = "output", help_heading = "Output")]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
     Tools(cli::Command),
-    /// The audit log.
+    /// Search, check, export and verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Serve the web portal.
+    /// Run the web portal.
     Portal(portal::Portal),
-    /// Serve the gate that proxies and programs ask before they serve content.
+    /// Run the gate, which proxies and programs call before they serve content.
     Gate(gate::Gate),
-    /// Start servers and every role for development, and stay.
+    /// Start a local development environment.
     #[cfg(feature = "development")]
     Dev(devkit::dev::Dev),
-    /// Watch requests go all the way on real servers, and end.
+    /// Run a complete demonstration on local servers.
     #[cfg(feature = "development")]
     Demo(devkit::demo::Demo),
-    /// Measure, on private servers of its own; best with an optimized build (`make bench`).
+    /// Measure performance on local servers; best with an optimized build (`make bench`).
     #[cfg(feature = "development")]
     Bench(bench::Bench),
     /// Print shell completions.
+    #[command(after_help = "Example:\n  lockbox completions bash > /etc/bash_completion.d/lockbox")]
     Completions {
-        /// The shell.
+        /// Shell.
         shell: clap_complete::Shell,
     },
+    /// Print help for a command, or the settings of every command.
+    Help(Help),
 }
 
 #[derive(Debug, Subcommand)]
 enum Audit {
     #[command(flatten)]
     Tools(cli::Audit),
-    /// Send entries on to a syslog or OCSF collector as they come, each at least once and in order.
+    /// Forward entries to a syslog or OCSF collector, each at least once and in order.
     Forward(forward::Forward),
 }
 
 impl Cli {
-    /// Threads the command needs: a worker with one role is small.
+    /// Threads that the command needs: a worker with one role needs only one.
     pub fn threads(&self) -> usize {
         match &self.command {
             Command::Tools(tool) if tool.is_single_worker() => 1,
@@ -82,9 +92,13 @@ impl Cli {
     /// # Errors
     /// The [`Failure`] that gives the exit code.
     pub async fn run(self) -> Result<(), Failure> {
-        if let Command::Completions { shell } = self.command {
-            clap_complete::generate(shell, &mut Self::command(), "lockbox", &mut std::io::stdout());
-            return Ok(());
+        match &self.command {
+            Command::Completions { shell } => {
+                clap_complete::generate(*shell, &mut Self::command(), "lockbox", &mut std::io::stdout());
+                return Ok(());
+            }
+            Command::Help(help) => return help.run(Self::command()),
+            _ => {}
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();
@@ -92,7 +106,7 @@ impl Cli {
             "warn".clone_into(&mut quiet.log);
         }
         runtime::logs::start(&quiet)?;
-        let format = self.output;
+        let format = if self.json { Format::Json } else { self.output };
         match self.command {
             Command::Tools(tool) => Box::pin(tool.run(&settings, format)).await,
             Command::Audit(Audit::Tools(tool)) => Box::pin(tool.run(&settings, format)).await,
@@ -105,17 +119,29 @@ impl Cli {
             Command::Demo(demo) => Box::pin(demo.run(&settings, self.flags)).await,
             #[cfg(feature = "development")]
             Command::Bench(bench) => Box::pin(bench.run(&settings)).await,
-            Command::Completions { .. } => Ok(()),
+            Command::Completions { .. } | Command::Help(_) => Ok(()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
-        super::Cli::command().debug_assert();
+    fn the_definition_of_the_commands_is_valid() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_short_form_of_json_is_an_output_format() {
+        let cli = Cli::try_parse_from(["lockbox", "doctor", "--json"]).unwrap();
+        assert!(cli.json);
+        assert!(Cli::try_parse_from(["lockbox", "doctor", "--json", "-o", "csv"]).is_err());
+    }
+
+    #[test]
+    fn the_reference_of_commands_and_settings_is_current() {
+        crate::help::tests::check_reference(&Cli::command());
     }
 }

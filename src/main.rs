@@ -1,10 +1,11 @@
-//! `lockbox`: one executable, one subcommand per role and per verb.
+//! `lockbox`: one executable with a subcommand for each role and each action.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 mod commands;
+mod help;
 
 use commands::Cli;
 
@@ -15,14 +16,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(cli.threads()).build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            runtime::output::tell(&format!("error: no runtime: {error}"));
+            runtime::output::print_message(&format!("error: the runtime does not start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            runtime::output::tell(&format!("error: {failure}"));
+            runtime::output::print_message(&format!("error: {failure}"));
             failure.code()
         }
     }

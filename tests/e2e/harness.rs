@@ -8,6 +8,7 @@ use runtime::configuration::{Flags, Settings};
 use servers::{Allow, Options, Servers, Worker};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use store::Store;
+use tokio_util::sync::CancellationToken;
 use workers::RoleName;
 
 /// Python, installed or unpacked.
@@ -35,6 +36,7 @@ pub struct Lockbox {
     pub store: Store,
     pub pool: PgPool,
     workers: Vec<(RoleName, usize, Worker)>,
+    portal_stop: CancellationToken,
     folder: PathBuf,
     /// Settings file of the workers.
     config: Option<PathBuf>,
@@ -98,8 +100,9 @@ impl Lockbox {
         let address = mailbox.listen(&tokio_util::task::TaskTracker::new()).await.unwrap();
         settings.mail.url = format!("smtp://{address}");
         let store = runtime::serve::open_store(&settings).await.unwrap();
+        let portal_stop = open_portal(&mut settings).await;
         let pool = PgPoolOptions::new().max_connections(3).connect(&settings.database_url).await.unwrap();
-        Self { servers, settings, store, pool, workers: Vec::new(), folder, config, is_separate: false }
+        Self { servers, settings, store, pool, workers: Vec::new(), portal_stop, folder, config, is_separate: false }
     }
 
     /// Starts one process of a role.
@@ -159,6 +162,7 @@ impl Lockbox {
             .args(arguments)
             .env("LOCKBOX_DATABASE_URL", &self.settings.database_url)
             .env("LOCKBOX_AMQP_URL", &self.settings.amqp_url)
+            .env("LOCKBOX_PORTAL_URL", &self.settings.mail.portal_url)
             .output()
             .unwrap();
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -180,8 +184,19 @@ impl Lockbox {
     /// Takes everything down.
     pub async fn finish(mut self) {
         self.kill_all();
+        self.portal_stop.cancel();
         self.servers.stop().await;
     }
+}
+
+/// Starts a portal with developer sign-in in this process, for the commands of people.
+async fn open_portal(settings: &mut Settings) -> CancellationToken {
+    let listener = runtime::listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    settings.mail.portal_url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let options = portal::Options { developer_sign_in: true, provider: portal::Provider::default(), mailbox: None };
+    let stop = CancellationToken::new();
+    portal::start(settings, listener, options, stop.clone(), &tokio_util::task::TaskTracker::new()).unwrap();
+    stop
 }
 
 /// Waits for something to come true, looking often. Errors while looking count as not yet.

@@ -9,6 +9,7 @@ use domain::Verdict::Approve;
 use store::audit::AuditFilter;
 
 use crate::harness::{Lockbox, ROLES, eventually, submission};
+use crate::person::Site;
 
 pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_lockbox"))
@@ -149,13 +150,14 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
         "-o",
         "json",
     ];
-    let (code, out, err) = lockbox_command(&lockbox, &submit);
+    let site = Site::open(&lockbox).await;
+    let (code, out, err) = site.command(&submit);
     assert_eq!(code, 0, "{err}");
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     let id = document["id"].as_str().unwrap();
     assert_eq!(document["duration_seconds"], 900);
 
-    let run = |arguments: &[&str]| lockbox_command(&lockbox, arguments);
+    let run = |arguments: &[&str]| site.command(arguments);
     let (code, _, err) = run(&["request", "approve", id, "--as", "robin"]);
     assert_eq!(code, 4, "refused: {err}");
     assert!(err.contains("own request"), "{err}");
@@ -168,24 +170,29 @@ async fn the_command_line_does_the_whole_journey_with_exit_codes_that_scripts_ca
     let (code, out, _) = run(&["grant", "revoke", id, "--as", "alex"]);
     assert_eq!(code, 0);
     assert!(out.contains("ended (revoked_by_customer)"), "{out}");
-    let (code, out, _) = run(&["request", "watch", id]);
+    let (code, out, _) = run(&["request", "watch", id, "--as", "robin"]);
     assert_eq!(code, 0);
     assert!(out.contains("grant.ended"), "{out}");
-    assert_eq!(run(&["request", "show", "00000000-0000-0000-0000-000000000000"]).0, 3);
-    assert_eq!(run(&["request", "list", "--limit", "0"]).0, 2);
-    let (_, out, _) = run(&["request", "list", "--state", "ended", "-o", "csv"]);
+    assert_eq!(run(&["request", "show", "00000000-0000-0000-0000-000000000000", "--as", "robin"]).0, 3);
+    assert_eq!(run(&["request", "list", "--limit", "0", "--as", "robin"]).0, 2);
+    let (_, out, _) = run(&["request", "list", "--state", "ended", "-o", "csv", "--as", "robin"]);
     assert!(out.starts_with("id,tenant,") && out.contains(id), "{out}");
-    let (code, out, _) = run(&["audit", "search", "--person", "alex", "-o", "csv"]);
+    let chosen = ["request", "list", "--columns", "state,id", "-o", "csv", "--as", "robin"];
+    assert_eq!(run(&chosen).1, format!("state,id\nended (revoked_by_customer),{id}\n"));
+    lockbox.until_idle().await;
+    let (code, out, _) = run(&["audit", "search", "--person", "alex", "-o", "csv", "--as", "alex"]);
     assert_eq!(code, 0);
     assert_eq!(out.lines().count(), 3, "{out}");
     // The provisioning may still be closing, and its last event be under way.
-    eventually("nothing is missing", async || (run(&["audit", "check"]).0 == 0).then_some(())).await;
-    assert_eq!(run(&["topology", "verify"]).0, 0);
+    eventually("nothing is missing", async || (lockbox_command(&lockbox, &["audit", "check"]).0 == 0).then_some(()))
+        .await;
+    assert_eq!(lockbox_command(&lockbox, &["topology", "verify"]).0, 0);
     let mut bad = submit;
     bad[13] = "";
     let (code, _, err) = run(&bad);
     assert_eq!(code, 4);
     assert!(err.contains("justification.text"), "{err}");
+    site.close();
     lockbox.finish().await;
 }
 
@@ -207,14 +214,16 @@ async fn a_search_for_mail_that_failed_names_the_address_and_the_reason() {
     let body = message(Kind::NotificationFailed, now, About::default(), &data).body;
     let events = [(contracts::events::index(&body).unwrap(), body.as_slice())];
     lockbox.store.append(&events, Vec::new(), store::WriteSet::default()).await.unwrap();
-    let (code, out, err) = lockbox_command(&lockbox, &["audit", "search", "--type", "notification.failed"]);
+    let site = Site::open(&lockbox).await;
+    let (code, out, err) = site.command(&["audit", "search", "--type", "notification.failed", "--as", "lee"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("kim@contoso.example") && out.contains("user unknown"), "{out}");
+    site.close();
     lockbox.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parked_messages_are_listed_shown_replayed_and_discarded() {
+async fn dead_letter_messages_are_listed_shown_replayed_and_discarded() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let id = uuid::Uuid::now_v7().to_string();
     lockbox.publish_raw("request.submit.v1", &id, b"{".to_vec()).await;
@@ -224,14 +233,16 @@ async fn parked_messages_are_listed_shown_replayed_and_discarded() {
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     let dead_letter = list[0]["id"].as_str().unwrap();
     assert!(run(&["dead-letter", "show", dead_letter]).1.contains("schema.unparseable"));
-    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--as", "lee"]).0, 0);
-    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--as", "lee"]).0, 4, "only once");
-    eventually("it is parked again", async || (lockbox.store.dead_letter_count().await.unwrap() == 1).then_some(()))
-        .await;
+    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--operator", "lee"]).0, 0);
+    assert_eq!(run(&["dead-letter", "replay", dead_letter, "--operator", "lee"]).0, 4, "only once");
+    eventually("it is dead-lettered again", async || {
+        (lockbox.store.dead_letter_count().await.unwrap() == 1).then_some(())
+    })
+    .await;
     let (_, out, _) = run(&["dead-letter", "list", "-o", "json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     let again = list[0]["id"].as_str().unwrap();
-    assert_eq!(run(&["dead-letter", "discard", again, "--as", "lee", "--note", "sender told"]).0, 0);
+    assert_eq!(run(&["dead-letter", "discard", again, "--operator", "lee", "--note", "sender informed"]).0, 0);
     assert_eq!(lockbox.store.dead_letter_count().await.unwrap(), 0);
     lockbox.finish().await;
 }

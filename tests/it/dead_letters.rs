@@ -76,7 +76,8 @@ async fn sending_a_dead_letter_message_again_gives_its_sender_no_rights_it_did_n
     let row = lockbox.store.dead_letter_one(dead_letter(&said).parse().unwrap()).await.unwrap();
     assert_eq!(row.login.as_deref(), Some("ticketing"));
     // The operator does as the manual says.
-    let (code, out, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
+    let (code, out, err) =
+        lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--operator", "lee"]);
     assert_eq!(code, 0, "{out}{err}");
     let again = eventually("it is refused again, for the same login", async || {
         let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 10 };
@@ -108,7 +109,8 @@ async fn a_message_that_is_good_by_now_is_handled_for_the_login_that_sent_it() {
         .execute(&lockbox.pool)
         .await
         .unwrap();
-    let (code, out, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
+    let (code, out, err) =
+        lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--operator", "lee"]);
     assert_eq!(code, 0, "{out}{err}");
     let submitted = eventually("the request is there", async || {
         let filter = store::audit::AuditFilter {
@@ -156,7 +158,8 @@ async fn what_another_login_forges_is_refused_and_never_sent_again() {
             found.into_iter().find(|said| said["code"] == "auth.forged")
         })
         .await;
-        let (code, _, err) = lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--as", "lee"]);
+        let (code, _, err) =
+            lockbox_command(&lockbox, &["dead-letter", "replay", &dead_letter(&said), "--operator", "lee"]);
         assert_eq!(code, 4, "{err}");
         assert!(err.contains("refused because of its sender"), "{err}");
     }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use store::audit::AuditFilter;
 use uuid::Uuid;
 
-use crate::audit::lockbox_command;
 use crate::gate::{Gate, granted, handle, site, uses};
 use crate::harness::{Lockbox, ROLES, body, eventually};
+use crate::person::Site;
 
 /// The same sites at Contoso and at Adatum, in two services.
 const PLACES: [(&str, &str, &str); 4] = [
@@ -111,16 +111,18 @@ async fn many_refused_checks_write_a_few_events_and_a_count_that_the_log_accepts
 async fn the_command_line_prints_only_the_access_token_on_standard_output() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/board")).await;
+    let portal = Site::open(&lockbox).await;
     let create = ["grant", "token", &request.to_string(), "--as", "robin"];
-    let (code, out, err) = lockbox_command(&lockbox, &create);
+    let (code, out, err) = portal.command(&create);
     assert_eq!(code, 0, "{err}");
     let token = out.strip_suffix('\n').unwrap();
     assert!(token.starts_with("lbg_") && !token.contains(char::is_whitespace), "{out:?}");
     assert!(err.contains("Sign in as robin with this access token") && err.ends_with("\n\n"), "{err:?}");
     assert!(!err.contains(token), "{err}");
-    let (code, out, err) = lockbox_command(&lockbox, &[&create[..], &["-o", "json"]].concat());
+    let (code, out, err) = portal.command(&[&create[..], &["-o", "json"]].concat());
     assert_eq!(code, 0, "{err}");
     let said: Value = serde_json::from_str(&out).unwrap();
     assert!(said["token"].as_str().unwrap().starts_with("lbg_") && said["person"] == "robin", "{said}");
+    portal.close();
     lockbox.finish().await;
 }

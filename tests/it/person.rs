@@ -36,6 +36,20 @@ impl Site {
         Self { origin, stop }
     }
 
+    /// Runs a command of a person, who reaches this portal and neither the database nor the broker. Returns the exit code,
+    /// standard output and standard error.
+    pub fn command(&self, arguments: &[&str]) -> (i32, String, String) {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
+            .args(arguments)
+            .env("LOCKBOX_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+            .env("LOCKBOX_AMQP_URL", "amqp://nobody@127.0.0.1:1")
+            .env("LOCKBOX_PORTAL_URL", &self.origin)
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+    }
+
     /// Ends it.
     pub fn close(self) {
         self.stop.cancel();

@@ -5,7 +5,7 @@ use connectors::AccessLevel;
 use contracts::Kind;
 use contracts::commands::{RespondToReport, RevokeAccess};
 use domain::Verdict::Approve;
-use operations::access_report::Closing;
+use operations::access_report::AccessReport;
 use serde_json::json;
 use uuid::Uuid;
 use workers::RoleName;
@@ -259,7 +259,7 @@ async fn the_closing_report_says_what_was_asked_granted_used_and_given_back_and_
     used(&lockbox, request, "GET", "finance@contoso.example/inbox/2", true, 1).await;
     used(&lockbox, request, "PUT", "finance@contoso.example/inbox/2", false, 2).await;
     let view = lockbox.view(request).await;
-    assert!(Closing::of(&lockbox.store, &view).await.unwrap().is_none(), "nothing is over");
+    assert!(AccessReport::of(&lockbox.store, &view).await.unwrap().is_none(), "nothing is over");
     target.will("probe", Manner::Fails);
     end(&lockbox, request).await;
     let answer = async |by: &str, acknowledges: bool, comment: Option<&str>| {
@@ -276,7 +276,7 @@ async fn the_closing_report_says_what_was_asked_granted_used_and_given_back_and_
     }
     assert_eq!(answer("kim", true, Some("explained")).await, "report.acknowledged");
     let view = lockbox.view(request).await;
-    let closing = Closing::of(&lockbox.store, &view).await.unwrap().unwrap();
+    let closing = AccessReport::of(&lockbox.store, &view).await.unwrap().unwrap();
     assert_eq!((closing.asked_seconds, closing.granted_seconds), (60, 50));
     assert!(
         closing.open_seconds < 40 && closing.unused_seconds + closing.open_seconds >= 49,

@@ -46,7 +46,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
         let waits = lockbox.store.redact_texts(whose, "lee").await.unwrap();
         assert_eq!(waits, Erasure::Waits { requests: vec![request], dead_letter: Vec::new(), on_their_way: 0 });
     }
-    let (code, text) = lockbox_command(&lockbox, &["audit", "redact", "--person", "robin", "--as", "lee"]);
+    let (code, text) = lockbox_command(&lockbox, &["audit", "redact", "--person", "robin", "--operator", "lee"]);
     assert!(code == 4 && text.contains("nothing was erased") && text.contains(&request.to_string()), "{text}");
     let mut decision = lockbox.decision(request, "alex", Deny).await;
     decision.comment = Some("no ocelot of ours".into());
@@ -132,7 +132,7 @@ async fn messages_given_up_on_lose_their_words_when_somebody_has_resolved_them()
     assert_eq!(waits, Erasure::Waits { requests: Vec::new(), dead_letter: vec![dead_letter], on_their_way: 0 });
     let (code, text) = lockbox_command(
         &lockbox,
-        &["dead-letter", "discard", &dead_letter.to_string(), "--as", "lee", "--note", "no ocelot here"],
+        &["dead-letter", "discard", &dead_letter.to_string(), "--operator", "lee", "--note", "no ocelot here"],
     );
     assert_eq!(code, 0, "{text}");
     lockbox.store.redact_texts(&whose, "lee").await.unwrap();

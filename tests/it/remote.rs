@@ -76,9 +76,9 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
     alex.says(&["request", "comment", id, "why?"]).await;
     assert!(alex.says(&["request", "approve", id, "--duration", "10m"]).await.contains("active"));
     let shown = alex.says(&["request", "show", id]).await;
-    assert!(shown.contains("mail is stuck") && shown.contains("says why?"), "{shown}");
+    assert!(shown.contains("mail is stuck") && shown.contains("comment: why?"), "{shown}");
     assert!(robin.says(&["request", "list", "--open"]).await.contains(id));
-    assert!(robin.says(&["grant", "revoke", id]).await.contains("ended (engineer)"));
+    assert!(robin.says(&["grant", "revoke", id]).await.contains("ended (released)"));
     assert!(robin.says(&["request", "watch", id]).await.contains("grant.ended"));
     lockbox.until_idle().await;
     let found = alex.says(&["audit", "search", "--person", "morgan", "-o", "csv"]).await;

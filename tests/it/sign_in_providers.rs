@@ -197,7 +197,7 @@ async fn a_person_whose_account_was_created_anew_signs_in_after_an_operator_unli
     assert!(refused.text.contains("lockbox person unlink alex"), "{}", refused.text);
     assert_eq!(before.get("/").await.status, StatusCode::OK);
     assert!(person(&lockbox, &["identities", "alex"]).contains("sub-1"));
-    assert!(person(&lockbox, &["unlink", "alex", "--as", "ops"]).contains("unlinked 1 of alex"));
+    assert!(person(&lockbox, &["unlink", "alex", "--operator", "ops"]).contains("1 identities of alex are unlinked"));
     assert!(before.get("/").await.location.starts_with("/sign-in"), "who was signed in as the old one is not any more");
     let (after, _) = idp.sign_in(&site, anew()).await;
     assert!(after.get("/").await.text.contains("Alex Novak"));

@@ -77,7 +77,7 @@ async fn lines_joiners_and_pasted_marks_work_in_a_justification_on_every_channel
         "-o",
         "json",
     ];
-    let (code, out, err) = lockbox_command(&lockbox, &arguments);
+    let (code, out, err) = site.command(&arguments);
     assert_eq!(code, 0, "{err}");
     let by_cli = id_in(serde_json::from_str::<Value>(&out).unwrap()["id"].as_str().unwrap());
     for request in [by_amqp, by_api, by_portal, by_cli] {
@@ -108,8 +108,7 @@ async fn lines_and_joiners_work_in_every_comment() {
     assert_eq!(status, StatusCode::OK, "{said}");
     let (status, said) = alex_token.post(&format!("{page}/end"), &json!({"comment": WRITTEN})).await;
     assert_eq!(status, StatusCode::OK, "{said}");
-    let (code, _, err) =
-        lockbox_command(&lockbox, &["request", "comment", &request.to_string(), "--as", "alex", WRITTEN]);
+    let (code, _, err) = site.command(&["request", "comment", &request.to_string(), "--as", "alex", WRITTEN]);
     assert!(code == 0 || code == 4, "{err}");
     assert!(!err.contains("U+"), "{err}");
     for type_name in ["request.vendor_approved", "request.commented", "request.customer_approved", "grant.ended"] {
@@ -201,7 +200,7 @@ async fn whole_numbers_and_byte_order_marks_are_read_on_every_channel() {
         path.to_str().unwrap().to_owned()
     };
     let submit = file("submit.json", marked(data.to_string().into()));
-    let (code, _, err) = lockbox_command(&lockbox, &["request", "submit", "--file", &submit]);
+    let (code, _, err) = site.command(&["request", "submit", "--file", &submit, "--as", "robin"]);
     assert_eq!(code, 0, "{err}");
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
     let text = std::fs::read(directory).unwrap();

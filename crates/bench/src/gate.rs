@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::lifecycle::{ROLES, once, sink};
 use super::rig::{Rig, figure, number, quantile};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
 /// How long each load lasts.
 const LOAD: Duration = Duration::from_secs(5);
@@ -191,7 +191,7 @@ pub(super) async fn measure(rig: &Rig, grants: usize) -> Result<(), Failure> {
     work.cancel();
     let count = i64::try_from(grants).unwrap_or(i64::MAX);
     let live = rig.store.multiply_live(count).await?;
-    tell(&format!("{} grants are open", live.len()));
+    print_message(&format!("{} grants are open", live.len()));
     let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

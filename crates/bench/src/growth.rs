@@ -3,7 +3,7 @@
 use super::lifecycle::{ROLES, once, sink};
 use super::rig::{Rig, figure, number};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
 /// Processor milliseconds a request: the median of five runs.
 async fn cost(rig: &Rig, requests: usize) -> Result<f64, Failure> {
@@ -22,7 +22,7 @@ pub(super) async fn measure(rig: &Rig, requests: usize, rows: usize) -> Result<(
     once(rig, requests).await?;
     let before = cost(rig, requests).await?;
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    rig.store.multiply(rows, tell).await?;
+    rig.store.multiply(rows, print_message).await?;
     once(rig, requests).await?;
     let after = cost(rig, requests).await?;
     figure("growth: processor time a request, small table", &format!("{before:.2} ms"), "")?;

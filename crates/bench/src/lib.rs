@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
 mod audit;
 mod ceiling;
@@ -91,7 +91,7 @@ impl Bench {
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let metrics = runtime::admin::record_metrics()?;
         if cfg!(debug_assertions) {
-            tell("this build is not optimized; `make bench` measures the optimized one");
+            print_message("this build is not optimized; `make bench` measures the optimized one");
         }
         let all = [
             What::Lifecycle,

@@ -10,7 +10,7 @@ use super::audit::{event, placed};
 use super::cpu;
 use super::rig::{Rig, figure, number, wait_for};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
 /// Events of one run.
 const EVENTS: usize = 20_000;
@@ -29,7 +29,7 @@ pub(super) async fn fill(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let mut told = Instant::now();
     let progress = |done| {
         if told.elapsed() >= Duration::from_secs(5) {
-            tell(&format!("{done} of {entries} entries are in the log"));
+            print_message(&format!("{done} of {entries} entries are in the log"));
             told = Instant::now();
         }
     };
@@ -77,6 +77,6 @@ pub(super) async fn measure(rig: &Rig, from: u64, to: u64) -> Result<(), Failure
     let after = cost(rig).await?;
     figure(&format!("log growth: the same with {to} entries"), &format!("{after:.3} ms"), "")?;
     figure("log growth: ratio", &format!("{:.2}", after / before), "goal: 0.8 to 1.2")?;
-    tell(&format!("took {:.0} s", started.elapsed().as_secs_f64()));
+    print_message(&format!("took {:.0} s", started.elapsed().as_secs_f64()));
     Ok(())
 }

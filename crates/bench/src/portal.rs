@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::lifecycle::{ROLES, once, sink};
 use super::rig::{Rig, figure, quantile};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
 /// Looks of each kind.
 const LOOKS: usize = 200;
@@ -71,7 +71,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
         sink(rig, &work).await?;
         once(rig, 500).await?;
         work.cancel();
-        rig.store.multiply(rows, tell).await?;
+        rig.store.multiply(rows, print_message).await?;
     }
     let samples = rig.store.sample(i64::try_from(LOOKS).unwrap_or(500)).await?;
     let sample = |number: usize| &samples[number % samples.len()];
@@ -85,7 +85,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
     portal::start(&settings, listener, options, stop.clone(), &tasks)?;
     let morgan = Looker::sign_in(rig, origin).await?;
     let events = rig.store.audit_count().await?;
-    tell(&format!("{} requests and {events} events are in the tables", there.max(rows)));
+    print_message(&format!("{} requests and {events} events are in the tables", there.max(rows)));
     morgan.measure("request page", "goal: p99 at most 50 ms", |n| format!("/requests/{}", sample(n).0)).await?;
     morgan.measure("waiting page", "", |_| "/".to_owned()).await?;
     let goal = "goal: p99 at most 200 ms";

@@ -6,13 +6,17 @@ use clap::Args;
 use serde_json::json;
 use store::directory::Applied;
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{Format, Listing, line};
 use runtime::serve::open_store;
 
-/// Which file.
+/// A directory file to apply.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lockbox apply --check -f directory.yaml\n  lockbox apply -f directory.yaml --operator lee"
+)]
 pub struct Apply {
     /// Directory file (YAML); see `schemas/directory.schema.json` and `examples/directory.yaml`.
     #[arg(short, long, value_name = "FILE")]
@@ -20,41 +24,40 @@ pub struct Apply {
     /// Check the file and change nothing.
     #[arg(long)]
     check: bool,
-    /// Who applies it, for the audit log.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-    by: String,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 impl Apply {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         let directory = operations::directory_file::read(&self.file)?;
         if self.check {
-            return line("The file has no faults.");
+            return line("The file is valid.");
         }
         let store = open_store(settings).await?;
         store.check_schema().await?;
         let (applied, messages) =
-            store.apply(&directory, &self.by).await.map_err(|error| match error.constraint() {
+            store.apply(&directory, &self.operator.name).await.map_err(|error| match error.constraint() {
                 Some("people_email_key") => {
-                    Failure::Usage("an e-mail address in the file belongs to another person already".to_owned())
+                    Failure::Usage("an email address in the file already belongs to another person".to_owned())
                 }
                 Some("people_side") => Failure::Usage(
-                    "a person in the file belongs to another side already; a person never changes sides".to_owned(),
+                    "a person in the file already belongs to another side. A person cannot change sides; use another short name".to_owned(),
                 ),
                 _ => error.into(),
             })?;
-        super::commands::publish(settings, &messages).await;
+        super::publish::publish(settings, &messages).await;
         print(&applied, format)
     }
 }
 
-/// For people a sentence for each change and a summary; for programs a row for each change.
+/// Prints a sentence for each change and a summary, or a row for each change in the formats for programs.
 fn print(applied: &Applied, format: Format) -> Result<(), Failure> {
     if format != Format::Table {
         return changes(applied).print(format);
     }
     if applied.count() == 0 {
-        return line("Nothing changed: the directory is as the file says.");
+        return line("The directory already matches the file. Nothing changed.");
     }
     for row in changes(applied).rows {
         line(&format!("{}.", row.join(": ")))?;
@@ -71,7 +74,7 @@ fn changes(applied: &Applied) -> Listing {
         applied.changes.iter().flat_map(|(tenant, changes)| changes.iter().map(|change| (tenant.as_deref(), change)));
     let rows = all.clone().map(|(tenant, change)| vec![side(tenant), change.clone()]).collect();
     let json = all.map(|(tenant, change)| json!({ "tenant": tenant, "change": change })).collect::<Vec<_>>();
-    Listing { head: vec!["tenant", "change"], rows, json: json.into() }
+    Listing::new(vec!["tenant", "change"], rows, json.into())
 }
 
 fn summary(applied: &Applied) -> Listing {
@@ -84,10 +87,10 @@ fn summary(applied: &Applied) -> Listing {
         .collect();
     let total = applied.changes.values().map(|changes| added(changes)).sum();
     rows.push(row("total".to_owned(), total, applied.count()));
-    Listing { head: vec!["tenant", "added", "changed"], rows, json: serde_json::Value::Null }
+    Listing::new(vec!["tenant", "added", "changed"], rows, serde_json::Value::Null)
 }
 
-/// `person robin added: …`, and not a change that tells of something added.
+/// Whether a change adds something, such as `person robin added: …`.
 fn is_addition(change: &str) -> bool {
     change.split(':').next().is_some_and(|what| what.ends_with(" added"))
 }
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_and_what_was_changed_is_counted_by_tenant() {
+    fn additions_and_changes_are_counted_by_tenant() {
         let mut applied = Applied::default();
         applied
             .changes

@@ -1,4 +1,4 @@
-//! `lockbox dead-letter list | show | replay | discard`: messages given up on.
+//! `lockbox dead-letter`: inspect and replay dead-letter messages.
 
 use broker::{Exchange, Link, Outgoing, Published, Publisher};
 use clap::{Args, Subcommand};
@@ -8,50 +8,62 @@ use store::dead_letter::{DeadLetterFilter, DeadLetterRow};
 use uuid::Uuid;
 use workers::{REPLAY_HEADER, REPLAY_LOGIN_HEADER};
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::connect::open_link;
 use runtime::outcome::Failure;
-use runtime::output::{Format, Listing, json as print_json, line, printable, time};
+use runtime::output::{Columns, Format, Listing, fields, json as print_json, line, printable, time};
 use runtime::serve::open_store;
 
-/// What to do.
+/// Dead-letter commands.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetterCommand {
-    /// List parked messages, newest first.
-    List {
-        /// Only this reason, such as schema.invalid.
-        #[arg(long)]
-        reason: Option<String>,
-        /// Also those that were replayed or discarded.
-        #[arg(long)]
-        all: bool,
-        /// At most this many.
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
-        limit: i64,
-    },
-    /// One message with its bytes.
+    /// List dead-letter messages, newest first.
+    List(List),
+    /// Show one message with its bytes.
+    #[command(after_help = "Example:\n  lockbox dead-letter show 0197…")]
     Show {
         /// Id from the list.
         id: Uuid,
     },
-    /// Send messages again as they were, to the exchange they came through and for the login that sent them.
+    /// Send messages again unchanged, through their exchange and for the login that sent them.
+    #[command(
+        after_help = "Example:\n  lockbox dead-letter replay 0197… --operator lee --note \"the schema is fixed\""
+    )]
     Replay(Resolve),
-    /// Mark messages as done with.
+    /// Close messages without sending them again.
+    #[command(after_help = "Example:\n  lockbox dead-letter discard 0197… --operator lee --note \"sender informed\"")]
     Discard(Resolve),
 }
 
-/// Which messages.
+/// Messages to list.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox dead-letter list --reason schema.invalid")]
+pub struct List {
+    /// Only messages with this reason, such as schema.invalid.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Replayed and discarded messages too.
+    #[arg(long)]
+    all: bool,
+    /// Largest number of messages.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+    #[command(flatten)]
+    columns: Columns,
+}
+
+/// Messages to resolve.
 #[derive(Args, Debug)]
 pub struct Resolve {
     /// Ids from the list.
     #[arg(required = true)]
     ids: Vec<Uuid>,
-    /// Why.
-    #[arg(long)]
+    /// Note for the audit log.
+    #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Who, for the audit log.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-    by: String,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 impl DeadLetterCommand {
@@ -59,7 +71,10 @@ impl DeadLetterCommand {
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
-            Self::List { reason, all, limit } => list(&store, DeadLetterFilter { reason, all, limit }, format).await,
+            Self::List(List { reason, all, limit, columns }) => {
+                let found = store.dead_letter(&DeadLetterFilter { reason, all, limit }).await?;
+                columns.print(&listing(&found), format)
+            }
             Self::Show { id } => show(&store.dead_letter_one(id).await?, format),
             Self::Replay(resolve) => resolve.replay(settings, &store).await,
             Self::Discard(resolve) => {
@@ -73,8 +88,8 @@ impl DeadLetterCommand {
     }
 }
 
-async fn list(store: &Store, filter: DeadLetterFilter, format: Format) -> Result<(), Failure> {
-    let found = store.dead_letter(&filter).await?;
+/// Messages as a table, and whole for programs.
+fn listing(found: &[DeadLetterRow]) -> Listing {
     let rows = found
         .iter()
         .map(|row| {
@@ -90,8 +105,8 @@ async fn list(store: &Store, filter: DeadLetterFilter, format: Format) -> Result
         })
         .collect();
     let json = found.iter().map(document).collect();
-    Listing { head: vec!["id", "parked at", "reason", "queue", "sent by", "detail", "status"], rows, json }
-        .print(format)
+    Listing::new(vec!["id", "dead-lettered at", "reason", "queue", "sent by", "detail", "status"], rows, json)
+        .brief(&["id", "reason", "queue", "status"])
 }
 
 fn document(row: &DeadLetterRow) -> serde_json::Value {
@@ -107,23 +122,29 @@ fn show(row: &DeadLetterRow, format: Format) -> Result<(), Failure> {
     if format != Format::Table {
         return print_json(&document(row));
     }
-    line(&format!("parked      {} at {}", row.id, time(row.dead_lettered_at)))?;
-    line(&format!("reason      {}: {}", row.reason, printable(&row.detail)))?;
-    line(&format!("came from   exchange {:?}, key {:?}, queue {}", row.exchange, row.routing_key, row.queue))?;
-    line(&format!("sent by     {}", row.login.as_deref().unwrap_or("(no user_id)")))?;
-    line(&format!("status      {}", row.status))?;
-    line(&format!("{} bytes:", row.size_bytes))?;
+    fields(&[
+        ("Message", row.id.to_string()),
+        ("Dead-lettered at", time(row.dead_lettered_at)),
+        ("Reason", format!("{}: {}", row.reason, row.detail)),
+        ("Exchange", row.exchange.clone()),
+        ("Routing key", row.routing_key.clone()),
+        ("Queue", row.queue.clone()),
+        ("Sent by", row.login.clone().unwrap_or_else(|| "unknown (the message has no user_id)".to_owned())),
+        ("Status", row.status.clone()),
+        ("Size", format!("{} bytes", row.size_bytes)),
+    ])?;
+    line("")?;
     line(&printable(&String::from_utf8_lossy(&row.body)))
 }
 
 impl Resolve {
     async fn mark(&self, store: &Store, id: Uuid, resolution: &str) -> Result<(), Failure> {
-        if store.resolve_dead_letter(id, resolution, &self.by, self.note.as_deref()).await? {
+        if store.resolve_dead_letter(id, resolution, &self.operator.name, self.note.as_deref()).await? {
             return line(&format!("{id} {resolution}"));
         }
         Err(Failure::Refused {
             code: "resolved".to_owned(),
-            message: format!("{id} was resolved before; `lockbox dead-letter list --all` shows how"),
+            message: format!("{id} is already replayed or discarded; `lockbox dead-letter list --all` shows which"),
         })
     }
 
@@ -134,12 +155,12 @@ impl Resolve {
             let row = store.dead_letter_one(*id).await?;
             let outgoing = outgoing(settings, &row)?;
             if row.status != "dead_lettered" {
-                // Resolved before: this says so.
+                // Already resolved: this reports it.
                 return self.mark(store, *id, "replayed").await;
             }
             let published = publisher.publish(std::slice::from_ref(&outgoing)).await?;
             if published != [Published::Confirmed] {
-                return Err(Failure::Failed(format!("the broker did not take {id}: {published:?}")));
+                return Err(Failure::Failed(format!("the broker did not confirm {id}: {published:?}; try again")));
             }
             self.mark(store, *id, "replayed").await?;
         }
@@ -148,19 +169,19 @@ impl Resolve {
     }
 }
 
-/// The message as it was, back on the exchange that it came through, for the login that sent it: the roles ask again
-/// whether that login may send it. What was refused for its sender stays refused.
+/// The unchanged message for the exchange that it came through and the login that sent it. The roles check the login's
+/// permission again. A message that was refused because of its sender is not replayed.
 fn outgoing(settings: &Settings, row: &DeadLetterRow) -> Result<Outgoing, Failure> {
     if row.reason.starts_with("auth.") {
         let message = format!(
-            "{} was refused because of its sender ({}); discard it, and let the right login send it",
+            "{} was refused because of its sender ({}); discard it, and send the message with a login that may send it",
             row.id, row.reason
         );
         return Err(Failure::Refused { code: "replay.sender".to_owned(), message });
     }
     if usize::try_from(row.size_bytes).ok() != Some(row.body.len()) {
         return Err(Failure::Usage(format!(
-            "{} is too large: only its beginning is stored, so it cannot be sent again",
+            "{} is too large: only its first bytes are stored, so it cannot be sent again. Send the original message again",
             row.id
         )));
     }
@@ -168,7 +189,7 @@ fn outgoing(settings: &Settings, row: &DeadLetterRow) -> Result<Outgoing, Failur
     let exchange = Exchange::ALL.into_iter().filter(|exchange| !exchange.is_broker_only()).find(is_original);
     let exchange = exchange.ok_or_else(|| {
         Failure::Usage(format!(
-            "{} came through {:?}, which is not an exchange of this deployment",
+            "{} came through {:?}, which is not an exchange of this deployment; check --prefix",
             row.id, row.exchange
         ))
     })?;

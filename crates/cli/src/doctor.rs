@@ -1,4 +1,4 @@
-//! `lockbox doctor`: looks whether everything is in place; each line says what was seen and what to do.
+//! `lockbox doctor`: checks the installation. Each line states a finding and, when a check fails, the fix.
 
 use broker::{Link, topology};
 use serde_json::json;
@@ -28,13 +28,13 @@ impl Findings {
 pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failure> {
     let mut findings = Findings::default();
     match open_store(settings).await {
-        Ok(store) => look_at_store(&store, settings, &mut findings).await?,
+        Ok(store) => check_store(&store, settings, &mut findings).await?,
         Err(failure) => findings.add("database", false, failure.to_string()),
     }
     match open_link(settings).await {
         Ok(link) => {
             findings.add("broker", true, format!("answers, login {}", link.login()));
-            look_at_broker(&link, settings, &mut findings).await?;
+            check_broker(&link, settings, &mut findings).await?;
             link.close().await;
         }
         Err(failure) => findings.add("broker", false, failure.to_string()),
@@ -47,7 +47,11 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
             tokio::time::timeout(std::time::Duration::from_secs(3), tokio::net::TcpStream::connect(&address)).await;
         match answered {
             Ok(Ok(_)) => findings.add("mail server", true, format!("{address} answers")),
-            _ => findings.add("mail server", false, format!("{address} does not answer; set --smtp-url")),
+            _ => findings.add(
+                "mail server",
+                false,
+                format!("{address} does not answer; start the mail server, or set --smtp-url"),
+            ),
         }
     }
     let faults = findings.0.iter().filter(|finding| !finding.is_well).count();
@@ -67,8 +71,8 @@ pub(super) async fn run(settings: &Settings, format: Format) -> Result<(), Failu
     if faults == 0 { Ok(()) } else { Err(Failure::Failed(format!("{faults} checks failed"))) }
 }
 
-async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
-    // Asked first and without prepared statements, which such a pooler gives to somebody else's session.
+async fn check_store(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    // Checked first and without prepared statements: a pooler of this kind gives them to another session.
     if let Err(error) = store.check_sessions().await {
         findings.add("sessions", false, workers::error_chain(&error));
         return Ok(());
@@ -80,7 +84,7 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
         let value = store.setting(setting).await?;
         let is_well = value != "off";
-        let advice = if is_well { "" } else { ": committed work can be lost; set it to on" };
+        let advice = if is_well { "" } else { ": committed data can be lost; set it to on" };
         findings.add("durability", is_well, format!("{setting}={value}{advice}"));
     }
     if let Err(error) = store.check_schema().await {
@@ -89,7 +93,7 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     }
     findings.add("schema", true, "up to date");
     let skew = (store.clock().await? - contracts::envelope::wall_clock()).num_milliseconds().abs();
-    let seen = format!("{skew} ms apart; the database's alone decides");
+    let seen = format!("{skew} ms apart; only the clock of the database counts");
     findings.add("clocks", skew < 2000, seen);
     let depth = store.outbox_depth().await?;
     let is_well = depth.oldest_seconds < 60.0;
@@ -103,21 +107,21 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     findings.add("mail", !is_unavailable, seen);
     let dead_letter = store.dead_letter_count().await?;
     findings.add(
-        "dead_lettered",
+        "dead letters",
         dead_letter == 0,
-        format!("{dead_letter} messages wait for somebody; `lockbox dead-letter list`"),
+        format!("{dead_letter} dead-letter messages; see `lockbox dead-letter list`"),
     );
     let quarantined = store.quarantined_count().await?;
     let seen = match quarantined {
         0 => "no event is quarantined".to_owned(),
-        count => format!("{count} events are quarantined and in no log; `lockbox audit check` lists them"),
+        count => format!("{count} events are quarantined and not in a log; `lockbox audit check` lists them"),
     };
     findings.add("audit log", quarantined == 0, seen);
     let login = broker::login(&settings.amqp_url);
     for command in ["vendor.decide", "customer.decide", "grant.revoke", "report.respond"] {
         if !store.may_send(&login, command).await? {
             let seen = format!(
-                "the login {login} may not send {command}, so nobody's answer counts; list it under `producers` and `lockbox apply`"
+                "the login {login} may not send {command}, so commands of the portal are refused; add it to `producers` in the directory file and run `lockbox apply`"
             );
             findings.add("producers", false, seen);
         }
@@ -125,10 +129,10 @@ async fn look_at_store(store: &Store, settings: &Settings, findings: &mut Findin
     Ok(())
 }
 
-async fn look_at_broker(link: &Link, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+async fn check_broker(link: &Link, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
     let faults = topology::verify(link, &settings.names).await?;
     if faults.is_empty() {
-        findings.add("topology", true, "every exchange and queue is in place");
+        findings.add("topology", true, "every exchange and queue exists as expected");
     }
     for fault in faults {
         findings.add("topology", false, format!("{}: {}", fault.object, fault.problem));
@@ -136,7 +140,10 @@ async fn look_at_broker(link: &Link, settings: &Settings, findings: &mut Finding
     for depth in topology::depths(link, &settings.names).await? {
         let has_role = workers::RoleName::ALL.iter().any(|role| settings.names.queue(role.as_str()) == depth.queue);
         if has_role && depth.consumers == 0 {
-            let seen = format!("{} has no consumer and {} messages; run `lockbox worker`", depth.queue, depth.ready);
+            let seen = format!(
+                "{} has no consumer and {} messages; start its worker role with `lockbox worker`",
+                depth.queue, depth.ready
+            );
             findings.add("roles", false, seen);
         }
     }

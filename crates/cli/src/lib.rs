@@ -1,4 +1,5 @@
-//! Commands for people and for operators. Each command has a file of its own.
+//! Commands for people and for operators. Each command has a file of its own. Commands of people call the portal's HTTP API;
+//! commands of operators use the database and the broker with a login of their own.
 //!
 //! Deliberately absent: servers. The program adds the commands that start them.
 
@@ -11,19 +12,16 @@ pub use audit::Audit;
 
 mod apply;
 mod audit;
-mod commands;
 mod dead_letter;
-mod decision;
-mod depths;
 mod doctor;
 mod dovecot_auth;
 mod grant;
-mod log;
 mod mail;
 mod migrate;
+mod operator;
 mod person;
-mod person_name;
 mod portal_client;
+mod publish;
 mod request;
 mod show;
 mod token;
@@ -32,11 +30,17 @@ mod webhook;
 mod witness;
 mod worker;
 
-/// Commands of the command line.
+/// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run worker roles: intake, manager-review, notification, approval, expiry, access, audit, mail; sequencer and
-    /// signer are parts of audit.
+    /// Submit, read and decide access requests.
+    Request(request::RequestCommand),
+    /// Manage active access: list, revoke, access tokens and access reports.
+    Grant(grant::GrantCommand),
+    /// Run worker roles.
+    ///
+    /// The roles are intake, manager-review, notification, approval, expiry, access, audit and mail. The audit role
+    /// includes the roles sequencer and signer, which can also run alone.
     Worker(worker::Worker),
     /// Apply database migrations.
     Migrate(migrate::Migrate),
@@ -45,12 +49,6 @@ pub enum Command {
     Topology(topology::Topology),
     /// Apply a directory file: tenants, people, roles and rules.
     Apply(apply::Apply),
-    /// Submit, read and decide access requests.
-    #[command(subcommand)]
-    Request(request::Request),
-    /// Manage active access: list, revoke, access tokens and access reports.
-    #[command(subcommand)]
-    Grant(grant::Grant),
     /// Run a witness that cosigns the checkpoints of audit logs.
     Witness(witness::WitnessCommand),
     /// Manage API tokens.
@@ -62,7 +60,7 @@ pub enum Command {
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
-    /// Authenticate a login for Dovecot (its checkpassword interface: name and password on descriptor 3).
+    /// Authenticate a login for Dovecot (checkpassword interface: name and password on descriptor 3).
     #[command(hide = true)]
     DovecotAuth(dovecot_auth::DovecotAuth),
     /// Process bounced mail.
@@ -76,7 +74,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it stays up and serves, and so logs as servers do.
+    /// Whether the command runs until it is stopped, and so logs as servers do.
     pub fn is_server(&self) -> bool {
         matches!(self, Self::Worker(_) | Self::Witness(_))
     }
@@ -92,12 +90,12 @@ impl Command {
     /// The [`Failure`] that gives the exit code.
     pub async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         match self {
+            Self::Request(request) => Box::pin(request.run(settings, format)).await,
+            Self::Grant(grant) => Box::pin(grant.run(settings, format)).await,
             Self::Worker(worker) => Box::pin(worker.run(settings)).await,
             Self::Migrate(migrate) => migrate.run(settings).await,
             Self::Topology(topology) => topology.run(settings, format).await,
             Self::Apply(apply) => apply.run(settings, format).await,
-            Self::Request(request) => Box::pin(request.run(settings, format)).await,
-            Self::Grant(grant) => Box::pin(grant.run(settings, format)).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,

@@ -1,4 +1,4 @@
-//! `lockbox mail bounce`: reads what comes to the sender's address, from a mail server's pipe.
+//! `lockbox mail bounce`: processes mail to the sender's address, which a mail server pipes in.
 
 mod report;
 
@@ -15,37 +15,40 @@ use uuid::Uuid;
 use workers::mail::Mailer;
 use workers::settle::Outcome;
 
-use super::commands::publish;
+use super::publish::publish;
 use report::{Identity, Incoming, Report};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{data, line};
 use runtime::serve::open_store;
 
-/// Longest mail that is read, in bytes: a report holds the mail it is about, and ours are short.
+/// Largest mail that is read, in bytes. A report contains the mail that it is about, and mails of Lockbox are short.
 const LIMIT_BYTES: u64 = 1024 * 1024;
-/// A mail server may return a mail before the audit log has the event that it was sent: this long is waited for that.
+/// Time to wait for the event of the sent mail: a mail server may return a mail before the audit log has its event.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Mails about settings belong to no request; those of this many days are searched.
+/// Days of mails to search that belong to no request, such as mails about settings.
 const DAYS: i64 = 14;
-/// Header of a mail that was passed on once, so that two of our addresses never pass it to and fro.
+/// Header of a mail that was forwarded once. It stops a loop between two addresses of Lockbox.
 const FORWARDED: &str = "X-Lockbox-Forwarded";
 
-/// What to do.
+/// Mail commands.
 #[derive(Debug, Subcommand)]
 pub enum MailCommand {
-    /// Read a mail to the sender's address from standard input and record in the audit log what was not delivered.
+    /// Read a bounced mail from standard input and record the failed delivery in the audit log.
     ///
-    /// Reports of failed deliveries (RFC 3464, RFC 6533, and the texts of Exim, qmail and others) are recorded once.
-    /// Everything else, such as an automatic reply, is logged and ignored, with exit code 0. Another exit code means that
-    /// the mail server must try again: `lockbox: "|/usr/local/bin/lockbox mail bounce || exit 75"`.
+    /// Reports of failed deliveries (RFC 3464, RFC 6533, and the texts of Exim, qmail and others) are recorded once. All
+    /// other mail, such as an automatic reply, is logged and ignored, with exit code 0. With another exit code the mail
+    /// server must try again.
+    #[command(
+        after_help = "Example, in the aliases of a mail server:\n  lockbox: \"|/usr/local/bin/lockbox mail bounce || exit 75\""
+    )]
     Bounce(Bounce),
 }
 
 /// Options of `bounce`.
 #[derive(Args, Debug)]
 pub struct Bounce {
-    /// Forward what is no report, and reports about no mail of ours, to this address.
+    /// Forward other mail, and reports about mail that Lockbox did not send, to this address.
     #[arg(long, value_name = "ADDRESS")]
     unread: Option<String>,
 }
@@ -60,11 +63,11 @@ impl MailCommand {
                 tracing::warn!(
                     what,
                     forwarded_to = options.unread.as_deref(),
-                    "not a report of a failed delivery: ignored"
+                    "ignored a mail that is not a report of a failed delivery"
                 );
                 options.forward(settings, &raw).await
             }
-            Incoming::NothingFailed => line("nothing failed for good; nothing to do"),
+            Incoming::NothingFailed => line("the report states no permanent failure; nothing to do"),
             Incoming::Failed(report) => {
                 let store = open_store(settings).await?;
                 store.check_schema().await?;
@@ -72,10 +75,7 @@ impl MailCommand {
                     Some((sent, notification)) => record(settings, &store, &sent, notification, &report).await,
                     None => {
                         let failed = report.failed.join("; ");
-                        tracing::error!(
-                            failed,
-                            "ALARM: a report of a failed delivery names no mail that was sent from here"
-                        );
+                        tracing::error!(failed, "ALARM: a report of a failed delivery names no mail that Lockbox sent");
                         options.forward(settings, &raw).await
                     }
                 }
@@ -91,7 +91,7 @@ impl Bounce {
         if head.into_iter().any(|line| line.starts_with(FORWARDED.as_bytes())) {
             return Ok(());
         }
-        // A pipe puts the mailbox format's first line in front, which is no header.
+        // A pipe adds the first line of the mbox format, which is not a header.
         let start = if raw.starts_with(b"From ") {
             raw.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1)
         } else {
@@ -102,7 +102,7 @@ impl Bounce {
         match mailer.forward(address, &mail).await {
             Outcome::Done => Ok(()),
             Outcome::Permanent(reason) => {
-                tracing::error!(to = address, reason, "not forwarded");
+                tracing::error!(to = address, reason, "a mail was not forwarded");
                 Ok(())
             }
             Outcome::Transient(reason) | Outcome::Unavailable(reason) => Err(Failure::Unreachable(reason)),
@@ -120,15 +120,15 @@ async fn record(
 ) -> Result<(), Failure> {
     let request = sent.request;
     if is_known(store, request, notification).await? {
-        return line("this bounce is in the audit log already");
+        return line("this bounce is already in the audit log");
     }
-    let told = data(&sent.body);
-    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    let event = data(&sent.body);
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let envelope = serde_json::from_slice::<serde_json::Value>(&sent.body).unwrap_or_default();
-    let asked = envelope["causationid"].as_str().and_then(|id| id.parse().ok()).unwrap_or(notification);
+    let command = envelope["causationid"].as_str().and_then(|id| id.parse().ok()).unwrap_or(notification);
     let reporter = report.reporter.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
     let data = ReportNotification {
-        message: asked,
+        message: command,
         notification,
         request,
         service_request: sent.service_request.clone(),
@@ -137,14 +137,14 @@ async fn record(
         error: Some(format!("returned{reporter}: {}", report.failed.join("; "))),
     };
     let about = About { tenant: sent.tenant.clone(), request, channel: Some("bounce"), ..About::default() };
-    let command = message(Kind::NotificationReport, store.clock().await?, about, &data);
-    // Stored first; nobody waits for the outcome at the end of a mail server's pipe.
-    store.enqueue(std::slice::from_ref(&command)).await?;
-    publish(settings, std::slice::from_ref(&command)).await;
+    let report = message(Kind::NotificationReport, store.clock().await?, about, &data);
+    // Stored first; the mail server does not wait for the outcome.
+    store.enqueue(std::slice::from_ref(&report)).await?;
+    publish(settings, std::slice::from_ref(&report)).await;
     line(&format!("recorded: the mail to {} was not delivered", data.recipient))
 }
 
-/// The event of the mail that a report is about: nobody can report a mail that was not sent.
+/// The event of the mail that a report is about. A report about a mail that was not sent has none.
 async fn find(store: &Store, about: &[Identity]) -> Result<Option<(AuditRow, Uuid)>, Failure> {
     let started = Instant::now();
     while !about.is_empty() {

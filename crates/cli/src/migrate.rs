@@ -1,4 +1,4 @@
-//! `lockbox migrate`: the database's schema, and on demand the groups of rights that logins are put in.
+//! `lockbox migrate`: apply database migrations, and optionally create the groups of rights for logins.
 
 use clap::Args;
 
@@ -7,11 +7,12 @@ use runtime::outcome::Failure;
 use runtime::output::line;
 use runtime::serve::open_store;
 
-/// What to bring the database to.
+/// Options of the migration.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox migrate --roles")]
 pub struct Migrate {
-    /// Also make the groups lockbox_worker, lockbox_sequencer, lockbox_signer, lockbox_operator and lockbox_reader, each
-    /// with the rights it needs; then give each role a login of its own in its group.
+    /// Also create the groups lockbox_worker, lockbox_sequencer, lockbox_signer, lockbox_operator and lockbox_reader, each
+    /// with the rights it needs. Then create a login in the right group for each role.
     #[arg(long)]
     roles: bool,
 }
@@ -23,6 +24,6 @@ impl Migrate {
         if self.roles {
             store.grant_rights().await?;
         }
-        line("the database is up to date")
+        line("The database is up to date.")
     }
 }

@@ -1,67 +1,83 @@
-//! One request for people and for programs, from the database or as the portal told it.
+//! Prints one request with its timeline, as a page of text or as JSON.
 
-use operations::documents::{envelope_text, request_document};
+use operations::documents::envelope_text;
 use runtime::outcome::Failure;
-use runtime::output::{Format, json as print_json, line, printable};
+use runtime::output::{Format, duration, fields, json as print_json, line};
 use serde_json::Value;
-use store::Store;
-use store::audit::{AuditFilter, AuditRow};
 use uuid::Uuid;
 
-pub(super) async fn timeline(store: &Store, id: Uuid) -> Result<Vec<AuditRow>, Failure> {
-    let filter = AuditFilter { request: Some(id), limit: 500, ..AuditFilter::default() };
-    let mut events = store.search_audit(&filter).await?;
-    events.reverse();
-    Ok(events)
-}
+use super::portal_client::PortalClient;
 
-/// State with its cause.
+/// State with its cause, such as `ended (expired)`.
 pub(super) fn state_text(request: &Value) -> String {
     let state = request["state"].as_str().unwrap_or_default();
     request["cause"].as_str().map_or_else(|| state.to_owned(), |cause| format!("{state} ({cause})"))
 }
 
-/// Prints a request with its timeline.
-pub(crate) async fn show(store: &Store, id: Uuid, format: Format) -> Result<(), Failure> {
-    let request = store.show_request(id).await?;
-    let events = timeline(store, id).await?;
-    let events = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap_or_default()).collect();
-    print(request_document(store, &request).await?, events, format)
-}
-
-/// Prints a request and its events.
-pub(super) fn print(mut request: Value, events: Vec<Value>, format: Format) -> Result<(), Failure> {
+/// Reads a request and its events, and prints both.
+pub(super) async fn show(portal: &PortalClient, id: Uuid, format: Format) -> Result<(), Failure> {
+    let mut request = portal.request(id).await?;
+    let events = portal.events(id).await?;
     if format != Format::Table {
         request["events"] = events.into();
         return print_json(&request);
     }
-    let text = |name: &str| request[name].as_str().map_or_else(|| "-".to_owned(), printable);
-    line(&format!("request         {}", text("id")))?;
-    line(&format!("state           {}", state_text(&request)))?;
-    line(&format!("tenant          {}", text("tenant")))?;
-    line(&format!("service request {}", text("service_request")))?;
-    line(&format!("content         {} {}", text("service"), text("resource")))?;
-    let content = &request["content"];
-    let access_level = content["access_level"].as_str().unwrap_or("read_only");
-    line(&format!("asked by        {} for {} s, {access_level}", text("requester"), request["duration_seconds"]))?;
-    if let (Some(rule), Some(digest)) =
-        (content["break_glass"]["name"].as_str(), content["break_glass"]["digest"].as_str())
-    {
-        line(&format!("EMERGENCY       under the standing consent {} ({digest})", printable(rule)))?;
-    }
-    if let (Some(code), Some(justification)) = (content["category"].as_str(), content["justification"].as_str()) {
-        line(&format!("reason          {code}: {}", printable(justification)))?;
-    }
-    line(&format!("review by       {}", text("review_deadline")))?;
-    line(&format!("decide by       {}", text("decision_deadline")))?;
-    line(&format!("access          {} until {}", text("access_from"), text("access_until")))?;
-    if let Some(provisioning) = request["provisioning"]["said"].as_str() {
-        line(&format!("provisioning            {}", printable(provisioning)))?;
-    }
-    line(&format!("digest          {}", text("digest")))?;
+    fields(&rows(&request))?;
     line("")?;
     for event in &events {
         line(&envelope_text(event))?;
     }
     Ok(())
+}
+
+fn rows(request: &Value) -> Vec<(&'static str, String)> {
+    let text = |name: &str| request[name].as_str().unwrap_or("-").to_owned();
+    let content = &request["content"];
+    let detail = |name: &str| content[name].as_str().unwrap_or("-").to_owned();
+    let mut rows = vec![
+        ("Request", text("id")),
+        ("State", state_text(request)),
+        ("Tenant", text("tenant")),
+        ("Service request", text("service_request")),
+        ("Resource", format!("{} {}", text("service"), text("resource"))),
+        ("Access level", content["access_level"].as_str().unwrap_or("read_only").to_owned()),
+        ("Requested by", text("requester")),
+        ("Duration", duration(request["duration_seconds"].as_i64().unwrap_or_default())),
+    ];
+    if let Some(policy) = content["break_glass"]["name"].as_str() {
+        let digest = content["break_glass"]["digest"].as_str().unwrap_or("-");
+        rows.push(("Break-glass", format!("policy {policy}, digest {digest}")));
+    }
+    rows.extend([
+        ("Category", detail("category")),
+        ("Justification", detail("justification")),
+        ("Vendor deadline", text("review_deadline")),
+        ("Customer deadline", text("decision_deadline")),
+        ("Access", format!("{} to {}", text("access_from"), text("access_until"))),
+    ]);
+    if let Some(provisioning) = request["provisioning"]["said"].as_str() {
+        rows.push(("Provisioning", provisioning.to_owned()));
+    }
+    rows.push(("Digest", text("digest")));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_shown_with_its_cause() {
+        assert_eq!(state_text(&json!({"state": "active", "cause": null})), "active");
+        assert_eq!(state_text(&json!({"state": "ended", "cause": "expired"})), "ended (expired)");
+    }
+
+    #[test]
+    fn a_break_glass_request_names_its_policy() {
+        let request = json!({"content": {"break_glass": {"name": "outage", "digest": "abc"}}});
+        assert!(rows(&request).contains(&("Break-glass", "policy outage, digest abc".to_owned())));
+        assert!(rows(&json!({})).iter().all(|(name, _)| *name != "Break-glass"));
+    }
 }

@@ -1,58 +1,62 @@
-//! `lockbox token add | list | revoke`: who may call the HTTP interface.
+//! `lockbox token`: manage API tokens.
 
 use clap::{Args, Subcommand};
-use contracts::events::{Actor, Auth};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::tokens::NewToken;
 use uuid::Uuid;
 
+use super::operator::Operator;
 use operations::scopes::SCOPES;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Format, Listing, line, tell, time, time_or_dash};
+use runtime::output::{Columns, Format, Listing, line, print_message, time, time_or_dash};
 use runtime::serve::open_store;
 
-/// What to do.
+/// Token commands.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token and print it, once.
+    /// Create a token and print it once.
     Add(Add),
     /// List tokens.
-    List,
-    /// Give a token up: it is refused from now on.
+    List(List),
+    /// Revoke a token. The portal refuses it from then on.
+    #[command(after_help = "Example:\n  lockbox token revoke 0197…")]
     Revoke {
         /// Id from the list.
         id: Uuid,
-        /// Who, for the audit log.
-        #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-        by: String,
+        #[command(flatten)]
+        operator: Operator,
     },
 }
 
-/// A token to make.
+/// Tokens to list.
 #[derive(Args, Debug)]
-pub struct Add {
-    /// What it is for, such as "ticketing system".
-    name: String,
-    /// Whose it is; a program's when left out. A person's token acts as that person.
-    #[arg(long, value_name = "NAME")]
-    person: Option<String>,
-    /// What it may be used for; may be given several times.
-    #[arg(long, required = true, value_parser = clap::builder::PossibleValuesParser::new(SCOPES.map(|(name, _)| name)))]
-    scope: Vec<String>,
-    /// Good for this many days.
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i32).range(1..=730))]
-    days: i32,
-    /// Who makes it, for the audit log.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-    by: String,
+#[command(after_help = "Example:\n  lockbox token list --columns id,name,owner")]
+pub struct List {
+    #[command(flatten)]
+    columns: Columns,
 }
 
-/// Whoever holds the database's login, under the name that they give.
-fn operator(by: &str) -> Actor {
-    let auth = Some(Auth::of_channel("cli/database"));
-    Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() }.known_by(auth)
+/// A token to create.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lockbox token add \"Robin's terminal\" --person robin --scope requests:read --scope requests:write"
+)]
+pub struct Add {
+    /// Name of the token, such as "ticketing system".
+    name: String,
+    /// Short name of the person that the token acts as [default: a program].
+    #[arg(long, value_name = "NAME")]
+    person: Option<String>,
+    /// Scope of the token; repeat the option for more scopes.
+    #[arg(long, required = true, value_parser = clap::builder::PossibleValuesParser::new(SCOPES.map(|(name, _)| name)))]
+    scope: Vec<String>,
+    /// Days for which the token is valid.
+    #[arg(long, value_name = "NUMBER", default_value_t = 90, value_parser = clap::value_parser!(i32).range(1..=730))]
+    days: i32,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 impl TokenCommand {
@@ -72,15 +76,15 @@ impl TokenCommand {
                     scopes: &add.scope,
                     days: add.days,
                 };
-                let (id, messages) = store.add_token(new, &operator(&add.by), &note).await?;
-                super::commands::publish(settings, &messages).await;
-                tell(&format!("token {id}; it is shown this once:"));
+                let (id, messages) = store.add_token(new, &add.operator.actor(), &note).await?;
+                super::publish::publish(settings, &messages).await;
+                print_message(&format!("Token {id} is created. It is shown once:"));
                 line(&token)
             }
-            Self::List => {
+            Self::List(List { columns }) => {
                 let tokens = store.tokens().await?;
                 let rows = tokens.iter().map(|token| {
-                    let state = if token.revoked_at.is_some() { "revoked" } else { "" };
+                    let state = if token.revoked_at.is_some() { "revoked" } else { "valid" };
                     vec![
                         token.id.to_string(),
                         token.name.clone(),
@@ -101,17 +105,16 @@ impl TokenCommand {
                         })
                     })
                     .collect();
-                let head = vec!["id", "name", "of", "scopes", "good until", "last used", ""];
-                Listing { head, rows: rows.collect(), json: documents.into() }.print(format)
+                let head = vec!["id", "name", "owner", "scopes", "expires", "last used", "status"];
+                let listing = Listing::new(head, rows.collect(), documents.into());
+                columns.print(&listing.brief(&["id", "name", "owner", "expires", "status"]), format)
             }
-            Self::Revoke { id, by } => {
-                let Some(messages) = store.revoke_token(id, &operator(&by)).await? else {
-                    return Err(Failure::NotFound(format!(
-                        "no token {id} that could be revoked; see `lockbox token list`"
-                    )));
+            Self::Revoke { id, operator } => {
+                let Some(messages) = store.revoke_token(id, &operator.actor()).await? else {
+                    return Err(Failure::NotFound(format!("there is no valid token {id}; see `lockbox token list`")));
                 };
-                super::commands::publish(settings, &messages).await;
-                line("revoked")
+                super::publish::publish(settings, &messages).await;
+                line("The token is revoked.")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `lockbox topology`: puts exchanges and queues in place, and looks whether they are.
+//! `lockbox topology`: create and check exchanges and queues.
 
 use std::time::Duration;
 
@@ -10,24 +10,29 @@ use serde_json::json;
 use runtime::configuration::Settings;
 use runtime::connect::{apply_topology as apply, open_link};
 use runtime::outcome::Failure;
-use runtime::output::{Format, Listing, line};
+use runtime::output::{Columns, Format, Listing, line};
 use runtime::serve::open_store;
 
-/// What to do.
+mod watch;
+
+/// Topology commands.
 #[derive(Debug, Subcommand)]
 pub enum Topology {
-    /// Declare what is missing. When queues were missing, everything nobody has taken yet is sent again.
+    /// Create missing exchanges and queues. When a queue was missing, messages that are not consumed are sent again.
     Apply,
-    /// Look for what is missing or different; exit code 1 when something is.
+    /// Check exchanges and queues. The exit code is 1 when one is missing or different.
     Verify,
-    /// How full the queues are.
+    /// Show the depth of each queue.
+    #[command(after_help = "Example:\n  lockbox topology depths --watch --every 5s")]
     Depths {
-        /// Look again and again, and draw a graph; Ctrl-C ends it.
+        /// Update the depths with a graph until Ctrl-C.
         #[arg(long)]
         watch: bool,
-        /// Time between two looks.
+        /// Time between two updates.
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_seconds, requires = "watch")]
         every: i64,
+        #[command(flatten)]
+        columns: Columns,
     },
 }
 
@@ -36,14 +41,14 @@ impl Topology {
         match self {
             Self::Apply => {
                 let created = apply(settings).await?;
-                line(&format!("{} queues created, the rest was in place", created.len()))?;
+                line(&format!("{} queues are created; the others exist", created.len()))?;
                 if created.is_empty() {
                     return Ok(());
                 }
                 let store = open_store(settings).await?;
                 if store.check_schema().await.is_ok() {
                     let again = store.resend_all().await?;
-                    line(&format!("{again} messages that nobody has taken yet are sent again"))?;
+                    line(&format!("{again} messages that are not consumed are sent again"))?;
                 }
                 Ok(())
             }
@@ -52,18 +57,21 @@ impl Topology {
                 let faults = topology::verify(&link, &settings.names).await?;
                 link.close().await;
                 if faults.is_empty() {
-                    return line("every exchange and queue is in place");
+                    return line("every exchange and queue exists as expected");
                 }
                 for fault in &faults {
                     line(&format!("{}: {}", fault.object, fault.problem))?;
                 }
-                Err(Failure::Failed(format!("{} things are not in place", faults.len())))
+                Err(Failure::Failed(format!(
+                    "{} exchanges or queues are missing or different; run `lockbox topology apply`",
+                    faults.len()
+                )))
             }
-            Self::Depths { watch: true, every } => {
+            Self::Depths { watch: true, every, .. } => {
                 let every = Duration::from_secs(u64::try_from(every).unwrap_or(1).max(1));
-                super::depths::watch(settings, format, every).await
+                watch::watch(settings, format, every).await
             }
-            Self::Depths { .. } => {
+            Self::Depths { columns, .. } => {
                 let link = open_link(settings).await?;
                 let depths = topology::depths(&link, &settings.names).await?;
                 link.close().await;
@@ -71,11 +79,11 @@ impl Topology {
                     .iter()
                     .map(|depth| vec![depth.queue.clone(), depth.ready.to_string(), depth.consumers.to_string()])
                     .collect();
-                let json = depths
+                let json: serde_json::Value = depths
                     .iter()
                     .map(|depth| json!({"queue": depth.queue, "ready": depth.ready, "consumers": depth.consumers}))
                     .collect();
-                Listing { head: vec!["queue", "ready", "consumers"], rows, json }.print(format)
+                columns.print(&Listing::new(vec!["queue", "ready", "consumers"], rows, json), format)
             }
         }
     }

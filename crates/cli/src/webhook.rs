@@ -1,7 +1,6 @@
-//! `lockbox webhook add | list | show | rotate | deliveries | redeliver | on | off | remove`: who gets events over HTTP.
+//! `lockbox webhook`: manage webhooks, which receive signed events over HTTP.
 
 use clap::{Args, Subcommand};
-use contracts::events::Actor;
 use domain::Tenant;
 use serde_json::json;
 use store::Store;
@@ -9,50 +8,65 @@ use store::webhooks::{NewWebhook, WebhookView};
 use uuid::Uuid;
 use workers::webhooks::{OVERLAP_LIMIT, check_url, secret};
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Format, Listing, line, shortened, tell, time, time_or_dash};
+use runtime::output::{Columns, Format, Listing, line, print_message, shortened, time, time_or_dash};
 use runtime::serve::open_store;
 
-/// What to do.
+/// Webhook commands.
 #[derive(Debug, Subcommand)]
 pub enum WebhookCommand {
-    /// Send events to an address from now on; prints the secret that signs them, once.
+    /// Add a webhook and print the secret that signs its events, once.
     Add(Add),
-    /// List webhooks with their state and what waits for each.
-    List,
-    /// Show one with its address, its state and its last error.
+    /// List webhooks with their state and their pending events.
+    List(List),
+    /// Show a webhook with its address, its state and its last error.
+    #[command(after_help = "Example:\n  lockbox webhook show 0197…")]
     Show(Named),
-    /// Give one a new secret; the old one signs beside it until the overlap ends. Prints the new one, once.
+    /// Rotate the secret of a webhook and print the new secret, once. The old secret signs too until the overlap ends.
     Rotate(Rotate),
-    /// Show the delivery log of one: each attempt with its time, answer and duration.
+    /// Show the delivery log of a webhook: each attempt with its time, response and duration.
     Deliveries(Deliveries),
-    /// Send an event again, or every event that was given up.
+    /// Send an event again, or every event whose delivery failed.
     Redeliver(Redeliver),
-    /// Switch one on again: what waited for it is sent.
+    /// Turn a webhook on. Pending events are sent.
+    #[command(after_help = "Example:\n  lockbox webhook on 0197… --operator lee")]
     On(Which),
-    /// Switch one off; what comes meanwhile is kept.
+    /// Turn a webhook off. New events stay pending.
+    #[command(after_help = "Example:\n  lockbox webhook off 0197… --operator lee")]
     Off(Which),
-    /// Remove one, with what waits for it.
+    /// Remove a webhook and its pending events.
+    #[command(after_help = "Example:\n  lockbox webhook remove 0197… --operator lee")]
     Remove(Which),
+}
+
+/// Webhooks to list.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox webhook list --columns id,name,state,error")]
+pub struct List {
+    #[command(flatten)]
+    columns: Columns,
 }
 
 /// A webhook to add.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lockbox webhook add siem https://hooks.contoso.example/lockbox --tenant contoso --type grant."
+)]
 pub struct Add {
-    /// What it is called.
+    /// Name of the webhook.
     name: String,
-    /// Where events go, such as `https://hooks.contoso.example/lockbox`.
+    /// URL that receives the events, such as `https://hooks.contoso.example/lockbox`.
     url: String,
-    /// Only this tenant's events; its approvers are told. Every tenant's when left out.
+    /// Send the events of this tenant only, and notify its approvers [default: every tenant].
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Only types that begin so, such as `access.`.
+    /// Send only event types that begin with this text, such as `grant.`.
     #[arg(long = "type", value_name = "TYPE", default_value = "")]
     types: String,
-    /// Who adds it, for the audit log.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-    by: String,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 /// A webhook.
@@ -60,12 +74,11 @@ pub struct Add {
 pub struct Which {
     /// Id from the list.
     id: Uuid,
-    /// Who does it, for the audit log.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", default_value = "operator")]
-    by: String,
+    #[command(flatten)]
+    operator: Operator,
 }
 
-/// A webhook to look at.
+/// A webhook to show.
 #[derive(Args, Debug)]
 pub struct Named {
     /// Id from the list.
@@ -74,46 +87,46 @@ pub struct Named {
 
 /// A secret to rotate.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox webhook rotate 0197… --overlap 48h")]
 pub struct Rotate {
     #[command(flatten)]
     which: Which,
-    /// How long the old secret signs too, such as 24h; 0s ends it at once. At most 7d.
+    /// Time for which the old secret signs too, such as 24h, at most 7d; 0s ends it at once.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     overlap: String,
 }
 
-/// Which attempts.
+/// Attempts to show.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox webhook deliveries 0197… --limit 10")]
 pub struct Deliveries {
     /// Id from the list.
     id: Uuid,
     /// Only attempts of this event.
     #[arg(long, value_name = "ID")]
     event: Option<Uuid>,
-    /// Most attempts to show, the newest first.
+    /// Largest number of attempts, newest first.
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
 }
 
-/// What to send again.
+/// Events to send again.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox webhook redeliver 0197… --failed")]
 pub struct Redeliver {
     /// Id from the list.
     id: Uuid,
-    /// Event, from the delivery log or the audit log.
+    /// Event id from the delivery log or the audit log.
     #[arg(required_unless_present = "failed")]
     event: Option<Uuid>,
-    /// Every event that was given up in the last 30 days.
+    /// Every event whose delivery failed in the last 30 days.
     #[arg(long, conflicts_with = "event")]
     failed: bool,
 }
 
-fn operator(by: &str) -> Actor {
-    Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() }
-}
-
 fn new_secret() -> Result<String, Failure> {
-    secret().ok_or_else(|| Failure::Failed("the system has no random numbers".to_owned()))
+    secret()
+        .ok_or_else(|| Failure::Failed("the operating system gives no random numbers; check the machine".to_owned()))
 }
 
 impl WebhookCommand {
@@ -122,27 +135,38 @@ impl WebhookCommand {
         store.check_schema().await?;
         let messages = match self {
             Self::Add(add) => return add.run(settings, &store).await,
-            Self::List => return list(&store, format).await,
+            Self::List(List { columns }) => {
+                return columns.print(&listing(&store.webhooks(None).await?, format), format);
+            }
             Self::Show(Named { id }) => return show(&find(&store, id).await?, format),
             Self::Rotate(rotate) => return rotate.run(settings, &store).await,
             Self::Deliveries(deliveries) => return deliveries.run(&store, format).await,
             Self::Redeliver(redeliver) => return redeliver.run(&store).await,
-            Self::On(Which { id, by }) => {
+            Self::On(Which { id, operator }) => {
                 if find(&store, id).await?.off_at.is_none() {
-                    return line("The webhook is on already.");
+                    return line("The webhook is already on.");
                 }
-                store.switch_webhook(id, None, &by, operator(&by)).await?
+                store.switch_webhook(id, None, &operator.name, operator.actor()).await?
             }
-            Self::Off(Which { id, by }) => {
+            Self::Off(Which { id, operator }) => {
                 if find(&store, id).await?.off_at.is_some() {
-                    return line("The webhook is off already.");
+                    return line("The webhook is already off.");
                 }
-                store.switch_webhook(id, Some(&format!("{by} switched it off")), &by, operator(&by)).await?
+                store
+                    .switch_webhook(
+                        id,
+                        Some(&format!("{} turned it off", operator.name)),
+                        &operator.name,
+                        operator.actor(),
+                    )
+                    .await?
             }
-            Self::Remove(Which { id, by }) => store.remove_webhook(id, None, &by, operator(&by)).await?,
+            Self::Remove(Which { id, operator }) => {
+                store.remove_webhook(id, None, &operator.name, operator.actor()).await?
+            }
         };
-        super::commands::publish(settings, &messages).await;
-        line("done")
+        super::publish::publish(settings, &messages).await;
+        line("The webhook is changed.")
     }
 }
 
@@ -152,15 +176,20 @@ impl Add {
         let tenant = match &self.tenant {
             Some(name) => {
                 let found = store.tenants().await?.into_iter().find(|tenant: &Tenant| tenant.name == *name);
-                Some(found.ok_or_else(|| Failure::NotFound(format!("there is no tenant {name}")))?.id.0)
+                Some(
+                    found
+                        .ok_or_else(|| Failure::NotFound(format!("there is no tenant {name}; check the short name")))?
+                        .id
+                        .0,
+                )
             }
             None => None,
         };
         let secret = new_secret()?;
         let new = NewWebhook { tenant, name: &self.name, url: url.as_str(), types: &self.types, secret: &secret };
-        let (id, messages) = store.add_webhook(new, &self.by, operator(&self.by)).await?;
-        super::commands::publish(settings, &messages).await;
-        tell(&format!("Webhook {id} was added. This secret signs what it gets, and is shown only once:"));
+        let (id, messages) = store.add_webhook(new, &self.operator.name, self.operator.actor()).await?;
+        super::publish::publish(settings, &messages).await;
+        print_message(&format!("Webhook {id} is added. This secret signs its events and is shown once:"));
         line(&secret)
     }
 }
@@ -170,15 +199,16 @@ impl Rotate {
         let overlap = contracts::directory::parse_seconds(&self.overlap).unwrap_or(-1);
         let overlap = u64::try_from(overlap).ok().map(std::time::Duration::from_secs);
         let Some(overlap) = overlap.filter(|overlap| *overlap <= OVERLAP_LIMIT) else {
-            return Err(Failure::Usage(format!("--overlap {}: write a time from 0s to 7d, such as 24h", self.overlap)));
+            return Err(Failure::Usage(format!("--overlap {}: use a time from 0s to 7d, such as 24h", self.overlap)));
         };
-        let (secret, Which { id, by }) = (new_secret()?, self.which);
-        let rotating = store.rotate_webhook((id, None), (&secret, overlap.as_secs_f64()), &by, operator(&by));
+        let (secret, Which { id, operator }) = (new_secret()?, self.which);
+        let rotating =
+            store.rotate_webhook((id, None), (&secret, overlap.as_secs_f64()), &operator.name, operator.actor());
         let (messages, until) = rotating.await?;
-        super::commands::publish(settings, &messages).await;
-        tell(&match until {
-            Some(until) => format!("The old secret signs too until {}. The new one is shown only once:", time(until)),
-            None => "The old secret no longer signs. The new one is shown only once:".to_owned(),
+        super::publish::publish(settings, &messages).await;
+        print_message(&match until {
+            Some(until) => format!("The old secret signs too until {}. The new secret is shown once:", time(until)),
+            None => "The old secret no longer signs. The new secret is shown once:".to_owned(),
         });
         line(&secret)
     }
@@ -190,12 +220,12 @@ impl Deliveries {
         let found = store.webhook_attempts(self.id, self.event, self.limit).await?;
         let is_table = format == Format::Table;
         let rows = found.iter().map(|one| {
-            let answer = one.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            let response = one.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let error = one.error.clone().unwrap_or_else(|| "-".to_owned());
             let mut row = vec![
                 if is_table { one.at.format("%Y-%m-%d %H:%M:%S").to_string() } else { time(one.at) },
                 one.event.to_string(),
-                answer,
+                response,
                 format!("{} ms", one.duration_ms),
                 if is_table { shortened(&error, 14) } else { error },
             ];
@@ -213,11 +243,11 @@ impl Deliveries {
                 })
             })
             .collect();
-        let mut head = vec!["at (UTC)", "event", "answer", "duration", "error"];
+        let mut head = vec!["at (UTC)", "event", "response", "duration", "error"];
         if !is_table {
             head.extend(["type", "attempt"]);
         }
-        Listing { head, rows: rows.collect(), json: documents.into() }.print(format)
+        Listing::new(head, rows.collect(), documents.into()).print(format)
     }
 }
 
@@ -237,7 +267,7 @@ impl Redeliver {
 
 async fn find(store: &Store, id: Uuid) -> Result<WebhookView, Failure> {
     let found = store.webhooks(None).await?.into_iter().find(|hook| hook.id == id);
-    found.ok_or_else(|| Failure::NotFound(format!("there is no webhook {id}")))
+    found.ok_or_else(|| Failure::NotFound(format!("there is no webhook {id}; see `lockbox webhook list`")))
 }
 
 fn tenant(hook: &WebhookView) -> String {
@@ -254,7 +284,7 @@ fn document(hook: &WebhookView) -> serde_json::Value {
     })
 }
 
-/// What a person reads of one: name and value.
+/// Names and values of a webhook, for people.
 fn facts(hook: &WebhookView) -> Vec<(&'static str, String)> {
     vec![
         ("id", hook.id.to_string()),
@@ -263,8 +293,8 @@ fn facts(hook: &WebhookView) -> Vec<(&'static str, String)> {
         ("address", hook.url.clone()),
         ("types", if hook.types.is_empty() { "all".to_owned() } else { hook.types.clone() }),
         ("state", hook.state().to_owned()),
-        ("waiting", hook.waiting.to_string()),
-        ("given up", hook.failed.to_string()),
+        ("pending", hook.waiting.to_string()),
+        ("failed", hook.failed.to_string()),
         ("failing since", time_or_dash(hook.failing_since)),
         ("next attempt", time_or_dash(hook.paused_until)),
         ("off since", time_or_dash(hook.off_at)),
@@ -275,15 +305,10 @@ fn facts(hook: &WebhookView) -> Vec<(&'static str, String)> {
 
 fn show(hook: &WebhookView, format: Format) -> Result<(), Failure> {
     let rows = facts(hook).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-    Listing { head: vec!["webhook", "value"], rows, json: document(hook) }.print(format)
+    Listing::new(vec!["webhook", "value"], rows, document(hook)).print(format)
 }
 
-async fn list(store: &Store, format: Format) -> Result<(), Failure> {
-    let found = store.webhooks(None).await?;
-    listing(&found, format).print(format)
-}
-
-/// The table has what fits beside each other on a terminal; the other formats have everything.
+/// Webhooks as a list. The table has the columns that fit a terminal; CSV and JSON have all columns.
 fn listing(found: &[WebhookView], format: Format) -> Listing {
     let json = found.iter().map(document).collect::<Vec<_>>().into();
     if format == Format::Table {
@@ -296,7 +321,7 @@ fn listing(found: &[WebhookView], format: Format) -> Listing {
                 hook.waiting.to_string(),
             ]
         });
-        return Listing { head: vec!["id", "tenant", "name", "state", "waiting"], rows: rows.collect(), json };
+        return Listing::new(vec!["id", "tenant", "name", "state", "pending"], rows.collect(), json);
     }
     let rows = found.iter().map(|hook| facts(hook).into_iter().map(|(_, value)| value).collect()).collect();
     const HEAD: [&str; 13] = [
@@ -306,15 +331,15 @@ fn listing(found: &[WebhookView], format: Format) -> Listing {
         "address",
         "types",
         "state",
-        "waiting",
-        "given up",
+        "pending",
+        "failed",
         "failing since",
         "next attempt",
         "off since",
         "old secret until",
         "error",
     ];
-    Listing { head: HEAD.to_vec(), rows, json }
+    Listing::new(HEAD.to_vec(), rows, json)
 }
 
 #[cfg(test)]
@@ -353,9 +378,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_is_empty_on_the_terminal_is_empty_in_a_file() {
+    fn an_absent_value_is_empty_in_a_csv_file() {
         let text = listing(&[hook()], Format::Csv).csv().unwrap_or_default();
         assert!(!text.contains("'-") && text.contains("1970-01-01T00:00:00.000Z,,,,it answered 500"), "{text}");
-        assert!(text.contains(&"x".repeat(200)), "nothing is shortened for programs");
+        assert!(text.contains(&"x".repeat(200)), "programs get the whole value");
     }
 }

@@ -1,5 +1,5 @@
-//! `lockbox witness`: a small server that a customer, or anybody it trusts, runs: it signs for an audit log's checkpoints
-//! only while they go on from what it saw before. It needs neither the database nor the broker.
+//! `lockbox witness`: a small server that a customer, or a party that it trusts, runs. It cosigns a checkpoint of an audit log
+//! only when the checkpoint extends the tree that it cosigned before. It needs neither the database nor the broker.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,24 +16,27 @@ use workers::signer::{Memory, Seeds};
 use workers::witness::{Answer, Witness};
 
 use runtime::outcome::Failure;
-use runtime::output::{line, tell};
+use runtime::output::{line, print_message};
 
-/// Largest question: a proof and a checkpoint with many signatures.
+/// Largest body: a proof and a checkpoint with many signatures.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
-/// How to run it.
+/// Options of the witness.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lockbox witness --name witness.contoso.example --log-key lockbox.fabrikam.example/t/contoso+…"
+)]
 pub struct WitnessCommand {
-    /// Its name, such as its address without the scheme.
+    /// Name of the witness, such as its address without the scheme.
     #[arg(long)]
     name: String,
-    /// Public key of a log to watch, as `/.well-known/lockbox/<tenant>/keys` has it; again for more keys and logs.
+    /// Public key of a log, from `/.well-known/lockbox/<tenant>/keys`; repeat the option for more keys and logs.
     #[arg(long = "log-key", required = true, value_name = "KEY")]
     logs: Vec<Verifier>,
-    /// Where it listens.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8790", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Folder with its key and its memory; a key is made if there is none.
+    /// Folder with the key and the state of the witness; a key is created when there is none.
     #[arg(long, default_value = "lockbox-witness")]
     folder: PathBuf,
 }
@@ -48,12 +51,14 @@ impl WitnessCommand {
         }
         let keys = Seeds::read(&self.folder)?.witnesses(&self.name);
         if keys.is_empty() {
-            return Err(Failure::Usage("a witness's name has neither spaces nor a plus".to_owned()));
+            return Err(Failure::Usage(
+                "--name: the name of a witness must not contain spaces or a plus sign".to_owned(),
+            ));
         }
         let public: Vec<String> = keys.iter().map(|key| key.verifier().to_string()).collect();
         let witness: Shared = Arc::new(Mutex::new(Witness::new(keys, self.logs, memory)));
         let listener = tokio::net::TcpListener::bind(self.listen).await?;
-        tell(&format!("listening on {}; its key:", listener.local_addr()?));
+        print_message(&format!("listening on {}; the public keys of the witness:", listener.local_addr()?));
         line(&public.join("\n"))?;
         let served = public.join("\n") + "\n";
         let router = Router::new()
@@ -61,7 +66,7 @@ impl WitnessCommand {
             .route("/key", get(move || async { served }))
             .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
             .with_state(witness);
-        let serving = axum::serve(listener, router).with_graceful_shutdown(runtime::serve::asked_to_stop());
+        let serving = axum::serve(listener, router).with_graceful_shutdown(runtime::serve::stop_requested());
         Ok(serving.await?)
     }
 }
@@ -79,7 +84,7 @@ async fn add(State(witness): State<Shared>, body: String) -> Response {
             (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "text/x.tlog.size")], format!("{size}\n")).into_response()
         }
         Err(fault) => {
-            tracing::error!(error = workers::error_chain(&fault), "what was seen cannot be remembered");
+            tracing::error!(error = workers::error_chain(&fault), "the state of the witness cannot be stored");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,4 +1,5 @@
-//! `lockbox demo`: real requests from real files go all the way on real servers, live, and the program ends by itself.
+//! `lockbox demo`: runs a complete demonstration on local servers. Requests from files go through every stage, and the program
+//! ends.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,8 +20,9 @@ use runtime::output::{line, printable};
 
 mod record;
 
-/// How to show it.
+/// Options of the demonstration.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  lockbox demo")]
 pub struct Demo {
     #[command(flatten)]
     place: Place,
@@ -29,8 +31,8 @@ pub struct Demo {
     requests: PathBuf,
 }
 
-/// One story of the demo.
-struct Story {
+/// One scenario of the demonstration.
+struct Scenario {
     file: &'static str,
     title: &'static str,
     manager: Option<Verdict>,
@@ -38,36 +40,36 @@ struct Story {
     ending: &'static str,
 }
 
-const STORIES: [Story; 5] = [
-    Story {
+const SCENARIOS: [Scenario; 5] = [
+    Scenario {
         file: "approved.json",
-        title: "approved, then revoked by time",
+        title: "approved, then expired",
         manager: Some(Verdict::Approve),
         customer: Some(Verdict::Approve),
-        ending: "ended (time)",
+        ending: "ended (expired)",
     },
-    Story {
+    Scenario {
         file: "denied-by-vendor.json",
-        title: "rejected by the vendor's manager",
+        title: "denied by the vendor's manager",
         manager: Some(Verdict::Deny),
         customer: None,
         ending: "vendor_denied",
     },
-    Story {
+    Scenario {
         file: "denied-by-customer.json",
-        title: "rejected by the customer",
+        title: "denied by the customer",
         manager: Some(Verdict::Approve),
         customer: Some(Verdict::Deny),
         ending: "customer_denied",
     },
-    Story {
+    Scenario {
         file: "expired.json",
-        title: "unanswered, and so expired",
+        title: "expired without a decision",
         manager: Some(Verdict::Approve),
         customer: None,
         ending: "expired (customer)",
     },
-    Story { file: "malformed.json", title: "malformed", manager: None, customer: None, ending: "refused" },
+    Scenario { file: "malformed.json", title: "malformed", manager: None, customer: None, ending: "refused" },
 ];
 
 struct Show {
@@ -77,14 +79,14 @@ struct Show {
     started: Instant,
 }
 
-/// How long any one step may take.
+/// Time limit for each step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Demo {
-    /// Runs to the end.
+    /// Runs the demonstration.
     ///
     /// # Errors
-    /// When anything did not go the way it must.
+    /// When a step does not have the expected outcome.
     pub async fn run(self, settings: &Settings, flags: Flags) -> Result<(), Failure> {
         let mut quiet = settings.clone();
         if flags.log.is_none() {
@@ -96,9 +98,9 @@ impl Demo {
         stack.stop().await;
         shown?;
         line(&format!(
-            "\n{mails} mails were sent. The servers are stopped. To stay: `lockbox dev` (or `make dev`); in its portal, \
-             {portal}, sign in as robin (engineer), morgan (manager), dana or alex (approvers) or lee (auditor), and read \
-             their mail."
+            "\n{mails} mails were sent. The servers are stopped. To keep a development environment running, use `lockbox dev` \
+             (or `make dev`). In its portal at {portal}, sign in as robin (requester), morgan (manager), dana or alex \
+             (approvers) or lee (auditor), and read the mails."
         ))
     }
 
@@ -107,60 +109,60 @@ impl Demo {
         let publisher = Publisher::open(&link, &stack.settings.names).await?;
         let store = runtime::serve::open_store(&stack.settings).await?;
         let mut show = Show { settings: stack.settings.clone(), store, publisher, started: Instant::now() };
-        line("\n== Five requests arrive from the ticketing system, as messages ==")?;
+        line("\n== The ticketing system submits five requests as messages ==")?;
         let mut requests = Vec::new();
-        for story in &STORIES {
-            requests.push((story, show.submit(&self.requests, story).await?));
+        for scenario in &SCENARIOS {
+            requests.push((scenario, show.submit(&self.requests, scenario).await?));
         }
-        line("\n== Morgan, the vendor's manager, reviews; Dana, the customer's approver, decides ==")?;
-        for (story, request) in &requests {
+        line("\n== Morgan decides for the vendor; Dana decides for the customer ==")?;
+        for (scenario, request) in &requests {
             let Some(request) = request else { continue };
-            if let Some(verdict) = story.manager {
+            if let Some(verdict) = scenario.manager {
                 show.decide(Kind::VendorDecide, *request, "morgan", verdict).await?;
             }
-            if let Some(verdict) = story.customer {
+            if let Some(verdict) = scenario.customer {
                 show.decide(Kind::CustomerDecide, *request, "dana", verdict).await?;
             }
         }
-        line("\n== Time passes: access ends by itself, and silence is no ==")?;
-        for (story, request) in requests.iter().filter_map(|(story, request)| Some((story, (*request)?))) {
-            show.wait_for_end(request, story).await?;
+        line("\n== Access ends at its time, and a request without a decision expires ==")?;
+        for (scenario, request) in requests.iter().filter_map(|(scenario, request)| Some((scenario, (*request)?))) {
+            show.wait_for_end(request, scenario).await?;
         }
         show.mails(stack).await?;
-        line("\n== The audit trail of each ==")?;
+        line("\n== The audit log of each request ==")?;
         let mut granted = None;
-        for (story, request) in requests.iter().filter_map(|(story, request)| Some((story, (*request)?))) {
-            line(&format!("\n{}:", story.title))?;
+        for (scenario, request) in requests.iter().filter_map(|(scenario, request)| Some((scenario, (*request)?))) {
+            line(&format!("\n{}:", scenario.title))?;
             for event in show.timeline(request).await? {
                 granted = granted.or((event.type_name == "grant.activated").then_some(event.id));
                 line(&format!("  {}", operations::documents::event_text(&event)))?;
             }
         }
-        let steps = show.wait_for_the_record().await?;
-        line(&format!("\nAll {steps} steps of all requests are on record, none missing."))?;
-        show.record_leaves_the_house(&self.place.data, granted).await?;
+        let steps = show.wait_for_the_audit_log().await?;
+        line(&format!("\nAll {steps} steps of all requests are in the audit log; none is missing."))?;
+        show.export_and_verify(&self.place.data, granted).await?;
         link.close().await;
         Ok(())
     }
 }
 
 impl Show {
-    fn say(&self, text: &str) -> Result<(), Failure> {
+    fn print(&self, text: &str) -> Result<(), Failure> {
         line(&format!("[{:5.1} s] {text}", self.started.elapsed().as_secs_f64()))
     }
 
-    /// Publishes a file as a ticketing system does, and waits for the answer.
-    async fn submit(&mut self, folder: &std::path::Path, story: &Story) -> Result<Option<Uuid>, Failure> {
-        let path = folder.join(story.file);
+    /// Publishes a request file as a ticketing system does, and waits for the outcome.
+    async fn submit(&mut self, folder: &std::path::Path, scenario: &Scenario) -> Result<Option<Uuid>, Failure> {
+        let path = folder.join(scenario.file);
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::Usage(format!(
-                "{} cannot be read: {error}; run in the project's folder or give --requests",
+                "{} cannot be read: {error}; run the command in the project folder, or set --requests",
                 path.display()
             ))
         })?;
         let mut document: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-        // Every showing is another message: the same id again would rightly be ignored.
+        // Every run needs a new message id: a message with a known id is ignored.
         let id = Uuid::now_v7().to_string();
         document["id"] = id.clone().into();
         let outgoing = Outgoing {
@@ -178,15 +180,15 @@ impl Show {
         match answer.request.filter(|_| answer.type_name == "request.submitted") {
             Some(request) => {
                 let number = answer.service_request.unwrap_or_default();
-                self.say(&format!("{:<28} {number} submitted as {request}", story.file))?;
+                self.print(&format!("{:<28} {number} submitted as {request}", scenario.file))?;
                 Ok(Some(request))
             }
-            None if story.ending == "refused" => {
+            None if scenario.ending == "refused" => {
                 let why = printable(data["message"].as_str().unwrap_or_default());
-                self.say(&format!("{:<28} refused: {why}", story.file))?;
+                self.print(&format!("{:<28} refused: {why}", scenario.file))?;
                 Ok(None)
             }
-            None => Err(Failure::Failed(format!("{} was not taken: {data}", story.file))),
+            None => Err(Failure::Failed(format!("{} was not accepted: {data}", scenario.file))),
         }
     }
 
@@ -199,10 +201,10 @@ impl Show {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(Failure::TimedOut(format!("no answer to message {cause} after {} s", PATIENCE.as_secs())))
+        Err(Failure::TimedOut(format!("no outcome of message {cause} after {} s", PATIENCE.as_secs())))
     }
 
-    /// A person's click: kept first, then published, then waited for.
+    /// Stores and publishes a person's decision, and waits for the outcome.
     async fn decide(&mut self, kind: Kind, request: Uuid, by: &str, verdict: Verdict) -> Result<(), Failure> {
         let view = self.store.show_request(request).await?;
         let data = contracts::commands::Decide {
@@ -216,27 +218,27 @@ impl Show {
             assertion: None,
         };
         let about = About { request: Some(request), ..About::default() };
-        let click: Message = message(kind, self.store.clock().await?, about, &data);
-        self.store.enqueue(std::slice::from_ref(&click)).await?;
-        let outgoing = workers::relay::outgoing(click.clone());
+        let command: Message = message(kind, self.store.clock().await?, about, &data);
+        self.store.enqueue(std::slice::from_ref(&command)).await?;
+        let outgoing = workers::relay::outgoing(command.clone());
         self.publisher.publish(std::slice::from_ref(&outgoing)).await?;
-        runtime::answer::outcome_of(&self.store, &click, PATIENCE).await?;
-        self.say(&format!("{} {by} says {}", view.service_request, verdict.as_str()))
+        runtime::answer::outcome_of(&self.store, &command, PATIENCE).await?;
+        self.print(&format!("{} {by}: {}", view.service_request, verdict.as_str()))
     }
 
-    async fn wait_for_end(&self, request: Uuid, story: &Story) -> Result<(), Failure> {
+    async fn wait_for_end(&self, request: Uuid, scenario: &Scenario) -> Result<(), Failure> {
         let started = Instant::now();
         loop {
             let view = self.store.show_request(request).await?;
             let state =
                 view.cause.as_ref().map_or_else(|| view.state.clone(), |cause| format!("{} ({cause})", view.state));
             if view.finished_at.is_some() {
-                if state != story.ending {
-                    return Err(Failure::Failed(format!("{} is {state}, not {}", story.file, story.ending)));
+                if state != scenario.ending {
+                    return Err(Failure::Failed(format!("{} is {state}, not {}", scenario.file, scenario.ending)));
                 }
                 let recorded = self.timeline(request).await?.iter().filter_map(|event| event.version).max();
                 if recorded == Some(view.version) {
-                    return self.say(&format!("{} is {state}", view.service_request));
+                    return self.print(&format!("{} is {state}", view.service_request));
                 }
             }
             if started.elapsed() > PATIENCE {
@@ -246,8 +248,8 @@ impl Show {
         }
     }
 
-    /// Waits until every step has reached the audit: a provisioning may still be closing when its request is over.
-    async fn wait_for_the_record(&self) -> Result<i64, Failure> {
+    /// Waits until every step is in the audit log. A provisioning may still be revoked when its request is over.
+    async fn wait_for_the_audit_log(&self) -> Result<i64, Failure> {
         let started = Instant::now();
         loop {
             let gaps = self.store.audit_gaps(10).await?;
@@ -256,7 +258,7 @@ impl Show {
                 return Ok(steps);
             }
             if started.elapsed() > PATIENCE {
-                return Err(Failure::Failed(format!("{recorded} of {steps} steps are on record")));
+                return Err(Failure::Failed(format!("{recorded} of {steps} steps are in the audit log")));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -271,22 +273,22 @@ impl Show {
 
     async fn mails(&self, stack: &Stack) -> Result<(), Failure> {
         if !self.settings.mail.url.contains("127.0.0.1") {
-            return line("\n== Mails went to the mail server that was given ==");
+            return line("\n== The mails were sent to the configured mail server ==");
         }
         let started = Instant::now();
-        // All mail has gone when the outbox is empty.
+        // Every mail is sent when the outbox is empty.
         while self.store.outbox_depth().await?.waiting > 0 && started.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        line("\n== The mails, as received ==")?;
+        line("\n== The received mails ==")?;
         let mails = stack.mailbox.mails();
         for mail in &mails {
-            // The subject is the same for all mails of a request; the first line below the greeting says what happened.
+            // All mails of a request have the same subject; the first line below the greeting states what happened.
             let headline = mail.text.lines().nth(2).unwrap_or_default();
             line(&format!("  to {:<28} {}: {}", mail.to.join(", "), printable(&mail.subject), printable(headline)))?;
         }
         if let Some(mail) = mails.iter().find(|mail| mail.text.contains("your decision")) {
-            line("\nOne of them in full:\n")?;
+            line("\nOne mail in full:\n")?;
             for text in mail.text.lines() {
                 line(&format!("    {}", printable(text)))?;
             }

@@ -18,7 +18,7 @@ use destination::{Destination, Trusted};
 use rounds::{REFUSED_PAUSE, Round, Rounds, Stop};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{line, tell};
+use runtime::output::{line, print_message};
 
 mod collector;
 mod credentials;
@@ -102,12 +102,12 @@ impl Forward {
                     None => return Err(stop.failure()),
                 },
             };
-            tell(&format!("{words}; retrying in {:.1} s", pause.as_secs_f64()));
+            print_message(&format!("{words}; retrying in {:.1} s", pause.as_secs_f64()));
             tokio::time::sleep(pause).await;
         }
         forwarding.release().await;
         if let Some(failure) = rounds.failure() {
-            tell(&format!("{total} entries forwarded to {}", self.to));
+            print_message(&format!("{total} entries forwarded to {}", self.to));
             return Err(failure);
         }
         line(&format!("{total} entries forwarded to {}; the receiver has all entries", self.to))
@@ -121,7 +121,7 @@ impl Forward {
         tracing::info!(to = %self.to, %admin, "forwarding of the audit log started");
         tokio::select! {
             () = self.forward_until_stop(store, destination, &health) => {}
-            () = runtime::serve::asked_to_stop() => {}
+            () = runtime::serve::stop_requested() => {}
         }
         stop.cancel();
         Ok(())

@@ -113,7 +113,7 @@ impl Gate {
         let admin = runtime::admin::serve(settings.admin_listen, health, metrics, stop.clone(), &tasks).await?;
         start(settings, listener, signer, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, %admin, "the gate is ready");
-        runtime::serve::asked_to_stop().await;
+        runtime::serve::stop_requested().await;
         stop.cancel();
         tasks.close();
         let drained = tokio::time::timeout(Duration::from_secs(10), tasks.wait()).await;

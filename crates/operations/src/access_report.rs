@@ -1,5 +1,5 @@
-//! The closing report of one access: what was asked, granted, used and given back, and the receipt of its end. Everything
-//! is read from the rows and the audit log; nothing is kept for it.
+//! The access report: what was requested, approved and used, and how access ended. It is read from the tables and the audit
+//! log; nothing is stored for it.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -12,34 +12,34 @@ use store::views::RequestView;
 use runtime::outcome::Failure;
 use runtime::output::{data, time};
 
-/// The customer's last word on a report.
+/// The customer's latest response to a report.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Accepted, or disputed.
+    /// Whether the report is acknowledged; otherwise it is disputed.
     pub accepted: bool,
-    /// Name for people of who said so.
+    /// Display name of the person who responded.
     pub by: String,
-    /// In their words.
+    /// Comment.
     pub comment: Option<String>,
-    /// When.
+    /// Time of the response.
     pub at: DateTime<Utc>,
 }
 
-/// The report.
-pub struct Closing {
-    /// Seconds asked for.
+/// The access report.
+pub struct AccessReport {
+    /// Requested seconds.
     pub asked_seconds: i64,
-    /// Seconds granted: less than asked for when an approver allowed less.
+    /// Approved seconds: fewer than requested when an approver approved less time.
     pub granted_seconds: i64,
-    /// Seconds until access was over.
+    /// Seconds for which access was active.
     pub open_seconds: i64,
-    /// Seconds granted and given back.
+    /// Approved seconds that were not used.
     pub unused_seconds: i64,
-    /// What was touched or tried.
+    /// Access activity, allowed and refused.
     pub uses: Vec<UseView>,
-    /// The provisioning with its receipt.
+    /// The provisioning.
     pub provisioning: Option<ProvisioningView>,
-    /// The customer's last word.
+    /// The customer's latest response.
     pub answer: Option<Answer>,
 }
 
@@ -55,8 +55,8 @@ fn answer_of(events: &[AuditRow]) -> Option<Answer> {
     })
 }
 
-impl Closing {
-    /// The report of a request whose access is over; `None` when there was none, or it is still open.
+impl AccessReport {
+    /// The report of a request whose access has ended; `None` when there was no access, or it is still active.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -93,13 +93,13 @@ impl Closing {
         }))
     }
 
-    /// How often it was used, and how often the gate refused.
+    /// Numbers of allowed and of refused checks.
     pub fn counts(&self) -> (i64, i64) {
         let count = |allowed| self.uses.iter().filter(|used| used.allowed == allowed).map(|used| used.count).sum();
         (count(true), count(false))
     }
 
-    /// Different things that were touched.
+    /// Number of different resources that were accessed.
     pub fn items(&self) -> usize {
         let mut touched: Vec<&str> =
             self.uses.iter().filter(|used| used.allowed).map(|used| used.resource.as_str()).collect();
@@ -108,7 +108,7 @@ impl Closing {
         touched.len()
     }
 
-    /// For programs.
+    /// The report as JSON.
     pub fn json(&self, request: &RequestView) -> Value {
         let (uses, refused) = self.counts();
         let access_level = request.content().map(|content| content.access_level.as_str());
@@ -140,7 +140,7 @@ impl Closing {
     }
 }
 
-/// A provisioning for programs.
+/// A provisioning as JSON.
 pub fn provisioning_json(provisioning: &ProvisioningView) -> Value {
     json!({
         "state": provisioning.state,
@@ -155,19 +155,21 @@ pub fn provisioning_json(provisioning: &ProvisioningView) -> Value {
         "failures": provisioning.failures,
         "failing_since": provisioning.first_failed_at.map(time),
         "last_error": provisioning.last_error,
-        "said": door_text(provisioning),
+        "said": provisioning_text(provisioning),
     })
 }
 
-/// Where a provisioning stands, as a sentence for people.
-pub fn door_text(provisioning: &ProvisioningView) -> String {
+/// State of a provisioning as a sentence.
+pub fn provisioning_text(provisioning: &ProvisioningView) -> String {
     let at = |moment: Option<DateTime<Utc>>| moment.map(time).unwrap_or_default();
-    let trouble =
-        provisioning.last_error.as_deref().map(|error| format!(" ({} tries: {error})", provisioning.failures));
+    let trouble = provisioning
+        .last_error
+        .as_deref()
+        .map(|error| format!(" ({} failed attempts, last error: {error})", provisioning.failures));
     let trouble = trouble.unwrap_or_default();
     match (provisioning.state.as_str(), provisioning.revoked_at, provisioning.revocation_ordered_at) {
         ("revoked", Some(closed), Some(ordered)) => format!(
-            "closed: refused from {}, {} sessions cut at {}, read back as closed at {} ({} ms after the order)",
+            "revoked: refused from {}, {} sessions ended at {}, revocation confirmed at {} ({} ms after the order)",
             at(provisioning.refused_from),
             provisioning.sessions_cut,
             at(provisioning.cut_at),
@@ -175,11 +177,11 @@ pub fn door_text(provisioning: &ProvisioningView) -> String {
             (closed - ordered).num_milliseconds()
         ),
         ("revoking", _, _) => format!(
-            "END NOT CONFIRMED since {}: the gate refuses from {}, and the target was not read back as closed yet{trouble}",
+            "REVOCATION UNCONFIRMED since {}: the gate refuses from {}, and the target has not confirmed the revocation yet{trouble}",
             at(provisioning.revocation_ordered_at),
             at(provisioning.refused_from)
         ),
-        ("active", _, _) => format!("open since {}", at(provisioning.provisioned_at)),
-        _ => format!("not open yet{trouble}"),
+        ("active", _, _) => format!("active since {}", at(provisioning.provisioned_at)),
+        _ => format!("not active yet{trouble}"),
     }
 }

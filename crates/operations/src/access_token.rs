@@ -1,4 +1,4 @@
-//! Handing out what the engineer shows at the gate: made here, told once, kept as a hash.
+//! Creates access tokens, which requesters use at the gate. A token is returned once and stored as a hash.
 
 use contracts::envelope::{About, Message, message};
 use contracts::events::{Actor, TokenIssued};
@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use runtime::outcome::Failure;
 
-/// Makes a handle for the engineer of a request whose access is open or will be. An earlier one opens nothing from then
-/// on. Answers with it and with the event that was kept.
+/// Creates an access token for the requester of a grant that is active or will become active. An earlier token of the grant
+/// stops working. Returns the token and the stored event.
 ///
 /// # Errors
-/// When there is no such request, or this person has no access under it: which of the two is not said.
+/// [`Failure::NotFound`] when the request does not exist or the person has no access under it; the error does not state which.
 pub async fn issue(store: &Store, request: Uuid, by: &str) -> Result<(String, Message), Failure> {
-    let nothing = || Failure::NotFound(format!("{by} has no open access under {request}"));
+    let missing = || Failure::NotFound(format!("{by} has no active access under {request}"));
     let view = store.show_request(request).await.map_err(|error| match error {
-        store::Error::NotFound(_) => nothing(),
+        store::Error::NotFound(_) => missing(),
         error => error.into(),
     })?;
     let people = store.everybody().await?;
-    let person = people.iter().find(|person| person.name == by).ok_or_else(nothing)?;
+    let person = people.iter().find(|person| person.name == by).ok_or_else(missing)?;
     let data = TokenIssued { request, service_request: view.service_request, actor: Actor::person(person) };
     let about = About {
         tenant: Some(view.tenant),
@@ -30,10 +30,10 @@ pub async fn issue(store: &Store, request: Uuid, by: &str) -> Result<(String, Me
         ..About::default()
     };
     let event = message(Kind::GrantTokenIssued, store.clock().await?, about, &data);
-    let handle = format!("lbg_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    if store.issue_token(request, &Sha256::digest(&handle), by, &event).await? {
-        Ok((handle, event))
+    let token = format!("lbg_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    if store.issue_token(request, &Sha256::digest(&token), by, &event).await? {
+        Ok((token, event))
     } else {
-        Err(nothing())
+        Err(missing())
     }
 }

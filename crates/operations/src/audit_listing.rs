@@ -1,10 +1,10 @@
-//! Audit events as a table, and whole for programs.
+//! Audit events as a list.
 
-use runtime::output::{Listing, data, said, time};
+use runtime::output::{Listing, data, summary, time};
 use serde_json::json;
 use store::audit::AuditRow;
 
-/// Events as a table, and whole for programs.
+/// Events as a table, and complete as JSON.
 pub fn listing(found: &[AuditRow]) -> Listing {
     let mut rows = Vec::with_capacity(found.len());
     let mut documents = Vec::with_capacity(found.len());
@@ -17,7 +17,7 @@ pub fn listing(found: &[AuditRow]) -> Listing {
             event.tenant.clone().unwrap_or_default(),
             event.service_request.clone().unwrap_or_default(),
             actor.to_owned(),
-            said(&data),
+            summary(&data),
             event.request.map(|request| request.to_string()).unwrap_or_default(),
         ]);
         documents.push(json!({
@@ -25,6 +25,6 @@ pub fn listing(found: &[AuditRow]) -> Listing {
             "event": serde_json::from_slice::<serde_json::Value>(&event.body).unwrap_or_default(),
         }));
     }
-    let head = vec!["time", "type", "tenant", "service request", "who", "said", "request"];
-    Listing { head, rows, json: documents.into() }
+    let head = vec!["time", "type", "tenant", "service request", "actor", "details", "request"];
+    Listing::new(head, rows, documents.into())
 }

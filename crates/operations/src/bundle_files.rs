@@ -1,4 +1,4 @@
-//! Bundles on disk: an archive, or the folder it was unpacked to.
+//! Evidence bundles on disk: an archive, or the folder into which it was unpacked.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,20 +10,20 @@ use evidence::tar::{self, Damage, Member};
 
 use runtime::outcome::Failure;
 
-/// A bundle that can be read.
+/// An open bundle.
 pub enum Opened {
-    /// An archive, with the members of its members.
+    /// An archive with the positions of its members.
     Archive {
         /// The archive.
         path: PathBuf,
-        /// Where each member is in it.
+        /// Position of each member.
         members: BTreeMap<String, Member>,
     },
     /// A folder, with the path of each member.
     Folder(BTreeMap<String, PathBuf>),
 }
 
-/// Opens a bundle; also what is damaged about its archive.
+/// Opens a bundle; returns also the damage of its archive.
 pub fn open(path: &Path) -> Result<(Opened, Option<Damage>), Failure> {
     let usage = |fault: std::io::Error| Failure::Usage(format!("{} cannot be read: {fault}", path.display()));
     if path.is_dir() {

@@ -1,4 +1,4 @@
-//! Reading a directory file.
+//! Reads directory files.
 
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use store::views::RequestView;
 use crate::access_report::provisioning_json;
 use runtime::output::{data, printable, time};
 
-/// A request for programs.
+/// A request as JSON.
 pub fn request_json(request: &RequestView) -> Value {
     json!({
         "id": request.id,
@@ -33,11 +33,11 @@ pub fn request_json(request: &RequestView) -> Value {
     })
 }
 
-/// A request with its content and the answers so far, for programs.
+/// A request with its content, its decisions and its provisioning as JSON.
 pub async fn request_document(store: &Store, request: &RequestView) -> Result<Value, store::Error> {
     let decisions = store.decisions(request.id).await?;
     let mut document = request_json(request);
-    // The very bytes that approver_rules are shown, and that the digest is of.
+    // The bytes that approvers are shown; the digest is computed from them.
     document["content"] = serde_json::from_slice(&request.content).unwrap_or_default();
     document["decisions"] = decisions
         .iter()
@@ -54,7 +54,7 @@ pub async fn request_document(store: &Store, request: &RequestView) -> Result<Va
     Ok(document)
 }
 
-/// A grant for programs.
+/// A grant as JSON.
 pub fn access_json(access: &AccessView) -> Value {
     let access_level = domain::Content::from_bytes(&access.content).map(|content| content.access_level.as_str());
     json!({
@@ -66,17 +66,17 @@ pub fn access_json(access: &AccessView) -> Value {
     })
 }
 
-/// One event as a line for people.
+/// One event as a line of text.
 pub fn event_text(event: &AuditRow) -> String {
     text_of(&time(event.at), &event.type_name, &data(&event.body))
 }
 
-/// One event, as its envelope says it, as a line for people.
+/// One event, from its envelope, as a line of text.
 pub fn envelope_text(event: &Value) -> String {
     text_of(event["time"].as_str().unwrap_or_default(), short_type(event), &event["data"])
 }
 
-/// Type of an event without what all types have around it.
+/// Type of an event without the prefix and the version.
 pub fn short_type(event: &Value) -> &str {
     let name = event["type"].as_str().unwrap_or_default().trim_start_matches("lockbox.");
     name.rsplit_once(".v").map_or(name, |(name, _)| name)
@@ -86,19 +86,19 @@ fn text_of(at: &str, type_name: &str, data: &Value) -> String {
     let text = |name: &str| data[name].as_str().map(printable);
     let who = data["actor"]["display_name"].as_str().or_else(|| data["actor"]["name"].as_str()).unwrap_or("Lockbox");
     let mut line = format!("{at}  {type_name:<26} {}", printable(who));
-    let told = [
-        ("comment", "says"),
+    let details = [
+        ("comment", "comment"),
         ("cause", "cause"),
-        ("stage", "no answer from"),
-        ("message", "because"),
-        ("decision_deadline", "answer before"),
+        ("stage", "no decision for"),
+        ("message", "reason"),
+        ("decision_deadline", "decision deadline"),
         ("access_until", "access until"),
         ("recipient", "to"),
         ("error", "error"),
     ];
-    for (name, label) in told {
+    for (name, label) in details {
         if let Some(value) = text(name) {
-            line.push_str(&format!(", {label} {value}"));
+            line.push_str(&format!(", {label}: {value}"));
         }
     }
     line

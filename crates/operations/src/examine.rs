@@ -1,4 +1,4 @@
-//! Examining evidence: a bundle on disk, or a log in the database with the tables beside it.
+//! Verifies evidence: a bundle on disk, or a log in the database with its tables.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,23 +7,23 @@ use evidence::bundle::Trust;
 use evidence::rows::RequestRow;
 use evidence::{Entry, Examination, Fault, Finding, Inputs, Report};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 use store::evidence::{EntryRow, LogRow, RequestTruth, Still};
 use tlog::{Hash, Note};
 use uuid::Uuid;
 
-/// Entries read at a time.
+/// Entries in each read.
 const PAGE: i64 = 2000;
 
-/// Examines a bundle on disk.
+/// Verifies a bundle on disk.
 pub fn bundle(path: &Path, trust: &Trust) -> Result<Report, Failure> {
     let (files, damage) = crate::bundle_files::open(path)?;
     let mut progress = Progress::default();
-    let mut hear = |done, all| progress.hear(done, all);
-    Ok(evidence::bundle::examine_damaged(&files, damage.as_ref(), trust, &mut hear))
+    let mut report = |done, all| progress.update(done, all);
+    Ok(evidence::bundle::examine_damaged(&files, damage.as_ref(), trust, &mut report))
 }
 
-/// Examines one log at work, and the tables beside it.
+/// Verifies one log in the database, and its tables.
 pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Report, Failure> {
     let mut notes = still.checkpoints(log.id).await?;
     let head = notes.pop().map(|(_, note)| note).unwrap_or_default();
@@ -44,11 +44,11 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
         age: trust.age,
     });
     if trust.keys.is_empty() {
-        examination.add_remark("the key was taken from the database; give the one you trust with --key");
+        examination.add_remark("the key is from the database; give the key that you trust with --key");
     }
     if log.cut > 0 {
         examination.add_remark(format!(
-            "events of entries before {} are in the archive: their hashes were verified here, the events by its bundles",
+            "events of entries before {} are in the archive; their hashes are verified here, the events in the archived bundles",
             log.cut
         ));
     }
@@ -83,31 +83,33 @@ async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination)
             break;
         }
         for row in page {
-            // A row that is gone leaves its place empty.
+            // A missing row leaves its place empty.
             while next < row.index {
                 drop(examination.add_leaf(None, None));
                 next += 1;
             }
-            // Some of those before the cut may be here still; they are the archive's to prove.
+            // Some events before the cut may still be here; the archive proves them.
             let entry = if row.index < log.cut { None } else { entry_bytes(&log.origin, &row) };
             drop(examination.add_leaf(Hash::from_slice(&row.leaf), entry.as_deref()));
             frontier.push(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])));
             columns(&row, examination);
             next += 1;
         }
-        progress.hear(u64::try_from(next).unwrap_or_default(), u64::try_from(log.size).unwrap_or_default());
+        progress.update(u64::try_from(next).unwrap_or_default(), u64::try_from(log.size).unwrap_or_default());
     }
     if next != log.size || frontier.root().0.as_slice() != log.root {
-        // A row that is gone makes another root: the gap is what is wrong.
+        // A missing row changes the root; the fault is the gap.
         let is_short = next < log.size || frontier.size() < u64::try_from(next).unwrap_or_default();
-        let words =
-            format!("the log's row speaks of {} entries with another root than the {next} that are there", log.size);
+        let words = format!(
+            "the row of the log states {} entries with another root than the {next} entries in the database",
+            log.size
+        );
         examination.add_finding(Finding::new(if is_short { Fault::Missing } else { Fault::Changed }, words));
     }
     Ok(())
 }
 
-/// The entry's bytes, put together as they were hashed.
+/// The bytes of the entry, as they were hashed.
 pub fn entry_bytes(origin: &str, row: &EntryRow) -> Option<Vec<u8>> {
     let entry = Entry {
         event: row.body.as_deref()?,
@@ -119,7 +121,7 @@ pub fn entry_bytes(origin: &str, row: &EntryRow) -> Option<Vec<u8>> {
     Some(entry.to_bytes())
 }
 
-/// What the event is searched by is what it says.
+/// Checks that the search columns match the event.
 fn columns(row: &EntryRow, examination: &mut Examination) {
     let Some(Ok(event)) = row.body.as_deref().map(contracts::events::index) else { return };
     let same = event.id == row.event
@@ -128,8 +130,8 @@ fn columns(row: &EntryRow, examination: &mut Examination) {
         && (&event.tenant, event.request, &event.person) == (&row.tenant, row.request, &row.person);
     if !same {
         let index = u64::try_from(row.index).unwrap_or_default();
-        let words = format!("event {}: the columns it is searched by say something else than the event", row.event);
-        examination.add_finding(Finding::new(Fault::DatabaseMismatch, words).at(index, None));
+        let words = format!("event {}: its search columns differ from the event", row.event);
+        examination.add_finding(Finding::new(Fault::State, words).at(index, None));
     }
 }
 
@@ -153,17 +155,17 @@ fn request_row(row: RequestTruth) -> RequestRow {
     }
 }
 
-/// Says how far it is, on anything over a second.
+/// Prints the progress when the verification takes longer than a second.
 #[derive(Default)]
 pub struct Progress(Option<std::time::Instant>);
 
 impl Progress {
-    /// Notes progress and prints it at most once a second.
-    pub fn hear(&mut self, done: u64, all: u64) {
+    /// Prints the progress at most once a second.
+    pub fn update(&mut self, done: u64, all: u64) {
         let since = self.0.get_or_insert_with(std::time::Instant::now);
         if since.elapsed().as_secs() >= 1 {
             *since = std::time::Instant::now();
-            tell(&format!("{done} of {all} entries"));
+            print_message(&format!("{done} of {all} entries"));
         }
     }
 }

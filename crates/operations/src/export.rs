@@ -1,4 +1,4 @@
-//! `lockbox audit export` and `lockbox audit proof`: evidence to hand over.
+//! Exports evidence bundles and proofs of events.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -14,12 +14,12 @@ use uuid::Uuid;
 use crate::examine::{Progress, entry_bytes};
 use runtime::outcome::Failure;
 
-/// Entries read at a time.
+/// Entries in each read.
 const PAGE: i64 = 2000;
-/// The latest checkpoints that a bundle holds; those by which a change of the key is followed are in it however old.
+/// Number of latest checkpoints in a bundle. Checkpoints that are needed to follow a change of keys are added, however old.
 const LATEST: i64 = 201;
 
-/// Writes the bundle of a tenant's log to a file; answers with the number of entries in it.
+/// Writes the bundle of a tenant's log to a file; returns the number of its entries.
 pub async fn bundle(
     still: &mut Still,
     tenant: Option<&str>,
@@ -63,7 +63,7 @@ pub async fn bundle(
         let page = still.entries(log.id, next, PAGE.min(size - next)).await?;
         if page.is_empty() {
             return Err(Failure::Failed(format!(
-                "entry {next} is not in the database; `lockbox audit verify` says more"
+                "entry {next} is not in the database; run `lockbox audit verify` for details"
             )));
         }
         for row in page {
@@ -71,13 +71,13 @@ pub async fn bundle(
             bundler.leaf(Hash::from_slice(&row.leaf).unwrap_or(Hash([0; 32])), entry.as_deref())?;
             next += 1;
         }
-        progress.hear(count(next), count(size));
+        progress.update(count(next), count(size));
     }
     bundler.finish()?;
     Ok(end - from)
 }
 
-/// A file without a name, gone when it is closed.
+/// A file without a name, deleted when it is closed.
 fn spool(beside: &Path, number: usize) -> Result<File, Failure> {
     let path = beside.with_extension(format!("part{number}"));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
@@ -86,17 +86,19 @@ fn spool(beside: &Path, number: usize) -> Result<File, Failure> {
 }
 
 fn unsigned(log: &LogRow) -> Failure {
-    Failure::Failed(format!("the log {} has no signed checkpoint yet; does the signer run?", log.origin))
+    Failure::Failed(format!("the log {} has no signed checkpoint yet; check that the role signer runs", log.origin))
 }
 
-/// The proof of one event: the entry, its way to the root, and the signed checkpoint.
+/// The proof of one event: the entry, its inclusion path, and the signed checkpoint.
 pub async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, Failure> {
     let (number, index) = still.place(event).await?;
     let log = still.logs().await?.into_iter().find(|log| log.id == number);
     let log = log.ok_or_else(|| Failure::NotFound(format!("log {number}")))?;
     let (size, head) = still.latest_checkpoint(log.id).await?.ok_or_else(|| unsigned(&log))?;
     if index >= size {
-        return Err(Failure::TimedOut("the event is in the log, but no checkpoint is signed over it yet".to_owned()));
+        return Err(Failure::TimedOut(
+            "the event is in the log, but no signed checkpoint covers it yet; try again in a moment".to_owned(),
+        ));
     }
     let failed = |fault: tlog::Error| Failure::Failed(fault.to_string());
     let note: Note = head.parse().map_err(failed)?;

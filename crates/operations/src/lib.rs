@@ -1,4 +1,4 @@
-//! What the portal, the HTTP interface and the command line do alike: documents of requests and grants, access reports,
+//! What the portal, the HTTP API and the command line share: documents of requests and grants, access reports,
 //! access tokens, and evidence to export or examine. Deliberately absent: pages, routes and arguments.
 
 pub mod access_report;

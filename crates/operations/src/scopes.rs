@@ -1,9 +1,9 @@
 //! Scopes of API tokens.
 
-/// What a token may be used for.
+/// Scopes with their descriptions.
 pub const SCOPES: [(&str, &str); 4] = [
-    ("requests:read", "look at requests and their events"),
-    ("requests:write", "submit, withdraw, comment, end access, fetch handles"),
-    ("decisions:write", "review and decide, as the token's owner"),
+    ("requests:read", "read requests and their events"),
+    ("requests:write", "submit, withdraw and comment on requests, revoke access, create access tokens"),
+    ("decisions:write", "approve and deny requests, and respond to access reports, as the owner of the token"),
     ("audit:read", "search the audit log"),
 ];

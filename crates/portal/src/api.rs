@@ -126,6 +126,11 @@ pub const OPERATIONS: [Operation; 15] = [
             parameter("service_request", "Only this number of the ticketing system.", TEXT),
             parameter("requester", "Only this engineer's, by their short name.", TEXT),
             parameter("open", "`true`: only those that are not over.", r#"{"type": "boolean", "default": false}"#),
+            parameter(
+                "owed",
+                "`true`: only break-glass requests whose vendor review is still owed.",
+                r#"{"type": "boolean", "default": false}"#,
+            ),
         ],
     },
     Operation {
@@ -239,6 +244,7 @@ pub const OPERATIONS: [Operation; 15] = [
             parameter("tenant", "Short name of the tenant.", TEXT),
             parameter("type", "Type of the event, or its beginning.", TEXT),
             parameter("text", "Words in justifications and comments.", TEXT),
+            parameter("cause", "Id of the message that an event followed from.", TEXT),
             parameter("since", "Not before (RFC 3339; without a zone it is UTC).", TIME),
             parameter("until", "Before (RFC 3339; without a zone it is UTC).", TIME),
         ],

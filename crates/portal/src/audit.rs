@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     #[serde(rename = "type")]
     type_name: String,
     text: String,
+    /// Id of the message that an event followed from.
+    cause: String,
     pub(super) since: String,
     pub(super) until: String,
     format: String,
@@ -113,7 +115,7 @@ impl Asked {
             person: given(&self.person),
             tenant: given(&self.tenant),
             type_name: given(&self.type_name),
-            cause: None,
+            cause: given(&self.cause),
             text: given(&self.text),
             since: moment(&self.since).map_err(|fault| format!("since: {fault}"))?,
             until: moment(&self.until).map_err(|fault| format!("until: {fault}"))?,
@@ -133,6 +135,7 @@ impl Asked {
             ("tenant", &self.tenant),
             ("type", &self.type_name),
             ("text", &self.text),
+            ("cause", &self.cause),
             ("since", &self.since),
             ("until", &self.until),
         ];
@@ -197,7 +200,7 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
             who: who.to_owned(),
             service_request: event.service_request.clone().unwrap_or_default(),
             request: event.request.map(|request| request.to_string()),
-            text: runtime::output::said(&data),
+            text: runtime::output::summary(&data),
         }
     });
     let searches = app.store.searches(viewer.person.id.0).await?;

@@ -11,7 +11,7 @@ use super::live::pulse;
 use super::look::{Moment, duration};
 use super::pages::scope;
 use super::session::Viewer;
-use operations::access_report::Closing;
+use operations::access_report::AccessReport;
 
 /// An access in the list.
 struct Live {
@@ -145,8 +145,8 @@ pub(super) struct Report {
     pub answer: Option<(bool, String, Option<String>, Moment)>,
 }
 
-impl From<Closing> for Report {
-    fn from(closing: Closing) -> Self {
+impl From<AccessReport> for Report {
+    fn from(closing: AccessReport) -> Self {
         let (uses, refused) = closing.counts();
         Self {
             asked: duration(closing.asked_seconds),

@@ -98,6 +98,8 @@ pub(crate) struct Inner {
     bundles: tokio::sync::Semaphore,
     /// Hosts inside the house that webhooks may reach.
     webhook_inside: workers::webhooks::Inside,
+    /// Logins at targets that are databases.
+    target_logins: runtime::target_login::TargetLogins,
     /// Passkeys bound to this portal, or why there are none.
     passkeys: Result<Passkeys, ::passkeys::Error>,
     /// What browsers know it by, such as `https://lockbox.fabrikam.example`.
@@ -231,6 +233,7 @@ pub fn start(
         counts: complete::Counts::default(),
         bundles: tokio::sync::Semaphore::new(evidence::AT_ONCE),
         webhook_inside: settings.webhook_inside.clone(),
+        target_logins: runtime::target_login::TargetLogins::of(settings),
         passkeys: Passkeys::at(&origin),
         origin,
     }));
@@ -261,7 +264,7 @@ impl Portal {
         let listener = runtime::listen::bind(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
         tracing::info!(address = %self.listen, %admin, "the portal serves");
-        runtime::serve::asked_to_stop().await;
+        runtime::serve::stop_requested().await;
         stop.cancel();
         tasks.close();
         // Pages that wait for news never end by themselves.

@@ -18,7 +18,7 @@ use super::refused::Typed;
 use super::session::Viewer;
 use super::sight::{Can, can, see};
 use super::story::Story;
-use operations::access_report::Closing;
+use operations::access_report::AccessReport;
 
 /// Most events in the timeline; the audit page has all.
 const TIMELINE_LIMIT: i64 = 500;
@@ -136,7 +136,7 @@ async fn shown(app: &App, viewer: Viewer, (request, content): (RequestView, Cont
     let requester = app.store.person(content.requester.0).await?;
     let is_or_was_open = matches!(request.state.as_str(), "active" | "ended");
     let beside = if is_or_was_open { beside(app, &viewer, request.id).await? } else { Vec::new() };
-    let closing = Closing::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
+    let closing = AccessReport::of(&app.store, &request).await.map_err(|failure| Fault::Away(failure.to_string()))?;
     let passkeys = app.store.passkeys(viewer.person.id.0).await?;
     let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
     page(&RequestPage {

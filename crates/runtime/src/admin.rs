@@ -30,7 +30,7 @@ struct Admin {
 /// Collects metrics in this process.
 ///
 /// # Errors
-/// When a recorder is there already.
+/// When the process has a recorder already.
 pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
     let recorder = recorder()?;
     let handle = recorder.handle();
@@ -40,10 +40,10 @@ pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
     Ok(handle)
 }
 
-/// What collects metrics, with our bounds for histograms.
+/// A recorder of metrics with the bounds of the histograms.
 ///
 /// # Errors
-/// When the bounds are none.
+/// When the bounds are not valid.
 pub fn recorder() -> Result<PrometheusRecorder, Failure> {
     let failed = |fault: metrics_exporter_prometheus::BuildError| Failure::Failed(fault.to_string());
     let matcher = metrics_exporter_prometheus::Matcher::Suffix("_seconds".to_owned());
@@ -55,10 +55,10 @@ pub fn recorder() -> Result<PrometheusRecorder, Failure> {
     Ok(builder.build_recorder())
 }
 
-/// Serves `/metrics`, `/livez` and `/readyz` until the stop. Answers with the address taken.
+/// Serves `/metrics`, `/livez` and `/readyz` until `stop`. Returns the address that it listens on.
 ///
 /// # Errors
-/// When the address is taken.
+/// When the address is in use.
 pub async fn serve(
     listen: SocketAddr,
     health: Health,
@@ -68,7 +68,7 @@ pub async fn serve(
 ) -> Result<SocketAddr, Failure> {
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::Failed(format!(
-            "the admin port {listen} cannot be taken ({error}); choose another with --admin-listen, or port 0 for a free one"
+            "cannot listen on the admin address {listen} ({error}); set another with --admin-listen, or port 0 for a free port"
         ))
     })?;
     let address = listener.local_addr()?;
@@ -90,7 +90,7 @@ pub async fn serve(
     tasks.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
         if let Err(error) = served {
-            tracing::error!(%error, "the admin port failed");
+            tracing::error!(%error, "the admin server failed");
         }
     });
     Ok(address)
@@ -108,17 +108,17 @@ async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
     (status, Json(json!({ "ready": admin.health.is_ready(), "parts": parts, "warnings": warnings })))
 }
 
-/// Looks at what the database knows and processes do not: the outbox and what is parked.
+/// Sets the metrics that are read from the database: outbox, provisionings, webhooks and dead-letter messages.
 pub async fn watch_store(store: Store, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
-        if let Ok(closing) = store.provisionings_closing().await {
+        if let Ok(revoking) = store.provisionings_closing().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-            metrics::gauge!("lockbox_provisionings_revoking").set(closing.count as f64);
-            metrics::gauge!("lockbox_revocation_unconfirmed_seconds").set(closing.oldest_seconds);
+            metrics::gauge!("lockbox_provisionings_revoking").set(revoking.count as f64);
+            metrics::gauge!("lockbox_revocation_unconfirmed_seconds").set(revoking.oldest_seconds);
         }
         if let Ok(depth) = store.outbox_depth().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]

@@ -1,4 +1,4 @@
-//! Waiting for what became of a command that was published.
+//! Waits for the outcome of a published command.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::outcome::Failure;
 /// Waits for the events that followed from a message.
 ///
 /// # Errors
-/// [`Failure::Refused`] when it was refused or parked, [`Failure::TimedOut`] when nothing followed in time.
+/// [`Failure::Refused`] when the command was refused or dead-lettered, [`Failure::TimedOut`] when no event followed in time.
 pub async fn outcome_of(store: &Store, sent: &Message, patience: Duration) -> Result<Vec<AuditRow>, Failure> {
     let started = std::time::Instant::now();
     let filter = AuditFilter { cause: Some(sent.id.to_string()), limit: 20, ..AuditFilter::default() };
@@ -28,8 +28,8 @@ pub async fn outcome_of(store: &Store, sent: &Message, patience: Duration) -> Re
         if started.elapsed() > patience {
             let role = sent.kind.roles().first().copied().unwrap_or("intake");
             return Err(Failure::TimedOut(format!(
-                "no outcome after {} s. What you asked is kept and takes effect as soon as the roles {role} and audit \
-                 run; look with `lockbox audit search --cause {}`",
+                "no outcome after {} s. The command is stored and takes effect when the roles {role} and audit run. To \
+                 see its outcome then: lockbox audit search --cause {}",
                 patience.as_secs(),
                 sent.id
             )));

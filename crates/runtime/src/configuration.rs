@@ -1,4 +1,5 @@
-//! Settings, read once into types: flags over environment over file. The only place that reads the environment.
+//! Settings, read once into types: options override the environment, which overrides the file. Only this file reads the
+//! environment.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,121 +14,203 @@ use crate::outcome::Failure;
 
 mod file;
 
-/// Settings that every command knows. Each may also stand in a YAML file (`--config`) under its long name.
+/// Settings of every command. Each can also be in a YAML file (`--config`) under its long name. `lockbox help settings` and
+/// `docs/reference/settings.md` show them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Flags {
-    /// YAML file with settings; flags and environment win over it.
-    #[arg(long, env = "LOCKBOX_CONFIG", global = true, value_name = "FILE", help_heading = "Settings")]
+    /// YAML file with settings. Options and the environment override it.
+    #[arg(long, env = "LOCKBOX_CONFIG", global = true, hide = true, value_name = "FILE", help_heading = "Settings")]
     pub config: Option<PathBuf>,
-    /// Database [default: postgres://postgres@127.0.0.1:5432/lockbox].
+    /// URL of the database [default: postgres://postgres@127.0.0.1:5432/lockbox].
     #[arg(
         long,
         env = "LOCKBOX_DATABASE_URL",
         global = true,
+        hide = true,
         value_name = "URL",
         hide_env_values = true,
         help_heading = "Settings"
     )]
     pub database_url: Option<String>,
-    /// File that holds the database URL.
-    #[arg(long, env = "LOCKBOX_DATABASE_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    /// File with the URL of the database.
+    #[arg(
+        long,
+        env = "LOCKBOX_DATABASE_URL_FILE",
+        global = true,
+        hide = true,
+        value_name = "FILE",
+        help_heading = "Settings"
+    )]
     pub database_url_file: Option<PathBuf>,
-    /// Broker [default: amqp://guest:guest@127.0.0.1:5672/%2f].
+    /// URL of the broker [default: amqp://guest:guest@127.0.0.1:5672/%2f].
     #[arg(
         long,
         env = "LOCKBOX_AMQP_URL",
         global = true,
+        hide = true,
         value_name = "URL",
         hide_env_values = true,
         help_heading = "Settings"
     )]
     pub amqp_url: Option<String>,
-    /// File that holds the broker URL.
-    #[arg(long, env = "LOCKBOX_AMQP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    /// File with the URL of the broker.
+    #[arg(
+        long,
+        env = "LOCKBOX_AMQP_URL_FILE",
+        global = true,
+        hide = true,
+        value_name = "FILE",
+        help_heading = "Settings"
+    )]
     pub amqp_url_file: Option<PathBuf>,
-    /// Prefix of exchanges and queues [default: lockbox].
-    #[arg(long, env = "LOCKBOX_PREFIX", global = true, value_name = "NAME", help_heading = "Settings")]
+    /// Prefix of the names of exchanges and queues [default: lockbox].
+    #[arg(long, env = "LOCKBOX_PREFIX", global = true, hide = true, value_name = "NAME", help_heading = "Settings")]
     pub prefix: Option<String>,
-    /// Mail server [default: smtp://127.0.0.1:25].
+    /// URL of the mail server [default: smtp://127.0.0.1:25].
     #[arg(
         long,
         env = "LOCKBOX_SMTP_URL",
         global = true,
+        hide = true,
         value_name = "URL",
         hide_env_values = true,
         help_heading = "Settings"
     )]
     pub smtp_url: Option<String>,
-    /// File that holds the mail server's URL.
-    #[arg(long, env = "LOCKBOX_SMTP_URL_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    /// File with the URL of the mail server.
+    #[arg(
+        long,
+        env = "LOCKBOX_SMTP_URL_FILE",
+        global = true,
+        hide = true,
+        value_name = "FILE",
+        help_heading = "Settings"
+    )]
     pub smtp_url_file: Option<PathBuf>,
     /// Sender of mails [default: Lockbox <lockbox@localhost.localdomain>].
-    #[arg(long, env = "LOCKBOX_MAIL_FROM", global = true, value_name = "ADDRESS", help_heading = "Settings")]
+    #[arg(
+        long,
+        env = "LOCKBOX_MAIL_FROM",
+        global = true,
+        hide = true,
+        value_name = "ADDRESS",
+        help_heading = "Settings"
+    )]
     pub mail_from: Option<String>,
-    /// Most mails to one address in an hour [default: 300]; what is more waits.
-    #[arg(long, env = "LOCKBOX_MAIL_CAP", global = true, value_name = "NUMBER", help_heading = "Settings")]
+    /// Largest number of mails to one address in an hour; more mails wait [default: 300].
+    #[arg(
+        long,
+        env = "LOCKBOX_MAIL_CAP",
+        global = true,
+        hide = true,
+        value_name = "NUMBER",
+        help_heading = "Settings"
+    )]
     pub mail_cap: Option<String>,
-    /// Address of the portal, for links in mails [default: http://localhost:8080].
-    #[arg(long, env = "LOCKBOX_PORTAL_URL", global = true, value_name = "URL", help_heading = "Settings")]
+    /// URL of the portal, for commands of people and for links in mails [default: http://localhost:8080].
+    #[arg(long, env = "LOCKBOX_PORTAL_URL", global = true, hide = true, value_name = "URL", help_heading = "Settings")]
     pub portal_url: Option<String>,
-    /// Token to sign in with at the portal: people's commands go there, and need neither database nor broker.
+    /// API token for the commands of people, such as `lockbox request`.
     #[arg(
         long,
         env = "LOCKBOX_TOKEN",
         global = true,
+        hide = true,
         value_name = "TOKEN",
         hide_env_values = true,
         help_heading = "Settings"
     )]
     pub token: Option<String>,
-    /// File that holds the token.
-    #[arg(long, env = "LOCKBOX_TOKEN_FILE", global = true, value_name = "FILE", help_heading = "Settings")]
+    /// File with the API token.
+    #[arg(
+        long,
+        env = "LOCKBOX_TOKEN_FILE",
+        global = true,
+        hide = true,
+        value_name = "FILE",
+        help_heading = "Settings"
+    )]
     pub token_file: Option<PathBuf>,
-    /// Hosts inside the house that webhooks may reach, also without TLS, with commas between [default: none].
-    #[arg(long, env = "LOCKBOX_WEBHOOK_INSIDE", global = true, value_name = "HOSTS", help_heading = "Settings")]
+    /// Internal hosts that webhooks may reach, also without TLS, separated by commas [default: none].
+    #[arg(
+        long,
+        env = "LOCKBOX_WEBHOOK_INSIDE",
+        global = true,
+        hide = true,
+        value_name = "HOSTS",
+        help_heading = "Settings"
+    )]
     pub webhook_inside: Option<String>,
-    /// Folder with the key that signs the audit log and the memory of what was signed [default: lockbox-audit].
-    #[arg(long, env = "LOCKBOX_AUDIT_FOLDER", global = true, value_name = "FOLDER", help_heading = "Settings")]
+    /// Folder with the keys and the state of the signer of the audit log [default: lockbox-audit].
+    #[arg(
+        long,
+        env = "LOCKBOX_AUDIT_FOLDER",
+        global = true,
+        hide = true,
+        value_name = "FOLDER",
+        help_heading = "Settings"
+    )]
     pub audit_folder: Option<PathBuf>,
-    /// Name under which audit logs begin; stays as it is for those that have begun [default: host and port of the portal].
-    #[arg(long, env = "LOCKBOX_AUDIT_AUTHORITY", global = true, value_name = "NAME", help_heading = "Settings")]
+    /// First part of the names of audit logs; existing logs keep their names [default: host and port of the portal].
+    #[arg(
+        long,
+        env = "LOCKBOX_AUDIT_AUTHORITY",
+        global = true,
+        hide = true,
+        value_name = "NAME",
+        help_heading = "Settings"
+    )]
     pub audit_authority: Option<String>,
-    /// Where a worker, the gate or the portal serves metrics and health [default: 127.0.0.1:9464]; port 0 takes a free one.
-    #[arg(long, env = "LOCKBOX_ADMIN_LISTEN", global = true, value_name = "ADDRESS", help_heading = "Settings")]
+    /// Address for metrics and health of a worker, the gate or the portal; port 0 uses a free port [default: 127.0.0.1:9464].
+    #[arg(
+        long,
+        env = "LOCKBOX_ADMIN_LISTEN",
+        global = true,
+        hide = true,
+        value_name = "ADDRESS",
+        help_heading = "Settings"
+    )]
     pub admin_listen: Option<String>,
-    /// Database connections of a worker [default: 4].
-    #[arg(long, env = "LOCKBOX_DATABASE_CONNECTIONS", global = true, value_name = "NUMBER", help_heading = "Settings")]
+    /// Database connections of a process [default: 4].
+    #[arg(
+        long,
+        env = "LOCKBOX_DATABASE_CONNECTIONS",
+        global = true,
+        hide = true,
+        value_name = "NUMBER",
+        help_heading = "Settings"
+    )]
     pub database_connections: Option<String>,
-    /// What is logged, such as `info` or `lockbox=debug,warn` [default: info].
-    #[arg(long, env = "LOCKBOX_LOG", global = true, value_name = "FILTER", help_heading = "Settings")]
+    /// Log filter, such as `info` or `lockbox=debug,warn` [default: info].
+    #[arg(long, env = "LOCKBOX_LOG", global = true, hide = true, value_name = "FILTER", help_heading = "Settings")]
     pub log: Option<String>,
-    /// How it is logged [default: text].
-    #[arg(long, env = "LOCKBOX_LOG_FORMAT", global = true, value_enum, help_heading = "Settings")]
+    /// Log format [default: text].
+    #[arg(long, env = "LOCKBOX_LOG_FORMAT", global = true, hide = true, value_enum, help_heading = "Settings")]
     pub log_format: Option<LogFormat>,
 }
 
-/// How logs are written.
+/// Format of logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object in each line.
     Json,
 }
 
 /// The audit log.
 #[derive(Clone, Debug)]
 pub struct AuditSettings {
-    /// Key and memory of the signer.
+    /// Folder with the keys and the state of the signer.
     pub folder: PathBuf,
-    /// Name under which logs begin.
+    /// First part of the names of logs.
     pub authority: String,
-    /// The role `audit` only records events; places and signatures are left to `sequencer` and `signer`.
+    /// Whether the role `audit` only records events, and `sequencer` and `signer` run elsewhere.
     pub append_only: bool,
 }
 
-/// Settings, complete and checked.
+/// Complete and valid settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Database URL.
@@ -138,9 +221,9 @@ pub struct Settings {
     pub names: Names,
     /// Mail.
     pub mail: MailSettings,
-    /// Token to sign in with at the portal.
+    /// API token for the portal.
     pub token: Option<String>,
-    /// Hosts inside the house that webhooks may reach.
+    /// Internal hosts that webhooks may reach.
     pub webhook_inside: Inside,
     /// The audit log.
     pub audit: AuditSettings,
@@ -152,9 +235,9 @@ pub struct Settings {
     pub log: String,
     /// Log format.
     pub log_format: LogFormat,
-    /// Which service is behind which connector; only in the settings file.
+    /// Connector of each service; only in the settings file.
     pub provisionings: connectors::Config,
-    /// Identity providers, such as a tenant's own; only in the settings file.
+    /// Identity providers; only in the settings file.
     pub sign_in: Vec<crate::sign_in::Entry>,
 }
 
@@ -168,13 +251,13 @@ impl Reader {
         given.or_else(|| self.file.get(name)).map_or_else(|| default.to_owned(), Clone::clone)
     }
 
-    /// A setting that may be secret: as itself or in a file of its own, not both.
+    /// A secret setting: its value or a file with its value, not both.
     fn secret(&mut self, name: &str, given: Option<&String>, path: Option<&PathBuf>, default: &str) -> String {
         let file_name = format!("{name}-file");
         let path = path.cloned().or_else(|| self.file.get(&file_name).map(PathBuf::from));
         match (given, path) {
             (Some(_), Some(_)) => {
-                self.faults.push(format!("{name} and {file_name} are both given; give one of them"));
+                self.faults.push(format!("{name} and {file_name} are both set; set one of them"));
                 default.to_owned()
             }
             (None, Some(path)) => match std::fs::read_to_string(&path) {
@@ -193,7 +276,7 @@ impl Flags {
     fn mail(&self, reader: &mut Reader, url: String) -> MailSettings {
         let cap = reader.value("mail-cap", self.mail_cap.as_ref(), "300");
         let cap = cap.parse().ok().filter(|cap| *cap >= 1).unwrap_or_else(|| {
-            reader.faults.push(format!("mail-cap: {cap:?} is no number of mails"));
+            reader.faults.push(format!("mail-cap: {cap:?} is not a number of mails; use 1 or more"));
             300
         });
         MailSettings {
@@ -204,7 +287,7 @@ impl Flags {
         }
     }
 
-    /// Puts the sources together and checks them.
+    /// Combines the sources and checks the settings.
     ///
     /// # Errors
     /// [`Failure::Usage`] with every fault.
@@ -233,14 +316,20 @@ impl Flags {
             ("smtp-url", &smtp_url, "smtp"),
         ] {
             if !url::Url::parse(value).is_ok_and(|url| url.scheme().starts_with(scheme)) {
-                reader.faults.push(format!("{name}: not a URL that begins with {scheme}"));
+                reader.faults.push(format!("{name}: must be a URL that begins with {scheme}"));
             }
         }
         let prefix = reader.value("prefix", self.prefix.as_ref(), "lockbox");
         let names = Names::new(&prefix).map_err(|fault| reader.faults.push(format!("prefix: {fault}"))).ok();
         let listen = reader.value("admin-listen", self.admin_listen.as_ref(), "127.0.0.1:9464");
-        let admin_listen: Option<SocketAddr> =
-            listen.parse().map_err(|_| reader.faults.push(format!("admin-listen: {listen:?} is no address:port"))).ok();
+        let admin_listen: Option<SocketAddr> = listen
+            .parse()
+            .map_err(|_| {
+                reader
+                    .faults
+                    .push(format!("admin-listen: {listen:?} is not an address with a port, such as 127.0.0.1:9464"))
+            })
+            .ok();
         let connections = reader.value("database-connections", self.database_connections.as_ref(), "4");
         let database_connections =
             connections.parse().ok().filter(|count| (1..=1000).contains(count)).unwrap_or_else(|| {
@@ -252,7 +341,7 @@ impl Flags {
             (None, Some("json")) => LogFormat::Json,
             (None, None | Some("text")) => LogFormat::Text,
             (None, Some(other)) => {
-                reader.faults.push(format!("log-format: {other:?} is neither text nor json"));
+                reader.faults.push(format!("log-format: {other:?} is not valid; use text or json"));
                 LogFormat::Text
             }
         };
@@ -277,7 +366,7 @@ impl Flags {
                 provisionings,
                 sign_in,
             }),
-            _ => Err(Failure::Usage(format!("the settings cannot be used:\n  {}", reader.faults.join("\n  ")))),
+            _ => Err(Failure::Usage(format!("the settings are not valid:\n  {}", reader.faults.join("\n  ")))),
         }
     }
 }
@@ -290,7 +379,7 @@ impl Flags {
         });
         let authority = reader.value("audit-authority", self.audit_authority.as_ref(), &host.unwrap_or_default());
         if !contracts::entry::is_authority(&authority) {
-            reader.faults.push(format!("audit-authority: {authority:?} is not made of a-z, 0-9, '.', '-' and ':'"));
+            reader.faults.push(format!("audit-authority: {authority:?} may only contain a-z, 0-9, '.', '-' and ':'"));
         }
         let folder = self.audit_folder.clone();
         let folder = folder.or_else(|| reader.file.get("audit-folder").map(PathBuf::from));
@@ -304,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_said_together() {
+    fn all_faults_are_reported_together() {
         let flags = Flags {
             database_url: Some("mysql://x".into()),
             amqp_url: Some("nonsense".into()),
@@ -320,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_the_file_and_a_secret_has_one_source() {
+    fn an_option_overrides_the_file_and_a_secret_has_one_source() {
         let folder = tempfile::tempdir().unwrap();
         let (config, secret) = (folder.path().join("lockbox.yaml"), folder.path().join("amqp"));
         std::fs::write(&config, "prefix: fromfile\nlog: warn\ndatabase-connections: 9\n").unwrap();
@@ -336,6 +425,6 @@ mod tests {
         assert_eq!((settings.log.as_str(), settings.database_connections), ("warn", 9));
         assert_eq!(settings.amqp_url, "amqp://u:p@h/v");
         let both = Flags { amqp_url: Some("amqp://x".into()), ..flags };
-        assert!(both.resolve().unwrap_err().to_string().contains("give one of them"));
+        assert!(both.resolve().unwrap_err().to_string().contains("set one of them"));
     }
 }

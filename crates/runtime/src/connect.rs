@@ -12,7 +12,7 @@ pub async fn open_link(settings: &Settings) -> Result<Link, Failure> {
     Ok(Link::open(&config).await?)
 }
 
-/// Declares what is missing and has everything sent again that a broker without its data has lost.
+/// Creates missing exchanges and queues. Returns the names of the created queues.
 pub async fn apply_topology(settings: &Settings) -> Result<Vec<String>, Failure> {
     let link = open_link(settings).await?;
     let applied = topology::apply(&link, &settings.names).await?;

@@ -11,3 +11,4 @@ pub mod outcome;
 pub mod output;
 pub mod serve;
 pub mod sign_in;
+pub mod target_login;

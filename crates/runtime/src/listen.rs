@@ -1,4 +1,4 @@
-//! Taking connections, for the portal and the gate: a client that is slow to say what it wants is not waited for.
+//! Accepts connections for the portal and the gate, with a time limit for the head of each request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,20 +16,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::outcome::Failure;
 
-/// Time for the head of a request, also of the next one on a connection that is kept.
+/// Time limit for the head of a request, also of the next request on a persistent connection.
 pub const HEAD_LIMIT: Duration = Duration::from_secs(15);
 
 /// Binds an address to listen on.
 ///
 /// # Errors
-/// When it is taken.
+/// When the address is in use.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::Failed(format!("{address} cannot be taken ({error}); choose another for the portal to listen on"))
+        Failure::Failed(format!(
+            "cannot listen on {address} ({error}); set another address with --listen or --portal-listen"
+        ))
     })
 }
 
-/// Serves until the stop; then every connection ends after the answer it is at.
+/// Serves until `stop`; then every connection ends after its current response.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     loop {
@@ -38,8 +40,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Such as no more file descriptors: others may be let in when some leave.
-                    tracing::warn!(%error, "a connection could not be taken");
+                    // Such as no free file descriptors: connections can be accepted again after others have ended.
+                    tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }

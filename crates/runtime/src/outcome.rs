@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Flags, files or input that cannot be used.
+    /// Options, files or input that are not valid.
     #[error("{0}")]
     Usage(String),
-    /// Nothing of that name.
+    /// The named object does not exist, or the person may not see it.
     #[error("{0}")]
     NotFound(String),
-    /// The rules say no.
+    /// The rules refuse the command.
     #[error("refused ({code}): {message}")]
     Refused {
         /// Stable code.
@@ -25,7 +25,7 @@ pub enum Failure {
     /// The outcome did not come in time.
     #[error("{0}")]
     TimedOut(String),
-    /// Evidence that is not what it should be.
+    /// Evidence that does not verify.
     #[error("{words}")]
     Untrue {
         /// Exit code, 10 to 16.
@@ -57,12 +57,12 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         let text = workers::error_chain(&error);
         match &error {
-            store::Error::NotFound(what) => Self::NotFound(format!("nothing is known under {what}")),
+            store::Error::NotFound(what) => Self::NotFound(format!("{what} does not exist; check the id or the name")),
             store::Error::TenantsOwn(message) => {
                 Self::Refused { code: "tenant.protected".to_owned(), message: message.clone() }
             }
             error if error.is_outage() => {
-                Self::Unreachable(format!("{text}; is the database up? `lockbox doctor` looks"))
+                Self::Unreachable(format!("{text}; check that the database runs, with `lockbox doctor`"))
             }
             _ => Self::Failed(text),
         }
@@ -74,7 +74,7 @@ impl From<broker::Error> for Failure {
         let text = workers::error_chain(&error);
         match error {
             broker::Error::Url(_) | broker::Error::Prefix(_) => Self::Usage(text),
-            _ => Self::Unreachable(format!("{text}; is the broker up? `lockbox doctor` looks")),
+            _ => Self::Unreachable(format!("{text}; check that the broker runs, with `lockbox doctor`")),
         }
     }
 }

@@ -1,16 +1,21 @@
-//! What commands print: tables for people, JSON and CSV for programs. Results go to standard output, everything else
-//! to standard error.
+//! What commands print: tables for people, JSON and CSV for programs. Results go to standard output, messages to
+//! standard error.
 
 use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::outcome::Failure;
 
-/// How results are printed.
+mod colour;
+mod listing;
+
+pub use colour::{Meaning, coloured, meaning_of};
+pub use listing::{Columns, Listing};
+
+/// Format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table for people.
@@ -18,62 +23,8 @@ pub enum Format {
     Table,
     /// One JSON document.
     Json,
-    /// Comma separated values (RFC 4180).
+    /// Comma-separated values (RFC 4180).
     Csv,
-}
-
-/// Rows under headings, and the same as JSON.
-pub struct Listing {
-    /// Headings.
-    pub head: Vec<&'static str>,
-    /// Cells.
-    pub rows: Vec<Vec<String>>,
-    /// The same for programs.
-    pub json: Value,
-}
-
-impl Listing {
-    /// Prints in the format asked for.
-    ///
-    /// # Errors
-    /// When standard output is closed.
-    pub fn print(&self, format: Format) -> Result<(), Failure> {
-        match format {
-            Format::Table if self.rows.is_empty() => line("nothing found"),
-            Format::Table => line(&self.table()),
-            Format::Json => json(&self.json),
-            Format::Csv => {
-                write!(std::io::stdout().lock(), "{}", self.csv()?)?;
-                Ok(())
-            }
-        }
-    }
-
-    /// A table as wide as the terminal, if there is one.
-    pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(self.head.iter().copied());
-        for row in &self.rows {
-            table.add_row(row.iter().map(|cell| printable(cell)));
-        }
-        table.to_string()
-    }
-
-    /// Comma separated values (RFC 4180) in which no spreadsheet finds a formula.
-    ///
-    /// # Errors
-    /// When a row has not as many cells as there are headings.
-    pub fn csv(&self) -> Result<String, Failure> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let failed = |fault: csv::Error| Failure::Failed(fault.to_string());
-        writer.write_record(&self.head).map_err(failed)?;
-        for row in &self.rows {
-            writer.write_record(row.iter().map(|cell| harmless(cell))).map_err(failed)?;
-        }
-        let bytes = writer.into_inner().map_err(|fault| Failure::Failed(fault.to_string()))?;
-        String::from_utf8(bytes).map_err(|fault| Failure::Failed(fault.to_string()))
-    }
 }
 
 /// Prints JSON.
@@ -84,7 +35,7 @@ pub fn json(value: &Value) -> Result<(), Failure> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Prints a line. A reader that went away (`| head`) ends the program quietly.
+/// Prints a line. When the reader has closed the pipe (`| head`), the line is dropped without an error.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -96,35 +47,40 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says something to the person at the terminal.
-pub fn tell(text: &str) {
+/// Prints a message for the person at the terminal on standard error.
+pub fn print_message(text: &str) {
     let mut err = std::io::stderr().lock();
     drop(writeln!(err, "{text}"));
 }
 
-/// No terminal escape gets through from the data.
+/// Prints names and values, aligned, one pair a line.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn fields(pairs: &[(&str, String)]) -> Result<(), Failure> {
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, value) in pairs {
+        let value = printable(value);
+        let value = meaning_of(&value).map_or(value.clone(), |meaning| coloured(&value, meaning));
+        line(&format!("{name:<width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+/// The text with every control character except the line feed replaced, so that data cannot send terminal escapes.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
 }
 
-/// At most so many characters, the last of them `…` when there were more.
-pub fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+/// At most `limit` characters; `…` replaces the rest.
+pub fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A spreadsheet must not take a cell for a formula. The dash that people see for nothing is an empty cell.
-fn harmless(cell: &str) -> String {
-    match cell.chars().next() {
-        Some('-') if cell.len() == 1 => String::new(),
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\0') => format!("'{cell}"),
-        _ => cell.to_owned(),
-    }
-}
-
-/// A time, absolute and with its zone.
+/// A time in UTC (RFC 3339) with milliseconds.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -134,13 +90,27 @@ pub fn time_or_dash(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(|| "-".to_owned(), time)
 }
 
-/// The data of an event's bytes.
+/// A number of seconds for people, such as `1h 30m`.
+pub fn duration(seconds: i64) -> String {
+    let parts = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let mut rest = seconds.max(0);
+    let mut words = Vec::new();
+    for (size, unit) in parts {
+        if rest >= size {
+            words.push(format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
+}
+
+/// The `data` of an event's bytes.
 pub fn data(body: &[u8]) -> Value {
     serde_json::from_slice::<Value>(body).map(|mut event| event["data"].take()).unwrap_or_default()
 }
 
-/// What an event says in words: what somebody wrote, whom a mail was for, and what went wrong.
-pub fn said(data: &Value) -> String {
+/// The texts of an event's data in one line: comments, justifications, recipients, causes and errors.
+pub fn summary(data: &Value) -> String {
     let names = ["comment", "justification", "reason", "message", "cause", "recipient", "error"];
     names.iter().filter_map(|name| data[*name].as_str()).collect::<Vec<_>>().join("; ")
 }
@@ -150,10 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_formula_and_no_escape_gets_out() {
-        assert_eq!(harmless("=HYPERLINK(1)"), "'=HYPERLINK(1)");
-        assert_eq!(harmless(&time_or_dash(None)), "", "a dash stands for nothing");
-        assert_eq!(harmless("-1"), "'-1");
-        assert_eq!(printable("a\u{1b}[31mb"), "a\u{FFFD}[31mb");
+    fn control_characters_are_replaced() {
+        assert_eq!(printable("a\u{1b}[31mb\nc"), "a\u{FFFD}[31mb\nc");
+    }
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_units() {
+        assert_eq!(["0s", "59s", "1h 30m", "2d"], [0, 59, 5400, 172_800].map(duration).each_ref().map(String::as_str));
     }
 }

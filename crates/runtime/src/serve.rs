@@ -1,5 +1,5 @@
-//! Runs roles in this process until SIGTERM or Ctrl-C, then drains: the batch in hand is finished, what was committed
-//! is published.
+//! Runs roles in this process until SIGTERM or Ctrl-C, then drains: the current batch is finished, and committed messages are
+//! published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use workers::{Health, Relay, RoleName, Shared, Signatures};
 use crate::configuration::Settings;
 use crate::outcome::Failure;
 
-/// How long draining may take.
+/// Time limit for draining.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How often old inbox rows and idempotency keys are cleared.
+/// How often old inbox rows and idempotency keys are deleted.
 const TIDY_PERIOD: Duration = Duration::from_secs(3600);
-/// Messages may come again for this long, in days.
+/// Days for which a message is recognized as a duplicate.
 const INBOX_DAYS: i32 = 60;
 
 /// Name of this process for the broker and the database.
@@ -28,7 +28,7 @@ pub fn process_name(what: &str) -> String {
 /// Opens the database for a command.
 ///
 /// # Errors
-/// When it does not answer within five seconds.
+/// When the database does not answer within five seconds.
 pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     let options = StoreOptions {
         url: settings.database_url.clone(),
@@ -67,10 +67,10 @@ fn shared(
     })
 }
 
-/// Starts roles. They work until `stop`; `tasks` ends when all is drained.
+/// Starts roles. They run until `stop`; `tasks` ends when every role has drained.
 ///
 /// # Errors
-/// When the settings cannot be used.
+/// When the settings are not valid.
 pub async fn start(
     settings: &Settings,
     roles: &[RoleName],
@@ -106,7 +106,7 @@ pub async fn start(
             }
             RoleName::Audit => {
                 tasks.spawn(tidy(shared.clone()));
-                // Places and signatures belong to it, unless they have processes of their own.
+                // The audit role includes the sequencer and the signer, unless they run in processes of their own.
                 if !settings.audit.append_only {
                     let parts = RoleName::AUDIT_PARTS.into_iter().filter(|part| !roles.contains(part));
                     parts.for_each(|part| start_part(settings, part, &shared));
@@ -138,7 +138,7 @@ fn start_part(settings: &Settings, part: RoleName, shared: &Shared) {
 /// Starts one role that is not among the named ones, for measurements.
 ///
 /// # Errors
-/// When the settings cannot be used.
+/// When the settings are not valid.
 pub async fn start_role<R: workers::Role + Clone>(
     settings: &Settings,
     role: R,
@@ -151,10 +151,10 @@ pub async fn start_role<R: workers::Role + Clone>(
     Ok(())
 }
 
-/// Starts the role `access` with connectors of the caller's own.
+/// Starts the role `access` with the connectors of the caller.
 ///
 /// # Errors
-/// When the settings cannot be used.
+/// When the settings are not valid.
 pub fn start_access(
     settings: &Settings,
     provisionings: workers::access::Provisionings,
@@ -176,13 +176,16 @@ async fn tidy(shared: Shared) {
         let (inbox, keys) =
             (shared.store.forget_inbox(INBOX_DAYS).await, shared.store.forget_idempotency_keys(INBOX_DAYS).await);
         if let Err(error) = inbox.map(drop).and(keys) {
-            tracing::warn!(error = workers::error_chain(&error), "what is old could not be cleared");
+            tracing::warn!(
+                error = workers::error_chain(&error),
+                "old inbox rows or idempotency keys could not be deleted"
+            );
         }
     }
 }
 
 /// Resolves when the process is asked to stop.
-pub async fn asked_to_stop() {
+pub async fn stop_requested() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -196,27 +199,29 @@ pub async fn asked_to_stop() {
 /// Runs roles with an admin port until asked to stop.
 ///
 /// # Errors
-/// When the settings cannot be used, or draining took too long.
+/// When the settings are not valid, or draining took too long.
 pub async fn run(settings: &Settings, roles: &[RoleName]) -> Result<(), Failure> {
     let metrics = crate::admin::record_metrics()?;
     let (health, stop, tasks) = (Health::default(), CancellationToken::new(), TaskTracker::new());
     for role in roles {
         health.set(role.as_str(), Err("starting".to_owned()));
     }
-    // The admin port closes last, so that draining can be watched.
+    // The admin server stops last, so that draining can be observed.
     let (admin_stop, admin_tasks) = (CancellationToken::new(), TaskTracker::new());
     let address =
         crate::admin::serve(settings.admin_listen, health.clone(), metrics, admin_stop.clone(), &admin_tasks).await?;
     let store = start(settings, roles, health, stop.clone(), tasks.clone()).await?;
     tasks.spawn(crate::admin::watch_store(store.clone(), stop.clone()));
     let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-    tracing::info!(roles = names.join(","), admin = %address, "lockbox works");
-    asked_to_stop().await;
+    tracing::info!(roles = names.join(","), admin = %address, "the roles run");
+    stop_requested().await;
     tracing::info!("draining");
     stop.cancel();
     tasks.close();
     let drained = tokio::time::timeout(DRAIN_LIMIT, tasks.wait()).await;
     admin_stop.cancel();
     store.close().await;
-    drained.map_err(|_| Failure::Failed("draining took too long; what was not finished is delivered again".to_owned()))
+    drained.map_err(|_| {
+        Failure::Failed("draining took longer than 30 s; unfinished messages are delivered again".to_owned())
+    })
 }

@@ -1,4 +1,4 @@
-//! `lockbox audit archive`: months move to an archive of bundles that verify by themselves; the tree stays.
+//! `lockbox audit archive`: moves months of events to an archive of evidence bundles. Hashes and signatures stay.
 
 use std::path::{Path, PathBuf};
 
@@ -10,42 +10,42 @@ use store::Store;
 use store::log::retain::{Archived, Month, Obstacles, Part};
 
 use runtime::outcome::Failure;
-use runtime::output::{line, tell};
+use runtime::output::{line, print_message};
 
-/// Which months, and where to.
+/// Months to archive.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox audit archive --before 2026-01 --to /srv/lockbox-archive")]
 pub struct Archive {
-    /// Move the months before this one (2026-01). This month and the one before always stay.
+    /// Archive the months before this month (2026-01). The current month and the month before always stay.
     #[arg(long, value_name = "MONTH", value_parser = month)]
     before: NaiveDate,
-    /// The archive: a folder, with one for each month in it.
+    /// Folder of the archive; it holds one folder for each month.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
 }
 
 fn month(text: &str) -> Result<NaiveDate, String> {
-    NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d")
-        .map_err(|_| "write a month, such as 2026-01".to_owned())
+    NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").map_err(|_| "use a month such as 2026-01".to_owned())
 }
 
 impl Archive {
     pub(super) async fn run(self, store: &Store) -> Result<(), Failure> {
         let months = store.months_before(self.before).await?;
         if months.is_empty() {
-            return line("no month is to be moved");
+            return line("There is no month to archive.");
         }
         for month in &months {
             let obstacles = store.obstacles(month).await?;
             if obstacles != Obstacles::default() {
                 return Err(Failure::Refused {
                     code: "month.needed".to_owned(),
-                    message: format!("{} stays where it is: {}", month.month.format("%Y-%m"), needed(&obstacles)),
+                    message: format!("{} cannot be archived yet: {}", month.month.format("%Y-%m"), needed(&obstacles)),
                 });
             }
             let moved = self.archive(store, month).await?;
             store.move_month(month, &moved).await.map_err(owner)?;
             line(&format!(
-                "{}: {} entries are in {}. Keep that folder safe, then free the space: drop table {};",
+                "{}: {} entries are in {}. Store that folder safely. Then free the space with: drop table {};",
                 month.month.format("%Y-%m"),
                 moved.iter().map(|one| one.part.entries).sum::<i64>(),
                 self.folder(month).display(),
@@ -59,7 +59,7 @@ impl Archive {
         self.to.join(month.month.format("%Y-%m").to_string())
     }
 
-    /// Exports and verifies each log's part of a month.
+    /// Exports and verifies the part of each log in a month.
     async fn archive(&self, store: &Store, month: &Month) -> Result<Vec<Archived>, Failure> {
         let folder = self.folder(month);
         std::fs::create_dir_all(&folder)?;
@@ -67,7 +67,7 @@ impl Archive {
         for part in store.parts(month).await? {
             let name = format!("{}.tar", part.tenant.as_deref().unwrap_or("operator"));
             let path = folder.join(&name);
-            tell(&format!("{} entries to {}", part.entries, path.display()));
+            print_message(&format!("{} entries to {}", part.entries, path.display()));
             let mut still = store.still().await?;
             let period = (Some(month.since), Some(month.until));
             operations::export::bundle(&mut still, part.tenant.as_deref(), period, &path).await?;
@@ -79,7 +79,7 @@ impl Archive {
     }
 }
 
-/// Nothing leaves the database before what replaces it was found good.
+/// Verifies a bundle before the events that it replaces leave the database.
 async fn examine(store: &Store, part: &Part, path: &Path) -> Result<(), Failure> {
     let keys = store.log_keys(part.tenant.as_deref()).await?;
     let trust = Trust { keys: keys.iter().filter_map(|key| key.parse().ok()).collect(), ..Trust::default() };
@@ -88,17 +88,17 @@ async fn examine(store: &Store, part: &Part, path: &Path) -> Result<(), Failure>
         None => Ok(()),
         Some(finding) => Err(Failure::Untrue {
             code: report.code(),
-            words: format!("nothing was moved: {} does not verify: {finding}", path.display()),
+            words: format!("nothing was archived: {} does not verify: {finding}", path.display()),
         }),
     }
 }
 
 fn needed(obstacles: &Obstacles) -> String {
     let parts = [
-        (obstacles.unsigned, "events are not under a signed checkpoint"),
-        (obstacles.open, "requests from then are not over"),
-        (obstacles.undelivered, "events wait for a webhook"),
-        (obstacles.unforwarded, "destinations of `lockbox audit forward` have not taken all of it"),
+        (obstacles.unsigned, "events have no signed checkpoint"),
+        (obstacles.open, "requests of that month are not over"),
+        (obstacles.undelivered, "events are pending for a webhook"),
+        (obstacles.unforwarded, "destinations of `lockbox audit forward` have not received all of it"),
     ];
     let words: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
@@ -107,7 +107,9 @@ fn needed(obstacles: &Obstacles) -> String {
 
 fn owner(error: store::Error) -> Failure {
     if error.is_forbidden() {
-        let message = "only the login that owns the tables, the one that migrates, moves months".to_owned();
+        let message =
+            "only the login that owns the tables can archive months; use the login that runs `lockbox migrate`"
+                .to_owned();
         return Failure::Refused { code: "not_owner".to_owned(), message };
     }
     error.into()

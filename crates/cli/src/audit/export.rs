@@ -10,25 +10,29 @@ use runtime::outcome::Failure;
 use runtime::output::line;
 use uuid::Uuid;
 
-/// What to export.
+/// Events to export.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lockbox audit export --tenant contoso --since 2026-11-01T00:00:00Z --to contoso.tar"
+)]
 pub struct Export {
-    /// Tenant's short name; without it, the operator's log.
+    /// Short name of the tenant [default: the operator's log].
     #[arg(long)]
     tenant: Option<String>,
-    /// Not before (RFC 3339).
+    /// Earliest time (RFC 3339).
     #[arg(long)]
     since: Option<DateTime<Utc>>,
-    /// Before (RFC 3339).
+    /// Time before which the events are (RFC 3339).
     #[arg(long)]
     until: Option<DateTime<Utc>>,
-    /// The archive to write.
+    /// Archive to write.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
 
-/// Which event to prove.
+/// Event to prove.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lockbox audit proof 0197… > event.tlog-proof")]
 pub struct Proof {
     /// Id of the event.
     event: Uuid,
@@ -41,7 +45,7 @@ impl Export {
         let mut still = store.still().await?;
         let entries = bundle(&mut still, self.tenant.as_deref(), (self.since, self.until), &self.to).await?;
         line(&format!(
-            "{}: {entries} entries. Verify it with `lockbox audit verify {}`",
+            "{} holds {entries} entries. To verify it: lockbox audit verify {}",
             self.to.display(),
             self.to.display()
         ))

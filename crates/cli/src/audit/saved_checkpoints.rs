@@ -1,9 +1,9 @@
-//! Checkpoints that people kept: a text, or a mail as it was saved, whatever its encoding.
+//! Finds checkpoints in files that people saved: a text, or a mail in any encoding.
 
 use mail_parser::{Message, MessageParser, PartType};
 use tlog::Note;
 
-/// How deep mails inside mails are looked into.
+/// Largest depth of mails inside mails.
 const DEPTH_LIMIT: usize = 8;
 
 /// The checkpoints in a file.
@@ -12,7 +12,7 @@ pub(super) fn notes(bytes: &[u8]) -> Vec<Note> {
     if let Some(mail) = MessageParser::default().parse(bytes) {
         collect(&mail, DEPTH_LIMIT, &mut plain, &mut rich);
     }
-    // What the mail says in HTML counts where it says nothing in plain text; last, a text that is no mail.
+    // Plain text first, then HTML, then the whole file as text that is not a mail.
     let whole = [String::from_utf8_lossy(bytes).into_owned()];
     let found = [plain.as_slice(), &rich, &whole]
         .into_iter()
@@ -35,14 +35,14 @@ fn collect(mail: &Message<'_>, depth: usize, plain: &mut Vec<String>, rich: &mut
     }
 }
 
-/// HTML with its lines as they are, without tags, and with the few characters that base64 and names may be written by name.
+/// Text of HTML: line breaks stay, tags are removed, and the character references that base64 and names need are decoded.
 fn without_tags(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
     while let Some((before, after)) = rest.split_once('<') {
         text += before;
         rest = after.split_once('>').map_or("", |(_, after)| after);
-        // A line that is broken in the text too is one line.
+        // A break that the text repeats as a line feed is one line break.
         if after.starts_with("br") && !rest.trim_start_matches('\r').starts_with('\n') {
             text.push('\n');
         }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_found_in_plain_text_in_html_and_in_a_text_that_is_no_mail() {
+    fn a_checkpoint_is_found_in_plain_text_in_html_and_in_a_text_that_is_not_a_mail() {
         let signer = Signer::from_seed("lockbox.fabrikam.example/t/contoso", Kind::Log, &[1; 32]).unwrap();
         let text = Checkpoint { origin: signer.verifier().name.clone(), size: 3, root: Hash([5; 32]) }.to_string();
         let note = Note { signatures: vec![signer.sign(&text, 0)], text };
@@ -70,7 +70,7 @@ mod tests {
             "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<pre>{html}</pre>"
         );
         assert_eq!(notes(mail.as_bytes()), std::slice::from_ref(&note));
-        assert_eq!(notes(format!("I kept this:\n\n{note}").as_bytes()), [note]);
+        assert_eq!(notes(format!("I saved this:\n\n{note}").as_bytes()), [note]);
         assert_eq!(notes(b"nothing"), []);
     }
 }

@@ -1,4 +1,5 @@
-//! `lockbox audit verify`: a bundle, or the log at work, examined; exit code and report say what is wrong and where.
+//! `lockbox audit verify`: verifies an evidence bundle, a proof, or the log in the database. The exit code and the report state
+//! what is wrong and where.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,50 +16,56 @@ use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::{Format, json, line, printable};
 
-/// What to verify.
+/// Evidence to verify.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  lockbox audit verify contoso.tar --key lockbox.fabrikam.example/t/contoso+…\n  lockbox audit verify --tenant contoso"
+)]
 pub struct Verify {
-    /// A bundle (an archive or a folder) or the proof of one event. Without one, the log at work is verified, with its
-    /// tables.
+    /// Evidence bundle (an archive or a folder), or the proof of one event [default: the log in the database and its
+    /// tables].
     bundle: Option<PathBuf>,
-    /// The log of this tenant; without it, every log.
+    /// Verify the log of this tenant [default: every log].
     #[arg(long, conflicts_with = "bundle")]
     tenant: Option<String>,
-    /// A public key that you trust (name+id+base64); may be given several times.
+    /// Public key that you trust (name+id+base64); repeat the option for more keys.
     #[arg(long, value_name = "KEY")]
     key: Vec<Verifier>,
-    /// A file with a checkpoint that you kept, such as a saved mail (.eml or text); may be given several times.
+    /// File with a checkpoint that you saved, such as a mail (.eml or text); repeat the option for more files.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
-    /// How old the newest entry may be, in seconds.
+    /// Largest age of the newest entry, in seconds.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<i64>,
 }
 
 impl Verify {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
-        let mut pinned = Vec::new();
+        let mut saved = Vec::new();
         for path in &self.checkpoint {
             let text = std::fs::read(path)
                 .map_err(|fault| Failure::Usage(format!("{} cannot be read: {fault}", path.display())))?;
             let notes = super::saved_checkpoints::notes(&text);
             if notes.is_empty() {
-                return Err(Failure::Usage(format!("no checkpoint is in {}", path.display())));
+                return Err(Failure::Usage(format!(
+                    "{} holds no checkpoint; save the whole mail or the whole text",
+                    path.display()
+                )));
             }
-            pinned.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
+            saved.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
         }
         let age = self.max_age.map(|seconds| (TimeDelta::seconds(seconds), contracts::envelope::wall_clock()));
-        let trust = Trust { keys: self.key.clone(), pinned, age };
+        let trust = Trust { keys: self.key.clone(), pinned: saved, age };
         if let Some(path) = &self.bundle
             && let Some(text) = proof(path)
         {
-            return tell_proof(&text, &self.key, format);
+            return print_proof(&text, &self.key, format);
         }
         let reports = match &self.bundle {
             Some(path) => vec![bundle(path, &trust)?],
             None => self.live(settings, &trust).await?,
         };
-        tell_all(&reports, format)
+        print_reports(&reports, format)
     }
 
     async fn live(&self, settings: &Settings, trust: &Trust) -> Result<Vec<Report>, Failure> {
@@ -72,7 +79,9 @@ impl Verify {
             }
         }
         match (reports.is_empty(), &self.tenant) {
-            (true, Some(tenant)) => Err(Failure::NotFound(format!("there is no log of {tenant}"))),
+            (true, Some(tenant)) => {
+                Err(Failure::NotFound(format!("there is no log of {tenant}; check the short name")))
+            }
             _ => Ok(reports),
         }
     }
@@ -85,10 +94,10 @@ fn proof(path: &Path) -> Option<String> {
     if beginning == evidence::proof::PREFIX.as_bytes() { std::fs::read_to_string(path).ok() } else { None }
 }
 
-fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failure> {
+fn print_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failure> {
     if keys.is_empty() {
-        let words = "a proof says nothing without a key that you trust: give it with --key (`lockbox audit keys`, or the one you noted)";
-        return Err(Failure::Usage(words.to_owned()));
+        let message = "a proof can only be verified with a key that you trust; give it with --key. The keys are at /.well-known/lockbox/<tenant>/keys";
+        return Err(Failure::Usage(message.to_owned()));
     }
     let proved = evidence::proof::verify(text, keys)
         .map_err(|(fault, words)| Failure::Untrue { code: fault.code(), words: format!("not valid: {words}") })?;
@@ -113,7 +122,7 @@ fn tell_proof(text: &str, keys: &[Verifier], format: Format) -> Result<(), Failu
     line(&printable(&words))
 }
 
-fn tell_all(reports: &[Report], format: Format) -> Result<(), Failure> {
+fn print_reports(reports: &[Report], format: Format) -> Result<(), Failure> {
     for report in reports {
         if format == Format::Json {
             let findings: Vec<_> = report
@@ -138,8 +147,8 @@ fn tell_all(reports: &[Report], format: Format) -> Result<(), Failure> {
             line(&printable(&report.to_string()))?;
         }
     }
-    let gravest = reports.iter().filter_map(|report| report.findings.first()).min_by_key(|finding| finding.fault);
-    gravest.map_or(Ok(()), |finding| {
+    let first_fault = reports.iter().filter_map(|report| report.findings.first()).min_by_key(|finding| finding.fault);
+    first_fault.map_or(Ok(()), |finding| {
         Err(Failure::Untrue { code: finding.fault.code(), words: format!("not valid: {}", finding.fault.name()) })
     })
 }

@@ -1,4 +1,4 @@
-//! Everything that a running Lockbox consists of, as children of this process.
+//! The parts of a running Lockbox, as children of this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,48 +15,48 @@ use workers::RoleName;
 use portal::mailbox::Mailbox;
 use runtime::configuration::{Flags, Settings};
 use runtime::outcome::Failure;
-use runtime::output::tell;
+use runtime::output::print_message;
 
-/// The directory that development and demo begin with.
+/// Directory file of the development environment and of the demonstration.
 const DIRECTORY: &str = include_str!("../../../../examples/directory.yaml");
 
-/// Where private servers live.
+/// Folders and addresses of the local servers.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// Folder for private servers and logs.
+    /// Folder for the data of local servers and for logs.
     #[arg(long, env = "LOCKBOX_DATA", value_name = "FOLDER", default_value = ".lockbox")]
     pub data: PathBuf,
     /// Folder for unpacked packages.
     #[arg(long, env = "LOCKBOX_CACHE", value_name = "FOLDER", default_value = ".lockbox/cache")]
     pub cache: PathBuf,
-    /// Where the portal listens [default: 127.0.0.1:8080, or a free port when that is taken].
+    /// Address of the portal [default: 127.0.0.1:8080, or a free port when it is in use].
     #[arg(long, env = "LOCKBOX_PORTAL_LISTEN", value_name = "ADDRESS")]
     pub portal_listen: Option<SocketAddr>,
-    /// Do not use installed servers, so that packages are unpacked.
+    /// Do not use installed servers; unpack packages instead.
     #[arg(long, hide = true)]
     pub only_unpacked: bool,
 }
 
 /// A running Lockbox.
 pub struct Stack {
-    /// Settings that reach it.
+    /// Settings with the URLs of its servers.
     pub settings: Settings,
     /// The servers.
     pub servers: Servers,
-    /// Where its mail arrives.
+    /// Mailbox that receives every mail.
     pub mailbox: Mailbox,
     portal_stop: CancellationToken,
     workers: Vec<(RoleName, Worker, PathBuf)>,
     data: PathBuf,
-    /// Settings file that the workers read too: it may say which provisionings there are.
+    /// Settings file that the workers read too, such as for connectors.
     config: Option<PathBuf>,
 }
 
 fn progress(started: Instant) -> servers::Progress {
-    Arc::new(move |text: &str| tell(&format!("[{:6.1} s] {text}", started.elapsed().as_secs_f64())))
+    Arc::new(move |text: &str| print_message(&format!("[{:6.1} s] {text}", started.elapsed().as_secs_f64())))
 }
 
-/// The address asked for, or the usual one, or any free one of this machine.
+/// Listens on the given address, or on port 8080, or on a free port of this machine.
 async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     if let Some(address) = asked {
         return runtime::listen::bind(address).await;
@@ -68,7 +68,7 @@ async fn portal_listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failu
     }
 }
 
-/// Starts a gate in this process, and says where.
+/// Starts a gate in this process; returns its address.
 async fn open_gate(settings: &Settings, stop: &CancellationToken) -> Result<std::net::SocketAddr, Failure> {
     let listener = gate_listener().await?;
     let address = listener.local_addr()?;
@@ -77,7 +77,7 @@ async fn open_gate(settings: &Settings, stop: &CancellationToken) -> Result<std:
     Ok(address)
 }
 
-/// The gate's usual address, or any free one of this machine.
+/// Listens on port 8081 or on a free port of this machine.
 async fn gate_listener() -> Result<TcpListener, Failure> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match runtime::listen::bind(loopback(8081)).await {
@@ -94,7 +94,7 @@ impl Stack {
     /// Starts servers, roles and a mailbox.
     ///
     /// # Errors
-    /// When no servers can be had or a worker does not become ready.
+    /// When a server does not start or a worker does not become ready.
     pub async fn start(
         settings: &Settings,
         flags: &Flags,
@@ -135,7 +135,7 @@ impl Stack {
             settings.mail.url = format!("smtp://{address}");
         }
         prepare(&settings, directory).await?;
-        progress("database, exchanges, queues and directory are in place");
+        progress("database, exchanges, queues and directory are ready");
         let portal_stop = CancellationToken::new();
         let listener = portal_listener(place.portal_listen).await?;
         if flags.portal_url.is_none() {
@@ -175,7 +175,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Environment under which a process belongs to this Lockbox.
+    /// Environment of processes that belong to this Lockbox.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut environment = vec![
             ("LOCKBOX_DATABASE_URL", self.settings.database_url.clone()),
@@ -193,7 +193,7 @@ impl Stack {
         environment
     }
 
-    /// Writes a file that a shell can read in, so that `lockbox` there reaches this one.
+    /// Writes a file for shells. After a shell has sourced it, `lockbox` there uses this environment.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -213,7 +213,7 @@ impl Stack {
         let link = runtime::connect::open_link(&self.settings).await?;
         let started = Instant::now();
         loop {
-            self.mind()?;
+            self.restart_ended_workers()?;
             let depths = broker::topology::depths(&link, &self.settings.names).await?;
             let waiting: Vec<&str> = RoleName::ALL
                 .iter()
@@ -238,18 +238,18 @@ impl Stack {
         }
     }
 
-    /// Looks whether every worker lives; one that ended is started again.
+    /// Starts workers again that have ended.
     ///
     /// # Errors
-    /// When it cannot be started again.
-    pub fn mind(&mut self) -> Result<(), Failure> {
+    /// When a worker cannot be started.
+    pub fn restart_ended_workers(&mut self) -> Result<(), Failure> {
         let ended: Vec<usize> =
             (0..self.workers.len()).rev().filter(|index| self.workers[*index].1.has_ended()).collect();
         for index in ended {
             let (role, _, log) = self.workers.swap_remove(index);
             let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let last = text.lines().last().unwrap_or("it left no word").to_owned();
-            tell(&format!("a worker {} ended ({last}); starting it again", role.as_str()));
+            let last = text.lines().last().unwrap_or("its log is empty").to_owned();
+            print_message(&format!("a worker {} ended ({last}) and is started again", role.as_str()));
             self.spawn(role, &log)?;
         }
         Ok(())
@@ -271,7 +271,7 @@ impl Stack {
     }
 }
 
-/// Brings database, broker and directory to what the workers need.
+/// Prepares the database, the broker and the directory for the workers.
 ///
 /// # Errors
 /// When a server refuses.
@@ -285,7 +285,7 @@ pub async fn prepare(settings: &Settings, directory: Option<&Path>) -> Result<()
         Some(path) => operations::directory_file::read(path)?,
         None => serde_saphyr::from_str(DIRECTORY).map_err(|fault| Failure::Failed(fault.to_string()))?,
     };
-    // The login of this deployment may do what the example lets `guest` do.
+    // The login of this deployment gets the rights that the example gives to `guest`.
     let login = broker::login(&settings.amqp_url);
     let guest = directory.producers.iter().find(|producer| producer.login == "guest").cloned();
     if let Some(guest) = guest.filter(|_| login != "guest") {

@@ -218,5 +218,9 @@ pub(super) async fn handle(State(app): State<App>, caller: Caller, Path(id): Pat
             failure => failure.into(),
         })?;
     app.relay.publish(vec![event], Vec::new(), app.store.clock().await?).await;
-    answer(StatusCode::OK, json!({"request": request.id, "handle": handle}))
+    let mut said = json!({"request": request.id, "handle": handle});
+    if let Some(found) = app.target_logins.find(&request.service, request.id)? {
+        said["database"] = json!({"login": found.login, "password": found.password});
+    }
+    answer(StatusCode::OK, said)
 }

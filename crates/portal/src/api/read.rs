@@ -14,7 +14,7 @@ use super::caller::Caller;
 use super::input::Params;
 use super::problem::{Answer, Problem, answer};
 
-use operations::access_report::Closing;
+use operations::access_report::AccessReport;
 use operations::documents::access_json;
 pub(super) use operations::documents::request_json;
 
@@ -41,6 +41,7 @@ pub(super) struct Page {
     service_request: Option<String>,
     requester: Option<String>,
     open: Option<String>,
+    owed: Option<String>,
 }
 
 fn limit(asked: Option<&str>) -> Result<i64, Problem> {
@@ -49,11 +50,11 @@ fn limit(asked: Option<&str>) -> Result<i64, Problem> {
     text.parse().ok().filter(|limit| (1..=PAGE_LIMIT).contains(limit)).ok_or_else(wrong)
 }
 
-fn is_open(asked: Option<&str>) -> Result<bool, Problem> {
+fn flag(name: &str, asked: Option<&str>) -> Result<bool, Problem> {
     match asked {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(text) => Err(Problem::unreadable(format!("open must be true or false, not {text:?}"))),
+        Some(text) => Err(Problem::unreadable(format!("{name} must be true or false, not {text:?}"))),
     }
 }
 
@@ -93,10 +94,10 @@ pub(super) async fn list(State(app): State<App>, caller: Caller, Params(page): P
         state: state(page.state)?,
         tenant: own.or(page.tenant),
         service_request: page.service_request,
-        open: is_open(page.open.as_deref())?,
+        open: flag("open", page.open.as_deref())?,
         requester: scope.requester.or(page.requester),
         after: page.cursor.as_deref().map(after).transpose()?,
-        owed: false,
+        owed: flag("owed", page.owed.as_deref())?,
         // One more, to know whether there is a next page.
         limit: limit + 1,
     };
@@ -156,7 +157,7 @@ pub(super) async fn report(State(app): State<App>, caller: Caller, Path(id): Pat
     caller.may("requests:read")?;
     let (request, _) = caller.find(&app, &id).await?;
     let early = || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no report yet: no access is over");
-    let closing = Closing::of(&app.store, &request).await?.ok_or_else(early)?;
+    let closing = AccessReport::of(&app.store, &request).await?.ok_or_else(early)?;
     answer(StatusCode::OK, closing.json(&request))
 }
 
@@ -182,5 +183,6 @@ pub(super) async fn audit(
     let last = if events.len() > wanted { events.get(wanted - 1).map(AuditRow::place) } else { None };
     let next = last.or(stopped_at).map(|place| place.to_string());
     events.truncate(wanted);
-    answer(StatusCode::OK, json!({"events": events_json(&events), "next": next}))
+    let archived_before = app.store.archived_before().await?.map(runtime::output::time);
+    answer(StatusCode::OK, json!({"events": events_json(&events), "next": next, "archived_before": archived_before}))
 }

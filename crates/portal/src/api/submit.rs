@@ -65,10 +65,11 @@ pub(super) async fn send(
     (kind, request): (Kind, Option<Uuid>),
     data: &(impl Serialize + Sync),
 ) -> Result<Outcome, Problem> {
-    let about = About { request, channel: Some("api/token"), trace: Some(Traceparent::start()), ..About::default() };
+    let about =
+        About { request, channel: Some(caller.channel()), trace: Some(Traceparent::start()), ..About::default() };
     let now = app.store.clock().await?;
     let sent = message(kind, now, about, data);
-    let sent = match key(headers)? {
+    let sent = match key(headers)?.filter(|_| caller.has_keys()) {
         None => {
             app.store.enqueue(std::slice::from_ref(&sent)).await.map_err(unsure)?;
             app.relay.publish(vec![sent.clone()], Vec::new(), now).await;

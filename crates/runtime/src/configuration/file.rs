@@ -1,4 +1,4 @@
-//! The settings file: plain settings under their long names, and those with parts.
+//! The settings file: single settings under their long names, and the sections `provisionings` and `sign-in`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ const KNOWN: [&str; 19] = [
     "log-format",
 ];
 
-/// A setting with parts.
+/// A section of the file.
 fn section<T: serde::de::DeserializeOwned + Default>(
     name: &str,
     value: serde_json::Value,
@@ -37,7 +37,7 @@ fn section<T: serde::de::DeserializeOwned + Default>(
     })
 }
 
-/// What a settings file says: plain settings, and those with parts.
+/// Content of a settings file.
 #[derive(Default)]
 pub(super) struct Written {
     pub values: BTreeMap<String, String>,
@@ -70,7 +70,10 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             written.values.insert(name, text);
         } else {
-            faults.push(format!("config: {name} is no setting; one of {}, provisionings, sign-in", KNOWN.join(", ")));
+            faults.push(format!(
+                "config: {name} is not a setting; use one of {}, provisionings, sign-in",
+                KNOWN.join(", ")
+            ));
         }
     }
     written
