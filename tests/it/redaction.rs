@@ -47,7 +47,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
         assert_eq!(waits, Erasure::Waits { requests: vec![request], dead_letter: Vec::new(), on_their_way: 0 });
     }
     let (code, text) = lockbox_command(&lockbox, &["audit", "redact", "--person", "robin", "--operator", "lee"]);
-    assert!(code == 4 && text.contains("nothing was erased") && text.contains(&request.to_string()), "{text}");
+    assert!(code == 4 && text.contains("no text was redacted") && text.contains(&request.to_string()), "{text}");
     let mut decision = lockbox.decision(request, "alex", Deny).await;
     decision.comment = Some("no ocelot of ours".into());
     lockbox.outcome(Kind::CustomerDecide, &decision).await;

@@ -7,7 +7,13 @@ use contracts::events::{Actor, Auth};
 #[derive(Args, Clone, Debug)]
 pub struct Operator {
     /// Name of the operator, for the audit log.
-    #[arg(long = "operator", env = "LOCKBOX_OPERATOR", value_name = "NAME", default_value = "operator")]
+    #[arg(
+        id = "operator",
+        long = "operator",
+        env = "LOCKBOX_OPERATOR",
+        value_name = "NAME",
+        default_value = "operator"
+    )]
     pub name: String,
 }
 

@@ -22,7 +22,7 @@ const DEVELOPER: &str = "developer:";
 #[derive(Args, Clone, Debug, Default)]
 pub struct ActAs {
     /// Act as this person. Only a development server (`lockbox dev`) accepts this; elsewhere use an API token.
-    #[arg(long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", global = true)]
+    #[arg(id = "as", long = "as", env = "LOCKBOX_PERSON", value_name = "NAME", global = true)]
     name: Option<String>,
 }
 
