@@ -131,7 +131,7 @@ fn columns(row: &EntryRow, examination: &mut Examination) {
     if !same {
         let index = u64::try_from(row.index).unwrap_or_default();
         let words = format!("event {}: its search columns differ from the event", row.event);
-        examination.add_finding(Finding::new(Fault::State, words).at(index, None));
+        examination.add_finding(Finding::new(Fault::DatabaseMismatch, words).at(index, None));
     }
 }
 
