@@ -1,4 +1,4 @@
-//! Who decides for a tenant: what its own approvers set, and the roles that follow from it.
+//! The approvers of a tenant: the rules that its own approvers set, and the roles that follow from them.
 
 use std::collections::BTreeSet;
 
@@ -35,21 +35,21 @@ const KEEP: &str = "update tenants set approver_rules = $2, approver_rules_owner
 const OPERATOR: &str = "update tenants set approver_rules = $2 where id = $1 and approver_rules_owner = 'operator'";
 const CUSTOMER: &str = "select approver_rules from tenants where id = $1 and approver_rules_owner = 'customer'";
 
-/// Services a person decides about, for people: `everything` or names.
+/// Approver roles: a person's name and the service; `None` is every service.
 type Held = Vec<(String, Option<String>)>;
 
 impl Store {
-    /// Who decides for a tenant, as it was set.
+    /// The approver rules of a tenant.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn approver_rules(&self, tenant: Uuid) -> Result<ApproverRules, Error> {
         let reading = sqlx::query_scalar(READ).bind(tenant).fetch_one(&self.pool).await;
-        let set: Option<Json<ApproverRules>> = reading.map_err(Error::at("reading who decides"))?;
+        let set: Option<Json<ApproverRules>> = reading.map_err(Error::at("reading the approver rules"))?;
         Ok(set.map(|Json(set)| set).unwrap_or_default())
     }
 
-    /// The people of a tenant who are enabled, with their roles.
+    /// The enabled people of a tenant, with their roles.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -59,18 +59,18 @@ impl Store {
         Ok(rows.into_iter().map(Person::from).collect())
     }
 
-    /// Sets who decides for a person's own tenant, from now on and also about what waits. Answers with the messages
+    /// Sets the approver rules of a person's own tenant. They also apply to pending requests. Returns the messages
     /// to publish.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
     pub async fn change_approvers(&self, by: By<'_>, set: &ApproverRules) -> Result<Vec<Message>, Error> {
-        let doing = "changing who decides";
+        let doing = "changing the approver rules";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(LOCK).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let before = held(&mut tx, tenant).await?;
-        // Who decides no more hears of it too.
+        // People who lose the role are notified too.
         let deciding = receipts::listeners(&mut tx, Some(tenant)).await?;
         sqlx::query(DROP).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let pairs = set.assignments().into_iter();
@@ -86,25 +86,25 @@ impl Store {
 
 async fn held(tx: &mut Tx, tenant: Uuid) -> Result<Held, Error> {
     let reading = sqlx::query_as(HELD).bind(tenant).fetch_all(&mut **tx).await;
-    reading.map_err(Error::at("reading who decides"))
+    reading.map_err(Error::at("reading the approvers"))
 }
 
-/// What changed, a sentence a person.
+/// What changed, one sentence per person.
 fn changes(before: &Held, after: &Held) -> Vec<String> {
     let of = |held: &Held, name: &str| {
         let services = held.iter().filter(|(who, _)| who == name);
-        let services: Vec<&str> = services.map(|(_, only)| only.as_deref().unwrap_or("everything")).collect();
-        if services.is_empty() { "nothing".to_owned() } else { services.join(" ") }
+        let services: Vec<&str> = services.map(|(_, only)| only.as_deref().unwrap_or("all services")).collect();
+        if services.is_empty() { "no service".to_owned() } else { services.join(" ") }
     };
     let names: BTreeSet<&String> = before.iter().chain(after).map(|(name, _)| name).collect();
     let changed = names.into_iter().map(|name| (name, of(before, name), of(after, name)));
     let changed = changed.filter(|(_, before, after)| before != after);
-    changed.map(|(name, before, after)| format!("{name} decides about: {before} -> {after}")).collect()
+    changed.map(|(name, before, after)| format!("{name} approves for: {before} -> {after}")).collect()
 }
 
-/// Who decides when a directory file is applied: what it says, unless the customer set it.
+/// The approver rules that apply when a directory file is applied: those of the file, unless the customer has set its own.
 pub(crate) async fn settle(tx: &mut Tx, tenant: Uuid, file: ApproverRules) -> Result<ApproverRules, Error> {
-    let doing = "settling who decides";
+    let doing = "applying the approver rules";
     let own = sqlx::query_scalar(CUSTOMER).bind(tenant).fetch_optional(&mut **tx).await;
     let own: Option<Json<ApproverRules>> = own.map_err(Error::at(doing))?;
     if let Some(Json(set)) = own {

@@ -1,4 +1,4 @@
-//! The audit log: appended by the audit role, searched by people.
+//! The audit log: the audit role appends events, people search it.
 
 use chrono::{DateTime, Utc};
 use contracts::events::Indexed;
@@ -13,14 +13,14 @@ mod search;
 
 pub use search::Found;
 
-/// One event as the log keeps it.
+/// One event in the audit log.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct AuditRow {
     /// Id.
     pub id: Uuid,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// When the log got it.
+    /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
     /// Type, such as `request.submitted`.
     #[sqlx(rename = "type")]
@@ -33,13 +33,13 @@ pub struct AuditRow {
     pub version: Option<i32>,
     /// Number in the ticketing system.
     pub service_request: Option<String>,
-    /// The named person.
+    /// Name of the person.
     pub person: Option<String>,
-    /// The event, with what people wrote where it is not erased. The exact bytes are the entry's.
+    /// The event, including what people wrote unless it is redacted. The exact bytes are those of the entry.
     pub body: Vec<u8>,
 }
 
-/// Where an event stands in the order of a search.
+/// Position of an event in the order of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// When it happened.
@@ -51,13 +51,13 @@ pub struct Place {
 }
 
 impl AuditRow {
-    /// Where it stands.
+    /// Position of this event.
     pub fn place(&self) -> Place {
         Place { at: self.at, version: self.version.unwrap_or(-1), id: self.id }
     }
 }
 
-/// Times that a cursor may name, in microseconds: 1970 to 2286. The database knows no time far beyond.
+/// Times that a cursor may contain, in microseconds: 1970 to 2286. Postgres cannot represent times far beyond.
 pub const MICROSECONDS: std::ops::Range<i64> = 0..10_000_000_000_000_000;
 
 impl std::fmt::Display for Place {
@@ -78,12 +78,12 @@ impl std::str::FromStr for Place {
         }
         let (version, id) = (next()?.parse().map_err(drop)?, next()?.parse().map_err(drop)?);
         let place = Self { at: DateTime::from_timestamp_micros(micros).ok_or(())?, version, id };
-        // One way to write each: what reads the same but is written differently is refused.
+        // Each position has exactly one notation; other notations are refused.
         if place.to_string() == text { Ok(place) } else { Err(()) }
     }
 }
 
-/// What to look for; everything given must match.
+/// The conditions of a search; all that are given must match.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// Request id.
@@ -94,23 +94,23 @@ pub struct AuditFilter {
     pub person: Option<String>,
     /// Short name of a tenant.
     pub tenant: Option<String>,
-    /// Type, or its beginning (`request.`).
+    /// Type, or its prefix (`request.`).
     pub type_name: Option<String>,
-    /// Id of the message it followed from.
+    /// Id of the message that caused it.
     pub cause: Option<String>,
-    /// Words in reasons, comments and messages.
+    /// Words in justifications, comments and messages.
     pub text: Option<String>,
     /// Not before.
     pub since: Option<DateTime<Utc>>,
     /// Before.
     pub until: Option<DateTime<Utc>>,
-    /// Only those behind this one in the order of the search.
+    /// Only events after this position in the order of the search.
     pub after: Option<Place>,
     /// At most this many.
     pub limit: i64,
 }
 
-// What was there before is not staged again: every event gets one place in a log.
+// Events that are already recorded are not staged again: every event gets one position in a log.
 const APPEND: &str = "with added as (insert into audit_events (id, at, type, tenant, request, version, service_request, \
                       person, text, body, cause) \
                       select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::int[], \
@@ -123,13 +123,13 @@ const CLAIMED: &str = "select u.request from unnest($1::uuid[], $2::uuid[], $3::
 const EVENT: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
                      from audit_events where id = $1";
 const COUNT: &str = "select count(*) from audit_events";
-// A stream's version is that of its last step, and steps get their places one after another without a gap.
+// A stream's version is that of its last step, and steps get consecutive positions.
 const GAPS: &str = "select r.id from requests r where not exists (select from audit_streams s where s.stream = r.id \
                     and s.version = r.version) limit $1";
 const STEPS: &str = "select coalesce(sum(version), 0)::bigint from requests";
 const STEPS_AUDITED: &str = "select coalesce(sum(version), 0)::bigint from audit_streams";
 
-/// Records events and stages them for their place in a log.
+/// Records events and stages them for their position in a log.
 pub(crate) async fn record(
     tx: &mut sqlx::Transaction<'static, Postgres>,
     events: &[(Indexed, &[u8])],
@@ -169,7 +169,7 @@ pub(crate) async fn record(
 }
 
 impl Store {
-    /// Appends a batch of events; those that are there already are left alone. Also parks what could not be read.
+    /// Appends a batch of events; events that are already recorded are skipped. Also stores dead-letter messages.
     ///
     /// # Errors
     /// When the database refuses or does not answer; then nothing was written.
@@ -200,7 +200,7 @@ impl Store {
         found.pop().ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
-    /// How many events the log holds.
+    /// Number of recorded events.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -208,7 +208,7 @@ impl Store {
         sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting the audit log"))
     }
 
-    /// Steps taken by requests, and steps in the audit log: equal when nothing is missing.
+    /// Number of steps of all requests, and number of steps in the audit log. They are equal when nothing is missing.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -219,11 +219,11 @@ impl Store {
         Ok((steps, audited))
     }
 
-    /// Requests whose history in the log is not 1…n yet. Walks all requests.
+    /// Requests whose steps are not all in the log yet. Scans all requests.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn audit_gaps(&self, limit: i64) -> Result<Vec<Uuid>, Error> {
-        sqlx::query_scalar(GAPS).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("looking for gaps"))
+        sqlx::query_scalar(GAPS).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("searching for missing steps"))
     }
 }

@@ -1,5 +1,5 @@
-//! Break-glass policies: given and taken back by a tenant's approvers, and read under the lock of the rule when an emergency
-//! is asked for or decided on. Every change is an event, and every approver is told.
+//! Break-glass policies: created and revoked by a tenant's approvers, and read under the lock of the policy when break-glass
+//! access is requested or decided on. Every change is recorded as an event, and every approver is notified.
 
 use chrono::{DateTime, Utc};
 use contracts::Kind;
@@ -46,7 +46,7 @@ impl ConsentRow {
     }
 }
 
-// Locked, so that two emergencies do not both take the last of a quota.
+// Locked, so that two requests cannot both use the last of a quota.
 const LOAD: &str = "select c.id, c.tenant, t.name as tenant_name, c.name, c.services, c.ceiling_seconds, c.quota, c.until_at, \
                     c.ended_at is not null as ended, (select count(*) from break_glass_uses u where u.policy = c.id) as used \
                     from break_glass_policies c join tenants t on t.id = c.tenant \
@@ -64,7 +64,7 @@ const OVER: &str = "update break_glass_policies set ended_at = clock_timestamp()
                     where tenant = $1 and name = $2 and ended_at is null and until_at <= clock_timestamp()";
 const CLOCK: &str = "select clock_timestamp()";
 
-/// Loads the rules that a batch asks about.
+/// Loads the policies that a batch needs.
 pub(crate) async fn load(tx: &mut Tx, snapshot: &mut Snapshot, named: Vec<(String, String)>) -> Result<(), Error> {
     let of_requests = snapshot.requests.values().filter(|request| !request.state.is_final());
     let ids: Vec<Uuid> =
@@ -79,7 +79,7 @@ pub(crate) async fn load(tx: &mut Tx, snapshot: &mut Snapshot, named: Vec<(Strin
         .bind(names)
         .fetch_all(&mut **tx)
         .await
-        .map_err(Error::at("reading standing consents"))?;
+        .map_err(Error::at("reading break-glass policies"))?;
     snapshot.policies = rows.into_iter().map(ConsentRow::policy_usage).collect();
     Ok(())
 }
@@ -92,25 +92,25 @@ fn tenant_of(by: &Person) -> Result<TenantId, Error> {
 }
 
 impl Store {
-    /// The standing consents of a tenant that are in force.
+    /// The valid break-glass policies of a tenant.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn policies(&self, tenant: Uuid) -> Result<Vec<PolicyUsage>, Error> {
         let reading = sqlx::query_as(LIST).bind(tenant).fetch_all(&self.pool);
-        let rows: Vec<ConsentRow> = reading.await.map_err(Error::at("reading standing consents"))?;
+        let rows: Vec<ConsentRow> = reading.await.map_err(Error::at("reading break-glass policies"))?;
         Ok(rows.into_iter().map(|row| row.policy_usage().1).collect())
     }
 
-    /// Gives a standing consent, whose faults were looked for before.
+    /// Creates a break-glass policy. The caller has checked it for faults.
     ///
     /// # Errors
-    /// When the database refuses (somebody who is no approver, a name in use) or does not answer.
+    /// When the database refuses (the person is not an approver, the name is in use) or does not answer.
     pub async fn give_consent(&self, by: By<'_>, policy: &BreakGlassPolicy) -> Result<Vec<Message>, Error> {
-        let doing = "giving a standing consent";
+        let doing = "creating a break-glass policy";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        // A name is free again when its time is over.
+        // A name can be used again when its policy is no longer valid.
         sqlx::query(OVER).bind(tenant.0).bind(&policy.name).execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query(GIVE)
             .bind(policy.id)
@@ -127,7 +127,7 @@ impl Store {
             .await
             .map_err(Error::at(doing))?;
         let change = format!(
-            "standing consent {} given: emergencies in {}, at most {} s each, at most {}, until {}, digest {}",
+            "break-glass policy {} created: services {}, at most {} s each, at most {} uses, valid until {}, digest {}",
             policy.name,
             policy.services.join(", "),
             policy.ceiling_seconds,
@@ -140,12 +140,12 @@ impl Store {
             .await
     }
 
-    /// Takes a standing consent back: no emergency is granted under it any more.
+    /// Revokes a break-glass policy: no further access becomes active under it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the tenant has none of this id, or when the database does not answer.
+    /// [`Error::NotFound`] when the tenant has no policy with this id, or when the database does not answer.
     pub async fn end_consent(&self, by: By<'_>, id: Uuid) -> Result<Vec<Message>, Error> {
-        let doing = "taking a standing consent back";
+        let doing = "revoking a break-glass policy";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let ended: Option<(String, String)> = sqlx::query_as(END)
@@ -157,7 +157,7 @@ impl Store {
             .map_err(Error::at(doing))?;
         let (name, digest) = ended.ok_or_else(|| Error::NotFound(id.to_string()))?;
         let policy = PolicyChanged { break_glass_policy: None, break_glass_policy_ended: Some(digest) };
-        tell(tx, tenant, by, format!("standing consent {name} taken back"), policy).await
+        tell(tx, tenant, by, format!("break-glass policy {name} revoked"), policy).await
     }
 }
 
@@ -168,12 +168,12 @@ async fn tell(
     change: String,
     policy: PolicyChanged,
 ) -> Result<Vec<Message>, Error> {
-    let doing = "keeping a standing consent";
+    let doing = "storing a change of a break-glass policy";
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let by = (by.person.display_name.as_str(), by.actor());
     let changes = [change];
     let messages = crate::settings::told_of(&mut tx, tenant.0, by, (&changes, &policy), now, Vec::new()).await?;
-    // Recorded here and not when the message arrives: no emergency may come before its consent in the log.
+    // Recorded here and not when the message arrives, so that the log has a policy before its first use.
     let events = messages.iter().filter(|message| message.kind == Kind::DirectoryChanged);
     let indexed = events.filter_map(|event| Some((events::index(&event.body).ok()?, event.body.as_slice())));
     crate::audit::record(&mut tx, &indexed.collect::<Vec<_>>()).await?;

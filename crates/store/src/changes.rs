@@ -1,4 +1,4 @@
-//! What a unit of work writes: everything that follows from a batch, in bulk, then one commit.
+//! What a unit of work writes: all results of a batch, in bulk.
 
 use contracts::envelope::Message;
 use domain::{Decision, Request, State, TimerChange};
@@ -17,26 +17,26 @@ pub(crate) use write::{dead_letter, outbox, taken};
 pub struct Transitioned {
     /// The request with its new state and version.
     pub request: Request,
-    /// Whether it begins with this step.
+    /// Whether this step creates the request.
     pub is_new: bool,
     /// Timers to arm and disarm.
     pub timers: Vec<TimerChange>,
-    /// The decision that was taken.
+    /// The decision of this step.
     pub decision: Option<Decision>,
 }
 
-/// A message given up on.
+/// A dead-letter message.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
     /// Id of the row.
     pub id: Uuid,
-    /// Stable code.
+    /// Stable reason code.
     pub reason: String,
-    /// For people.
+    /// Explanation for people.
     pub detail: String,
-    /// The queue it was taken from.
+    /// The queue it was consumed from.
     pub queue: String,
-    /// The exchange it came through.
+    /// The exchange it was published to.
     pub exchange: String,
     /// Its routing key.
     pub routing_key: String,
@@ -46,33 +46,33 @@ pub struct DeadLetter {
     pub message_type: Option<String>,
     /// The broker login that sent it.
     pub login: Option<String>,
-    /// Its bytes, at most 64 KiB of them.
+    /// Its body, at most 64 KiB.
     pub body: Vec<u8>,
-    /// Its full size.
+    /// Its full size in bytes.
     pub size_bytes: i64,
 }
 
-/// Everything a batch writes.
+/// Everything that a batch writes.
 #[derive(Debug, Default)]
 pub struct WriteSet {
-    /// Requests that moved; each at most once.
+    /// Requests with a step; each at most once.
     pub moved: Vec<Transitioned>,
-    /// Passkeys that signed, with their new counters.
+    /// Passkeys that signed a decision, with their new counters.
     pub passkeys: Vec<(String, serde_json::Value)>,
     /// Messages to publish.
     pub messages: Vec<Message>,
-    /// Messages given up on.
+    /// Messages to dead-letter.
     pub dead_letter: Vec<DeadLetter>,
-    /// Notifications that another consumer than our mailer has dealt with: their outbox rows go.
+    /// Notifications that another consumer has handled instead of our mailer: their outbox rows are deleted.
     pub reported: Vec<Uuid>,
-    /// Keys of messages that were taken and not acted on: the inbox forgets them.
+    /// Keys of messages that were consumed without an effect: their inbox rows are deleted.
     pub freed: Vec<Uuid>,
-    /// Own messages this batch has taken: their outbox rows go.
+    /// Messages of Lockbox that this batch has consumed: their outbox rows are deleted.
     pub taken: Vec<Uuid>,
 }
 
 impl UnitOfWork {
-    /// Writes and commits. Answers with the timers that were armed, for hints.
+    /// Writes and commits. Returns the timers that were armed, so that wake-ups can be published.
     ///
     /// # Errors
     /// When the database refuses or does not answer; then nothing was written.
@@ -91,7 +91,7 @@ impl UnitOfWork {
         Ok(wake_ups)
     }
 
-    /// Gives the locks back without writing anything.
+    /// Releases the locks without writing.
     pub async fn abandon(self) {
         drop(self.tx.rollback().await);
     }
@@ -106,7 +106,7 @@ pub(crate) struct Columns {
     pub cause: Option<&'static str>,
 }
 
-/// What a state says that the row does not say already; absent columns keep what they hold.
+/// The columns that a state sets; absent columns keep their values.
 pub(crate) fn columns(state: &State) -> Columns {
     let none = Columns { manager: None, decision_deadline: None, access_from: None, access_until: None, cause: None };
     match state {

@@ -1,4 +1,4 @@
-//! Messages given up on: list, show, send again, discard.
+//! Dead-letter messages: list, show, replay, discard.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
@@ -9,20 +9,20 @@ use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A parked message.
+/// A dead-letter message.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct DeadLetterRow {
     /// Id.
     pub id: Uuid,
-    /// When it was parked.
+    /// When it was dead-lettered.
     pub dead_lettered_at: DateTime<Utc>,
     /// Stable code.
     pub reason: String,
-    /// For people.
+    /// Explanation for people.
     pub detail: String,
-    /// Queue it was taken from.
+    /// Queue it was consumed from.
     pub queue: String,
-    /// Exchange it came through.
+    /// Exchange it was published to.
     pub exchange: String,
     /// Routing key.
     pub routing_key: String,
@@ -36,20 +36,20 @@ pub struct DeadLetterRow {
     pub body: Vec<u8>,
     /// Full size.
     pub size_bytes: i64,
-    /// `parked`, `replayed` or `discarded`.
+    /// `dead_lettered`, `replayed` or `discarded`.
     pub status: String,
-    /// Operator's words.
+    /// Note of the operator.
     pub note: Option<String>,
-    /// Operator.
+    /// The operator who resolved it.
     pub resolved_by: Option<String>,
 }
 
-/// Which parked messages.
+/// Conditions of a list.
 #[derive(Clone, Debug, Default)]
 pub struct DeadLetterFilter {
     /// Only this reason code.
     pub reason: Option<String>,
-    /// Also those that were resolved.
+    /// Also resolved messages.
     pub all: bool,
     /// At most this many.
     pub limit: i64,
@@ -65,7 +65,7 @@ const RESOLVE: &str = "update dead_letters set status = $2, resolved_by = $3, no
 const COUNT: &str = "select count(*) from dead_letters where status = 'dead_lettered'";
 
 impl Store {
-    /// DeadLetter messages, newest first.
+    /// Dead-letter messages, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -76,10 +76,10 @@ impl Store {
             .bind(filter.limit)
             .fetch_all(&self.pool)
             .await
-            .map_err(Error::at("listing parked messages"))
+            .map_err(Error::at("listing dead-letter messages"))
     }
 
-    /// One parked message.
+    /// One dead-letter message.
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database does not answer.
@@ -88,20 +88,20 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.pool)
             .await
-            .map_err(Error::at("reading a parked message"))?;
+            .map_err(Error::at("reading a dead-letter message"))?;
         row.ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
-    /// How many wait for somebody.
+    /// Number of unresolved dead-letter messages.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn dead_letter_count(&self) -> Result<i64, Error> {
-        sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting parked messages"))
+        sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting dead-letter messages"))
     }
 
-    /// Marks a parked message as `replayed` or `discarded`, with its audit event. Answers with `false` when somebody
-    /// resolved it before.
+    /// Marks a dead-letter message as `replayed` or `discarded`, with its event. Returns `false` when it is already
+    /// resolved.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -112,7 +112,7 @@ impl Store {
         by: &str,
         note: Option<&str>,
     ) -> Result<bool, Error> {
-        let doing = "resolving a parked message";
+        let doing = "resolving a dead-letter message";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let at: Option<DateTime<Utc>> = sqlx::query_scalar(RESOLVE)
             .bind(id)

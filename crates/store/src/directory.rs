@@ -89,7 +89,7 @@ impl From<TenantRow> for Tenant {
 const TENANTS: &str = "select id, name, display_name, enabled, notification_recipients, review_deadline_seconds, \
                        decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
                        comment_required, passkey_required, reminders_seconds from tenants where name = any($1)";
-// The people named, the people around the requests, the vendor's managers and the tenants' approvers, in one look.
+// The named people, the people of the requests, the vendor's managers and the tenants' approvers, in one statement.
 const PEOPLE: &str = "select p.id, p.name, p.display_name, p.email, p.tenant, p.enabled, \
                       coalesce(array_agg(a.role) filter (where a.role is not null), '{}') as roles, \
                       coalesce(array_agg(a.service) filter (where a.role is not null), '{}') as services \
@@ -119,7 +119,7 @@ impl crate::pool::Store {
     }
 }
 
-/// Loads the people, tenants, services and logins that a batch asked for.
+/// Loads the people, tenants, services and logins that a batch needs.
 pub(crate) async fn load(
     tx: &mut Transaction<'static, Postgres>,
     snapshot: &mut Snapshot,

@@ -1,14 +1,14 @@
-//! What can go wrong with the database, as values to branch on.
+//! Errors of the store, as values to branch on.
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database answered with an error or not at all.
+    /// The database returned an error or did not answer.
     #[error("{doing}")]
     Database {
         /// What the store was doing.
         doing: &'static str,
-        /// The database's words.
+        /// The error of the database driver.
         #[source]
         source: sqlx::Error,
     },
@@ -23,7 +23,7 @@ pub enum Error {
         /// Version needed.
         needed: i64,
     },
-    /// A setting of the server would let acknowledged work be lost.
+    /// A setting of the server could lose acknowledged work.
     #[error("the database runs with {setting}={value}, which can lose committed work; set it to {needed}")]
     Unsafe {
         /// Name of the setting.
@@ -33,16 +33,16 @@ pub enum Error {
         /// What it must be.
         needed: &'static str,
     },
-    /// The database takes no writes: it is a standby, or its administrator made it read-only.
+    /// The database accepts no writes: it is a standby, or its administrator made it read-only.
     #[error("the database is read-only")]
     ReadOnly,
-    /// Connections share sessions of the server, so that what holds for a session holds for nobody.
+    /// Connections share sessions of the server, so that locks and settings of a session do not work.
     #[error(
         "the database URL leads to a connection pooler in transaction mode; use its session mode, or connect to the \
          server itself"
     )]
     Pooled,
-    /// A row cannot be read as what it should be; somebody changed it past the program.
+    /// A row cannot be read because it was changed outside the program.
     #[error("request {request} cannot be read: {problem}")]
     Corrupt {
         /// The request.
@@ -50,8 +50,8 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// Another event is on record for this step of a request.
-    #[error("another event is on record for the same step of request {request}")]
+    /// Another event is recorded for this step of a request.
+    #[error("another event is already recorded for the same step of request {request}")]
     StepTaken {
         /// The request.
         request: uuid::Uuid,
@@ -59,19 +59,19 @@ pub enum Error {
     /// Another sequencer moved the head of a log in the meantime.
     #[error("another sequencer was faster")]
     Outrun,
-    /// The log's hashes in the database do not belong together; somebody changed them past the program.
-    #[error("the tree of the audit log {origin} does not hold: {problem}")]
+    /// The stored hashes of a log do not match each other because they were changed outside the program.
+    #[error("the tree of the audit log {origin} is inconsistent: {problem}")]
     Tree {
         /// The log.
         origin: String,
         /// What is wrong.
         problem: String,
     },
-    /// What only the tenant's own approvers may do.
+    /// A change that only the tenant's own approvers may make.
     #[error("{0}")]
     TenantsOwn(String),
-    /// Nothing of that id.
-    #[error("nothing is known under {0}")]
+    /// There is nothing with this id.
+    #[error("there is nothing with the id {0}")]
     NotFound(String),
 }
 
@@ -80,7 +80,7 @@ impl Error {
         move |source| Self::Database { doing, source }
     }
 
-    /// Whether waiting may help: the database is away, or two transactions got in each other's way.
+    /// Whether a retry may help: the database is unavailable, or two transactions conflicted.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database { source, .. } => self.is_outage() || is_conflict(source),
@@ -88,8 +88,8 @@ impl Error {
         }
     }
 
-    /// Whether the database itself is away or takes no writes, so that nobody's work can be done: a reason to pause, not an
-    /// attempt.
+    /// Whether the database itself is unavailable or accepts no writes, so that no work is possible. This is a reason to pause
+    /// and does not count as an attempt.
     pub fn is_outage(&self) -> bool {
         let source = match self {
             Self::Database { source, .. } => source,
@@ -108,7 +108,7 @@ impl Error {
         }
     }
 
-    /// Whether the login has no right to do this.
+    /// Whether the login lacks the right to do this.
     pub fn is_forbidden(&self) -> bool {
         let Self::Database { source: sqlx::Error::Database(fault), .. } = self else { return false };
         fault.code().is_some_and(|code| code == "42501")
@@ -123,14 +123,14 @@ impl Error {
     }
 }
 
-/// Whether a SQLSTATE says that the server cannot work: 08 connection, 53 resources (a full disk is 53100), 57P going
+/// Whether a SQLSTATE means that the server cannot work: 08 connection, 53 resources (a full disk is 53100), 57P shutting
 /// down or starting up, 58 system, 25006 read-only (a standby after a failover).
 fn is_away(code: &str) -> bool {
     ["08", "53", "57P", "58", "25006"].iter().any(|class| code.starts_with(class))
 }
 
 /// Serialization failure, deadlock, lock not available, and a guard that saw the deadline pass between our clock and
-/// its own: all are right on a second look.
+/// its own: a retry resolves each of them.
 fn is_conflict(source: &sqlx::Error) -> bool {
     let sqlx::Error::Database(fault) = source else { return false };
     fault.code().is_some_and(|code| ["40001", "40P01", "55P03", "LB002"].contains(&&*code))

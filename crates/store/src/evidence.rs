@@ -1,6 +1,6 @@
-//! What evidence is made of: logs, their entries in order, checkpoints, keys, texts, and the rows that must agree.
+//! The data of evidence: logs, their entries in order, checkpoints, keys, texts, and the rows that must match them.
 //!
-//! Read in one snapshot, so that a log that grows meanwhile is seen as it was at one moment. Nothing is judged here.
+//! Read in one snapshot, so that a growing log is seen at one point in time. Nothing is verified here.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
@@ -9,43 +9,43 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A log as its row has it.
+/// The row of a log.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LogRow {
     /// Number.
     pub id: i32,
-    /// Tenant's short name; the operator's log has none.
+    /// Tenant's short name; `None` for the operator's log.
     pub tenant: Option<String>,
     /// Name.
     pub origin: String,
     /// Entries.
     pub size: i64,
-    /// Root over all of them.
+    /// Root over all entries.
     pub root: Vec<u8>,
-    /// Events of entries before this one may be in the archive alone.
+    /// Events of entries before this index may exist only in the archive.
     pub cut: i64,
-    /// Recorded events that no verifier would accept, and that are therefore not in it.
+    /// Recorded events that a verifier would not accept, and that the log therefore does not contain.
     pub quarantined: i64,
 }
 
-/// An entry: what it is made of, and the leaf hash that is recorded.
+/// The data of an entry, and its stored leaf hash.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct EntryRow {
-    /// Place in the log.
+    /// Index in the log.
     pub index: i64,
     /// Id of the event.
     pub event: Uuid,
-    /// Place in its stream.
+    /// Position in its stream.
     pub seq: i64,
-    /// Leaf hash of the stream's entry before.
+    /// Leaf hash of the previous entry of the stream.
     pub prev: Vec<u8>,
     /// Recorded leaf hash.
     pub leaf: Vec<u8>,
-    /// Version of the entry's form.
+    /// Version of the entry format.
     pub v: i16,
-    /// Exact bytes of the event, where the row is still there.
+    /// Exact bytes of the event, if the row still exists.
     pub body: Option<Vec<u8>>,
-    /// Columns that the event is searched by.
+    /// Columns by which the event is searched.
     pub type_name: Option<String>,
     /// The same.
     pub tenant: Option<String>,
@@ -79,7 +79,7 @@ pub struct RequestTruth {
     pub pending: i64,
 }
 
-/// One moment of the database.
+/// One point in time of the database.
 pub struct Still {
     tx: Transaction<'static, Postgres>,
 }
@@ -88,7 +88,7 @@ const LOGS: &str = "select l.id, l.tenant, l.origin, l.size, l.root, \
                     coalesce((select max(cut) from audit_archives a where a.log = l.id), 0) as cut, \
                     (select count(*) from audit_quarantine q where q.tenant is not distinct from l.tenant) as quarantined \
                     from audit_logs l order by l.id";
-// By index, so that a page costs the same wherever it is.
+// By index, so that every page costs the same.
 const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, a.body, a.type as type_name, a.tenant, \
                        a.request, a.person, a.at \
                        from audit_entries e left join audit_events a on a.id = e.event and a.at = e.at \
@@ -101,7 +101,7 @@ const LATEST: &str = "select c.size, c.note || coalesce((select string_agg(s.lin
                       chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
                       where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
                       where c.log = $1 order by c.size desc limit 1";
-// The latest, and for each change of the key the first over its entry: whoever trusts the old key follows by it to the new.
+// The latest, and for each change of the key the first one over its entry: it leads from the old key to the new one.
 const NEEDED: &str = "with wanted as ((select size from audit_checkpoints where log = $1 order by size desc limit $2) \
                       union select (select min(c.size) from audit_checkpoints c where c.log = $1 and c.size > e.index) \
                       from audit_keys k join audit_logs l on l.id = k.log \
@@ -138,16 +138,16 @@ const SPAN: &str = "select min(index), max(index) + 1 from audit_entries where l
                     and ($2::timestamptz is null or at >= $2) and ($3::timestamptz is null or at < $3)";
 
 impl Store {
-    /// Holds one moment of the database still, for reading.
+    /// Opens a snapshot of the database for reading.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn still(&self) -> Result<Still, Error> {
-        let mut tx = self.pool.begin().await.map_err(Error::at("beginning to read"))?;
+        let mut tx = self.pool.begin().await.map_err(Error::at("opening a snapshot"))?;
         sqlx::query("set transaction isolation level repeatable read, read only")
             .execute(&mut *tx)
             .await
-            .map_err(Error::at("beginning to read"))?;
+            .map_err(Error::at("opening a snapshot"))?;
         Ok(Still { tx })
     }
 }
@@ -161,7 +161,7 @@ impl Still {
         sqlx::query_as(LOGS).fetch_all(&mut *self.tx).await.map_err(Error::at("reading logs"))
     }
 
-    /// Entries from this index on, at most so many.
+    /// Entries from this index on, at most `limit`.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -170,7 +170,7 @@ impl Still {
         reading.await.map_err(Error::at("reading entries"))
     }
 
-    /// Signed checkpoints with the witnesses' lines, the smallest first.
+    /// Signed checkpoints with the signatures of witnesses, smallest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -179,7 +179,7 @@ impl Still {
         reading.await.map_err(Error::at("reading checkpoints"))
     }
 
-    /// The latest signed checkpoint with the witnesses' lines.
+    /// The latest signed checkpoint with the signatures of witnesses.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -188,8 +188,8 @@ impl Still {
         reading.await.map_err(Error::at("reading the latest checkpoint"))
     }
 
-    /// The checkpoints that go into a bundle, the smallest first: the last so many, and those by which a change of the
-    /// log's key is followed.
+    /// The checkpoints of a bundle, smallest first: the last `last` ones, and those that lead through a change of the log's
+    /// key.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -211,7 +211,7 @@ impl Still {
         Ok(keys.into_iter().chain(more).collect())
     }
 
-    /// Texts that are left, of entries in this range: event, field, salt, text.
+    /// Texts of entries in this range that are not redacted: event, field, salt, text.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -220,7 +220,7 @@ impl Still {
         reading.await.map_err(Error::at("reading texts"))
     }
 
-    /// Rows of a tenant's requests after this one, but those of which steps are in the archive.
+    /// Rows of a tenant's requests after this one, without those that have archived steps.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -229,20 +229,20 @@ impl Still {
         reading.await.map_err(Error::at("reading requests"))
     }
 
-    /// Where an event is: log and index.
+    /// The log and index of an event.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it has no place yet.
+    /// [`Error::NotFound`] when it has no position yet.
     pub async fn place(&mut self, event: Uuid) -> Result<(i32, i64), Error> {
         let found: Option<(i32, i64)> = sqlx::query_as(PLACE)
             .bind(event)
             .fetch_optional(&mut *self.tx)
             .await
-            .map_err(Error::at("looking for an entry"))?;
+            .map_err(Error::at("reading the position of an event"))?;
         found.ok_or_else(|| Error::NotFound(event.to_string()))
     }
 
-    /// First index and one after the last of a period.
+    /// First index of a period, and the index after its last.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -253,7 +253,7 @@ impl Still {
         until: Option<DateTime<Utc>>,
     ) -> Result<(Option<i64>, Option<i64>), Error> {
         let reading = sqlx::query_as(SPAN).bind(log).bind(since).bind(until).fetch_one(&mut *self.tx);
-        reading.await.map_err(Error::at("looking for a period"))
+        reading.await.map_err(Error::at("reading the entries of a period"))
     }
 
     /// The hashes of a tile.

@@ -1,7 +1,7 @@
-//! What the gate asks: which grant an access token belongs to, and whether that grant is open at this very moment.
+//! Lookups for the gate: which grant an access token belongs to, and whether that grant is active now.
 //!
-//! Deliberately absent: any memory of an answer. One statement, with the database's clock in it, answers the questions
-//! that it was asked with, and no later one.
+//! Deliberately absent: any cache. One statement, with the database's clock in it, answers only the checks that it was
+//! sent for.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
@@ -14,7 +14,7 @@ use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// The one grant that an access token was created for, as it stands now.
+/// The grant of an access token, in its current state.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// Its request.
@@ -25,19 +25,19 @@ pub struct Grant {
     pub tenant: String,
     /// Its service.
     pub service: String,
-    /// What it covers.
+    /// The resource that it covers.
     pub resource: String,
-    /// Whether the engineer may change something.
+    /// Whether the requester may change content.
     pub may_write: bool,
-    /// It is over at this moment.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
-    /// The engineer.
+    /// The requester.
     pub person: Uuid,
-    /// Short name of the engineer.
+    /// Short name of the requester.
     pub name: String,
-    /// Name for people.
+    /// Display name of the requester.
     pub display_name: String,
-    /// Whether it is open and the engineer may act.
+    /// Whether access is active and the requester may use it.
     pub is_open: bool,
 }
 
@@ -59,7 +59,7 @@ impl FromRow<'_, PgRow> for Grant {
     }
 }
 
-/// What the content does not say clearly is read only.
+/// Anything that the content does not state clearly is read only.
 fn may_write(content: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Able {
@@ -71,18 +71,18 @@ fn may_write(content: &[u8]) -> bool {
 /// SHA-256 of an access token.
 pub type TokenHash = [u8; 32];
 
-/// What is known of an access token.
+/// Result of a lookup of an access token.
 #[derive(Clone, Debug)]
 pub struct TokenStatus {
     /// The database's clock.
     pub now: DateTime<Utc>,
-    /// The grant that the token was created for; none when the token is unknown.
+    /// The grant of the token; `None` when the token is unknown.
     pub grant: Option<Grant>,
 }
 
-// One row for each question, for the clock. A token stands for its own grant and for nothing else: neither for another
-// grant of the same engineer, nor at another tenant or service. Where the tenant asks for proof, what is not proved in its
-// log is not open. Nothing here can fail for one question and so for all that are asked with it: contents are read outside.
+// One row per token, for the clock. A token is valid only for its own grant: not for another grant of the same requester,
+// nor at another tenant or service. Where the tenant requires proof, access without proof in its log is not open. No single
+// token can make the statement fail for all: contents are parsed outside.
 const STANDINGS: &str = "select asked.place, clock_timestamp() as now, own.* \
      from unnest($1::bytea[]) with ordinality as asked(token_hash, place) \
      left join lateral ( \
@@ -106,7 +106,7 @@ const IS_OPEN: &str = "select exists (select from requests r join people p on p.
                        and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
                        and (t.witnesses_required is null or access_is_proved(r.id)))";
 
-/// Puts rows back to their questions. A question without a row is a fault, never an answer.
+/// Matches rows to their tokens. A token without a row is an error, never an answer.
 fn read(rows: &[PgRow], count: usize) -> Result<Vec<TokenStatus>, sqlx::Error> {
     let mut answers: Vec<Option<TokenStatus>> = vec![None; count];
     for row in rows {
@@ -121,12 +121,12 @@ fn read(rows: &[PgRow], count: usize) -> Result<Vec<TokenStatus>, sqlx::Error> {
 }
 
 impl Store {
-    /// How the grants of these access tokens stand now: an answer for each token, in their order.
+    /// Looks up access tokens. Returns one result per token, in their order.
     ///
     /// # Errors
-    /// When the database does not answer; then no question is answered.
+    /// When the database does not answer; then no token has a result.
     pub async fn token_statuses(&self, asked: &[TokenHash]) -> Result<Vec<TokenStatus>, Error> {
-        let doing = "looking for open access";
+        let doing = "looking up access tokens";
         let rows = sqlx::query(STANDINGS)
             .bind(asked.iter().map(|hash| &hash[..]).collect::<Vec<_>>())
             .fetch_all(&self.pool)
@@ -135,22 +135,22 @@ impl Store {
         read(&rows, asked.len()).map_err(Error::at(doing))
     }
 
-    /// Whether a request's access is open now.
+    /// Whether a request's access is active now.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn is_open(&self, request: Uuid) -> Result<bool, Error> {
         let asking = sqlx::query_scalar(IS_OPEN).bind(request).fetch_one(&self.pool);
-        asking.await.map_err(Error::at("looking whether access is open"))
+        asking.await.map_err(Error::at("checking whether access is active"))
     }
 
-    /// Keeps the hash of an engineer's handle in place of an earlier one, together with the event that says so; `false`
-    /// when this person has no access under this request.
+    /// Stores the hash of a requester's access token in place of an earlier one, together with its event; `false`
+    /// when this person has no active access under this request.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn issue_token(&self, request: Uuid, hash: &[u8], by: &str, event: &Message) -> Result<bool, Error> {
-        let doing = "keeping a handle";
+        let doing = "storing an access token";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let issued = sqlx::query(ISSUE).bind(request).bind(hash).bind(by).execute(&mut *tx);
         if issued.await.map_err(Error::at(doing))?.rows_affected() == 0 {

@@ -1,4 +1,4 @@
-//! Sign-ins through an identity provider: those under way, and who a subject is.
+//! Sign-ins through an identity provider: sign-ins in progress, and the people behind identities.
 
 use contracts::envelope::Message;
 use uuid::Uuid;
@@ -7,20 +7,20 @@ use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A sign-in under way.
+/// A sign-in in progress.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SignIn {
     /// The provider.
     pub issuer: String,
-    /// Must stand in the identity token.
+    /// Must be in the identity token.
     pub nonce: String,
-    /// Proves that who redeems the code is who asked for it (PKCE, RFC 7636).
+    /// Proves that the client that redeems the code is the one that requested it (PKCE, RFC 7636).
     pub verifier: String,
-    /// The page that follows.
+    /// The page to show afterwards.
     pub next: String,
 }
 
-/// A person of the directory, as far as signing in asks.
+/// A person of the directory, with the fields that sign-in needs.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Known {
     /// Id.
@@ -29,9 +29,9 @@ pub struct Known {
     pub name: String,
     /// Address in the directory.
     pub email: String,
-    /// Whether they may sign in at all.
+    /// Whether the person may sign in.
     pub enabled: bool,
-    /// Short name of their tenant; none for the vendor's people.
+    /// Short name of their tenant; `None` for the vendor's people.
     pub tenant: Option<String>,
 }
 
@@ -40,13 +40,13 @@ pub struct Known {
 pub struct Identity {
     /// The provider.
     pub issuer: String,
-    /// Who they are there.
+    /// The subject at the provider.
     pub subject: String,
 }
 
 const TIDY: &str = "delete from sign_ins where begun_at < clock_timestamp() - interval '10 minutes'";
 const BEGIN: &str = "insert into sign_ins (state_hash, issuer, nonce, verifier, next) values ($1, $2, $3, $4, $5)";
-// Taken away: a state works once.
+// Deleted, so that a state can be used once.
 const TAKE: &str = "delete from sign_ins where state_hash = $1 and begun_at > clock_timestamp() - interval '10 minutes' \
                     returning issuer, nonce, verifier, next";
 const BY_IDENTITY: &str = "select p.id, p.name, p.email, p.enabled, t.name as tenant from identities i \
@@ -62,12 +62,12 @@ const UNLINK: &str = "delete from identities where issuer = $1 and subject = $2 
 const SIGN_OUT: &str = "delete from sessions where person = $1";
 
 impl Store {
-    /// Keeps a sign-in until the person comes back, at most ten minutes.
+    /// Stores a sign-in until the provider redirects the person back, for at most ten minutes.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_sign_in(&self, state_hash: &[u8], sign_in: &SignIn) -> Result<(), Error> {
-        let doing = "beginning a sign-in";
+        let doing = "starting a sign-in";
         sqlx::query(TIDY).execute(&self.pool).await.map_err(Error::at(doing))?;
         let keeping = sqlx::query(BEGIN).bind(state_hash).bind(&sign_in.issuer).bind(&sign_in.nonce);
         let keeping = keeping.bind(&sign_in.verifier).bind(&sign_in.next).execute(&self.pool);
@@ -75,7 +75,7 @@ impl Store {
         Ok(())
     }
 
-    /// The sign-in of a state, once.
+    /// Returns and deletes the sign-in of a state.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -84,25 +84,25 @@ impl Store {
         taking.await.map_err(Error::at("finishing a sign-in"))
     }
 
-    /// Whose identity this is.
+    /// The person that an identity is linked to.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn person_of_identity(&self, issuer: &str, subject: &str) -> Result<Option<Known>, Error> {
         let looking = sqlx::query_as(BY_IDENTITY).bind(issuer).bind(subject).fetch_optional(&self.pool);
-        looking.await.map_err(Error::at("looking for an identity"))
+        looking.await.map_err(Error::at("reading an identity"))
     }
 
-    /// The person with this e-mail address, however it is capitalized.
+    /// The person with this e-mail address, regardless of case.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn person_of_address(&self, address: &str) -> Result<Option<Known>, Error> {
         let looking = sqlx::query_as(BY_ADDRESS).bind(address).fetch_optional(&self.pool);
-        looking.await.map_err(Error::at("looking for an address"))
+        looking.await.map_err(Error::at("reading the person of an address"))
     }
 
-    /// The person of this short name, with the identities that are linked to them.
+    /// The person with this short name, and their linked identities.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such person, or when the database does not answer.
@@ -115,8 +115,8 @@ impl Store {
         Ok((known, identities.map_err(Error::at(doing))?))
     }
 
-    /// Links an identity to a person, with the event that says so; `false` when the identity is somebody's already, or
-    /// the person has another at this provider.
+    /// Links an identity to a person, with its event; `false` when the identity is already linked, or
+    /// the person has another identity at this provider.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -138,8 +138,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a person's identity away, with the event that says so, and signs the person out; `false` when it is not
-    /// theirs.
+    /// Unlinks an identity of a person, with its event, and signs the person out; `false` when it is not linked to
+    /// them.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,7 +1,7 @@
-//! Postgres: the only crate that knows sqlx. Loads what a batch needs under its locks, reads the clock, and writes
-//! what follows in one transaction.
+//! Postgres: the only crate that uses sqlx. It loads what a batch needs under its locks, reads the clock, and writes
+//! the results in one transaction.
 //!
-//! Deliberately absent: decisions (they are the domain's) and the broker.
+//! Deliberately absent: decisions (the domain makes them) and the broker.
 
 pub mod approvers;
 pub mod audit;

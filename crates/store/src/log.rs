@@ -1,6 +1,6 @@
-//! The Merkle logs: their heads, the hashes of their trees, their entries and their checkpoints, as readers see them.
+//! The Merkle logs: their heads, the hashes of their trees, their entries and their checkpoints, for readers.
 //!
-//! Who writes: `audit` records events, [`sequence`] gives them their places or puts them into [`quarantine`], [`seal`] keeps
+//! Writers: `audit` records events, [`sequence`] assigns their positions or moves them to [`quarantine`], [`seal`] stores
 //! signatures.
 
 use chrono::{DateTime, Utc};
@@ -17,18 +17,18 @@ pub mod retain;
 pub mod seal;
 pub mod sequence;
 
-/// Where a log stands.
+/// The head of a log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Head {
     /// Its number.
     pub id: i32,
-    /// Tenant's short name; none is the operator's log.
+    /// Tenant's short name; `None` for the operator's log.
     pub tenant: Option<String>,
     /// Its name in entries and checkpoints.
     pub origin: String,
     /// Number of entries.
     pub size: i64,
-    /// Root over all of them.
+    /// Root over all entries.
     pub root: Vec<u8>,
 }
 
@@ -39,11 +39,11 @@ pub struct EntryRow {
     pub index: i64,
     /// Id of its event.
     pub event: Uuid,
-    /// The bytes that are hashed; none when the event's month was moved away.
+    /// The bytes that are hashed; `None` when the event's month was archived.
     pub bytes: Option<Vec<u8>>,
-    /// Leaf hash on record.
+    /// Stored leaf hash.
     pub leaf: Vec<u8>,
-    /// When it got its place.
+    /// When it got its position.
     pub indexed_at: DateTime<Utc>,
 }
 
@@ -130,21 +130,21 @@ impl Store {
         Ok(rows.into_iter().map(whole).collect())
     }
 
-    /// Entries of a log before this one may have their events in the archive alone.
+    /// Events of entries before this index may exist only in the archive.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn log_cut(&self, log: i32) -> Result<i64, Error> {
         let reading = sqlx::query_scalar(CUT).bind(log).fetch_one(&self.pool);
-        reading.await.map_err(Error::at("reading what of a log is in the archive"))
+        reading.await.map_err(Error::at("reading which part of a log is archived"))
     }
 
-    /// In which log an event is, and at which index.
+    /// The log and index of an event.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn log_place(&self, event: Uuid) -> Result<Option<(Option<String>, i64)>, Error> {
         let reading = sqlx::query_as(PLACE).bind(event).fetch_optional(&self.pool);
-        reading.await.map_err(Error::at("looking for an event's place in its log"))
+        reading.await.map_err(Error::at("reading the position of an event"))
     }
 }

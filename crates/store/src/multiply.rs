@@ -1,4 +1,5 @@
-//! Fills the tables for measurements: copies of requests that are over, with their decisions and events.
+//! Test data for benchmarks: copies of finished requests, with their decisions and events. It is part of the store because
+//! only the store may use sqlx.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -8,15 +9,15 @@ use crate::pool::Store;
 
 pub mod log;
 
-/// Requests copied in one transaction.
+/// Requests per transaction.
 const PORTION: i64 = 50_000;
-/// Microseconds in the year over which the copies lie.
+/// The copies are distributed over one year, in microseconds.
 const YEAR_MICROSECONDS: i64 = 365 * 86_400 * 1_000_000;
 
-// The guards are for what happens; copies of what happened pass beside them, which takes a superuser.
+// The guards check real steps; copies bypass them, which needs a superuser.
 const BESIDE_THE_GUARDS: &str = "set local session_replication_role = replica";
 const TEMPLATES: &str = "select id from requests where finished_at is not null order by id limit 500";
-// The copies lie a year back at most, one after the other.
+// The copies are at most a year old, one after the other.
 const REQUESTS: &str = "insert into requests select md5(r.id::text || n)::uuid, content, digest, tenant, 'SR-' || n, service, \
                         resource, requester, duration_seconds, required_approvals, state, version, \
                         submitted_at - n * $4::interval, review_deadline, \
@@ -49,12 +50,12 @@ const STREAMS: &str = "insert into audit_streams (log, stream, seq, version, lea
                        from generate_series($1::bigint, $2::bigint) as g(n) \
                        join unnest($3::uuid[]) with ordinality as t(id, place) on t.place = 1 + n % cardinality($3::uuid[]) \
                        join audit_streams s on s.stream = t.id where $4::interval is not null";
-// Months as they would have been made while they passed.
+// Months as they would have been created.
 const MONTHS: &str = "select to_char(month, 'YYYY_MM') as name, month::date::text || ' 00:00+00' as first, \
                       (month + interval '1 month')::date::text || ' 00:00+00' as next \
                       from generate_series(date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '13 months', \
                       date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '2 months', interval '1 month') month";
-// Building an index at the end takes a tenth of the time that keeping it takes.
+// Creating an index at the end takes a tenth of the time of maintaining it.
 const INDEXES: &str = "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index \
                        where indrelid in ('audit_events'::regclass, 'texts'::regclass) and not indisunique order by 1";
 const SAMPLE: &str = "select id, service_request, submitted_at from requests tablesample bernoulli (1) limit $1";
@@ -80,27 +81,27 @@ const END_LIVE: &str = "update requests set state = 'ended', cause = 'revoked_by
                         access_until = clock_timestamp(), version = version + 1 where id = $1";
 const SHORTEN_LIVE: &str = "update requests set access_until = $2 where id = $1";
 
-/// A grant that was made for a measurement.
+/// A grant that was created for a benchmark.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LiveGrant {
     /// Its request.
     pub request: Uuid,
-    /// What its engineer shows.
+    /// Its access token.
     pub handle: String,
     /// Service.
     pub service: String,
-    /// What it covers.
+    /// The resource that it covers.
     pub resource: String,
 }
 
 impl Store {
-    /// Makes this many open grants of ten thousand engineers, each on a mailbox of its own, each with a handle. Only for measurements on a database of
-    /// their own.
+    /// Creates this many active grants of ten thousand requesters, each for its own mailbox and with an access token. Only for
+    /// benchmarks on a separate database.
     ///
     /// # Errors
-    /// When the database refuses: the login must be a superuser, and one grant must have been there.
+    /// When the database refuses: the login must be a superuser, and at least one grant must exist.
     pub async fn multiply_live(&self, count: i64) -> Result<Vec<LiveGrant>, Error> {
-        let doing = "making open grants";
+        let doing = "creating active grants";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         for statement in [BESIDE_THE_GUARDS, ENGINEERS, ASSIGNED] {
             sqlx::query(statement).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -113,7 +114,7 @@ impl Store {
         sqlx::query_as(LIVE_GRANTS).bind(count).fetch_all(&self.pool).await.map_err(Error::at(doing))
     }
 
-    /// Ends a grant that was made for a measurement.
+    /// Ends a grant that was created for a benchmark.
     ///
     /// # Errors
     /// When the database refuses.
@@ -122,20 +123,20 @@ impl Store {
         ending.map(drop).map_err(Error::at("ending a grant"))
     }
 
-    /// Moves the end of a grant that was made for a measurement.
+    /// Changes the end of a grant that was created for a benchmark.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn shorten_live(&self, request: Uuid, until: DateTime<Utc>) -> Result<(), Error> {
-        let doing = "moving an end";
+        let doing = "changing the end of a grant";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(BESIDE_THE_GUARDS).execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query(SHORTEN_LIVE).bind(request).bind(until).execute(&mut *tx).await.map_err(Error::at(doing))?;
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Adds `count` copies of requests that are over, over the year that has passed, each with its steps and five uses.
-    /// Only for measurements on a database of their own. `progress` gets a sentence now and then.
+    /// Adds `count` copies of finished requests, distributed over the past year, each with its steps and five uses.
+    /// Only for benchmarks on a separate database. `progress` receives a sentence now and then.
     ///
     /// # Errors
     /// When the database refuses: the login must be a superuser.
@@ -161,11 +162,11 @@ impl Store {
             }
             tx.commit().await.map_err(Error::at(doing))?;
             done = last;
-            progress(&format!("{done} of {count} requests are in the table"));
+            progress(&format!("{done} of {count} requests created"));
         }
         for (name, definition) in indexes {
             progress(&format!("building {name}"));
-            // The catalogue speaks of the parent alone; its months are meant too.
+            // The catalogue's definition covers the parent table only; its months are needed too.
             self.run(definition.replace(" ON ONLY ", " ON "), doing).await?;
         }
         progress("cleaning up and taking statistics");
@@ -173,7 +174,7 @@ impl Store {
     }
 
     async fn make_months(&self) -> Result<(), Error> {
-        let doing = "making the months that passed";
+        let doing = "creating past months";
         let months: Vec<(String, String, String)> =
             sqlx::query_as(MONTHS).fetch_all(&self.pool).await.map_err(Error::at(doing))?;
         for (name, first, next) in months {
@@ -185,13 +186,13 @@ impl Store {
         Ok(())
     }
 
-    /// Runs what the database's own catalogue said.
+    /// Runs a statement from the database's own catalogue.
     async fn run(&self, statement: String, doing: &'static str) -> Result<(), Error> {
         let running = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&self.pool).await;
         running.map(drop).map_err(Error::at(doing))
     }
 
-    /// Some requests from all over the table: id, number in the ticketing system, when submitted.
+    /// Some requests from all over the table: id, number in the ticketing system, submission time.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -200,7 +201,7 @@ impl Store {
         sampling.await.map_err(Error::at("sampling requests"))
     }
 
-    /// Steps on record since a moment.
+    /// Number of recorded steps since the given time.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! The outbox from the relay's side: sweeping what was left behind, and putting off what still waits.
+//! The outbox: recovery of messages that were not consumed, deferral of messages that must be retried, and the inbox.
 
 use contracts::Kind;
 use contracts::envelope::Message;
@@ -9,14 +9,14 @@ use crate::changes_outbox;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A message that nobody has taken yet, to be published again.
+/// A message that is not consumed yet and must be published again.
 #[derive(Debug)]
 pub struct Recovered {
     /// The message.
     pub message: Message,
-    /// Which role has not taken it.
+    /// The role that has not consumed it.
     pub consumer: String,
-    /// How often its consumer put it off.
+    /// How often its consumer deferred it.
     pub attempt: i32,
 }
 
@@ -38,7 +38,7 @@ pub struct Depth {
     pub waiting: i64,
     /// For how long the oldest of them could have been consumed, in seconds.
     pub oldest_seconds: f64,
-    /// Messages that wait for a retry that their role asked for, such as mails that the mail server did not take.
+    /// Messages that wait for a retry that their role scheduled, such as mails that the mail server did not accept.
     pub deferred: i64,
     /// Age of the oldest of them in seconds.
     pub deferred_oldest_seconds: f64,
@@ -46,7 +46,7 @@ pub struct Depth {
     pub deferred_reason: Option<String>,
 }
 
-// Twice the time with each sweep, up to an hour, so that a role that is switched off is not drowned in copies.
+// The pause doubles with each recovery, up to an hour, so that a role that is switched off does not get too many copies.
 const RECOVER: &str = "with due as (select message_id, consumer from outbox where publish_after <= clock_timestamp() \
                      order by publish_after limit $1 for update skip locked) \
                      update outbox o set recoveries = o.recoveries + 1, \
@@ -72,7 +72,7 @@ const DEPTH: &str = "select count(*) filter (where not d) as waiting, \
                      (select created_at, last_error, retry_at, coalesce(retry_at, created_at) as since, \
                      coalesce(retry_at > now, false) as d from outbox) o on true group by now";
 const RESEND: &str = "update outbox set publish_after = clock_timestamp()";
-// Two minutes are long for an event on its way, and an hour, to which pauses grow, is too long for the audit log.
+// Two minutes are long for an event in transit, and an hour, to which pauses grow, is too long for the audit log.
 const RESEND_UNRECORDED: &str = "update outbox set publish_after = clock_timestamp() where consumer = 'audit' \
                                  and created_at < clock_timestamp() - interval '2 minutes' \
                                  and publish_after > clock_timestamp() + interval '1 minute'";
@@ -85,7 +85,7 @@ const FORGET_COUNTS: &str = "delete from mail_counts where hour < clock_timestam
 const FORGET: &str = "delete from inbox where received_at < clock_timestamp() - make_interval(days => $1)";
 
 impl Store {
-    /// Takes up to `limit` messages that are due to be published again, and puts off the next time.
+    /// Returns up to `limit` messages that are due to be published again, and schedules their next recovery.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -94,7 +94,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.pool)
             .await
-            .map_err(Error::at("sweeping the outbox"))?;
+            .map_err(Error::at("recovering messages of the outbox"))?;
         let recovered = |row: RecoveredRow| {
             let kind = Kind::ALL.iter().copied().find(|kind| kind.key() == row.kind)?;
             let message = Message {
@@ -103,7 +103,7 @@ impl Store {
                 request: row.request,
                 traceparent: row.traceparent,
                 body: row.body,
-                // They were kept when it was written.
+                // Stored when the message was written.
                 texts: Vec::new(),
             };
             Some(Recovered { message, consumer: row.consumer, attempt: row.attempt })
@@ -111,16 +111,16 @@ impl Store {
         Ok(rows.into_iter().filter_map(recovered).collect())
     }
 
-    /// Notes that the broker has these: they are in their queue, so the next look is in a minute.
+    /// Records that the broker has confirmed these messages, so that they are not recovered for a minute.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn confirmed(&self, ids: &[Uuid]) -> Result<(), Error> {
-        sqlx::query(CONFIRMED).bind(ids).execute(&self.pool).await.map_err(Error::at("noting confirms"))?;
+        sqlx::query(CONFIRMED).bind(ids).execute(&self.pool).await.map_err(Error::at("storing confirms"))?;
         Ok(())
     }
 
-    /// Puts a message off after a failure of the outside; the sweep publishes it again. Answers with the attempts.
+    /// Defers a message after an external failure. The recovery scan publishes it again. Returns the number of attempts.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -132,7 +132,7 @@ impl Store {
             .bind(pause_seconds)
             .fetch_optional(&self.pool)
             .await
-            .map_err(Error::at("putting a message off"))
+            .map_err(Error::at("deferring a message"))
     }
 
     /// How often a message was deferred, and why the last time.
@@ -146,7 +146,7 @@ impl Store {
         Ok(found.unwrap_or_default())
     }
 
-    /// Makes deferred messages due now whose reason begins with these words: what they waited for is over. Answers with
+    /// Makes deferred messages due now whose reason begins with this text, because the reason no longer applies. Returns
     /// how many.
     ///
     /// # Errors
@@ -156,33 +156,33 @@ impl Store {
         Ok(resuming.map_err(Error::at("resuming deferred messages"))?.rows_affected())
     }
 
-    /// How much waits and how long.
+    /// Number and age of the pending messages.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn outbox_depth(&self) -> Result<Depth, Error> {
-        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("looking at the outbox"))
+        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("reading the state of the outbox"))
     }
 
-    /// Makes everything that nobody has taken due at once: for a broker that lost its data.
+    /// Makes all messages that are not consumed due now, for a broker that lost its data.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn resend_all(&self) -> Result<u64, Error> {
-        let done = sqlx::query(RESEND).execute(&self.pool).await.map_err(Error::at("sending everything again"))?;
+        let done = sqlx::query(RESEND).execute(&self.pool).await.map_err(Error::at("publishing all messages again"))?;
         Ok(done.rows_affected())
     }
 
-    /// Makes events due that the audit role has not taken for minutes. Answers with how many.
+    /// Makes events due that the audit role has not consumed for minutes. Returns how many.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn resend_unrecorded(&self) -> Result<u64, Error> {
         let sending = sqlx::query(RESEND_UNRECORDED).execute(&self.pool).await;
-        Ok(sending.map_err(Error::at("sending events to the audit log again"))?.rows_affected())
+        Ok(sending.map_err(Error::at("publishing events for the audit log again"))?.rows_affected())
     }
 
-    /// Writes messages that follow from no batch, such as a person's click.
+    /// Writes messages that do not result from a batch, such as a command from the portal.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -192,7 +192,7 @@ impl Store {
         tx.commit().await.map_err(Error::at("writing the outbox"))
     }
 
-    /// Whether a role has acted on a message before.
+    /// Whether a role has already processed a message.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -202,15 +202,15 @@ impl Store {
             .bind(key)
             .fetch_one(&self.pool)
             .await
-            .map_err(Error::at("looking into the inbox"))
+            .map_err(Error::at("reading the inbox"))
     }
 
-    /// Notes that a role has acted on a message and writes what follows, in one transaction.
+    /// Records that a role has processed a message and writes the resulting messages, in one transaction.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn take(&self, consumer: &str, key: Uuid, id: Option<Uuid>, follow: &[Message]) -> Result<(), Error> {
-        let doing = "noting that a message was acted on";
+        let doing = "storing that a message was processed";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(TAKE).bind(consumer).bind(key).execute(&mut *tx).await.map_err(Error::at(doing))?;
         crate::changes_taken(&mut tx, consumer, id.as_slice()).await?;
@@ -218,7 +218,7 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Counts a mail to an address in this hour; `false` when it has had as many as `cap` already.
+    /// Counts a mail to an address in this hour; `false` when the address has already reached `cap`.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -228,13 +228,13 @@ impl Store {
         Ok(count.is_some())
     }
 
-    /// Notes that a role has taken hints, which needs no inbox: acting on one twice asks the rows twice. Also keeps what
-    /// could not be read.
+    /// Records that a role has consumed wake-ups. They need no inbox, because processing one twice only checks the rows twice. Also
+    /// stores dead-letter messages.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn take_wake_ups(&self, consumer: &str, changes: WriteSet) -> Result<(), Error> {
-        let doing = "taking hints";
+        let doing = "consuming wake-ups";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         crate::changes_taken(&mut tx, consumer, &changes.taken).await?;
         crate::changes_dead_letter(&mut tx, &changes.dead_letter).await?;
@@ -242,13 +242,13 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Forgets inbox rows older than this, and yesterday's counts of mails.
+    /// Deletes inbox rows older than this, and the mail counts of earlier days.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_inbox(&self, days: i32) -> Result<u64, Error> {
-        sqlx::query(FORGET_COUNTS).execute(&self.pool).await.map_err(Error::at("clearing counts of mails"))?;
-        let done = sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("clearing the inbox"))?;
+        sqlx::query(FORGET_COUNTS).execute(&self.pool).await.map_err(Error::at("deleting mail counts"))?;
+        let done = sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("deleting inbox rows"))?;
         Ok(done.rows_affected())
     }
 }

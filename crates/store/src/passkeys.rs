@@ -1,4 +1,4 @@
-//! Passkeys of people, and registrations under way.
+//! Passkeys of people, and registrations in progress.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
@@ -15,15 +15,15 @@ use crate::receipts::{self, By, Happening};
 /// A passkey in its owner's list.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct PasskeyView {
-    /// Id as browsers say it.
+    /// Id as browsers return it.
     pub credential: String,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: String,
     /// Public key, counter and flags.
     pub record: Value,
-    /// Since when.
+    /// When it was added.
     pub added_at: DateTime<Utc>,
-    /// Last decision that it signed.
+    /// When it last signed a decision.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -31,7 +31,7 @@ const OF: &str =
     "select credential, name, record, added_at, last_used_at from passkeys where person = $1 order by added_at";
 const BEGIN: &str = "insert into passkey_registrations (person, state) values ($1, $2) \
                      on conflict (person) do update set state = excluded.state, begun_at = clock_timestamp()";
-// Taken away: a registration is finished once.
+// Deleted, so that a registration can be finished once.
 const TAKE: &str = "delete from passkey_registrations where person = $1 \
                     and begun_at > clock_timestamp() - interval '10 minutes' returning state";
 const ADD: &str =
@@ -48,17 +48,17 @@ impl Store {
         sqlx::query_as(OF).bind(person).fetch_all(&self.pool).await.map_err(Error::at("reading passkeys"))
     }
 
-    /// Keeps a registration until the browser answers, at most ten minutes.
+    /// Stores a registration until the browser responds, for at most ten minutes.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_passkey(&self, person: Uuid, state: &Value) -> Result<(), Error> {
         let beginning = sqlx::query(BEGIN).bind(person).bind(state).execute(&self.pool);
-        beginning.await.map_err(Error::at("beginning a registration"))?;
+        beginning.await.map_err(Error::at("starting a registration"))?;
         Ok(())
     }
 
-    /// The registration of a person, once.
+    /// Returns and deletes the registration of a person.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -67,8 +67,8 @@ impl Store {
         taking.await.map_err(Error::at("finishing a registration"))
     }
 
-    /// Adds a passkey together with the event that says so and its receipts. Answers with the messages to publish;
-    /// nothing when somebody has it already.
+    /// Adds a passkey together with its event and its receipts. Returns the messages to publish;
+    /// `None` when the passkey is already registered.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -86,11 +86,11 @@ impl Store {
             return Ok(None);
         }
         let change =
-            format!("passkey \u{201c}{name}\u{201d} added: it signs the decisions of {}", by.person.display_name);
+            format!("passkey \u{201c}{name}\u{201d} added for the decisions of {}", by.person.display_name);
         keep(tx, by, ("passkey_added", change), event).await.map(Some)
     }
 
-    /// Removes a passkey together with the event that says so and its receipts; nothing when the person has none of this
+    /// Removes a passkey together with its event and its receipts; `None` when the person has no passkey with this
     /// id.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ async fn keep(
     (template, change): (&'static str, String),
     event: Message,
 ) -> Result<Vec<Message>, Error> {
-    let doing = "keeping a change of passkeys";
+    let doing = "storing a change of passkeys";
     let at: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let tenant = match by.person.side {
         Side::Customer(tenant) => Some(tenant.0),

@@ -18,7 +18,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 pub struct StoreOptions {
     /// `postgres://user@host:port/database`.
     pub url: String,
-    /// Most connections held at once.
+    /// Most connections at once.
     pub connections: u32,
     /// Shown in `pg_stat_activity`.
     pub name: String,
@@ -28,16 +28,16 @@ pub struct StoreOptions {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: PgPool,
-    /// Whether connections were seen to be sessions of their own.
+    /// Whether connections were found to have sessions of their own.
     has_sessions: Arc<AtomicBool>,
 }
 
-/// A lock is held for one short transaction; whoever waits longer tries again later.
+/// A lock is held for one short transaction; a statement that waits longer fails and is retried later.
 const PATIENT: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
 
-/// How to connect, and what holds for every session.
+/// Connection options, and settings for every session.
 ///
-/// Settings are made after connecting and not by start-up parameters: poolers such as PgBouncer refuse connections with
+/// Settings are made after connecting and not as start-up parameters, because poolers such as PgBouncer refuse connections with
 /// parameters that they do not know.
 fn pool(options: &StoreOptions, settings: &[(&str, &str)]) -> Result<(PgPoolOptions, PgConnectOptions), Error> {
     const SET: &str = "select set_config(name, value, false) from unnest($1::text[], $2::text[]) as s(name, value)";
@@ -57,15 +57,15 @@ fn pool(options: &StoreOptions, settings: &[(&str, &str)]) -> Result<(PgPoolOpti
 }
 
 impl Store {
-    /// Connects, trying for as long as `patience`.
+    /// Connects, and retries for as long as `patience`.
     ///
     /// # Errors
-    /// When nobody answers, or when the server would lose committed work on a crash.
+    /// When the server does not answer, or when it could lose committed work in a crash.
     pub async fn connect(options: &StoreOptions, patience: Duration) -> Result<Self, Error> {
         let (pool, connect) = pool(options, &PATIENT)?;
         let doing = "connecting to the database";
         let pool = match pool.min_connections(0).acquire_timeout(patience).connect_with(connect.clone()).await {
-            // The pool tries again until its time is up and does not say why: one more try does.
+            // The pool retries until its time is up and does not report why: one more attempt does.
             Err(sqlx::Error::PoolTimedOut) => {
                 let asking = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect_with(&connect)).await;
                 let refused = asking.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut);
@@ -95,7 +95,7 @@ impl Store {
 
     /// Connects the portal without waiting for the server.
     ///
-    /// A page answers from indexes: whoever looks for a number that half the log has would wait for all of it to be read.
+    /// Pages must be answered from indexes: a search for a value that half the log has would otherwise read all of the log.
     ///
     /// # Errors
     /// When the URL cannot be read.
@@ -105,7 +105,7 @@ impl Store {
 
     /// Connects a worker without waiting for the server.
     ///
-    /// Workers ask by key, with arrays of any length. A plan made while a table was empty, or for statistics older than
+    /// Workers query by key, with arrays of any length. A plan made while a table was empty, or for statistics older than
     /// the last thousand requests, must not read a whole table for each batch.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Store {
         Ok(Self::of(pool.acquire_timeout(Duration::from_secs(5)).connect_lazy_with(connect)))
     }
 
-    /// Connects for questions that are worth nothing when the answer is late: the server gives up on them too.
+    /// Connects for queries that are useless when their answer is late: the server cancels them too.
     ///
     /// # Errors
     /// When the URL cannot be read.
@@ -136,23 +136,23 @@ impl Store {
             ("statement_timeout", milliseconds.as_str()),
             ("lock_timeout", milliseconds.as_str()),
             ("default_transaction_read_only", "on"),
-            // The few statements asked here are planned once, never again while somebody waits.
+            // The few statements used here are planned once, never again while a caller waits.
             ("plan_cache_mode", "force_generic_plan"),
             ("jit", "off"),
         ];
         let (pool, connect) = pool(options, &settings)?;
-        // Asking whether a connection lives costs as much as the question; one that died fails it.
+        // Testing a connection costs as much as the query; a broken connection makes the query fail.
         let pool = pool.acquire_timeout(limit).test_before_acquire(false).connect_lazy_with(connect);
         Ok(Self::of(pool))
     }
 
-    /// Checks that the database takes writes. A connection on which it does not is closed: after a failover the next one
+    /// Checks that the database accepts writes. A read-only connection is closed: after a failover the next one
     /// may lead to another server.
     ///
     /// # Errors
     /// [`Error::ReadOnly`], or when the database does not answer.
     pub async fn check_writable(&self) -> Result<(), Error> {
-        let doing = "checking that the database takes writes";
+        let doing = "checking that the database accepts writes";
         let mut connection = self.pool.acquire().await.map_err(Error::at(doing))?;
         let asking = sqlx::query_scalar("select current_setting('transaction_read_only')").fetch_one(&mut *connection);
         let is_read_only: String = asking.await.map_err(Error::at(doing))?;
@@ -163,17 +163,17 @@ impl Store {
         Ok(())
     }
 
-    /// Checks that a connection is a session of the server of its own. Locks, settings and prepared statements belong to
-    /// sessions; behind a pooler in transaction mode they would be somebody else's.
+    /// Checks that a connection has a session of its own. Locks, settings and prepared statements belong to
+    /// sessions; behind a pooler in transaction mode, sessions are shared.
     ///
     /// # Errors
     /// [`Error::Pooled`], or when the database does not answer.
     pub async fn check_sessions(&self) -> Result<(), Error> {
-        let doing = "checking that connections are sessions of their own";
+        let doing = "checking that connections have sessions of their own";
         if self.has_sessions.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // Such a pooler gives each statement the session that was used last, so that two connections meet in it.
+        // Such a pooler gives each statement the session that was used last, so that two connections share it.
         let options = (*self.pool.connect_options()).clone();
         let mut one = PgConnection::connect_with(&options).await.map_err(Error::at(doing))?;
         let mut other = PgConnection::connect_with(&options).await.map_err(Error::at(doing))?;
@@ -204,7 +204,7 @@ impl Store {
         sqlx::query_scalar(SHOW).bind(name).fetch_one(&self.pool).await.map_err(Error::at("reading a setting"))
     }
 
-    /// The database's clock, which alone decides.
+    /// The database's clock, the only one that decides.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -213,7 +213,7 @@ impl Store {
         sqlx::query_scalar(CLOCK).fetch_one(&self.pool).await.map_err(Error::at("reading the clock"))
     }
 
-    /// Brings the schema to this program's version. Safe to run by many at once.
+    /// Applies database migrations. Several processes may do so at once.
     ///
     /// # Errors
     /// When a migration fails.
@@ -221,14 +221,14 @@ impl Store {
         MIGRATIONS.run(&self.pool).await.map_err(Error::Migrate)
     }
 
-    /// Makes the database's groups of rights and gives each what it needs. Safe to run again.
+    /// Creates the database's groups of rights and grants each its rights. Safe to repeat.
     ///
     /// # Errors
-    /// When the login may not make roles, or the database does not answer.
+    /// When the login may not create roles, or the database does not answer.
     pub async fn grant_rights(&self) -> Result<(), Error> {
         const ROLES: &str = include_str!("roles.sql");
         let granting = sqlx::raw_sql(ROLES).execute(&self.pool).await;
-        granting.map(drop).map_err(Error::at("giving the database's groups their rights"))
+        granting.map(drop).map_err(Error::at("granting rights to the database groups"))
     }
 
     /// Checks that the schema is the one this program was built for.
@@ -246,7 +246,7 @@ impl Store {
         if found == Some(wanted) { Ok(()) } else { Err(Error::Schema { found, needed: wanted }) }
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }

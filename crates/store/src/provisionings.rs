@@ -1,5 +1,5 @@
-//! Doors: taking those that somebody must look at, and keeping what was seen. The rows are locked before the clock is
-//! read, and no transaction is open while a target is called: a look is a claim that ends by itself.
+//! Provisionings: claims of those that are due, and their results. The rows are locked before the clock is read, and no
+//! transaction is open while a target is called: a claim expires by itself.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ mod view;
 use row::ProvisioningRow;
 pub use view::{AccessView, Closing, ProvisioningView};
 
-/// The connector of a service that none is configured for: the gate alone is the provisioning.
+/// The connector of a service without a configured one: only the gate enforces access.
 pub const GATE: &str = "gate";
 
 /// A provisioning that this process may act on until its claim ends.
@@ -27,37 +27,37 @@ pub const GATE: &str = "gate";
 pub struct Claimed {
     /// The claim.
     pub claim: Uuid,
-    /// Where the provisioning stands.
+    /// The provisioning.
     pub provisioning: Provisioning,
-    /// Which connector it is opened and closed through.
+    /// The connector that provisions and revokes it.
     pub connector: String,
-    /// What was granted.
+    /// The content of the request.
     pub content: Content,
-    /// Whether the engineer is still enabled: nothing is opened for somebody who is not.
+    /// Whether the requester is enabled: nothing is provisioned for a disabled person.
     pub engineer_enabled: bool,
-    /// A call that opens was under way when the claim was taken: what is seen now may be undone by it.
+    /// Whether a provisioning call was in progress when the claim was made: it may undo what is observed now.
     pub opening_elsewhere: bool,
 }
 
-/// What a look at the table brought.
+/// Result of claiming due provisionings.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// Doors to act on.
+    /// Provisionings to act on.
     pub claimed: Vec<Claimed>,
-    /// Events of provisionings that needed no call.
+    /// Events of provisionings that needed no call to a target.
     pub messages: Vec<Message>,
-    /// How many provisionings were due.
+    /// Number of provisionings that were due.
     pub count: usize,
     /// The database's clock.
     pub now: DateTime<Utc>,
-    /// When the next provisioning is due, if there is one.
+    /// When the next provisioning is due, if any.
     pub next: Option<DateTime<Utc>>,
 }
 
-/// How long a provisioning waits before its proof is looked for again.
+/// Pause before the proof of access is checked again.
 const PROOF_PAUSE: TimeDelta = TimeDelta::seconds(1);
 
-// A provisioning whose opener is still at work is locked like any other: closing does not wait for opening.
+// A provisioning with a provisioning call in progress is locked like any other: revocation does not wait for it.
 const DUE: &str = "select d.request, d.state, d.connector, d.until_at, d.next_try_at, d.opener, d.provisioning_until, d.failures, \
                    d.first_failed_at, d.last_error, d.alarmed, d.provisioned_at, d.revocation_ordered_at, d.refused_from, d.cut_at, \
                    d.sessions_cut, d.revoked_at, d.claim, r.content, p.enabled as engineer_enabled, \
@@ -79,8 +79,8 @@ const SHOULD_BE_OPEN: &str = "select d.request from provisionings d where d.stat
                               and d.until_at > clock_timestamp() and d.provisioned_at < clock_timestamp() - interval '10 seconds' limit 10000";
 
 impl Store {
-    /// Takes up to `limit` provisionings that are due. Those that `choose` gives no connector are dealt with at once; the others
-    /// are claimed for `lease`. The order to close what has run out is written here, before anybody calls a target.
+    /// Claims up to `limit` due provisionings for `lease`. Those whose connector is the gate are completed immediately. The order
+    /// to revoke access that has ended is written here, before a target is called.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -90,7 +90,7 @@ impl Store {
         lease: Duration,
         choose: impl Fn(&str) -> &'static str,
     ) -> Result<Due, Error> {
-        let doing = "taking provisionings that are due";
+        let doing = "claiming provisionings";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let rows: Vec<ProvisioningRow> =
             sqlx::query_as(DUE).bind(limit).fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
@@ -110,14 +110,14 @@ impl Store {
             }
             let connector = row.connector.clone().unwrap_or_else(|| choose(&content.service).to_owned());
             if provisioning.state == ProvisioningState::Provisioning && !row.is_proved {
-                // No proof, no grant: looked at again until the log shows both yeses. Closing never waits for it.
+                // Access without proof is not provisioned: it is checked again until the log has both approvals. Revocation never waits for it.
                 row.take_over(&Provisioning { next_try_at: Some(now + PROOF_PAUSE), ..provisioning }, connector);
                 row.claim = None;
             } else if connector == GATE
                 && provisioning.state == ProvisioningState::Revoking
                 && was != ProvisioningState::Revoking
             {
-                // The order is one move and the closing another: the next look, at once, closes it.
+                // The order and the revocation are two state changes: the next claim, immediately, completes it.
                 row.take_over(&Provisioning { next_try_at: Some(now), ..provisioning }, connector);
                 row.claim = None;
             } else if connector == GATE {
@@ -163,8 +163,8 @@ impl Store {
         Ok(due)
     }
 
-    /// Keeps what was seen of a provisioning. When somebody else took over meanwhile, or access ended, what was seen counts for
-    /// nothing but that this process does not open any more.
+    /// Stores the result of a claim. If another process took over, or access ended meanwhile, the result only records that this
+    /// process no longer provisions.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -173,7 +173,7 @@ impl Store {
         claimed: &Claimed,
         facts: &[ProvisioningFact],
     ) -> Result<Vec<Message>, Error> {
-        let doing = "keeping what was seen of a provisioning";
+        let doing = "storing the result of a provisioning";
         let request = claimed.content.request.0;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let mut row: ProvisioningRow =
@@ -189,14 +189,14 @@ impl Store {
             let believed = |fact: &&ProvisioningFact| !(opens && matches!(fact, ProvisioningFact::Revoked { .. }));
             let (mut provisioning, events) = fold(&before, facts.iter().filter(believed));
             if opens && provisioning.state == ProvisioningState::Revoking && provisioning.failures == before.failures {
-                // Whoever opens has a moment; then the target is closed and read once more.
+                // The other provisioning call gets time to finish; then access is revoked and the target is read again.
                 provisioning.next_try_at = Some(row.provisioning_until.unwrap_or(now).max(now));
             }
             said = messages(&claimed.content, &claimed.connector, &provisioning, events, now);
             row.take_over(&provisioning, claimed.connector.clone());
             row.claim = None;
         } else if before.state == ProvisioningState::Revoking && row.claim.is_none() {
-            // The one who opened is back: whoever closes need not wait.
+            // The provisioning call has finished, so the revocation need not wait.
             row.next_try_at = Some(now);
         }
         row::write(&mut tx, std::slice::from_ref(&row)).await?;
@@ -205,7 +205,7 @@ impl Store {
         Ok(said)
     }
 
-    /// A provisioning's fact that no claim stands behind, such as that an open provisioning was found closed.
+    /// Applies a fact without a claim, such as that active access was missing in the target.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -214,7 +214,7 @@ impl Store {
         request: Uuid,
         fact: impl Fn(DateTime<Utc>) -> ProvisioningFact,
     ) -> Result<Vec<Message>, Error> {
-        let doing = "noting what was seen of a provisioning";
+        let doing = "storing an observation of a provisioning";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let mut row: ProvisioningRow =
             sqlx::query_as(ONE).bind(request).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
@@ -232,7 +232,7 @@ impl Store {
         Ok(said)
     }
 
-    /// Which of these grants may have something in a target: all but those that are closed for certain.
+    /// Which of these grants may have access in a target: all except those confirmed as revoked.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -240,7 +240,7 @@ impl Store {
         sqlx::query_scalar(LIVE).bind(grants).fetch_all(&self.pool).await.map_err(Error::at("comparing provisionings"))
     }
 
-    /// Grants that stand open through a connector, but for those that just opened.
+    /// Active grants of a connector, except those that were just provisioned.
     ///
     /// # Errors
     /// When the database does not answer.

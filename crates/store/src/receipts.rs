@@ -1,6 +1,6 @@
-//! Receipts: whatever changes who may decide, or is put on a person, is mailed to that person, to everybody who decides on
-//! their side, and to the tenant's notification recipients, in the transaction that writes the event. Nobody who acts in
-//! another's name stays unnoticed by leaving them out.
+//! Receipts: every change of authority, and every action in a person's name, is mailed to that person, to everybody who decides
+//! on their side, and to the tenant's notification recipients, in the transaction that writes the event. So acting in
+//! another person's name cannot go unnoticed.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::error::Error;
 
 type Tx = Transaction<'static, Postgres>;
 
-/// Most changes that one mail names; the audit log has all of them.
+/// Most changes that one mail lists; the audit log has all of them.
 const CHANGES: usize = 40;
 /// Most characters of one change in a mail.
 const CHANGE_LIMIT: usize = 500;
@@ -32,26 +32,26 @@ const MANAGERS: &str = "select distinct p.display_name, p.email from people p \
 const PERSON: &str = "select display_name, email, tenant from people where id = $1";
 const PERSON_NAMED: &str = "select display_name, email, tenant from people where name = $1";
 
-/// A person who changes something, and how it is known that it is they: `portal/oidc`.
+/// A person who changes something, and how they were authenticated: `portal/oidc`.
 #[derive(Clone, Copy, Debug)]
 pub struct By<'a> {
-    /// Who.
+    /// The person.
     pub person: &'a Person,
-    /// How they reached Lockbox.
+    /// Channel and sign-in method.
     pub channel: &'a str,
 }
 
 impl By<'_> {
-    /// The same for an event.
+    /// The same as the actor of an event.
     pub fn actor(&self) -> Actor {
         Actor::person(self.person).known_by(Some(Auth::of_channel(self.channel)))
     }
 }
 
-/// Somebody with an address: name for people, and e-mail address.
+/// A display name and an e-mail address.
 pub(crate) type Party = (String, String);
 
-/// A person on whom something is put.
+/// A person who is affected by a change.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Subject {
     pub display_name: String,
@@ -59,39 +59,39 @@ pub(crate) struct Subject {
     pub tenant: Option<Uuid>,
 }
 
-/// The person of an id.
+/// The person with this id.
 pub(crate) async fn subject(tx: &mut Tx, id: Uuid) -> Result<Option<Subject>, Error> {
     let reading = sqlx::query_as(PERSON).bind(id).fetch_optional(&mut **tx).await;
-    reading.map_err(Error::at("reading who gets a receipt"))
+    reading.map_err(Error::at("reading the recipients of a receipt"))
 }
 
-/// The person of a short name.
+/// The person with this short name.
 pub(crate) async fn subject_named(tx: &mut Tx, name: &str) -> Result<Option<Subject>, Error> {
     let reading = sqlx::query_as(PERSON_NAMED).bind(name).fetch_optional(&mut **tx).await;
-    reading.map_err(Error::at("reading who gets a receipt"))
+    reading.map_err(Error::at("reading the recipients of a receipt"))
 }
 
-/// Something that is written to the audit log, and is to be mailed.
+/// A change that is recorded in the audit log and mailed.
 pub(crate) struct Happening<'a> {
-    /// What the mail says: `settings_changed`, `token_added`…
+    /// Template of the mail: `settings_changed`, `token_added`…
     pub template: &'static str,
-    /// What changed, a sentence each.
+    /// What changed, one sentence each.
     pub changes: &'a [String],
-    /// Name for people of who did it.
+    /// Display name of the actor.
     pub by_name: &'a str,
-    /// Who did it, with how that is known.
+    /// The actor, with how they were authenticated.
     pub actor: &'a Actor,
-    /// On whom it is put, where that is not whoever did it.
+    /// The affected person, if it is not the actor.
     pub subject: Option<&'a Subject>,
-    /// The event that says so.
+    /// The event of the change.
     pub event: Uuid,
     /// When.
     pub at: DateTime<Utc>,
 }
 
-/// Everybody who hears of changes on a side now: those who decide there, and a tenant's notification recipients.
+/// Everybody who is notified of changes on a side: the approvers or managers, and a tenant's notification recipients.
 pub(crate) async fn listeners(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<Party>, Error> {
-    let doing = "reading who gets a receipt";
+    let doing = "reading the recipients of a receipt";
     let Some(tenant) = tenant else {
         return sqlx::query_as(MANAGERS).fetch_all(&mut **tx).await.map_err(Error::at(doing));
     };
@@ -103,7 +103,7 @@ pub(crate) async fn listeners(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<P
     Ok(found)
 }
 
-/// The mails about something that happened on a side, to everybody who hears of it now and to `also`, who did before.
+/// The mails about a change on a side, to everybody who is notified now and to `also`, who were before.
 pub(crate) async fn mails(
     tx: &mut Tx,
     tenant: Option<Uuid>,
@@ -118,7 +118,7 @@ pub(crate) async fn mails(
     let subject = happening.subject.or(acting.as_ref());
     listeners.extend(also);
     listeners.extend(subject.map(|subject| (subject.display_name.clone(), subject.email.clone())));
-    // An address with a name counts for more than the bare address.
+    // An address with a name is preferred to the bare address.
     let mut by_address: BTreeMap<String, Party> = BTreeMap::new();
     for party in listeners {
         let known = by_address.entry(party.1.to_lowercase()).or_insert_with(|| party.clone());
@@ -159,7 +159,7 @@ pub(crate) async fn mails(
     Ok(by_address.into_values().map(|party| message(Kind::SettingsMail, happening.at, about(), &mail(party))).collect())
 }
 
-/// As many changes as a mail holds.
+/// As many changes as one mail lists.
 fn shortened(changes: &[String]) -> Vec<String> {
     let mut kept: Vec<String> =
         changes.iter().take(CHANGES).map(|change| change.chars().take(CHANGE_LIMIT).collect()).collect();
@@ -174,7 +174,7 @@ mod tests {
     use super::shortened;
 
     #[test]
-    fn a_mail_names_as_many_changes_as_it_holds_and_says_how_many_more_there_are() {
+    fn a_mail_lists_a_limited_number_of_changes_and_the_number_of_the_others() {
         let many: Vec<String> = (0..200).map(|number| format!("{number}{}", "x".repeat(9000))).collect();
         let kept = shortened(&many);
         assert_eq!((kept.len(), kept[40].as_str()), (41, "160 more changes are in the audit log"));

@@ -1,6 +1,6 @@
--- Who may do what, as groups to put logins in (`grant lockbox_worker to …`). The login that migrates owns everything and
--- serves nobody. No group may update, delete or truncate an event, an entry, a node, a checkpoint or a key of a log.
--- Safe to run again, and to be run after each migration: new tables get their rights here.
+-- Rights as groups for logins (`grant lockbox_worker to …`). The login that migrates owns everything and is not used by
+-- services. No group may update, delete or truncate an event, an entry, a node, a checkpoint or a key of a log.
+-- Safe to repeat, and to be run after each migration: new tables get their rights here.
 
 do $$
 declare
@@ -26,24 +26,24 @@ begin
     end loop;
 end $$;
 
--- Records events. Whoever moves a request writes the words that go with it.
+-- Records events, and stores the texts of requests.
 grant insert on audit_events, audit_staged, texts to lockbox_worker;
 
--- Gives places.
+-- Assigns positions.
 grant insert on audit_events, audit_staged, audit_logs, audit_entries, audit_nodes, audit_streams, audit_quarantine to lockbox_sequencer;
 grant update (size, root, heartbeat_at) on audit_logs to lockbox_sequencer;
 grant update (seq, version, leaf) on audit_streams to lockbox_sequencer;
 grant update (look_after), delete on audit_staged to lockbox_sequencer;
 grant update (publish_after) on outbox to lockbox_sequencer;
 
--- Signs, and keeps what witnesses add.
+-- Signs, and stores the signatures of witnesses.
 grant insert on audit_events, audit_staged, audit_checkpoints, audit_keys, audit_cosignatures to lockbox_signer;
 
 -- Forwards entries.
 grant insert on audit_forwards to lockbox_operator;
 grant update (next, moved_at) on audit_forwards to lockbox_operator;
 
--- Erases words, and says so.
+-- Redacts texts, and records that.
 grant update (text, salt, redacted_at) on texts to lockbox_operator;
 grant update (content, content_redacted_at) on requests to lockbox_operator;
 grant update (comment, comment_redacted_at) on decisions to lockbox_operator;

@@ -1,4 +1,4 @@
-//! Rows of `requests` as the domain knows them.
+//! Conversion of `requests` rows to domain values.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct RequestRow {
     pub access_from: Option<DateTime<Utc>>,
     pub access_until: Option<DateTime<Utc>>,
     pub cause: Option<String>,
-    /// The reason was erased, and the digest is that of the content before.
+    /// Whether the justification is redacted; the digest is that of the original content.
     pub is_redacted: bool,
 }
 
@@ -33,36 +33,36 @@ pub(crate) struct ApprovalRow {
     pub duration_seconds: Option<i64>,
 }
 
-/// The yeses to one request so far.
+/// The approvals of one request so far.
 #[derive(Default)]
-pub(crate) struct Yeses {
-    /// The first manager's.
+pub(crate) struct Approvals {
+    /// The first manager who approved.
     first: Option<PersonId>,
-    /// The customer's.
+    /// The customer's approvals.
     customer: Vec<Approval>,
 }
 
-/// Yeses by request, in the order in which they were said.
-pub(crate) fn approvals(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Yeses> {
-    let mut approvals: HashMap<Uuid, Yeses> = HashMap::new();
+/// Approvals by request, in the order in which they were made.
+pub(crate) fn approvals(rows: Vec<ApprovalRow>) -> HashMap<Uuid, Approvals> {
+    let mut approvals: HashMap<Uuid, Approvals> = HashMap::new();
     for row in rows {
-        let said = approvals.entry(row.request).or_default();
+        let of_request = approvals.entry(row.request).or_default();
         let person = PersonId(row.person);
         if row.stage == "vendor" {
-            said.first.get_or_insert(person);
+            of_request.first.get_or_insert(person);
         } else {
-            said.customer.push(Approval { person, duration_seconds: row.duration_seconds.unwrap_or_default() });
+            of_request.customer.push(Approval { person, duration_seconds: row.duration_seconds.unwrap_or_default() });
         }
     }
     approvals
 }
 
 impl RequestRow {
-    /// The request, with everything that is shown to approver_rules taken from the digested bytes themselves.
-    pub fn into_request(self, approvals: Yeses) -> Result<Request, Error> {
+    /// The request. Everything that approvers see is read from the hashed bytes themselves.
+    pub fn into_request(self, approvals: Approvals) -> Result<Request, Error> {
         let corrupt = |problem: &str| Error::Corrupt { request: self.id, problem: problem.to_owned() };
         let digest = <[u8; 32]>::try_from(self.digest.as_slice()).map(Digest);
-        let digest = digest.map_err(|_| corrupt("its digest is none"))?;
+        let digest = digest.map_err(|_| corrupt("its digest does not have 32 bytes"))?;
         if !self.is_redacted && Digest::of(&self.content) != digest {
             return Err(corrupt("the content does not have the digest that is stored with it"));
         }

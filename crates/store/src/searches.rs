@@ -1,16 +1,16 @@
-//! Searches of the audit log that people keep under a name.
+//! Saved searches of the audit log.
 
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A search that was kept.
+/// A saved search.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SavedSearch {
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: String,
-    /// The query of the page's address.
+    /// The query part of the page's URL.
     pub query: String,
 }
 
@@ -21,7 +21,7 @@ const KEEP: &str = "insert into saved_searches (person, name, query) \
 const FORGET: &str = "delete from saved_searches where person = $1 and name = $2";
 
 impl Store {
-    /// The searches of a person, by name.
+    /// The saved searches of a person, by name.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -29,23 +29,23 @@ impl Store {
         sqlx::query_as(OF).bind(person).fetch_all(&self.pool).await.map_err(Error::at("reading searches"))
     }
 
-    /// Keeps a search, at most 100 a person; one of the same name is replaced.
+    /// Saves a search, at most 100 per person; one with the same name is replaced.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn keep_search(&self, person: Uuid, name: &str, query: &str) -> Result<(), Error> {
         let keeping = sqlx::query(KEEP).bind(person).bind(name).bind(query).execute(&self.pool);
-        keeping.await.map_err(Error::at("keeping a search"))?;
+        keeping.await.map_err(Error::at("saving a search"))?;
         Ok(())
     }
 
-    /// Forgets a search.
+    /// Deletes a saved search.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_search(&self, person: Uuid, name: &str) -> Result<(), Error> {
         let forgetting = sqlx::query(FORGET).bind(person).bind(name).execute(&self.pool);
-        forgetting.await.map_err(Error::at("forgetting a search"))?;
+        forgetting.await.map_err(Error::at("deleting a search"))?;
         Ok(())
     }
 }

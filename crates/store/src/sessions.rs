@@ -1,4 +1,4 @@
-//! Sessions of the portal. The token itself is never stored, only its hash.
+//! Sessions of the portal. Only the hash of the session token is stored.
 
 use domain::Person;
 use uuid::Uuid;
@@ -9,40 +9,40 @@ use crate::pool::Store;
 /// A person who is signed in.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Who, as the directory has them now.
+    /// The person, as the directory currently stores them.
     pub person: Person,
-    /// What must stand in every form.
+    /// Token against cross-site request forgery, which every form must contain.
     pub form_token: String,
-    /// How they signed in.
+    /// Sign-in method.
     pub method: String,
     /// How long ago they signed in.
     pub age_seconds: f64,
 }
 
-/// A session to begin.
+/// A session to start.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSession<'a> {
     /// SHA-256 of the token.
     pub token_hash: &'a [u8],
-    /// Who signed in.
+    /// The person.
     pub person: Uuid,
-    /// What must stand in every form.
+    /// Token against cross-site request forgery, which every form must contain.
     pub form_token: &'a str,
-    /// How they signed in.
+    /// Sign-in method.
     pub method: &'a str,
     /// The identity provider, if they signed in through one.
     pub issuer: Option<&'a str>,
     /// The provider's identity token, to sign out there.
     pub id_token: Option<&'a str>,
-    /// It ends after this long, whatever happens.
+    /// The session ends after this long at the latest.
     pub limit_seconds: f64,
-    /// It ends when nothing is done for this long.
+    /// The session ends after this long without activity.
     pub idle_seconds: f64,
 }
 
 const BEGIN: &str = "insert into sessions (token_hash, person, form_token, method, expires_at, issuer, id_token) \
                      values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5), $6, $7)";
-// Touched at most twice a minute, so that looking at pages writes little.
+// Updated at most twice a minute, so that reading pages writes little.
 const TOUCH: &str = "update sessions set last_seen_at = clock_timestamp() \
                      where token_hash = $1 and last_seen_at < clock_timestamp() - interval '30 seconds'";
 const FIND: &str = "select s.person, s.form_token, s.method, \
@@ -60,12 +60,12 @@ const TIDY: &str = "delete from sessions where expires_at < clock_timestamp() \
                     or last_seen_at < clock_timestamp() - make_interval(secs => $1)";
 
 impl Store {
-    /// Begins a session. Clears those that are over.
+    /// Starts a session. Deletes expired ones.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_session(&self, new: NewSession<'_>) -> Result<(), Error> {
-        let doing = "beginning a session";
+        let doing = "starting a session";
         sqlx::query(TIDY).bind(new.idle_seconds).execute(&self.pool).await.map_err(Error::at(doing))?;
         let beginning = sqlx::query(BEGIN).bind(new.token_hash).bind(new.person).bind(new.form_token).bind(new.method);
         let beginning = beginning.bind(new.limit_seconds).bind(new.issuer).bind(new.id_token);
@@ -73,17 +73,17 @@ impl Store {
         Ok(())
     }
 
-    /// The identity provider through which a session began, and its identity token.
+    /// The identity provider of a session, and its identity token.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn session_issuer(&self, token_hash: &[u8]) -> Result<Option<(String, String)>, Error> {
         let looking = sqlx::query_as(ISSUER).bind(token_hash).fetch_optional(&self.pool);
-        looking.await.map_err(Error::at("looking for the provider of a session"))
+        looking.await.map_err(Error::at("reading the provider of a session"))
     }
 
-    /// The session behind a token, unless it is over, idle too long, or its person was disabled. `touch` says that a
-    /// person did something: a page that updates by itself does not keep a session from becoming idle.
+    /// The session of a token, unless it is expired, idle too long, or its person was disabled. `touch` counts the call as
+    /// activity; a page that updates by itself does not.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -103,13 +103,13 @@ impl Store {
         Ok(person.map(|person| Session { person, form_token, method, age_seconds }))
     }
 
-    /// Whether a session goes on, without touching it.
+    /// Whether a session is still valid. Does not count as activity.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn session_lives(&self, token_hash: &[u8], idle_seconds: f64) -> Result<bool, Error> {
         let looking = sqlx::query_scalar(LIVES).bind(token_hash).bind(idle_seconds).fetch_one(&self.pool);
-        looking.await.map_err(Error::at("looking at a session"))
+        looking.await.map_err(Error::at("checking a session"))
     }
 
     /// Ends one session.

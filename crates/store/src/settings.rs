@@ -1,5 +1,5 @@
-//! A tenant's own settings, changed by its approvers: rules, extra addresses, and who decides for whom is away. Every
-//! change is an event, and every approver gets a notice, in the same transaction.
+//! A tenant's settings, changed by its own approvers: rules, notification recipients and delegations. Every change is
+//! recorded as an event, and every approver is notified, in the same transaction.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
@@ -16,18 +16,18 @@ use crate::receipts::{self, Happening, Party};
 
 type Tx = Transaction<'static, Postgres>;
 
-/// Somebody decides for somebody else.
+/// A delegation: one person decides for another.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Delegation {
     /// Id.
     pub id: Uuid,
-    /// Who is away: short name.
+    /// Short name of the person who is out of office.
     pub person: String,
-    /// Name for people.
+    /// Display name of that person.
     pub person_name: String,
-    /// Name for people of who decides meanwhile.
+    /// Display name of the delegate.
     pub delegate_name: String,
-    /// Until this moment.
+    /// End of the delegation.
     pub until_at: DateTime<Utc>,
 }
 
@@ -52,16 +52,16 @@ const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as pers
                            where p.tenant = $1 and d.ended_at is null and d.until_at > clock_timestamp() order by d.until_at";
 const CLOCK: &str = "select clock_timestamp()";
 
-/// Settings that are said in a sentence when they change.
+/// Columns whose changes are described, with their labels.
 const SAID: [(&str, &str); 8] = [
-    ("notification_recipients", "extra notice addresses"),
-    ("decision_deadline_seconds", "seconds to decide"),
-    ("access_default_seconds", "seconds of access unless asked otherwise"),
-    ("access_ceiling_seconds", "longest access in seconds"),
-    ("required_approvals", "approvals needed"),
+    ("notification_recipients", "notification recipients"),
+    ("decision_deadline_seconds", "decision deadline in seconds"),
+    ("access_default_seconds", "default duration in seconds"),
+    ("access_ceiling_seconds", "longest duration in seconds"),
+    ("required_approvals", "required approvals"),
     ("comment_required", "comment required"),
     ("passkey_required", "passkey required"),
-    ("reminders_seconds", "reminders, in seconds before the deadline"),
+    ("reminders_seconds", "reminders in seconds before the deadline"),
 ];
 
 pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
@@ -72,8 +72,7 @@ pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
 }
 
 impl Store {
-    /// WriteSet the rules of a person's own tenant for requests from now on. Answers with what changed, a sentence
-    /// each, and the messages to publish.
+    /// Changes the rules of a person's own tenant for new requests. Returns the messages to publish.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -88,7 +87,7 @@ impl Store {
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-        // An address that gets no more notifications hears of that too.
+        // A removed address is notified too.
         let listening = receipts::listeners(&mut tx, Some(tenant)).await?;
         let after: serde_json::Value = sqlx::query_scalar(CHANGE)
             .bind(tenant)
@@ -111,7 +110,7 @@ impl Store {
         self.say(tx, tenant, by, changes, listening).await
     }
 
-    /// How many witnesses must have signed before access opens, and how many there are.
+    /// Number of required witness signatures before access opens, and number of witnesses.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -120,7 +119,7 @@ impl Store {
         reading.await.map_err(Error::at("reading the witnesses of a tenant"))
     }
 
-    /// Sets how many witnesses of a person's own tenant must have signed before access opens; `None` asks for no proof.
+    /// Sets how many witnesses of a person's own tenant must have signed before access opens; `None` requires no proof.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -137,12 +136,12 @@ impl Store {
             number => number.to_string(),
         };
         let (before, after) = (number(&before), number(&after));
-        let change = format!("witnesses that must have signed before access opens: {before} -> {after}");
+        let change = format!("witness signatures required before access opens: {before} -> {after}");
         let changes = if before == after { Vec::new() } else { vec![change] };
         self.say(tx, tenant, by, changes, Vec::new()).await
     }
 
-    /// How many people of a tenant hold the role of approver themselves.
+    /// Number of people in a tenant with the role approver of their own.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -151,12 +150,12 @@ impl Store {
         counting.await.map_err(Error::at("counting approvers"))
     }
 
-    /// Lets another person of the tenant decide for an approver until a moment. What was set before ends.
+    /// Lets another person of the tenant decide for an approver until the given time. Ends an earlier delegation.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the tenant has no such person, or when the database refuses or does not answer.
     pub async fn delegate(&self, by: By<'_>, to: &str, until: DateTime<Utc>) -> Result<Vec<Message>, Error> {
-        let doing = "naming a delegate";
+        let doing = "creating a delegation";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
@@ -165,11 +164,11 @@ impl Store {
         if naming.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
             return Err(Error::NotFound(to.to_owned()));
         }
-        let change = format!("{to} decides for {} until {}", by.person.name, until.format("%Y-%m-%d %H:%M UTC"));
+        let change = format!("{to} is the delegate of {} until {}", by.person.name, until.format("%Y-%m-%d %H:%M UTC"));
         self.say(tx, tenant, by, vec![change], ended).await
     }
 
-    /// Ends what [`Self::delegate`] began.
+    /// Ends the delegation of [`Self::delegate`].
     ///
     /// # Errors
     /// When the database does not answer.
@@ -179,11 +178,11 @@ impl Store {
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
         let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
-        let change = (!ended.is_empty()).then(|| format!("nobody decides for {} any more", by.person.name));
+        let change = (!ended.is_empty()).then(|| format!("the delegation of {} ended", by.person.name));
         self.say(tx, tenant, by, Vec::from_iter(change), ended).await
     }
 
-    /// Who decides for whom in a tenant now.
+    /// Current delegations in a tenant.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -200,7 +199,7 @@ impl Store {
         changes: Vec<String>,
         also: Vec<Party>,
     ) -> Result<Vec<Message>, Error> {
-        let doing = "keeping a change of settings";
+        let doing = "storing a change of settings";
         let mut messages = Vec::new();
         if !changes.is_empty() {
             let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
@@ -212,8 +211,8 @@ impl Store {
     }
 }
 
-/// The event of a change, and a mail to everybody who decides for the tenant, to its notification recipients, to whoever it
-/// is put on, and to `also`: those who were told before the change.
+/// The event of a change, and mails to the tenant's approvers, to its notification recipients, to the person who made the
+/// change, and to `also`: those who were notified before the change.
 pub(crate) async fn told(
     tx: &mut Tx,
     tenant: Uuid,
@@ -225,7 +224,7 @@ pub(crate) async fn told(
     told_of(tx, tenant, (by_name, actor), (changes, &PolicyChanged::default()), now, also).await
 }
 
-/// The same, where it may be a standing consent that changed.
+/// The same for a change that may concern a break-glass policy.
 pub(crate) async fn told_of(
     tx: &mut Tx,
     tenant: Uuid,

@@ -1,4 +1,4 @@
-//! What a batch sees: the locked requests, the people and the clock, all of one moment.
+//! What a batch has read: the locked requests, the people and the clock, all at one point in time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,18 +6,18 @@ use chrono::{DateTime, Utc};
 use domain::{Person, PersonId, PolicyUsage, Request, Tenant};
 use uuid::Uuid;
 
-/// The rows a batch asked for.
+/// The rows that a batch needs.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// The database's clock, read after every lock was taken.
+    /// The database's clock, read after all locks were acquired.
     pub now: DateTime<Utc>,
-    /// Messages that were not acted on before.
+    /// Messages that were not processed before.
     pub fresh: HashSet<Uuid>,
     /// Requests by id.
     pub requests: HashMap<Uuid, Request>,
     /// Open requests by tenant's name and service request number.
     pub tickets: HashMap<(String, String), Vec<Uuid>>,
-    /// Requests whose provisioning is not closed for certain.
+    /// Requests whose provisioning is not confirmed as revoked.
     pub unconfirmed: HashSet<Uuid>,
     /// Armed timers: `(request, kind)` → `(generation, due)`.
     pub timers: HashMap<(Uuid, String), (i32, DateTime<Utc>)>,
@@ -27,17 +27,17 @@ pub struct Snapshot {
     pub tenants: HashMap<String, Tenant>,
     /// Managers of the vendor.
     pub managers: Vec<Person>,
-    /// Approvers of the tenants asked for.
+    /// Approvers of the requested tenants.
     pub approvers: Vec<Person>,
-    /// People who decided on the requests asked for, with the request and the stage.
+    /// People who decided on the requests, with the request and the stage.
     pub approver_rules: Vec<(Uuid, String, PersonId)>,
-    /// How much other access to the same content is open, by request; none where it is not there.
+    /// Number of other active grants to the same content, by request; absent when there are none.
     pub also_open: HashMap<Uuid, i64>,
     /// Passkeys by id, with their owners and records.
     pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
-    /// Break-glass policies: those of the requests that are emergencies, and those asked for by name.
+    /// Break-glass policies: those of the requests for break-glass access, and those that submissions name.
     pub policies: Vec<(String, PolicyUsage)>,
-    /// Services added in configuration.
+    /// Services added in the configuration.
     pub services: Vec<String>,
     /// Which login may send which command.
     pub producers: HashSet<(String, String)>,
@@ -49,7 +49,7 @@ impl Snapshot {
         login.is_some_and(|login| self.producers.contains(&(login.to_owned(), command.to_owned())))
     }
 
-    /// The standing consent of this name that a tenant gave.
+    /// The break-glass policy of a tenant with this name.
     pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&PolicyUsage> {
         let found = self
             .policies
@@ -58,7 +58,7 @@ impl Snapshot {
         found.map(|(_, policy_usage)| policy_usage)
     }
 
-    /// The standing consent that a request stands on, as it stands.
+    /// The break-glass policy of a request.
     pub fn standing_of(&self, request: &Request) -> Option<&PolicyUsage> {
         let asked = request.content.break_glass.as_ref()?;
         self.policies
@@ -67,7 +67,7 @@ impl Snapshot {
             .find(|policy_usage| policy_usage.policy.id == asked.policy)
     }
 
-    /// The person of this id among those loaded.
+    /// The person with this id, if loaded.
     pub fn person(&self, id: PersonId) -> Option<&Person> {
         self.people.values().chain(&self.managers).chain(&self.approvers).find(|person| person.id == id)
     }

@@ -1,4 +1,4 @@
-//! What people wrote, beside the events that commit to it: kept, put back for readers, and erased on request.
+//! What people wrote, stored beside the events that commit to it, filled in for readers, and redacted on request.
 
 use contracts::envelope::{Message, canonical};
 use contracts::words::FIELDS;
@@ -14,19 +14,19 @@ mod redact;
 
 pub use redact::Erasure;
 
-/// What readers see where a text was erased.
-pub const REDACTED: &str = "(erased)";
+/// What readers see in place of a redacted text.
+pub const REDACTED: &str = "(redacted)";
 
-/// Whose texts are to be erased.
+/// Whose texts to redact.
 #[derive(Clone, Debug)]
 pub enum Whose {
-    /// All about one request.
+    /// All texts about one request.
     Request(Uuid),
-    /// All by one person, by short name.
+    /// All texts by one person, by short name.
     Person(String),
 }
 
-/// A text that is left, for an export.
+/// A text that is not redacted, for an export.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct TextRow {
     /// The event that commits to it.
@@ -35,7 +35,7 @@ pub struct TextRow {
     pub field: String,
     /// Its salt.
     pub salt: Vec<u8>,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
@@ -46,7 +46,7 @@ const OF: &str = "select event, field, text from texts where event = any($1)";
 const LEFT: &str = "select event, field, salt, text from texts where text is not null and event = any($1) \
                     order by event, field";
 
-/// Keeps the texts of messages in the transaction that writes these.
+/// Stores the texts of messages in the transaction that writes the messages.
 pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Message]) -> Result<(), Error> {
     let texts: Vec<_> =
         messages.iter().flat_map(|message| message.texts.iter().map(move |text| (message.id, text))).collect();
@@ -61,16 +61,16 @@ pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Me
         .bind(texts.iter().map(|(_, text)| text.text.as_str()).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
-        .map_err(Error::at("keeping what people wrote"))?;
+        .map_err(Error::at("storing texts"))?;
     Ok(())
 }
 
 impl Store {
-    /// Puts texts where events commit to them, for readers.
+    /// Fills in the texts that events commit to, for readers.
     pub(crate) async fn put_texts_back(&self, events: &mut [AuditRow]) -> Result<(), Error> {
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
         let texts: Vec<(Uuid, String, Option<String>)> =
-            sqlx::query_as(OF).bind(ids).fetch_all(&self.pool).await.map_err(Error::at("reading what people wrote"))?;
+            sqlx::query_as(OF).bind(ids).fetch_all(&self.pool).await.map_err(Error::at("reading texts"))?;
         for event in events {
             let own = || texts.iter().filter(|(id, _, _)| *id == event.id);
             if own().next().is_none() {
@@ -85,12 +85,12 @@ impl Store {
         Ok(())
     }
 
-    /// The texts of these events that are left.
+    /// The texts of these events that are not redacted.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn texts_of(&self, events: &[Uuid]) -> Result<Vec<TextRow>, Error> {
         let reading = sqlx::query_as(LEFT).bind(events).fetch_all(&self.pool);
-        reading.await.map_err(Error::at("reading what people wrote"))
+        reading.await.map_err(Error::at("reading texts"))
     }
 }

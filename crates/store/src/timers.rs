@@ -1,4 +1,4 @@
-//! Timers: what is due, for the sweeper, and what was armed, for the hints.
+//! Timers: those that are due, for the recovery scan, and those that are armed, for wake-ups.
 
 use chrono::{DateTime, Utc};
 use domain::TimerKind;
@@ -7,14 +7,14 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A timer somebody should be woken for.
+/// A timer for which a worker must wake up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimerWakeUp {
     /// When it is due.
     pub due_at: DateTime<Utc>,
     /// The request.
     pub request: Uuid,
-    /// Which timer, by name.
+    /// The timer's kind.
     pub kind: &'static str,
     /// Generation of the row.
     pub generation: i32,
@@ -25,7 +25,7 @@ const OVERDUE: &str = "select request, kind, generation, due_at from timers \
 const ARMED: &str = "select request, kind, generation, due_at from timers order by due_at limit $1";
 
 impl Store {
-    /// Timers that are overdue by more than two seconds, oldest first. Takes no lock.
+    /// Timers that are overdue by more than two seconds, oldest first. Locks nothing.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -33,7 +33,7 @@ impl Store {
         self.wake_ups(OVERDUE, limit).await
     }
 
-    /// All armed timers, soonest first: to give hints again after the broker lost its data.
+    /// All armed timers, soonest first, to publish wake-ups again after the broker lost its data.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Tokens of the HTTP interface, and what was sent under an idempotency key. A token itself is never stored.
+//! Tokens of the HTTP API, and messages that were sent under an idempotency key. Only the hash of a token is stored.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::{About, Message, message};
@@ -13,16 +13,16 @@ use crate::error::Error;
 use crate::pool::Store;
 use crate::receipts::{self, Happening, Subject};
 
-/// A token that may be used now.
+/// A valid token.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// Id.
     pub id: Uuid,
-    /// What it is for.
+    /// Purpose.
     pub name: String,
-    /// Whose it is; a program's when absent.
+    /// Owner; `None` for a token of a program.
     pub person: Option<Person>,
-    /// What it may be used for.
+    /// Scopes.
     pub scopes: Vec<String>,
 }
 
@@ -31,15 +31,15 @@ pub struct Token {
 pub struct TokenView {
     /// Id.
     pub id: Uuid,
-    /// What it is for.
+    /// Purpose.
     pub name: String,
     /// Short name of its owner.
     pub person: Option<String>,
-    /// What it may be used for.
+    /// Scopes.
     pub scopes: Vec<String>,
-    /// Good until.
+    /// Valid until.
     pub expires_at: DateTime<Utc>,
-    /// Given up.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
     /// Last call, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
@@ -50,20 +50,20 @@ pub struct TokenView {
 pub struct NewToken<'a> {
     /// SHA-256 of the token.
     pub hash: &'a [u8],
-    /// Short name of its owner; a program's when absent.
+    /// Short name of its owner; `None` for a token of a program.
     pub person: Option<&'a str>,
-    /// What it is for.
+    /// Purpose.
     pub name: &'a str,
-    /// What it may be used for.
+    /// Scopes.
     pub scopes: &'a [String],
-    /// Good for this many days.
+    /// Valid for this many days.
     pub days: i32,
 }
 
-/// What became of a message under an idempotency key.
+/// Result of sending a message under an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is new and kept.
+    /// It is new and was stored.
     Fresh,
     /// The same was sent before, as this message.
     Before(Uuid),
@@ -73,7 +73,7 @@ pub enum Sent {
 
 const FIND: &str = "select id, name, person, scopes from api_tokens \
                     where token_hash = $1 and revoked_at is null and expires_at > clock_timestamp()";
-// Touched at most once a minute, so that reading writes little.
+// Updated at most once a minute, so that reading writes little.
 const TOUCH: &str = "update api_tokens set last_used_at = clock_timestamp() where id = $1 \
                      and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')";
 const LIST: &str = "select t.id, t.name, p.name as person, t.scopes, t.expires_at, t.revoked_at, t.last_used_at \
@@ -91,8 +91,8 @@ const KEPT: &str = "select body_hash, message from idempotency_keys where token 
 const CLOCK: &str = "select clock_timestamp()";
 const TENANT: &str = "select name from tenants where id = $1";
 
-/// Writes the event of a token and the receipts to its owner and to those who decide on the owner's side. A program's token
-/// acts as nobody, so there is nobody to tell.
+/// Writes the event of a token and the receipts to its owner and to those who decide on the owner's side. A token of a
+/// program acts for no person, so it has no receipts.
 async fn keep(
     tx: &mut Transaction<'static, Postgres>,
     owner: Option<Subject>,
@@ -100,9 +100,9 @@ async fn keep(
     (kind, note): (Kind, &str),
     by: &Actor,
 ) -> Result<Vec<Message>, Error> {
-    let doing = "keeping a change of tokens";
+    let doing = "storing a change of tokens";
     let at: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
-    // What acts as a person of a tenant belongs to that tenant's log.
+    // A token that acts for a person of a tenant belongs to that tenant's log.
     let tenant = match owner.as_ref().and_then(|owner| owner.tenant) {
         Some(id) => Some(sqlx::query_scalar(TENANT).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?),
         None => None,
@@ -110,7 +110,7 @@ async fn keep(
     let about = About { tenant, trace: Some(Traceparent::start()), ..About::default() };
     let mut messages = vec![message(kind, at, about, &TokenChanged { note: note.to_owned(), actor: by.clone() })];
     if let Some(owner) = &owner {
-        let done = if template == "token_added" { "created: whoever has it acts as that person" } else { "revoked" };
+        let done = if template == "token_added" { "created; anyone who has it acts as that person" } else { "revoked" };
         let changes = [format!("API token {what} of {} {done}", owner.display_name)];
         let by_name = by.display_name.as_deref().or(by.name.as_deref()).unwrap_or("operator");
         let event = messages[0].id;
@@ -122,7 +122,7 @@ async fn keep(
 }
 
 impl Store {
-    /// The token of this hash, unless it is over, given up, or its owner was disabled.
+    /// The token with this hash, unless it is expired or revoked, or its owner was disabled.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -145,7 +145,7 @@ impl Store {
         sqlx::query_as(LIST).fetch_all(&self.pool).await.map_err(Error::at("listing tokens"))
     }
 
-    /// Adds a token together with the event that says so and, for a person's token, the receipts. Answers with its id and the
+    /// Adds a token together with its event and, for a person's token, the receipts. Returns its id and the
     /// messages to publish.
     ///
     /// # Errors
@@ -170,8 +170,8 @@ impl Store {
         Ok((id, messages))
     }
 
-    /// Revokes a token together with the event that says so and, for a person's token, the receipts. Answers with the
-    /// messages to publish; nothing when there is no such token to revoke.
+    /// Revokes a token together with its event and, for a person's token, the receipts. Returns the
+    /// messages to publish; `None` when there is no such token to revoke.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -191,17 +191,17 @@ impl Store {
         Ok(Some(messages))
     }
 
-    /// Forgets idempotency keys that are older than this many days.
+    /// Deletes idempotency keys that are older than this many days.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_idempotency_keys(&self, days: i32) -> Result<(), Error> {
         let forgetting = sqlx::query(FORGET).bind(days).execute(&self.pool);
-        forgetting.await.map_err(Error::at("clearing old idempotency keys"))?;
+        forgetting.await.map_err(Error::at("deleting old idempotency keys"))?;
         Ok(())
     }
 
-    /// Keeps a message under an idempotency key, once.
+    /// Stores a message under an idempotency key, once.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -212,7 +212,7 @@ impl Store {
         body_hash: &[u8],
         message: &Message,
     ) -> Result<Sent, Error> {
-        let doing = "keeping what was sent";
+        let doing = "storing a message under an idempotency key";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let keeping = sqlx::query(KEEP).bind(token).bind(key).bind(body_hash).bind(message.id).execute(&mut *tx);
         if keeping.await.map_err(Error::at(doing))?.rows_affected() == 1 {

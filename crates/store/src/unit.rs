@@ -1,7 +1,7 @@
 //! One unit of work: **lock the rows, then read the clock, then decide, then write**, in one transaction.
 //!
-//! The order is measured, not taste: a guarded `update … where clock_timestamp() < deadline` that waits for a lock is
-//! not evaluated again after the wait when the holder changed nothing, and accepts an approval seconds too late.
+//! The order matters and was measured: a guarded `update … where clock_timestamp() < deadline` that waits for a lock is
+//! not evaluated again after the wait when the lock holder changed nothing, and accepts an approval seconds too late.
 
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -16,25 +16,25 @@ use crate::snapshot::Snapshot;
 /// How requests are locked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lock {
-    /// Wait for whoever holds them.
+    /// Wait for the current holder of the lock.
     #[default]
     Wait,
-    /// Leave out those that somebody holds.
+    /// Skip rows that are locked.
     Skip,
     /// Only read.
     Read,
 }
 
-/// What a batch needs to see.
+/// What a batch needs to read.
 #[derive(Debug, Default)]
 pub struct ReadSet {
-    /// Which role asks; the inbox is kept by role.
+    /// The role that processes the batch; each role has its own inbox.
     pub consumer: &'static str,
     /// Keys of the messages in the batch.
     pub keys: Vec<Uuid>,
     /// Requests the messages are about.
     pub requests: Vec<Uuid>,
-    /// Service requests whose open requests are wanted: tenant's name and number.
+    /// Service requests whose open requests are needed: tenant's name and number.
     pub tickets: Vec<(String, String)>,
     /// People by short name.
     pub people: Vec<String>,
@@ -42,21 +42,21 @@ pub struct ReadSet {
     pub passkeys: Vec<String>,
     /// Tenants by short name; with them their approvers and the vendor's managers.
     pub tenants: Vec<String>,
-    /// Whether the people around the requests (requester, approver_rules) are wanted too.
+    /// Whether the requester and the people who decided are needed too.
     pub parties: bool,
-    /// Whether it is wanted which of the requests have a provisioning that is not closed for certain.
+    /// Whether it is needed which requests have a provisioning that is not confirmed as revoked.
     pub provisionings: bool,
-    /// Break-glass policies that emergencies are asked for under: tenant's name and the rule's.
+    /// Break-glass policies that submissions name: tenant's name and the policy's name.
     pub policies: Vec<(String, String)>,
     /// How to lock.
     pub lock: Lock,
 }
 
-/// A transaction with what it sees.
+/// A transaction with what it has read.
 pub struct UnitOfWork {
     pub(crate) tx: Transaction<'static, Postgres>,
     pub(crate) consumer: &'static str,
-    /// What it sees.
+    /// What it has read.
     pub snapshot: Snapshot,
 }
 
@@ -85,7 +85,7 @@ const PROVISIONINGS: &str = "select request from provisionings where request = a
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Store {
-    /// One request as the rules see it, to look at only.
+    /// One request as a domain value, read only.
     ///
     /// # Errors
     /// When the database does not answer, or a row cannot be read.
@@ -94,7 +94,7 @@ impl Store {
         Ok(self.begin(read_set).await?.snapshot.requests.remove(&id))
     }
 
-    /// Begins a unit of work and loads what it wants.
+    /// Opens a unit of work and loads its read set.
     ///
     /// # Errors
     /// When the database does not answer, or a row cannot be read.
@@ -118,7 +118,7 @@ impl Store {
                 .bind(numbers)
                 .fetch_all(&mut *tx)
                 .await
-                .map_err(Error::at("looking for open requests of a service request"))?;
+                .map_err(Error::at("reading the open requests of a service request"))?;
             for (tenant, number, id) in open {
                 ids.push(id);
                 snapshot.tickets.entry((tenant, number)).or_default().push(id);
@@ -146,7 +146,7 @@ impl Store {
                 .map(|(credential, person, record)| (credential, (domain::PersonId(person), record)))
                 .collect();
         }
-        // After the locks: a click that waited is judged by when it got through.
+        // After the locks: a decision that waited for a lock is judged by the time after the wait.
         snapshot.now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
         let mut party_ids: Vec<Uuid> = Vec::new();
         if read_set.parties {
@@ -176,7 +176,7 @@ async fn load_requests(
         .bind(ids)
         .fetch_all(&mut **tx)
         .await
-        .map_err(Error::at("reading the yeses so far"))?;
+        .map_err(Error::at("reading approvals"))?;
     let mut approvals = rows::approvals(approvals);
     for row in found {
         let id = row.id;
@@ -188,11 +188,11 @@ async fn load_requests(
             .bind(ids)
             .fetch_all(&mut **tx)
             .await
-            .map_err(Error::at("reading approver_rules"))?;
+            .map_err(Error::at("reading who decided"))?;
         snapshot.approver_rules =
             found.into_iter().map(|(request, stage, person)| (request, stage, domain::PersonId(person))).collect();
         let looking = sqlx::query_as(ALSO_OPEN).bind(ids).fetch_all(&mut **tx);
-        let also_open: Vec<(Uuid, i64)> = looking.await.map_err(Error::at("looking for access to the same content"))?;
+        let also_open: Vec<(Uuid, i64)> = looking.await.map_err(Error::at("searching for access to the same content"))?;
         snapshot.also_open = also_open.into_iter().collect();
     }
     let timers: Vec<(Uuid, String, i32, chrono::DateTime<chrono::Utc>)> =

@@ -1,4 +1,4 @@
-//! What an access was used for, read from the events `grant.used` in the audit log. Read only.
+//! Access activity, read from the `grant.used` events in the audit log. Read only.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,20 +6,20 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// One thing that was touched, or that was tried and refused.
+/// One operation on one part of the content, allowed or refused.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct UseView {
-    /// How, such as `GET`.
+    /// Method, such as `GET`.
     pub method: String,
-    /// Which part of the content.
+    /// The part of the content.
     pub resource: String,
-    /// Whether the gate let it through.
+    /// Whether the gate allowed it.
     pub allowed: bool,
     /// How often.
     pub count: i64,
-    /// First.
+    /// First time.
     pub first_at: Option<DateTime<Utc>>,
-    /// Last.
+    /// Last time.
     pub last_at: Option<DateTime<Utc>>,
 }
 
@@ -31,11 +31,11 @@ const USES: &str = "select coalesce(d->>'method', '') as method, coalesce(d->>'r
                     where a.request = $1 and a.type = 'grant.used' group by 1, 2, 3 order by 6 desc nulls last limit 1000";
 
 impl Store {
-    /// What a grant was used for, the latest first; at most a thousand things.
+    /// The access activity of a grant, latest first; at most a thousand rows.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn uses(&self, request: Uuid) -> Result<Vec<UseView>, Error> {
-        sqlx::query_as(USES).bind(request).fetch_all(&self.pool).await.map_err(Error::at("reading what was used"))
+        sqlx::query_as(USES).bind(request).fetch_all(&self.pool).await.map_err(Error::at("reading access activity"))
     }
 }

@@ -1,4 +1,4 @@
-//! Requests as people list and look at them. Read only.
+//! Requests for lists and pages. Read only.
 
 use chrono::{DateTime, Utc};
 use domain::{Content, Digest};
@@ -15,7 +15,7 @@ pub struct RequestView {
     pub id: Uuid,
     /// Tenant's short name.
     pub tenant: String,
-    /// Tenant's name for people.
+    /// Tenant's display name.
     pub tenant_name: String,
     /// Number in the ticketing system.
     pub service_request: String,
@@ -23,31 +23,31 @@ pub struct RequestView {
     pub service: String,
     /// Resource.
     pub resource: String,
-    /// Engineer's short name.
+    /// Requester's short name.
     pub requester: String,
     /// State.
     pub state: String,
     /// Events so far.
     pub version: i32,
-    /// Cause of the ending, or stage of the expiry.
+    /// Cause of the end, or stage of the expiry.
     pub cause: Option<String>,
-    /// Seconds asked for.
+    /// Requested seconds.
     pub duration_seconds: i64,
     /// Submitted.
     pub submitted_at: DateTime<Utc>,
-    /// Manager must answer before.
+    /// Deadline of the vendor review.
     pub review_deadline: DateTime<Utc>,
-    /// Customer must answer before.
+    /// Deadline of the customer's decision.
     pub decision_deadline: Option<DateTime<Utc>>,
-    /// Access from.
+    /// Start of access.
     pub access_from: Option<DateTime<Utc>>,
-    /// Access until.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
-    /// When it was over.
+    /// When it reached a final state.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Exact bytes that approver_rules are shown; without the reason where that was erased.
+    /// Exact bytes that approvers see; without the justification if it is redacted.
     pub content: Vec<u8>,
-    /// SHA-256 of the bytes that approver_rules were shown.
+    /// SHA-256 of the bytes that approvers saw.
     #[sqlx(rename = "digest")]
     stored_digest: Vec<u8>,
 }
@@ -58,27 +58,27 @@ impl RequestView {
         Content::from_bytes(&self.content)
     }
 
-    /// Digest of the content's bytes: what a decision names.
+    /// Digest of the content's bytes, which decisions name.
     pub fn digest(&self) -> Digest {
-        // The database refuses any that is not 32 bytes long.
+        // The database refuses digests that are not 32 bytes long.
         Digest(<[u8; 32]>::try_from(self.stored_digest.as_slice()).unwrap_or_default())
     }
 }
 
-/// A decision as people read it.
+/// A decision for people to read.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct DecisionView {
-    /// `manager` or `customer`.
+    /// `vendor` or `customer`.
     pub stage: String,
     /// Short name.
     pub person: String,
-    /// Name for people.
+    /// Display name.
     pub display_name: String,
-    /// `approve` or `reject`.
+    /// `approve` or `deny`.
     pub verdict: String,
-    /// Words.
+    /// Comment.
     pub comment: Option<String>,
-    /// Where.
+    /// Channel.
     pub channel: String,
     /// Whether a passkey signed it.
     pub signed: bool,
@@ -86,7 +86,7 @@ pub struct DecisionView {
     pub decided_at: DateTime<Utc>,
 }
 
-/// Which requests.
+/// Conditions of a list.
 #[derive(Clone, Debug, Default)]
 pub struct RequestFilter {
     /// Tenant's short name.
@@ -95,13 +95,13 @@ pub struct RequestFilter {
     pub state: Option<String>,
     /// Number in the ticketing system.
     pub service_request: Option<String>,
-    /// Engineer's short name.
+    /// Requester's short name.
     pub requester: Option<String>,
-    /// Only those that are not over.
+    /// Only requests that are not in a final state.
     pub open: bool,
-    /// Only emergencies that are over and owed a review.
+    /// Only ended break-glass access that still needs a review.
     pub owed: bool,
-    /// Only those behind this one in the list: submitted at, id.
+    /// Only requests after this position of the list: submission time, id.
     pub after: Option<(DateTime<Utc>, Uuid)>,
     /// At most this many.
     pub limit: i64,
@@ -132,7 +132,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn list_requests(&self, filter: &RequestFilter) -> Result<Vec<RequestView>, Error> {
-        // Only the conditions that are given, so that each list uses the index made for it.
+        // Only the given conditions, so that each list uses its index.
         let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
         if let Some(tenant) = &filter.tenant {
             query.push(" and r.tenant = (select id from tenants where name = ").push_bind(tenant).push(")");
@@ -179,7 +179,7 @@ impl Store {
         sqlx::query_as(DECISIONS).bind(id).fetch_all(&self.pool).await.map_err(Error::at("reading decisions"))
     }
 
-    /// Version of a request and number of its events on record: changes when there is something new to show.
+    /// Version of a request and number of its recorded events: changes when there is something new to show.
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database does not answer.
@@ -188,20 +188,20 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.pool)
             .await
-            .map_err(Error::at("looking at a request"))?;
+            .map_err(Error::at("reading the state of a request"))?;
         row.ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
-    /// Number of open requests of a tenant or an engineer and the sum of their versions: changes when one moves.
+    /// Number of open requests of a tenant or a requester and the sum of their versions: changes when one of them changes.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn open_pulse(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
         let looking = sqlx::query_as(OPEN_PULSE).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
-        looking.await.map_err(Error::at("looking at open requests"))
+        looking.await.map_err(Error::at("reading the state of open requests"))
     }
 
-    /// How many requests are in which state.
+    /// Number of requests in each state.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Webhooks: who gets events over HTTP. The audit log's own trigger adds deliveries (migration 13).
+//! Webhooks: the receivers of events over HTTP. A trigger on the audit log adds deliveries (migration 8).
 
 use chrono::{DateTime, Utc};
 use contracts::Kind;
@@ -20,13 +20,13 @@ pub use queue::{Attempt, AttemptView, Delivery, Next, REFUSALS, WebhookDepth};
 pub struct NewWebhook<'a> {
     /// Tenant; the vendor's own when absent.
     pub tenant: Option<Uuid>,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: &'a str,
-    /// Where events go.
+    /// URL of the receiver.
     pub url: &'a str,
-    /// Beginning of the types it wants; empty is all.
+    /// Prefix of the event types to deliver; empty is all.
     pub types: &'a str,
-    /// Secret that signs.
+    /// Signing secret.
     pub secret: &'a str,
 }
 
@@ -37,27 +37,27 @@ pub struct WebhookView {
     pub id: Uuid,
     /// Tenant's short name.
     pub tenant: Option<String>,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: String,
-    /// Where events go.
+    /// URL of the receiver.
     pub url: String,
-    /// Beginning of the types it wants.
+    /// Prefix of the event types.
     pub types: String,
-    /// Nothing was accepted since.
+    /// Since when no event was accepted.
     pub failing_since: Option<DateTime<Utc>>,
-    /// Switched off.
+    /// When it was disabled.
     pub off_at: Option<DateTime<Utc>>,
-    /// Why it is off.
+    /// Why it is disabled.
     pub off_why: Option<String>,
     /// Nothing is sent until then.
     pub paused_until: Option<DateTime<Utc>>,
-    /// The secret before the last rotation signs too, until then.
+    /// Until when the previous secret also signs.
     pub secret_before_until: Option<DateTime<Utc>>,
-    /// Events that are still to be delivered.
+    /// Events that are not delivered yet.
     pub waiting: i64,
-    /// Events that were given up after every attempt failed.
+    /// Events whose delivery failed after the last attempt.
     pub failed: i64,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: Option<String>,
 }
 
@@ -100,7 +100,7 @@ const CLOCK: &str = "select clock_timestamp()";
 type Tx = Transaction<'static, Postgres>;
 
 impl Store {
-    /// Adds a webhook. Answers with its id and the messages to publish.
+    /// Adds a webhook. Returns its id and the messages to publish.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -124,11 +124,11 @@ impl Store {
             .await
             .map_err(Error::at(doing))?;
         let what = if new.types.is_empty() { "every event" } else { new.types };
-        let change = format!("webhook {} added: {what} goes to {}", new.name, new.url);
+        let change = format!("webhook {} added: {what} is sent to {}", new.name, new.url);
         Ok((id, say(tx, new.tenant, change, (by, actor)).await?))
     }
 
-    /// Webhooks of a tenant, or all of them, the oldest first.
+    /// Webhooks of a tenant, or all of them, oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -137,7 +137,7 @@ impl Store {
         listing.await.map_err(Error::at("listing webhooks"))
     }
 
-    /// Removes a webhook, of this tenant if one is given, with what waits for it.
+    /// Removes a webhook, of this tenant if one is given, with its pending deliveries.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none, or when the database does not answer.
@@ -158,10 +158,10 @@ impl Store {
         say(tx, of, format!("webhook {name} removed"), (by, actor)).await
     }
 
-    /// Switches a webhook off with a reason, or on again with everything that waited.
+    /// Disables a webhook with a reason, or enables it again with all pending deliveries.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none that could be, or when the database does not answer.
+    /// [`Error::NotFound`] when there is no webhook in the other state, or when the database does not answer.
     pub async fn switch_webhook(
         &self,
         id: Uuid,
@@ -169,7 +169,7 @@ impl Store {
         by: &str,
         actor: Actor,
     ) -> Result<Vec<Message>, Error> {
-        let doing = "switching a webhook";
+        let doing = "enabling or disabling a webhook";
         let on = off_why.is_none();
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let switching = sqlx::query_as(SWITCH).bind(id).bind(on).bind(off_why);
@@ -179,15 +179,15 @@ impl Store {
         let change = match off_why {
             None => {
                 sqlx::query(RESUME).bind(id).execute(&mut *tx).await.map_err(Error::at(doing))?;
-                format!("webhook {name} is on again")
+                format!("webhook {name} enabled")
             }
-            Some(why) => format!("webhook {name} is off: {why}"),
+            Some(why) => format!("webhook {name} disabled: {why}"),
         };
         say(tx, tenant, change, (by, actor)).await
     }
 
-    /// Gives a webhook a new secret. The one before signs beside it for `overlap_seconds`; one from an earlier rotation
-    /// ends now. Answers with the messages to publish, and with the end of the overlap.
+    /// Sets a new secret for a webhook. The previous secret also signs for `overlap_seconds`; one from an earlier rotation
+    /// becomes invalid. Returns the messages to publish, and the end of the overlap.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none, or when the database does not answer.
@@ -205,22 +205,22 @@ impl Store {
             rotating.fetch_optional(&mut *tx).await.map_err(Error::at(doing))?;
         let (of, name, until) = rotated.ok_or_else(|| Error::NotFound(id.to_string()))?;
         let until_text = until.map_or_else(
-            || "the old one signs no more".to_owned(),
-            |until| format!("the old one signs too until {}", until.format("%Y-%m-%d %H:%M UTC")),
+            || "the previous secret is no longer used".to_owned(),
+            |until| format!("the previous secret also signs until {}", until.format("%Y-%m-%d %H:%M UTC")),
         );
         let change = format!("webhook {name} has a new secret; {until_text}");
         Ok((say(tx, of, change, (by, actor)).await?, until))
     }
 }
 
-/// The event of a change; a tenant's approvers are told by mail too.
+/// The event of a change; a tenant's approvers are also notified by mail.
 async fn say(
     mut tx: Tx,
     tenant: Option<Uuid>,
     change: String,
     (by, actor): (&str, Actor),
 ) -> Result<Vec<Message>, Error> {
-    let doing = "keeping a change of webhooks";
+    let doing = "storing a change of webhooks";
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let messages = if let Some(tenant) = tenant {
         crate::settings::told(&mut tx, tenant, (by, actor), &[change], now, Vec::new()).await?

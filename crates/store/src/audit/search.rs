@@ -1,10 +1,10 @@
-//! Searching the audit log, newest first, in a time that does not grow with the log.
+//! Searches of the audit log, newest first, in a time that does not grow with the log.
 //!
-//! A search that an index answers by itself is asked whole. Any other walks back window by window, each of so many
-//! events at most, and may stop when the caller's patience is over: it says where, and goes on from there. It never
-//! leaves out anything in between.
+//! A search that one index can answer is a single statement. Any other search reads back window by window, each with a
+//! limited number of events. It may stop when the caller's time is up, and returns the position from which to continue. It
+//! never skips anything in between.
 //!
-//! No plan is kept (`persistent(false)`): which index is the narrowest depends on the person, the type and the words.
+//! No plan is cached (`persistent(false)`): which index is best depends on the person, the type and the words.
 
 use std::time::{Duration, Instant};
 
@@ -18,64 +18,64 @@ use crate::pool::Store;
 
 /// Events in the first window: common words and types fill a page from it.
 const FIRST_WINDOW: i64 = 2_000;
-/// Events in the largest window: 30 to 100 ms of looking, as much as may come on top of the caller's patience.
+/// Events in the largest window: 30 to 100 ms, which may be added to the caller's time.
 const LARGEST_WINDOW: i64 = 16_000;
 /// Events in the smallest window that is worth a statement.
 const SMALLEST_WINDOW: i64 = 500;
 /// Words found less often than this in the first window, once in a hundred events, are looked up in their index.
 const COMMON: usize = 20;
-/// Time for the index of words; one that is asked for too much, such as for a word that was common once, is not waited for.
+/// Time limit for the index of words; a statement that takes longer, such as for a common word, is cancelled.
 const INDEX_LIMIT: Duration = Duration::from_millis(120);
 /// Longer than any search takes.
 const WITHOUT_END: Duration = Duration::from_secs(86_400);
 
-/// What a search found.
+/// Result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Events that match, newest first.
     pub events: Vec<AuditRow>,
-    /// The search stopped here before the page was full: nothing behind it was looked at yet.
+    /// The search stopped at this position before the page was full; later positions were not searched yet.
     pub stopped_at: Option<Place>,
 }
 
 const COLUMNS: &str =
     "a.id, a.at, a.recorded_at, a.type, a.tenant, a.request, a.version, a.service_request, a.person, a.body";
 const LIMIT: &str = "select set_config('statement_timeout', $1, true)";
-/// SQLSTATE of a statement that took too long.
+/// SQLSTATE of a cancelled statement.
 const CANCELLED: &str = "57014";
 const NEWEST_FIRST: &str = " order by at desc, version desc nulls last, id desc";
 const MATCHES: &str = "@@ websearch_to_tsquery('simple', ";
-// Skips from type to type along the index: also types that only a newer release knows are found.
+// Skips from type to type along the index, so that types of a newer release are found too.
 const TYPES: &str = "with recursive known as (select (select type from audit_events order by type limit 1) as type \
                      union all select (select a.type from audit_events a where a.type > known.type order by a.type limit 1) \
                      from known where known.type is not null) \
                      select type from known where type is not null and starts_with(type, $1)";
 
 impl Place {
-    /// Before everything that happened at this time, in the order of a search: goes on with what is older.
+    /// The position before everything at this time, in the order of a search: continues with older events.
     fn just_before(at: DateTime<Utc>) -> Self {
         Self { at, version: i32::MIN, id: Uuid::nil() }
     }
 
-    /// Whether nothing that happened at its very time is behind it.
+    /// Whether no event at exactly its time is after it.
     fn is_whole(self) -> bool {
         self.version == i32::MIN
     }
 }
 
 impl AuditFilter {
-    /// Whether few events match at most, which an index finds by itself.
+    /// Whether few events can match, which an index finds alone.
     fn is_few(&self) -> bool {
         self.request.is_some() || self.service_request.is_some() || self.cause.is_some()
     }
 
-    /// Whether an index finds what matches in the order of the search.
+    /// Whether an index finds the matches in the order of the search.
     fn is_ordered(&self) -> bool {
         self.text.is_none() && self.type_name.is_none() && !(self.person.is_some() && self.tenant.is_some())
     }
 }
 
-/// The conditions that are given on the events `a`, words left out.
+/// The given conditions on the events `a`, without the words.
 fn conditions(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter, types: Option<&[String]>) {
     if let Some(request) = filter.request {
         query.push(" and a.request = ").push_bind(request);
@@ -113,21 +113,21 @@ fn conditions(query: &mut QueryBuilder<Postgres>, filter: &AuditFilter, types: O
     }
 }
 
-/// Events with these words, by the words' index.
+/// Events with these words, by the index of words.
 fn with_words(query: &mut QueryBuilder<Postgres>, words: &str) {
     query.push("select id from audit_events where text is not null and to_tsvector('simple', text) ").push(MATCHES);
     query.push_bind(words.to_owned()).push(") union select event from texts where text is not null and ");
     query.push("to_tsvector('simple', text) ").push(MATCHES).push_bind(words.to_owned()).push(")");
 }
 
-/// Events for the next window: as many as can be looked at in the time that is left, going by the window before.
+/// Size of the next window: as many events as fit in the time that is left, estimated from the previous window.
 fn next_window(window: i64, took: Duration, left: Duration) -> i64 {
     let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX).max(1);
     let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
     window.saturating_mul(left).checked_div(took).unwrap_or(0).min(window * 4).min(LARGEST_WINDOW)
 }
 
-/// The events whose places are in `place`.
+/// The events whose positions are in `place`.
 fn of_places(query: &mut QueryBuilder<Postgres>, limit: i64) {
     query.push(" select ").push(COLUMNS).push(" from (select id, at from place").push(NEWEST_FIRST);
     query.push(" limit ").push_bind(limit).push(") p join audit_events a on a.id = p.id and a.at = p.at");
@@ -135,7 +135,7 @@ fn of_places(query: &mut QueryBuilder<Postgres>, limit: i64) {
 }
 
 impl Store {
-    /// Events that match, newest first: the whole log is looked through if need be.
+    /// Events that match, newest first. Searches the whole log if needed.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -143,7 +143,7 @@ impl Store {
         Ok(self.look_in_audit(filter, WITHOUT_END).await?.events)
     }
 
-    /// Events that match, newest first; stops after about so long, and says where.
+    /// Events that match, newest first. Stops after about `patience`, and returns where.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -206,14 +206,14 @@ impl Store {
         }
     }
 
-    /// The types that a search by the beginning of a type means.
+    /// The types that begin with the given prefix.
     async fn types(&self, filter: &AuditFilter) -> Result<Option<Vec<String>>, Error> {
         let Some(beginning) = &filter.type_name else { return Ok(None) };
         let reading = sqlx::query_scalar(TYPES).bind(beginning).fetch_all(&self.pool);
         reading.await.map(Some).map_err(Error::at("reading the types in the audit log"))
     }
 
-    /// Everything with these words by their index, unless it takes longer than `limit`.
+    /// All events with these words by their index, unless it takes longer than `limit`.
     async fn by_words(
         &self,
         filter: &AuditFilter,
@@ -221,7 +221,7 @@ impl Store {
         words: &str,
         limit: Duration,
     ) -> Result<Option<Vec<AuditRow>>, Error> {
-        // Materialized, so that the limit does not tempt the planner to walk the log in its order instead.
+        // Materialized, so that the limit does not make the planner read the log in its order instead.
         let mut query = QueryBuilder::<Postgres>::new("with hit as materialized (");
         with_words(&mut query, words);
         query.push("), place as materialized (select a.id, a.at, a.version from hit join audit_events a on a.id = hit.id where true");
@@ -239,9 +239,9 @@ impl Store {
         }
     }
 
-    /// Where a window of at most so many events begins; nothing when it reaches to the end of the log.
+    /// Start of a window of at most `size` events; `None` when it reaches to the end of the log.
     ///
-    /// Person, tenant and type each have an index, so the narrowest of them says how far back a window reaches.
+    /// Person, tenant and type each have an index. The narrowest determines how far back a window reaches.
     async fn window_start(
         &self,
         filter: &AuditFilter,
@@ -249,7 +249,7 @@ impl Store {
         size: i64,
     ) -> Result<Option<DateTime<Utc>>, Error> {
         let mut narrow: Vec<AuditFilter> = Vec::new();
-        // Only what stands in the index, or each event that is counted would be fetched.
+        // Only indexed columns, or each counted event would be fetched.
         let bare = AuditFilter { since: filter.since, until: filter.until, ..AuditFilter::default() };
         let before = |query: &mut QueryBuilder<Postgres>| {
             if let Some(place) = filter.after {
@@ -292,7 +292,7 @@ impl Store {
         Ok(starts.into_iter().min().flatten())
     }
 
-    /// What matches in a window.
+    /// The matches in a window.
     async fn window(
         &self,
         filter: &AuditFilter,
@@ -301,13 +301,13 @@ impl Store {
     ) -> Result<Vec<AuditRow>, Error> {
         let since = from.max(filter.since);
         let filter = AuditFilter { since, ..filter.clone() };
-        // Materialized for the same reason: a window is small, so all of it is looked at.
+        // Materialized for the same reason: a window is small and is read completely.
         let mut query = QueryBuilder::<Postgres>::new(
             "with place as materialized (select a.id, a.at, a.version from audit_events a",
         );
         if let Some(words) = &filter.text {
             query.push(
-                " left join lateral (select true as told from texts x where x.event = a.id and x.text is not null ",
+                " left join lateral (select true as has_words from texts x where x.event = a.id and x.text is not null ",
             );
             query
                 .push("and to_tsvector('simple', x.text) ")
@@ -318,7 +318,7 @@ impl Store {
         query.push(" where true");
         conditions(&mut query, &filter, types);
         if let Some(words) = &filter.text {
-            query.push(" and (x.told or (a.text is not null and to_tsvector('simple', a.text) ").push(MATCHES);
+            query.push(" and (x.has_words or (a.text is not null and to_tsvector('simple', a.text) ").push(MATCHES);
             query.push_bind(words.clone()).push(")))");
         }
         query.push(")");
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_grow_while_there_is_time_and_end_with_it() {
+    fn windows_grow_while_there_is_time_and_shrink_when_it_ends() {
         let milliseconds = Duration::from_millis;
         assert_eq!(next_window(FIRST_WINDOW, milliseconds(1), WITHOUT_END), 8_000);
         assert_eq!(next_window(LARGEST_WINDOW, milliseconds(100), WITHOUT_END), LARGEST_WINDOW);

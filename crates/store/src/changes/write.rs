@@ -1,4 +1,4 @@
-//! The bulk statements of a commit, one function a table.
+//! The bulk statements of a commit, one function per table.
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
@@ -38,7 +38,7 @@ pub(super) async fn decisions(tx: &mut Tx, moved: &[Transitioned]) -> Result<(),
         .bind(taken.iter().map(|(_, decision)| decision.decided_at).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
-        .map_err(Error::at("keeping decisions"))?;
+        .map_err(Error::at("storing decisions"))?;
     Ok(())
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn passkeys(tx: &mut Tx, used: &[(String, serde_json::Value)]) 
     }
     let (credentials, records): (Vec<_>, Vec<_>) = used.iter().cloned().unzip();
     let updating = sqlx::query(PASSKEY).bind(credentials).bind(records).execute(&mut **tx);
-    updating.await.map_err(Error::at("noting the use of passkeys"))?;
+    updating.await.map_err(Error::at("storing the use of passkeys"))?;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn new_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<
     Ok(())
 }
 
-// Names the version it expects: a writer with an old view changes nothing.
+// Checks the version, so that a writer with an outdated row changes nothing.
 const MOVE: &str = "update requests r set state = m.state, version = m.version, \
                     manager = coalesce(m.manager, r.manager), decision_deadline = coalesce(m.decision_deadline, r.decision_deadline), \
                     access_from = coalesce(m.access_from, r.access_from), \
@@ -124,7 +124,7 @@ pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Transitioned]) -> Resul
     if steps.is_empty() {
         return Ok(());
     }
-    // An emergency is granted by its second manager, whose decision goes with the step.
+    // Break-glass access is activated by its second manager, whose decision is part of the step.
     let granted_by = |moved: &Transitioned| {
         let decision = moved.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Vendor);
         decision.filter(|_| matches!(moved.request.state, State::Active { .. })).map(|decision| decision.person.0)
@@ -144,7 +144,7 @@ pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Transitioned]) -> Resul
         .bind(steps.iter().map(|(request, _)| request.state.is_final()).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
-        .map_err(Error::at("moving requests"))?;
+        .map_err(Error::at("updating requests"))?;
     Ok(())
 }
 
@@ -173,7 +173,7 @@ pub(super) async fn timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<Ti
             }
         }
     }
-    // Nothing follows an ending, so no timer outlives it: the directory arms timers of its own when it disables a person.
+    // A final state allows no further step, so all timers are deleted, including those that the directory armed.
     for moved in moved.iter().filter(|moved| moved.request.state.is_final()) {
         for kind in domain::TimerKind::ALL {
             off_requests.push(moved.request.content.request.0);
@@ -251,11 +251,11 @@ pub(crate) async fn dead_letter(tx: &mut Tx, dead_letter: &[DeadLetter]) -> Resu
         .bind(dead_letter.iter().map(|dead_letter| dead_letter.size_bytes).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
-        .map_err(Error::at("parking messages"))?;
+        .map_err(Error::at("storing dead-letter messages"))?;
     Ok(())
 }
 
-// `= any` and not a join: the planner must never scan a table that is mostly dead rows.
+// `= any` and not a join: the planner must never scan a table that consists mostly of dead rows.
 const TAKEN: &str = "delete from outbox where message_id = any($2) and consumer = $1";
 
 pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(), Error> {

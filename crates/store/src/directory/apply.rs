@@ -1,6 +1,6 @@
-//! `lockbox apply`: brings the rows to what a directory file says, and says what changed, as events.
+//! `lockbox apply`: updates the rows to match a directory file, and records the changes as events.
 //!
-//! What the file does not name stays as it is: people and tenants are disabled (`enabled: false`), never deleted.
+//! What the file does not list stays unchanged. People and tenants are disabled (`enabled: false`), never deleted.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,13 @@ use crate::receipts::{self, Happening, Party};
 
 type Tx = Transaction<'static, Postgres>;
 
-/// What an apply did.
+/// The result of an apply.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// WriteSet by tenant (`None` is the vendor's side), a sentence each.
+    /// Changes by tenant (`None` is the vendor's side), one sentence each.
     pub changes: BTreeMap<Option<String>, Vec<String>>,
-    /// Who hears of the changes of a side although the rows do not name them any more, or not as somebody who decides: the
-    /// approvers and addresses before, and every old and new address of a person that changed. Only sides that were
-    /// there before: nobody is told of what they begin with.
+    /// Who else is notified of the changes of a side: the approvers and addresses before the change, and every old and new
+    /// address of a person that changed. Only sides that existed before: the creation of a side is not notified.
     told: BTreeMap<Option<String>, Vec<Party>>,
 }
 
@@ -37,12 +36,12 @@ impl Applied {
         self.changes.entry(tenant.map(str::to_owned)).or_default().push(change);
     }
 
-    /// Notes who else hears of a side's changes.
+    /// Adds somebody who is notified of a side's changes.
     fn tell(&mut self, tenant: Option<&str>, party: Party) {
         self.told.entry(tenant.map(str::to_owned)).and_modify(|told| told.push(party));
     }
 
-    /// How many things changed.
+    /// Number of changes.
     pub fn count(&self) -> usize {
         self.changes.values().map(Vec::len).sum()
     }
@@ -115,7 +114,7 @@ impl Store {
     }
 }
 
-/// The events of what changed, and the mails about it: a change by the operator is told like one in the portal.
+/// The events of the changes, and the mails about them. A change by the operator is notified like one in the portal.
 async fn announce(
     tx: &mut Tx,
     applied: &Applied,
@@ -223,7 +222,7 @@ const DROP_WITNESSES: &str = "delete from witnesses where tenant = $1";
 const ADD_WITNESSES: &str =
     "insert into witnesses (tenant, name, url, key) select $1, * from unnest($2::text[], $3::text[], $4::text[])";
 
-/// Who countersigns a tenant's log, and whether provisionings wait for that.
+/// Applies the witnesses of a tenant's log, and how many must sign before access opens.
 async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let doing = "applying the witnesses of a tenant";
     let before: Value =
@@ -249,8 +248,8 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
     Ok(())
 }
 
-/// What protects a tenant from the vendor is not the vendor's to take away: the number of witnesses may rise, and who they
-/// are changes only while none is needed, since any other witness is one whom the tenant did not choose.
+/// Refuses changes that would weaken the tenant's protection against the vendor: the number of required witnesses may only
+/// increase, and the witnesses may change only while none is required, because the tenant did not choose the new ones.
 async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let reading = sqlx::query_as(WITNESSES_HELD).bind(id).fetch_one(&mut **tx);
     let (held, before): (Option<i32>, Vec<String>) =
@@ -260,7 +259,7 @@ async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(
     if asked < held {
         let number = |required: Option<i32>| required.map_or_else(|| "none".to_owned(), |number| number.to_string());
         return Err(Error::TenantsOwn(format!(
-            "tenant {name}: witnesses_required is {} and only {name}'s own approvers lower it, under Settings in the \
+            "tenant {name}: witnesses_required is {} and only {name}'s own approvers can lower it, under Settings in the \
              portal; the file says {}",
             number(held),
             number(asked)
@@ -274,7 +273,7 @@ async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(
     after.sort_unstable();
     if held.unwrap_or_default() > 0 && before != after {
         return Err(Error::TenantsOwn(format!(
-            "tenant {name}: access waits for its witnesses, so who they are changes only after {name}'s own approvers \
+            "tenant {name}: access requires its witnesses, so they can change only after {name}'s own approvers \
              have set the number to 0, under Settings in the portal"
         )));
     }
@@ -326,7 +325,7 @@ async fn person(
     let side = tenant.map(|(_, name)| name);
     let changes = before.map(|before| sentences::differences(&sentences::PERSON, &before, &after));
     if changes.as_ref().is_none_or(|changes| !changes.is_empty()) {
-        // The person hears of it at the old address and at the new one.
+        // The person is notified at the old address and at the new one.
         address.into_iter().for_each(|old| applied.tell(side, old));
         applied.tell(side, (entry.display_name.clone(), entry.email.clone()));
     }

@@ -1,4 +1,4 @@
-//! People and tenants as pages show them. Read only.
+//! People and tenants for pages. Read only.
 
 use domain::{Person, Tenant};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ impl Store {
         Ok(row.map(Person::from))
     }
 
-    /// Everybody who is enabled, the vendor's people first.
+    /// All enabled people, the vendor's first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -46,7 +46,7 @@ impl Store {
         Ok(rows.into_iter().map(Person::from).collect())
     }
 
-    /// The vendor's managers who are enabled.
+    /// The vendor's enabled managers.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -56,7 +56,7 @@ impl Store {
         Ok(rows.into_iter().map(Person::from).collect())
     }
 
-    /// Tenants that take requests.
+    /// Enabled tenants.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -66,7 +66,7 @@ impl Store {
         Ok(rows.into_iter().map(Tenant::from).collect())
     }
 
-    /// Services there are.
+    /// The services of this deployment.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,8 +1,8 @@
-//! What an apply changed, in sentences that people read in the terminal, in the audit log and in mails.
+//! Descriptions of what an apply changed, for the terminal, the audit log and mails.
 
 use serde_json::Value;
 
-/// Columns of a tenant, with the words for them, in the order in which they are said.
+/// Columns of a tenant with their labels, in the order of the description.
 pub(super) const TENANT: [(&str, &str); 12] = [
     ("display_name", "display name"),
     ("enabled", "enabled"),
@@ -22,12 +22,12 @@ pub(super) const TENANT: [(&str, &str); 12] = [
 pub(super) const PERSON: [(&str, &str); 4] =
     [("display_name", "display name"), ("email", "e-mail"), ("enabled", "enabled"), ("roles", "roles")];
 
-/// What protects a tenant's log.
+/// Columns about the witnesses of a tenant.
 pub(super) const WITNESSES: [(&str, &str); 2] =
     [("witnesses_required", "witnesses required"), ("witnesses", "witnesses")];
 
-/// Differences between two rows, such as `required approvals from 1 to 2; comment required from no to yes`. Empty when
-/// there is none.
+/// The differences between two rows, such as `required approvals from 1 to 2; comment required from no to yes`. Empty when
+/// there are none.
 pub(super) fn differences(columns: &[(&str, &str)], before: &Value, after: &Value) -> String {
     let changed = columns.iter().filter(|(column, _)| before[*column] != after[*column]);
     let said = changed.map(|(column, name)| {
@@ -36,7 +36,7 @@ pub(super) fn differences(columns: &[(&str, &str)], before: &Value, after: &Valu
     said.collect::<Vec<_>>().join("; ")
 }
 
-/// A new person, such as `Robin Hale, robin@fabrikam.example, engineer`.
+/// A description of a new person, such as `Robin Hale, robin@fabrikam.example, engineer`.
 pub(super) fn person(row: &Value) -> String {
     let parts = ["display_name", "email", "roles"].map(|column| match &row[column] {
         Value::Array(roles) if roles.is_empty() => "no role".to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn person(row: &Value) -> String {
     format!("{}{disabled}", parts.join(", "))
 }
 
-/// A value as people write it.
+/// A value in the notation of directory files.
 fn shown(column: &str, value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_said_in_words_and_values_as_they_are_written() {
+    fn changes_are_described_with_labels_and_values_in_file_notation() {
         let before = json!({
             "enabled": true, "decision_deadline_seconds": 43_200, "reminders_seconds": [], "required_approvals": 1,
         });

@@ -1,9 +1,9 @@
-//! How far other systems have taken each log. Nothing here sends anything.
+//! How many entries of each log other systems have accepted. This module sends nothing.
 
 use crate::error::Error;
 use crate::pool::Store;
 
-/// With the destination's name, the key of the lock that makes one process the only one that forwards to it.
+/// With the destination's name, the key of the lock that lets only one process forward to it.
 const LOCK_SEED: i64 = 7_305_181_403;
 
 const HOLD: &str = "select pg_try_advisory_lock(hashtextextended($1, $2))";
@@ -12,8 +12,8 @@ const PLACE: &str = "select next from audit_forwards where destination = $1 and 
 const MOVE: &str = "update audit_forwards set next = $3, moved_at = clock_timestamp() \
                     where destination = $1 and log = $2 and next < $3";
 
-/// The right to forward to one destination. It hangs on a connection of its own, over which places are moved too: whoever
-/// lost the one cannot do the other.
+/// The right to forward to one destination. It is a lock on a connection of its own. The positions are updated on the same
+/// connection, so that a process that loses the lock cannot update them.
 #[derive(Debug)]
 pub struct Forwarding {
     held: sqlx::PgConnection,
@@ -21,12 +21,12 @@ pub struct Forwarding {
 }
 
 impl Store {
-    /// Makes this process the one that forwards to a destination; `None` when another one does.
+    /// Makes this process the one that forwards to a destination; `None` when another process does.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn forward_to(&self, destination: &str) -> Result<Option<Forwarding>, Error> {
-        let doing = "taking the lock of a destination";
+        let doing = "locking a destination";
         self.check_sessions().await?;
         let mut held = self.pool.acquire().await.map_err(Error::at(doing))?.detach();
         let holding = sqlx::query_scalar(HOLD).bind(destination).bind(LOCK_SEED).fetch_one(&mut held);
@@ -36,7 +36,7 @@ impl Store {
 }
 
 impl Forwarding {
-    /// Index of the first entry of a log that the destination has not taken.
+    /// Index of the first entry of a log that the destination has not accepted.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -48,16 +48,16 @@ impl Forwarding {
         reading.await.map_err(Error::at(doing))
     }
 
-    /// Notes that the destination has taken everything before `next`.
+    /// Records that the destination has accepted everything before `next`.
     ///
     /// # Errors
     /// When the database does not answer; then it is sent again.
     pub async fn taken(&mut self, log: i32, next: i64) -> Result<(), Error> {
         let moving = sqlx::query(MOVE).bind(&self.destination).bind(log).bind(next).execute(&mut self.held);
-        moving.await.map(drop).map_err(Error::at("noting how far a log was forwarded"))
+        moving.await.map(drop).map_err(Error::at("storing how far a log was forwarded"))
     }
 
-    /// Gives the right back, with its connection.
+    /// Releases the right and closes its connection.
     pub async fn release(self) {
         drop(sqlx::Connection::close(self.held).await);
     }

@@ -1,4 +1,4 @@
-//! Events that a verifier would not accept: they get no place in a log, and everybody who asks whether it is complete is told.
+//! Events that a verifier would not accept. They get no position in a log, and completeness checks report them.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
@@ -8,7 +8,7 @@ use super::sequence::Staged;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// An event on its way into quarantine.
+/// An event to quarantine.
 #[derive(Debug)]
 pub(super) struct Refused {
     event: Staged,
@@ -28,7 +28,7 @@ pub struct Quarantined {
     pub event: Uuid,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// Tenant's short name; none is the operator's log.
+    /// Tenant's short name; `None` for the operator's log.
     pub tenant: Option<String>,
     /// The request it is about.
     pub request: Option<Uuid>,
@@ -47,7 +47,7 @@ const LIST: &str =
 const COUNT: &str = "select count(*) from audit_quarantine";
 const OF_LOG: &str = "select count(*) from audit_quarantine where tenant is not distinct from $1";
 
-/// Writes what a batch refused.
+/// Writes the events that a batch refused.
 pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, refused: &[Refused]) -> Result<(), Error> {
     if refused.is_empty() {
         return Ok(());
@@ -66,7 +66,7 @@ pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, refused: &[Re
     Ok(())
 }
 
-/// Says it once, when it is written.
+/// Logs each quarantined event once, when it is written.
 pub(super) fn report(refused: &[Refused]) {
     for Refused { event, reason } in refused {
         tracing::error!(
@@ -75,13 +75,13 @@ pub(super) fn report(refused: &[Refused]) {
             tenant = event.tenant.as_deref().unwrap_or("operator"),
             request = ?event.request,
             reason,
-            "an event is quarantined: no verifier would accept it, so it gets no place in the audit log"
+            "event quarantined: a verifier would not accept it, so it gets no position in the audit log"
         );
     }
 }
 
 impl Store {
-    /// Quarantined events, the oldest first.
+    /// Quarantined events, oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -90,7 +90,7 @@ impl Store {
         listing.await.map_err(Error::at("listing quarantined events"))
     }
 
-    /// How many events are quarantined, of all logs.
+    /// Number of quarantined events of all logs.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -98,7 +98,7 @@ impl Store {
         sqlx::query_scalar(COUNT).fetch_one(&self.pool).await.map_err(Error::at("counting quarantined events"))
     }
 
-    /// How many events of one log are quarantined.
+    /// Number of quarantined events of one log.
     ///
     /// # Errors
     /// When the database does not answer.

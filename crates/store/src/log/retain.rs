@@ -1,4 +1,4 @@
-//! Moving months of events away: what stands in their way, and the move itself. Only the login that owns the tables can.
+//! Archiving months of events: the obstacles, and the archiving itself. It needs the login that owns the tables.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::AssertSqlSafe;
@@ -6,42 +6,42 @@ use sqlx::AssertSqlSafe;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// A month that could be moved.
+/// A month that can be archived.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Month {
     /// Its table.
     pub name: String,
     /// Its first day, in UTC.
     pub month: NaiveDate,
-    /// Where it begins.
+    /// Its start.
     pub since: DateTime<Utc>,
-    /// Where it ends.
+    /// Its end.
     pub until: DateTime<Utc>,
 }
 
-/// What must come to its end before a month moves; nothing when all are 0.
+/// What must finish before a month can be archived; all values are 0 when nothing is left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Obstacles {
-    /// Events without a place in a log, or in none that is signed so far.
+    /// Events without a position in a log, or without a signed checkpoint over it.
     pub unsigned: i64,
-    /// Requests that are not over.
+    /// Requests that are not in a final state.
     pub open: i64,
-    /// Events that a webhook has not taken.
+    /// Events that are not delivered to a webhook yet.
     pub undelivered: i64,
-    /// Destinations that have not been sent all of it.
+    /// Destinations that have not accepted all of it.
     pub unforwarded: i64,
 }
 
-/// A log's part of a month.
+/// The entries of one log in a month.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Part {
     /// Number of the log.
     pub log: i32,
     /// Tenant's short name.
     pub tenant: Option<String>,
-    /// Entries.
+    /// Number of entries.
     pub entries: i64,
-    /// First entry that stays readable: the beginning of the tile after the last one that moves whole.
+    /// First entry that stays readable: the start of the tile after the last complete tile of the month.
     pub cut: i64,
 }
 
@@ -84,23 +84,23 @@ const PATIENCE: &str = "set local lock_timeout = '5s'";
 const BEFORE: &str = "select (max(month) + interval '1 month') at time zone 'UTC' from audit_archives";
 
 impl Store {
-    /// Months before this day that are still among the events, the oldest first; never this month or the one before.
+    /// Months before this day that are not archived yet, oldest first; never the current month or the one before.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn months_before(&self, day: NaiveDate) -> Result<Vec<Month>, Error> {
-        let doing = "looking for months";
+        let doing = "reading the months of the audit log";
         let newest: NaiveDate = sqlx::query_scalar(NEWEST).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
         sqlx::query_as(MONTHS).bind(day.min(newest)).fetch_all(&self.pool).await.map_err(Error::at(doing))
     }
 
-    /// What stands in the way of moving a month.
+    /// The obstacles to archiving a month.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn obstacles(&self, month: &Month) -> Result<Obstacles, Error> {
         let looking = sqlx::query_as(OBSTACLES).bind(month.since).bind(month.until).fetch_one(&self.pool);
-        looking.await.map_err(Error::at("looking what a month is still needed for"))
+        looking.await.map_err(Error::at("checking the obstacles to archiving a month"))
     }
 
     /// The logs that have entries of a month.
@@ -109,16 +109,16 @@ impl Store {
     /// When the database does not answer.
     pub async fn parts(&self, month: &Month) -> Result<Vec<Part>, Error> {
         let looking = sqlx::query_as(PARTS).bind(month.since).bind(month.until).fetch_all(&self.pool);
-        looking.await.map_err(Error::at("looking for a month's entries"))
+        looking.await.map_err(Error::at("reading the entries of a month"))
     }
 
-    /// Moves a month away in one transaction: its table is detached and stays beside the others until somebody drops it.
-    /// The last entries of each log, whose tile goes on in a later month, stay readable; words leave with their events.
+    /// Archives a month in one transaction: its table is detached, and stays in the database until it is dropped. The last
+    /// entries of each log, whose tile continues in a later month, stay readable. Texts are removed with their events.
     ///
     /// # Errors
-    /// When the login does not own the tables, a lock is not had within five seconds, or the database does not answer.
+    /// When the login does not own the tables, a lock is not available within five seconds, or the database does not answer.
     pub async fn move_month(&self, month: &Month, archived: &[Archived]) -> Result<(), Error> {
-        let doing = "moving a month of events away";
+        let doing = "archiving a month of events";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(PATIENCE).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let name = &month.name;
@@ -126,7 +126,7 @@ impl Store {
         sqlx::query(AssertSqlSafe(detaching)).execute(&mut *tx).await.map_err(Error::at(doing))?;
         for one in archived {
             let part = &one.part;
-            // Not through the parent: it would send them to webhooks once more.
+            // Not through the parent table, whose trigger would send the events to webhooks again.
             let keeping = format!(
                 "insert into audit_events_other select a.* from {name} a join audit_entries e on e.event = a.id \
                  where e.log = $1 and e.index >= $2"
@@ -149,12 +149,12 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// The moment before which events are in the archive, if any were moved there.
+    /// The time before which events are archived, if any are.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn archived_before(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let looking = sqlx::query_scalar(BEFORE).fetch_one(&self.pool);
-        looking.await.map_err(Error::at("looking what is in the archive"))
+        looking.await.map_err(Error::at("reading what is archived"))
     }
 }

@@ -1,4 +1,4 @@
-//! Signatures over the logs: checkpoints, the keys that sign them, and what witnesses add.
+//! Signatures over the logs: checkpoints, the keys that sign them, and the signatures of witnesses.
 
 use chrono::{DateTime, Utc};
 use contracts::Kind;
@@ -10,7 +10,7 @@ use super::Head;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// Key of the lock that makes one signer the only one at work.
+/// Key of the lock that lets only one signer run.
 const LOCK_KEY: i64 = 7_305_181_403;
 
 /// A signed checkpoint.
@@ -18,7 +18,7 @@ const LOCK_KEY: i64 = 7_305_181_403;
 pub struct CheckpointRow {
     /// Entries it covers.
     pub size: i64,
-    /// The signed note, with the witnesses' lines that are there.
+    /// The signed note, with the signatures of witnesses so far.
     pub note: String,
     /// When it was signed.
     pub signed_at: DateTime<Utc>,
@@ -27,27 +27,27 @@ pub struct CheckpointRow {
 /// A log that has grown since it was signed.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Unsigned {
-    /// Where it stands.
+    /// The head.
     #[sqlx(flatten)]
     pub head: Head,
-    /// Entries of its latest checkpoint.
+    /// Number of entries that its latest checkpoint covers.
     pub signed: i64,
 }
 
-/// A witness that a tenant named, and how far it has followed the tenant's log.
+/// A witness of a tenant, and how far it has signed the tenant's log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct WitnessRow {
     /// Number of the log.
     pub log: i32,
     /// The witness's name.
     pub name: String,
-    /// Where it listens.
+    /// URL of the witness.
     pub url: String,
     /// Its public key.
     pub key: String,
-    /// Entries of the latest checkpoint it has signed.
+    /// Number of entries that its latest signature covers.
     pub seen: i64,
-    /// Entries of the latest checkpoint there is.
+    /// Number of entries that the latest checkpoint covers.
     pub size: i64,
     /// The latest checkpoint, signed by the log.
     pub note: String,
@@ -58,9 +58,9 @@ pub struct WitnessRow {
 pub struct Completeness {
     /// Entries in the log.
     pub entries: i64,
-    /// Recorded events that have no place yet, counted among the first thousand of all logs.
+    /// Recorded events without a position yet, counted among the first thousand of all logs.
     pub waiting: i64,
-    /// Recorded events that no verifier would accept: they have no place and get none.
+    /// Recorded events that a verifier would not accept; they get no position.
     pub quarantined: i64,
     /// The latest checkpoint.
     pub checkpoint: Option<CheckpointRow>,
@@ -93,7 +93,7 @@ const PROVED: &str = "select access_is_proved($1)";
 const WAITING: &str = "select count(*) from (select id, at from audit_staged limit 1000) s \
                        cross join lateral (select tenant from audit_events a where a.id = s.id and a.at = s.at limit 1) a \
                        where a.tenant is not distinct from $1";
-// Whoever counts everything is not helped by an index, whatever its connection prefers.
+// An index does not help a count of everything, whatever the connection prefers.
 const READ_WHOLE_TABLES: &str = "set local enable_seqscan = on";
 const INCOMPLETE: &str = "select count(*) from requests r join tenants t on t.id = r.tenant where t.name = $1 \
                           and not exists (select from audit_streams s where s.stream = r.id and s.version = r.version)";
@@ -102,31 +102,31 @@ const CLOCK: &str = "select clock_timestamp()";
 const OLDEST: &str = "select coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0)::float8 \
                       from audit_staged s join audit_events a on a.id = s.id and a.at = s.at";
 
-/// Held by the one signer at work, on a connection of its own: it ends with that, however that ends.
+/// The lock of the one running signer, on a connection of its own. It ends with the connection.
 #[derive(Debug)]
 pub struct SignerLock {
     held: sqlx::PgConnection,
 }
 
 impl SignerLock {
-    /// Whether the connection that holds it is still there.
+    /// Whether the connection of the lock still works.
     pub async fn is_held(&mut self) -> bool {
         sqlx::query(CLOCK).execute(&mut self.held).await.is_ok()
     }
 
-    /// Gives it back, with its connection.
+    /// Releases the lock and closes its connection.
     pub async fn release(self) {
         drop(sqlx::Connection::close(self.held).await);
     }
 }
 
 impl Store {
-    /// Makes this process the signer; `None` when another one is.
+    /// Makes this process the signer; `None` when another process is.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn signer_lock(&self) -> Result<Option<SignerLock>, Error> {
-        let doing = "taking the signer's lock";
+        let doing = "locking the signer";
         self.check_sessions().await?;
         let mut held = self.pool.acquire().await.map_err(Error::at(doing))?.detach();
         let is_ours: bool =
@@ -139,10 +139,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn unsigned_heads(&self) -> Result<Vec<Unsigned>, Error> {
-        sqlx::query_as(UNSIGNED).fetch_all(&self.pool).await.map_err(Error::at("reading what is to be signed"))
+        sqlx::query_as(UNSIGNED).fetch_all(&self.pool).await.map_err(Error::at("reading the logs to sign"))
     }
 
-    /// Keeps signed checkpoints.
+    /// Stores signed checkpoints.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -154,7 +154,7 @@ impl Store {
             .bind(signed.iter().map(|(_, note)| note.as_str()).collect::<Vec<_>>())
             .execute(&self.pool)
             .await
-            .map_err(Error::at("keeping checkpoints"))?;
+            .map_err(Error::at("storing checkpoints"))?;
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Store {
         reading.await.map_err(Error::at("reading the keys of a log"))
     }
 
-    /// Adds a key to a log, with its entry.
+    /// Adds a key to a log, with its event.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -200,7 +200,7 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// The latest checkpoint of a log, with the witnesses' lines.
+    /// The latest checkpoint of a log, with the signatures of witnesses.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -209,48 +209,48 @@ impl Store {
         reading.await.map_err(Error::at("reading the latest checkpoint"))
     }
 
-    /// Witnesses that have not signed the latest checkpoint of their tenant's log.
+    /// Witnesses that have not signed the latest checkpoint of their tenant's log yet.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn waiting_witnesses(&self) -> Result<Vec<WitnessRow>, Error> {
         let reading = sqlx::query_as(WITNESSES).fetch_all(&self.pool);
-        reading.await.map_err(Error::at("reading which witnesses are to be asked"))
+        reading.await.map_err(Error::at("reading the witnesses to ask"))
     }
 
-    /// Keeps a witness's line under a checkpoint.
+    /// Stores a witness's signature of a checkpoint.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
     pub async fn keep_cosignature(&self, log: i32, size: i64, witness: &str, line: &str) -> Result<(), Error> {
         let keeping = sqlx::query(COSIGN).bind(log).bind(size).bind(witness).bind(line).execute(&self.pool);
-        keeping.await.map_err(Error::at("keeping a witness's signature"))?;
+        keeping.await.map_err(Error::at("storing the signature of a witness"))?;
         Ok(())
     }
 
-    /// Whether access may open as far as proofs go: both yeses are in the log, signed, and witnessed as the tenant asks.
+    /// Whether access has the proof that the tenant requires: both approvals are in the log, signed and witnessed.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn access_is_proved(&self, request: Uuid) -> Result<bool, Error> {
         let asking = sqlx::query_scalar(PROVED).bind(request).fetch_one(&self.pool);
-        asking.await.map_err(Error::at("asking whether access is proved"))
+        asking.await.map_err(Error::at("checking the proof of access"))
     }
 
-    /// Age in seconds of the oldest recorded event without a place; 0 when there is none.
+    /// Age in seconds of the oldest recorded event without a position; 0 when there is none.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn staged_seconds(&self) -> Result<f64, Error> {
-        sqlx::query_scalar(OLDEST).fetch_one(&self.pool).await.map_err(Error::at("looking at what is staged"))
+        sqlx::query_scalar(OLDEST).fetch_one(&self.pool).await.map_err(Error::at("reading the age of staged events"))
     }
 
-    /// How complete the log of a tenant is, or the operator's.
+    /// How complete the log of a tenant, or the operator's log, is.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn completeness(&self, tenant: Option<&str>) -> Result<Completeness, Error> {
-        let doing = "looking whether a log is complete";
+        let doing = "checking whether a log is complete";
         let entries = self.log_head(tenant).await?.map_or(0, |head| head.size);
         let waiting = sqlx::query_scalar(WAITING).bind(tenant).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
         let quarantined = self.quarantined_in(tenant).await?;
@@ -259,12 +259,12 @@ impl Store {
         Ok(Completeness { entries, waiting, quarantined, checkpoint, root })
     }
 
-    /// Requests of a tenant whose steps are not all in its log. Walks all of them.
+    /// Requests of a tenant whose steps are not all in its log. Scans all requests.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn incomplete_requests(&self, tenant: &str) -> Result<i64, Error> {
-        let doing = "counting the requests that are not whole in a log";
+        let doing = "counting the requests that are incomplete in a log";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(READ_WHOLE_TABLES).execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query_scalar(INCOMPLETE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))

@@ -1,6 +1,6 @@
-//! Gives recorded events their places: per log the next indices, per stream the next link of its chain, and the tree
-//! that follows. One transaction a batch; the head moves by compare-and-set, so that two who both believe they are the
-//! sequencer cannot fork a log: one of them fails and looks again.
+//! Assigns positions to recorded events: the next indices of each log, the next link of each stream's chain, and the tree
+//! above them. Each batch is one transaction. The head moves by compare-and-set, so that two sequencers that run at once
+//! cannot fork a log: one of them fails and starts again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -20,26 +20,26 @@ mod place;
 
 use place::{Placed, Stream};
 
-/// Key of the lock that makes one sequencer the only one at work.
+/// Key of the lock that lets only one sequencer run.
 const LOCK_KEY: i64 = 7_305_181_402;
 
-/// What became of a turn.
+/// Result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Another one is at it.
+    /// Another sequencer is running.
     Elsewhere,
-    /// This one did it.
+    /// This sequencer processed a batch.
     Done {
-        /// Events that got their place.
+        /// Events that got their position.
         placed: usize,
-        /// Events that wait for a step before them.
+        /// Events that wait for an earlier step.
         held: usize,
-        /// Events that a verifier would not accept; they get no place.
+        /// Events that a verifier would not accept; they get no position.
         quarantined: usize,
     },
 }
 
-/// One who gives places. Keeps the right edge of each tree it has grown, and believes it only while it matches the head.
+/// Assigns positions. It caches the right edge of each tree, and uses it only while it matches the head.
 #[derive(Debug)]
 pub struct Sequencer {
     store: Store,
@@ -48,7 +48,7 @@ pub struct Sequencer {
     locks: bool,
 }
 
-/// A recorded event that has no place yet.
+/// A recorded event without a position yet.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Staged {
     n: i64,
@@ -73,7 +73,7 @@ const HEADS: &str =
 const STREAMS: &str = "select s.log, s.stream, s.seq, s.version, s.leaf from unnest($1::int[], $2::uuid[]) as w(log, stream) \
                        join audit_streams s on s.log = w.log and s.stream = w.stream";
 const KNOWN: &str = "select event from audit_entries where event = any($1)";
-const PUT_OFF: &str = "update audit_staged set look_after = clock_timestamp() + interval '1 second' where n = any($1)";
+const DEFER: &str = "update audit_staged set look_after = clock_timestamp() + interval '1 second' where n = any($1)";
 const UNSTAGE: &str = "delete from audit_staged where n = any($1)";
 const TENANTS: &str = "select name from tenants order by name";
 const BEATS: &str = "update audit_logs set heartbeat_at = clock_timestamp() \
@@ -81,32 +81,32 @@ const BEATS: &str = "update audit_logs set heartbeat_at = clock_timestamp() \
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Sequencer {
-    /// One who names new logs under `authority`.
+    /// A sequencer that names new logs under `authority`.
     pub fn new(store: Store, authority: &str) -> Self {
         Self { store, authority: authority.to_owned(), edges: HashMap::new(), locks: true }
     }
 
-    /// One who does not ask whether another is at work: a log must not fork even then.
+    /// A sequencer without the lock, for tests: a log must not fork even then.
     #[must_use]
     pub fn without_lock(self) -> Self {
         Self { locks: false, ..self }
     }
 
-    /// Places up to `limit` events.
+    /// Processes up to `limit` events.
     ///
     /// # Errors
-    /// When the database refuses, does not answer, or another one was faster; then nothing was placed.
+    /// When the database refuses, does not answer, or another sequencer was faster; then nothing was changed.
     pub async fn turn(&mut self, limit: i64) -> Result<Turn, Error> {
         let done = self.try_turn(limit).await;
         if done.is_err() {
-            // Whatever the edges say now, it was not committed.
+            // The cached edges describe a state that was not committed.
             self.edges.clear();
         }
         done
     }
 
     async fn try_turn(&mut self, limit: i64) -> Result<Turn, Error> {
-        let doing = "placing events in their logs";
+        let doing = "assigning positions to events";
         let mut tx = self.store.pool.begin().await.map_err(Error::at(doing))?;
         if self.locks && !is_alone(&mut tx).await? {
             return Ok(Turn::Elsewhere);
@@ -136,14 +136,14 @@ impl Sequencer {
         quarantine::write(&mut tx, &placed.refused).await?;
         sqlx::query(UNSTAGE).bind(&placed.taken).execute(&mut *tx).await.map_err(Error::at(doing))?;
         if !placed.held.is_empty() {
-            sqlx::query(PUT_OFF).bind(&placed.held).execute(&mut *tx).await.map_err(Error::at(doing))?;
+            sqlx::query(DEFER).bind(&placed.held).execute(&mut *tx).await.map_err(Error::at(doing))?;
         }
         tx.commit().await.map_err(Error::at(doing))?;
         quarantine::report(&placed.refused);
         Ok(Turn::Done { placed: placed.len(), held: placed.held.len(), quarantined: placed.refused.len() })
     }
 
-    /// The logs of these events, begun if need be, each with its right edge at hand.
+    /// The logs of these events, created if needed, each with its right edge in the cache.
     async fn heads(
         &mut self,
         tx: &mut Transaction<'static, Postgres>,
@@ -187,12 +187,12 @@ impl Sequencer {
     async fn begin(&self, tx: &mut Transaction<'static, Postgres>, wanted: &[Option<&str>]) -> Result<(), Error> {
         let origins: Vec<String> = wanted.iter().map(|tenant| entry::origin(&self.authority, *tenant)).collect();
         let beginning = sqlx::query(BEGIN).bind(wanted).bind(origins).execute(&mut **tx);
-        beginning.await.map_err(Error::at("beginning a log"))?;
+        beginning.await.map_err(Error::at("creating a log"))?;
         Ok(())
     }
 
-    /// Begins the log of every tenant that has none, makes the months ahead, and writes a heartbeat into each log that
-    /// had none for `period_seconds`. Answers with how many.
+    /// Creates the log of every tenant that has none, creates the months ahead, and writes a heartbeat into each log that
+    /// had none for `period_seconds`. Returns the number of heartbeats.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -223,7 +223,7 @@ impl Sequencer {
 }
 
 async fn is_alone(tx: &mut Transaction<'static, Postgres>) -> Result<bool, Error> {
-    sqlx::query_scalar(TRY).bind(LOCK_KEY).fetch_one(&mut **tx).await.map_err(Error::at("taking the sequencer's lock"))
+    sqlx::query_scalar(TRY).bind(LOCK_KEY).fetch_one(&mut **tx).await.map_err(Error::at("locking the sequencer"))
 }
 
 async fn read_heads(
@@ -257,7 +257,7 @@ async fn streams(
     Ok(rows.into_iter().map(stream).collect())
 }
 
-/// As they came, but the steps of a request by their version.
+/// In their order of arrival, but the steps of each request in the order of their versions.
 fn in_step_order(staged: Vec<Staged>) -> Vec<Staged> {
     let mut steps: BTreeMap<Uuid, Vec<(i32, usize)>> = BTreeMap::new();
     for (at, event) in staged.iter().enumerate() {
@@ -279,7 +279,7 @@ fn in_step_order(staged: Vec<Staged>) -> Vec<Staged> {
     order.into_iter().filter_map(|at| staged[at].take()).collect()
 }
 
-/// The node that a full tile becomes on the level above.
+/// The node on the level above that a full tile becomes.
 pub(crate) fn node(tile: &TileId, hashes: &[u8]) -> (u8, u64, Hash) {
     let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
     (tile.level + 1, tile.index, tlog::root(&leaves))

@@ -1,4 +1,4 @@
-//! Fills a tenant's audit log for measurements: events, entries and streams in bulk, under a tree that is right.
+//! Test data for benchmarks: a tenant's audit log with events, entries and streams in bulk, under a correct tree.
 
 use contracts::entry::Entry;
 use sqlx::{Postgres, Transaction};
@@ -17,7 +17,7 @@ type Tx = Transaction<'static, Postgres>;
 const PORTION: i64 = 16_384;
 
 const PLAINLY: &str = "set local timezone to 'UTC'; set local synchronous_commit to off";
-// Every event about a request of its own, a fifth of a second after the one before; ids rise with time, as UUIDs of version 7.
+// Every event is about a request of its own, a fifth of a second after the previous one; ids increase with time, as in UUID version 7.
 const FILL: &str = "with numbered as (select n, clock_timestamp() - ($6::bigint - n) * interval '200 milliseconds' as at \
                     from generate_series($4::bigint, $5::bigint) n), \
                     dated as (select n, date_trunc('milliseconds', at) + interval '1 microsecond' as at, md5($1::int || '/' || n) as noise, \
@@ -42,16 +42,16 @@ const SAMPLE: &str = "select e.event from audit_logs l cross join generate_serie
                       join audit_entries e on e.log = l.id and e.index = k * (l.size - 1) / greatest($2 - 1, 1) where l.tenant = $1";
 const TABLES: [&str; 4] = ["audit_events", "audit_entries", "audit_streams", "audit_nodes"];
 
-/// An event in which three words are replaced to make others of it.
+/// An event in which three values are replaced to create others.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// The event, as text.
     pub event: String,
     /// Its id.
     pub id: String,
-    /// The request it is about.
+    /// The request.
     pub request: String,
-    /// Its time, as it is written.
+    /// Its time, as written in the event.
     pub time: String,
 }
 
@@ -65,10 +65,10 @@ impl Store {
         sampling.await.map_err(Error::at("sampling entries"))
     }
 
-    /// Fills a tenant's log up to this many entries. Only for measurements on a database of their own.
+    /// Fills a tenant's log up to this many entries. Only for benchmarks on a separate database.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the log has not begun, or when the database refuses: the login must be a superuser.
+    /// [`Error::NotFound`] when the log does not exist, or when the database refuses: the login must be a superuser.
     pub async fn multiply_log(
         &self,
         tenant: &str,

@@ -1,4 +1,4 @@
-//! A row of `provisionings` as the domain knows it, and writing many at once.
+//! Conversion of `provisionings` rows to domain values, and bulk writes.
 
 use chrono::{DateTime, Utc};
 use domain::Content;
@@ -30,7 +30,7 @@ pub(super) struct ProvisioningRow {
     pub revoked_at: Option<DateTime<Utc>>,
     pub content: Vec<u8>,
     pub engineer_enabled: bool,
-    /// Whether the log shows both yeses as the tenant asks for.
+    /// Whether the log has the proof of both approvals that the tenant requires.
     pub is_proved: bool,
 }
 
@@ -62,7 +62,7 @@ impl ProvisioningRow {
         })
     }
 
-    /// Takes over where the provisioning stands now.
+    /// Copies the values of a provisioning to this row.
     pub fn take_over(&mut self, provisioning: &Provisioning, connector: String) {
         provisioning.state.as_str().clone_into(&mut self.state);
         self.connector = Some(connector);
@@ -80,7 +80,7 @@ impl ProvisioningRow {
     }
 }
 
-/// What a target says is kept short, and without the NUL that the database refuses.
+/// Errors of targets are shortened, and stored without the NUL character that Postgres refuses.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\0' { '\u{FFFD}' } else { c }).take(500).collect()
 }

@@ -1,4 +1,4 @@
-//! Doors as people look at them. Read only.
+//! Provisionings for pages and commands. Read only.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
@@ -11,38 +11,38 @@ use crate::views::RequestFilter;
 /// The provisioning of one grant.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ProvisioningView {
-    /// `opening`, `open`, `closing` or `closed`.
+    /// `provisioning`, `active`, `revoking` or `revoked`.
     pub state: String,
-    /// Which connector was told.
+    /// The connector that was called.
     pub connector: Option<String>,
-    /// Tries in this state that came to nothing.
+    /// Failed attempts in this state.
     pub failures: i32,
-    /// The first of them.
+    /// When the first of them failed.
     pub first_failed_at: Option<DateTime<Utc>>,
-    /// What the last one said.
+    /// Error of the last one.
     pub last_error: Option<String>,
-    /// Read back as open.
+    /// When access was first read back from the target.
     pub provisioned_at: Option<DateTime<Utc>>,
-    /// Ordered closed.
+    /// When revocation was ordered.
     pub revocation_ordered_at: Option<DateTime<Utc>>,
-    /// From this moment the gate refuses.
+    /// From when the gate denies access.
     pub refused_from: Option<DateTime<Utc>>,
-    /// Sessions were cut.
+    /// When sessions were terminated.
     pub cut_at: Option<DateTime<Utc>>,
-    /// How many.
+    /// How many sessions were terminated.
     pub sessions_cut: i64,
-    /// Read back as closed.
+    /// When the target was read back without access.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// An access that is open, about to open, or whose end is not confirmed.
+/// Access that is active, is being provisioned, or whose revocation is unconfirmed.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct AccessView {
     /// The request.
     pub request: Uuid,
     /// Tenant's short name.
     pub tenant: String,
-    /// Tenant's name for people.
+    /// Tenant's display name.
     pub tenant_name: String,
     /// Number in the ticketing system.
     pub service_request: String,
@@ -50,27 +50,27 @@ pub struct AccessView {
     pub service: String,
     /// Resource.
     pub resource: String,
-    /// Engineer's short name.
+    /// Requester's short name.
     pub requester: String,
     /// State of the request.
     pub state: String,
-    /// Opens.
+    /// Start of access.
     pub access_from: Option<DateTime<Utc>>,
-    /// Over.
+    /// End of access.
     pub access_until: Option<DateTime<Utc>>,
     /// The exact content.
     pub content: Vec<u8>,
     /// The provisioning's state.
     pub provisioning: String,
-    /// Tries that came to nothing.
+    /// Failed attempts.
     pub failures: i32,
-    /// Ordered closed.
+    /// When revocation was ordered.
     pub revocation_ordered_at: Option<DateTime<Utc>>,
-    /// What the last try said.
+    /// Error of the last attempt.
     pub last_error: Option<String>,
 }
 
-/// Ends that are not confirmed.
+/// Unconfirmed revocations.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Closing {
     /// How many.
@@ -111,7 +111,7 @@ impl Store {
             .map_err(Error::at("reading a provisioning"))
     }
 
-    /// Grants that are not closed for certain, those whose end is not confirmed first.
+    /// Grants that are not confirmed as revoked, with unconfirmed revocations first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -129,30 +129,30 @@ impl Store {
         query.build_query_as().fetch_all(&self.pool).await.map_err(Error::at("listing grants"))
     }
 
-    /// Other access that is open to the content of this request, whoever requested it.
+    /// Other active access to the content of this request, of any requester.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn accesses_beside(&self, request: Uuid) -> Result<Vec<AccessView>, Error> {
         let statement = format!("{ACCESSES}{BESIDE}");
         let looking = sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(request).fetch_all(&self.pool);
-        looking.await.map_err(Error::at("looking for access to the same content"))
+        looking.await.map_err(Error::at("searching for access to the same content"))
     }
 
-    /// WriteSet when an access opens, ends, or is confirmed as closed.
+    /// Changes when access becomes active, ends, or is confirmed as revoked.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn access_pulse(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
         let looking = sqlx::query_as(PULSE).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
-        looking.await.map_err(Error::at("looking at grants"))
+        looking.await.map_err(Error::at("reading the state of grants"))
     }
 
-    /// How many ends are not confirmed, and for how long the oldest.
+    /// Number of unconfirmed revocations, and the age of the oldest.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn provisionings_closing(&self) -> Result<Closing, Error> {
-        sqlx::query_as(CLOSING).fetch_one(&self.pool).await.map_err(Error::at("looking at provisionings"))
+        sqlx::query_as(CLOSING).fetch_one(&self.pool).await.map_err(Error::at("counting unconfirmed revocations"))
     }
 }

@@ -1,4 +1,4 @@
-//! Erasing what somebody wrote, wherever it stands, in one transaction with the events that say so.
+//! Redacts what somebody wrote, everywhere it is stored, in one transaction with the events that record the redaction.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use super::{REDACTED, Whose};
 use crate::error::Error;
 use crate::pool::Store;
 
-/// What became of an erasure.
+/// Result of a redaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
-    /// So many texts of the log were erased, and the same words wherever else they stood.
+    /// This many texts of the log were redacted, and the same words everywhere else.
     Done(i64),
-    /// Nothing was erased: it must wait.
+    /// Nothing was redacted yet.
     Waits {
-        /// Requests that are not over.
+        /// Requests that are not in a final state.
         requests: Vec<Uuid>,
-        /// DeadLetter messages that nobody has replayed or discarded.
+        /// Dead-letter messages that are not replayed or discarded.
         dead_letter: Vec<Uuid>,
-        /// Messages that nobody has taken yet.
+        /// Messages that are not consumed yet.
         on_their_way: i64,
     },
 }
@@ -34,7 +34,7 @@ const OPEN: &str = "select r.id from requests r where r.finished_at is null and 
                     or exists (select from audit_events a where a.request = r.id and a.person = $2)) order by r.id";
 const DEAD_LETTERS: &str = "select id from dead_letters where status = 'dead_lettered' \
                       and position(convert_to($1, 'UTF8') in body) > 0 order by dead_lettered_at";
-// A mail holds no words of anybody; what the log takes holds commitments.
+// Mails contain no texts of people, and events contain commitments.
 const ON_THEIR_WAY: &str = "select count(*) from outbox where consumer not in ('mail', 'audit') \
                             and position(convert_to($1, 'UTF8') in body) > 0";
 const TEXTS: &str = "with gone as (update texts t set text = null, salt = null, redacted_at = clock_timestamp() \
@@ -71,7 +71,7 @@ impl Whose {
         }
     }
 
-    /// How messages that belong to it can be told: by the request's id, or the person's name as a whole value.
+    /// Text that identifies messages of this request or person: the request's id, or the person's name as a whole JSON value.
     fn mark(&self) -> String {
         match self {
             Self::Request(request) => request.to_string(),
@@ -81,12 +81,12 @@ impl Whose {
 }
 
 impl Store {
-    /// Erases what somebody wrote, or what was written about a request, and says so in the logs that commit to it.
+    /// Redacts what somebody wrote, or what was written about a request, and records that in the logs that commit to it.
     ///
     /// # Errors
-    /// When the database refuses or does not answer; then nothing was erased.
+    /// When the database refuses or does not answer; then nothing was redacted.
     pub async fn redact_texts(&self, whose: &Whose, by: &str) -> Result<Erasure, Error> {
-        let doing = "erasing what somebody wrote";
+        let doing = "redacting texts";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         if let Some(waits) = waits(&mut tx, whose).await? {
             return Ok(waits);
@@ -108,7 +108,7 @@ impl Store {
             let (request, person) = (whose.request(), whose.person().map(str::to_owned));
             let about = About { tenant, request, ..About::default() };
             let event = message(Kind::TextsRedacted, now, about, &TextsRedacted { request, person, texts, actor });
-            // Not through the broker: erasing and saying so is one transaction.
+            // Recorded directly and not through the broker, so that redaction and record are one transaction.
             if let Ok(indexed) = events::index(&event.body) {
                 crate::audit::record(&mut tx, &[(indexed, event.body.as_slice())]).await?;
             }
@@ -118,9 +118,9 @@ impl Store {
     }
 }
 
-/// What must come to its end first: a running request is decided by its words, and a message may still bring some.
+/// What must finish first: open requests are decided by their texts, and pending messages may contain more of them.
 async fn waits(tx: &mut Tx, whose: &Whose) -> Result<Option<Erasure>, Error> {
-    let doing = "looking what an erasure must wait for";
+    let doing = "checking what a redaction must wait for";
     let open = sqlx::query_scalar(OPEN).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
     let requests: Vec<Uuid> = open.await.map_err(Error::at(doing))?;
     let dead_letter: Vec<Uuid> =
@@ -131,9 +131,9 @@ async fn waits(tx: &mut Tx, whose: &Whose) -> Result<Option<Erasure>, Error> {
     Ok((!is_free).then_some(Erasure::Waits { requests, dead_letter, on_their_way }))
 }
 
-/// Takes the reasons out of contents; answers with the tenants they belong to.
+/// Removes the justifications from contents. Returns the tenants of the requests.
 async fn contents(tx: &mut Tx, whose: &Whose) -> Result<Vec<String>, Error> {
-    let doing = "erasing the reasons of requests";
+    let doing = "redacting the justifications of requests";
     let reading = sqlx::query_as(CONTENTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
     let found: Vec<(Uuid, String, Vec<u8>)> = reading.await.map_err(Error::at(doing))?;
     let (mut ids, mut redacted, mut tenants) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
-//! The queues of webhooks: what is due is claimed, and what became of each attempt is stored. Nothing here calls anybody.
+//! The queues of webhooks: claims of due deliveries, and the results of attempts. This module calls no receiver.
 //!
-//! Whoever writes locks the webhook first and its deliveries after it, so that two attempts of one webhook never wait for
+//! Every write locks the webhook first and its deliveries afterwards, so that two attempts of one webhook never wait for
 //! each other.
 
 use chrono::{DateTime, Utc};
@@ -10,68 +10,68 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pool::Store;
 
-/// An attempt that takes longer than this is nobody's any more: another process may send the event.
+/// A claim expires after this many seconds: another process may then send the event.
 pub const CLAIM_SECONDS: f64 = 60.0;
-/// Days for which attempts and events that were given up stay.
+/// Days for which attempts and failed deliveries are stored.
 const LOG_DAYS: i32 = 30;
-/// Most attempts of one webhook that stay.
+/// Most stored attempts of one webhook.
 const LOG_ROWS: i64 = 10_000;
-/// Events that a receiver refuses one after the other, such as with 400, before the whole webhook is paused.
+/// Events that a receiver refuses in sequence, such as with 400, before the whole webhook is paused.
 pub const REFUSALS: i32 = 5;
 
 /// One event to deliver, claimed for [`CLAIM_SECONDS`].
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Delivery {
-    /// To which webhook.
+    /// The webhook.
     pub webhook: Uuid,
     /// The event.
     pub event: Uuid,
     /// Its type.
     #[sqlx(rename = "type")]
     pub type_name: String,
-    /// Attempts that count towards giving it up.
+    /// Attempts that count towards failure.
     pub attempt: i32,
     /// All attempts.
     pub tries: i32,
-    /// Where.
+    /// URL of the receiver.
     pub url: String,
-    /// Secret that signs.
+    /// Signing secret.
     pub secret: String,
-    /// The secret before, while it still signs too.
+    /// The previous secret, while it also signs.
     pub secret_before: Option<String>,
     /// The event's exact bytes.
     pub body: Vec<u8>,
     /// Failures of the webhook since it last accepted an event.
     pub failures: i32,
-    /// Since when it has accepted nothing.
+    /// Since when no event was accepted.
     pub failing_since: Option<DateTime<Utc>>,
     /// The database's clock.
     pub now: DateTime<Utc>,
 }
 
-/// What an attempt showed, for the delivery log.
+/// Result of an attempt, for the delivery log.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// How long it took.
     pub took: std::time::Duration,
-    /// The HTTP status, if an answer came.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// What went wrong, if anything.
+    /// The error, if any.
     pub error: Option<String>,
 }
 
-/// What follows from an attempt that failed. Times are seconds from now.
+/// What follows from a failed attempt. Times are seconds from now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Next {
-    /// When the event is due again; `None` gives it up.
+    /// When the event is due again; `None` makes its delivery fail.
     pub event: Option<f64>,
-    /// How long the webhook rests; `None` lets its other events go on.
+    /// How long the webhook is paused; `None` continues with its other events.
     pub rest: Option<f64>,
-    /// How long it rests once it has refused [`REFUSALS`] events one after the other.
+    /// How long it is paused once it has refused [`REFUSALS`] events in sequence.
     pub rest_when_refusing: f64,
-    /// Whether it counts towards giving the event up.
+    /// Whether it counts towards failure.
     pub counts: bool,
-    /// Whether the webhook failed; a receiver that names the time at which it wants more has not.
+    /// Whether the webhook failed. A receiver that names the time of the next attempt did not.
     pub is_failure: bool,
 }
 
@@ -85,31 +85,31 @@ pub struct AttemptView {
     /// Its type.
     #[sqlx(rename = "type")]
     pub type_name: String,
-    /// Which attempt of this event; the first is 1.
+    /// Number of this event's attempt; the first is 1.
     pub attempt: i32,
     /// How long it took, in milliseconds.
     pub duration_ms: i32,
-    /// The HTTP status, if an answer came.
+    /// The HTTP status, if there was a response.
     pub status: Option<i16>,
-    /// What went wrong, if anything.
+    /// The error, if any.
     pub error: Option<String>,
 }
 
-/// What waits at webhooks, for metrics.
+/// Pending deliveries of webhooks, for metrics.
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
 pub struct WebhookDepth {
-    /// Webhooks that accept nothing and are still tried.
+    /// Enabled webhooks that accept nothing.
     pub failing: i64,
-    /// Webhooks that are switched off.
+    /// Disabled webhooks.
     pub off: i64,
-    /// Events to deliver to webhooks that work.
+    /// Pending events of working webhooks.
     pub waiting: i64,
-    /// Age of the oldest event that is due at a webhook that works, in seconds.
+    /// Age of the oldest due event of a working webhook, in seconds.
     pub oldest_seconds: f64,
 }
 
-// A webhook that was paused gets one event, and one that was tried least often: an event that the receiver cannot read
-// must not stand in the way of the others. Rows that another process has locked are that process's business.
+// A paused webhook gets one event, the one with the fewest attempts: an event that the receiver cannot read
+// must not block the others. Rows that another process has locked are skipped.
 const CLAIM: &str = "with ready as (select w.id, w.paused_until is not null as trial, \
                      case when w.paused_until is null then w.slots else 1 end - (select count(*) from webhook_deliveries c \
                      where c.webhook = w.id and c.claimed_until > clock_timestamp()) as slots from webhooks w \
@@ -137,15 +137,15 @@ const LOCK: &str = "select id from webhooks where id = $1 for update";
 const LOG: &str = "insert into webhook_attempts (webhook, event, type, attempt, at, duration_ms, status, error) \
                    values ($1, $2, $3, $4, $5, $6, $7, $8)";
 const DONE: &str = "delete from webhook_deliveries where webhook = $1 and event = $2";
-// Written only when something changes: a busy receiver that works costs no update of its row.
+// Written only when something changes: a busy and working receiver costs no update of its row.
 const WELL: &str = "update webhooks set failing_since = null, paused_until = null, failures = 0, \
                     slots = case when $2 then least(slots + 1, 8) else 2 end where id = $1 and (failing_since is not null \
                     or paused_until is not null or failures > 0 or slots <> case when $2 then least(slots + 1, 8) else 2 end)";
 const AGAIN: &str = "update webhook_deliveries set attempt = attempt + $3, tries = tries + 1, claimed_until = null, \
                      due_at = clock_timestamp() + make_interval(secs => coalesce($4, 0)), \
                      failed_at = case when $4::float8 is null then clock_timestamp() end where webhook = $1 and event = $2";
-// A receiver that refuses many events one after the other is failing too, whatever it says about each. Requests that
-// were open when it began to fail count as one failure.
+// A receiver that refuses many events in sequence is failing too. Requests that were in progress when it began to fail
+// count as one failure.
 const FAILING: &str = "update webhooks set failing_since = coalesce(failing_since, clock_timestamp()), slots = 2, \
                        failures = case when paused_until > clock_timestamp() then failures else failures + $2 end, \
                        paused_until = case when $3::float8 is not null \
@@ -160,7 +160,7 @@ const TRIM: &str = "delete from webhook_attempts a using (select w.id as webhook
                     where a.webhook = cut.webhook and a.id <= cut.oldest";
 const ATTEMPTS: &str = "select at, event, type, attempt, duration_ms, status, error from webhook_attempts \
                         where webhook = $1 and ($2::uuid is null or event = $2) order by id desc limit $3";
-// An event of this webhook's tenant, and whatever its type: somebody asked for it by name.
+// An event of this webhook's tenant, whatever its type, because it was requested by id.
 const REDELIVER: &str = "insert into webhook_deliveries (webhook, event) select w.id, a.id from webhooks w \
                          left join tenants t on t.id = w.tenant join audit_events a on a.id = $2 \
                          and (w.tenant is null or t.name = a.tenant) where w.id = $1 \
@@ -181,7 +181,7 @@ const DEPTH: &str = "select count(*) filter (where w.off_at is null and w.failin
 type Tx = Transaction<'static, Postgres>;
 
 impl Store {
-    /// Claims up to `limit` events that are due, of each webhook no more than it may have open at once.
+    /// Claims up to `limit` due events, for each webhook no more than it may have in progress at once.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -190,7 +190,7 @@ impl Store {
         claiming.await.map_err(Error::at("claiming events for webhooks"))
     }
 
-    /// The receiver accepted an event; `quickly` lets it have more requests open at once.
+    /// Stores that the receiver accepted an event; `quickly` lets it have more requests in progress.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -202,7 +202,7 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// The receiver did not accept an event.
+    /// Stores that the receiver did not accept an event.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -239,7 +239,7 @@ impl Store {
         Ok(tx)
     }
 
-    /// Attempts of a webhook, the newest first; of one event if it is given.
+    /// Attempts of a webhook, newest first; of one event if it is given.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -253,7 +253,7 @@ impl Store {
         reading.await.map_err(Error::at("reading the delivery log of a webhook"))
     }
 
-    /// Sends an event of the log to a webhook again, of this tenant if one is given, beginning at once.
+    /// Sends a recorded event to a webhook again, of this tenant if one is given, immediately.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such webhook or event of its tenant, or when the database does not answer.
@@ -269,7 +269,7 @@ impl Store {
         tx.commit().await.map_err(Error::at(doing))
     }
 
-    /// Sends every event again that was given up for a webhook; answers with how many.
+    /// Sends every failed event of a webhook again. Returns how many.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -278,7 +278,7 @@ impl Store {
         Ok(asking.await.map_err(Error::at("sending failed events to a webhook again"))?.rows_affected())
     }
 
-    /// Deletes what is too old, or too much, of the delivery log.
+    /// Deletes old rows, and rows over the limit, of the delivery log.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -290,11 +290,11 @@ impl Store {
         sqlx::query(TRIM).bind(LOG_ROWS).execute(&self.pool).await.map_err(Error::at(doing)).map(drop)
     }
 
-    /// What waits at webhooks.
+    /// Pending deliveries of webhooks.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn webhook_depth(&self) -> Result<WebhookDepth, Error> {
-        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("counting what waits at webhooks"))
+        sqlx::query_as(DEPTH).fetch_one(&self.pool).await.map_err(Error::at("counting pending deliveries of webhooks"))
     }
 }

@@ -1,4 +1,4 @@
-//! Places of one batch: worked out in memory, then written in bulk.
+//! The positions of one batch: computed in memory, then written in bulk.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,13 +12,13 @@ use super::{Head, Staged, Streams, node};
 use crate::error::Error;
 use crate::log::quarantine::Refused;
 
-/// Where a stream stands.
+/// The last position of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stream {
     pub seq: i64,
     pub version: i32,
     pub leaf: [u8; 32],
-    /// Whether this batch moved it.
+    /// Whether this batch changed it.
     pub is_new: bool,
 }
 
@@ -35,14 +35,14 @@ struct Row {
     leaf: [u8; 32],
 }
 
-/// What a batch comes to.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
     rows: Vec<Row>,
     nodes: Vec<(i32, i16, i64, Vec<u8>)>,
-    /// Staged rows that are done with.
+    /// Staged rows that are finished.
     pub taken: Vec<i64>,
-    /// Staged rows that wait for a step before theirs.
+    /// Staged rows that wait for an earlier step.
     pub held: Vec<i64>,
     /// Events that a verifier would not accept, with the reason.
     pub refused: Vec<Refused>,
@@ -61,27 +61,27 @@ const STREAMS: &str = "insert into audit_streams (log, stream, seq, version, lea
                        select * from unnest($1::int[], $2::uuid[], $3::bigint[], $4::int[], $5::bytea[]) \
                        on conflict (log, stream) do update set seq = excluded.seq, version = excluded.version, leaf = excluded.leaf";
 
-/// Whether the entry is one that a verifier accepts, and tells of the event what the columns do.
+/// Checks that a verifier accepts the entry, and that the columns match the event.
 fn admit(event: &Staged, head: &Head, stream: &Stream, entry: &[u8]) -> Result<(), String> {
     if event.version.is_some_and(|version| version <= stream.version) {
         return Err("another event has this step of the request".to_owned());
     }
-    let told = evidence::admission::accept(&head.origin, entry)?;
-    let is_same = told.id == event.id
-        && told.at == event.at
-        && told.kind == event.type_name
-        && told.request == event.request.map(|request| request.to_string())
-        && told.version == event.version.map(i64::from);
-    if is_same { Ok(()) } else { Err("the columns of the event say something else than the event".to_owned()) }
+    let read = evidence::admission::accept(&head.origin, entry)?;
+    let is_same = read.id == event.id
+        && read.at == event.at
+        && read.kind == event.type_name
+        && read.request == event.request.map(|request| request.to_string())
+        && read.version == event.version.map(i64::from);
+    if is_same { Ok(()) } else { Err("the columns of the event do not match the event".to_owned()) }
 }
 
 impl Placed {
-    /// How many events got their place.
+    /// How many events got their position.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Gives an event the next place, unless a step before it is missing or a verifier would not accept it there.
+    /// Assigns the next position to an event, unless an earlier step is missing or a verifier would not accept it there.
     pub fn place(&mut self, event: Staged, head: &Head, edge: &mut Frontier, stream: &mut Stream) {
         if event.version.is_some_and(|version| version > stream.version + 1) {
             self.held.push(event.n);
@@ -107,7 +107,7 @@ impl Placed {
         self.rows.push(Row { log: head.id, index, event: id, at, request, version, seq, prev, leaf: leaf.0 });
     }
 
-    /// Moves the heads first: whoever comes second waits there, and then fails.
+    /// Updates the heads first: a second sequencer waits there, and then fails.
     pub async fn write(
         &self,
         tx: &mut Transaction<'static, Postgres>,
