@@ -108,7 +108,7 @@ async fn a_search_that_stops_on_its_way_goes_on_and_leaves_nothing_out() {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = AuditFilter { limit: 2000, after, ..filter.clone() };
-            let page = lockbox.store.look_in_audit(&page, std::time::Duration::ZERO).await.unwrap();
+            let page = lockbox.store.search_audit_within(&page, std::time::Duration::ZERO).await.unwrap();
             let is_full = page.events.len() == 2000;
             stops += usize::from(page.stopped_at.is_some());
             after = page.stopped_at.or(page.events.last().filter(|_| is_full).map(store::audit::AuditRow::place));

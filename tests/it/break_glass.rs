@@ -18,7 +18,7 @@ pub async fn give(lockbox: &Lockbox, quota: i32) -> BreakGlassPolicy {
     let alex = person(lockbox, "alex").await;
     let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
     let policy = rule(tenant_of(&alex), quota, until);
-    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &policy).await.unwrap();
+    lockbox.store.create_policy(By { person: &alex, channel: "test" }, &policy).await.unwrap();
     policy
 }
 
@@ -40,7 +40,7 @@ fn rule(tenant: TenantId, quota: i32, until: chrono::DateTime<chrono::Utc>) -> B
 }
 
 async fn person(lockbox: &Lockbox, name: &str) -> domain::Person {
-    lockbox.store.everybody().await.unwrap().into_iter().find(|person| person.name == name).unwrap()
+    lockbox.store.enabled_people().await.unwrap().into_iter().find(|person| person.name == name).unwrap()
 }
 
 pub fn break_glass() -> Value {
@@ -65,7 +65,7 @@ async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
         assert_eq!(lockbox.outcome(Kind::RequestSubmit, &data).await, code, "{field}");
     }
     let alex = person(&lockbox, "alex").await;
-    lockbox.store.end_consent(By { person: &alex, channel: "test" }, given.id).await.unwrap();
+    lockbox.store.revoke_policy(By { person: &alex, channel: "test" }, given.id).await.unwrap();
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &break_glass()).await, "no_break_glass_policy", "taken back");
     lockbox.finish().await;
 }
@@ -141,7 +141,7 @@ async fn a_quota_a_withdrawn_rule_and_a_no_of_either_manager_stop_an_emergency()
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &break_glass()).await, "no_break_glass_policy");
     assert_eq!(lockbox.decide(Kind::VendorDecide, third, "jo", Deny).await, "request.vendor_denied");
     let alex = person(&lockbox, "alex").await;
-    lockbox.store.end_consent(By { person: &alex, channel: "test" }, policy.id).await.unwrap();
+    lockbox.store.revoke_policy(By { person: &alex, channel: "test" }, policy.id).await.unwrap();
     let again = give(&lockbox, 5).await;
     assert_ne!(again.digest(), policy.digest());
     let code = lockbox.decide(Kind::VendorDecide, second, "jo", Approve).await;
@@ -168,7 +168,7 @@ async fn the_database_grants_no_emergency_that_no_rule_and_no_second_manager_sta
     let policy = BreakGlassPolicy { name: "by others".into(), ..rule(tenant, 5, until) };
     for other in ["morgan", "noor"] {
         let person = person(&lockbox, other).await;
-        let given = lockbox.store.give_consent(By { person: &person, channel: "test" }, &policy).await;
+        let given = lockbox.store.create_policy(By { person: &person, channel: "test" }, &policy).await;
         assert!(given.is_err(), "{other} is no approver of the tenant");
     }
     lockbox.finish().await;

@@ -195,7 +195,7 @@ async fn a_message_that_the_program_failed_on_is_handled_when_it_is_sent_again()
     let key = Uuid::new_v4();
     let begin = async || {
         let wanted = ReadSet { consumer: "intake", keys: vec![key], ..ReadSet::default() };
-        lockbox.store.begin(wanted).await.unwrap()
+        lockbox.store.open_unit_of_work(wanted).await.unwrap()
     };
     let unit = begin().await;
     assert!(unit.snapshot.fresh.contains(&key));

@@ -65,7 +65,7 @@ async fn the_vendor_raises_a_tenants_protection_and_only_the_tenant_lowers_it() 
         [("witnesses_required: 0", one), ("", one), ("witnesses_required: 1", "witness.fabrikam.example")]
     {
         let fault = apply(required, witness).await.unwrap_err();
-        assert!(matches!(fault, store::Error::TenantsOwn(_)), "{required} {witness}: {fault}");
+        assert!(matches!(fault, store::Error::ReservedForTenant(_)), "{required} {witness}: {fault}");
         assert!(fault.to_string().contains("adatum's own approvers"), "{fault}");
     }
     let tenants = lockbox.store.tenants().await.unwrap();

@@ -165,7 +165,7 @@ async fn sign_every_size(lockbox: &Lockbox, from: i64) {
         }
     }
     assert!(signed.len() > 220);
-    lockbox.store.keep_checkpoints(&signed).await.unwrap();
+    lockbox.store.store_checkpoints(&signed).await.unwrap();
 }
 
 /// A signer in a process of its own; what it says is in a file.

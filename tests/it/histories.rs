@@ -86,7 +86,7 @@ fn has_all(types: &[String], wanted: &[&str]) {
 }
 
 async fn person(lockbox: &Lockbox, name: &str) -> domain::Person {
-    lockbox.store.everybody().await.unwrap().into_iter().find(|person| person.name == name).unwrap()
+    lockbox.store.enabled_people().await.unwrap().into_iter().find(|person| person.name == name).unwrap()
 }
 
 async fn end(lockbox: &Lockbox, request: Uuid, by: &str) {
@@ -127,7 +127,7 @@ async fn give(lockbox: &Lockbox, quota: i32) -> BreakGlassPolicy {
         quota,
         until: chrono::SubsecRound::trunc_subsecs(until, 6),
     };
-    lockbox.store.give_consent(By { person: &alex, channel: "test" }, &policy).await.unwrap();
+    lockbox.store.create_policy(By { person: &alex, channel: "test" }, &policy).await.unwrap();
     policy
 }
 
@@ -233,7 +233,7 @@ async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_
     assert_eq!(respond_to_report(&lockbox, first, true).await, "report.acknowledged");
     break_glass(&lockbox).await;
     let alex = person(&lockbox, "alex").await;
-    lockbox.store.end_consent(By { person: &alex, channel: "test" }, policy.id).await.unwrap();
+    lockbox.store.revoke_policy(By { person: &alex, channel: "test" }, policy.id).await.unwrap();
     has_all(
         &all_good(&lockbox).await,
         &["directory.changed", "request.break_glass_supported", "request.break_glass_approved", "report.acknowledged"],

@@ -185,7 +185,7 @@ async fn an_event_waits_for_the_one_before_it_and_two_events_never_get_the_same_
     .await;
     check(&lockbox, Some("contoso")).await;
     let twice = append(&step(2)).await.unwrap_err();
-    assert!(matches!(twice, store::Error::StepTaken { .. }), "{twice}");
+    assert!(matches!(twice, store::Error::StepRecorded { .. }), "{twice}");
     lockbox.finish().await;
 }
 
@@ -293,8 +293,8 @@ async fn each_group_of_rights_allows_its_own_work_and_no_other() {
     assert!(Sequencer::new(store("lockbox_worker").await, AUTHORITY).beat(0.0).await.is_err());
     let signer = store("lockbox_signer").await;
     let head = signer.log_head(None).await.unwrap().unwrap();
-    signer.keep_checkpoints(&[(head.clone(), "note".into())]).await.unwrap();
-    assert!(sequencer.keep_checkpoints(&[(head, "note".into())]).await.is_err());
+    signer.store_checkpoints(&[(head.clone(), "note".into())]).await.unwrap();
+    assert!(sequencer.store_checkpoints(&[(head, "note".into())]).await.is_err());
     let groups = ["lockbox_reader", "lockbox_worker", "lockbox_sequencer", "lockbox_signer", "lockbox_operator"];
     let tables =
         ["audit_events", "audit_entries", "audit_nodes", "audit_checkpoints", "audit_keys", "audit_cosignatures"];

@@ -133,7 +133,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
         .map(|(to, link)| (to, link.replace(lockbox.settings.mail.portal_url.trim_end_matches('/'), &site.origin)))
         .collect();
     assert!(links.len() > 20 && links.iter().all(|(_, link)| link.starts_with(&site.origin)), "{links:?}");
-    let people = lockbox.store.everybody().await.unwrap();
+    let people = lockbox.store.enabled_people().await.unwrap();
     let before = state(&lockbox).await;
     let browsers = Browsers::start("mail-links").await;
     let browser = browsers.open(1280, "light").await;

@@ -40,7 +40,10 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     assert_eq!(submitted["actor"]["auth"]["method"], "portal");
     assert_eq!(submitted["actor"]["auth"]["signed_in"], "developer");
     let early = alex.get(&request).await;
-    assert!(early.text.contains("Still") || !early.text.contains("value=\"approve\""), "not the customer's turn yet");
+    assert!(
+        early.text.contains("ReadSnapshot") || !early.text.contains("value=\"approve\""),
+        "not the customer's turn yet"
+    );
     assert_eq!(answer(&morgan, &request, &[("verdict", "approve"), ("comment", "go on")]).await, StatusCode::SEE_OTHER);
 
     let page = alex.get(&request).await.text;

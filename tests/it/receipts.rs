@@ -223,6 +223,6 @@ async fn a_new_passkey_a_delegate_and_changed_recipients_are_mailed_to_everyone_
 }
 
 async fn lockbox_person(lockbox: &Lockbox, name: &str) -> uuid::Uuid {
-    let people = lockbox.store.everybody().await.unwrap();
+    let people = lockbox.store.enabled_people().await.unwrap();
     people.iter().find(|person| person.name == name).unwrap().id.0
 }

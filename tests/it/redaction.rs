@@ -5,7 +5,7 @@ use contracts::commands::CommentRequest;
 use domain::Verdict::{Approve, Deny};
 use sqlx::{AssertSqlSafe, Row};
 use store::audit::AuditFilter;
-use store::texts::{Erasure, REDACTED, Whose};
+use store::texts::{REDACTED, Redaction, Whose};
 
 use crate::harness::{Lockbox, ROLES, body, eventually, submission};
 use crate::proof::lockbox_command;
@@ -44,7 +44,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
     let whose = [Whose::Person("robin".into()), Whose::Person("alex".into()), Whose::Request(request)];
     for whose in &whose {
         let waits = lockbox.store.redact_texts(whose, "lee").await.unwrap();
-        assert_eq!(waits, Erasure::Waits { requests: vec![request], dead_letter: Vec::new(), on_their_way: 0 });
+        assert_eq!(waits, Redaction::Waits { requests: vec![request], dead_letter: Vec::new(), pending_messages: 0 });
     }
     let (code, text) = lockbox_command(&lockbox, &["audit", "redact", "--person", "robin", "--operator", "lee"]);
     assert!(code == 4 && text.contains("no text was redacted") && text.contains(&request.to_string()), "{text}");
@@ -56,11 +56,11 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
     assert_eq!(holding(&lockbox, "ocelot").await, ["decisions", "requests", "texts"]);
     let digest = lockbox.view(request).await.digest();
     // What Robin wrote goes, and what Alex wrote stays until it is asked for.
-    assert_eq!(lockbox.store.redact_texts(&whose[0], "lee").await.unwrap(), Erasure::Done(1));
+    assert_eq!(lockbox.store.redact_texts(&whose[0], "lee").await.unwrap(), Redaction::Done(1));
     let content = lockbox.view(request).await.content().unwrap();
     assert_eq!((content.justification.as_str(), content.resource.as_str()), (REDACTED, "finance@contoso.example"));
     assert_eq!(holding(&lockbox, "ocelot").await, ["decisions", "texts"]);
-    assert_eq!(lockbox.store.redact_texts(&whose[2], "lee").await.unwrap(), Erasure::Done(3));
+    assert_eq!(lockbox.store.redact_texts(&whose[2], "lee").await.unwrap(), Redaction::Done(3));
     assert_eq!(holding(&lockbox, "ocelot").await, Vec::<String>::new());
     let view = lockbox.view(request).await;
     assert_eq!(view.digest(), digest, "what was decided on is still committed to");
@@ -129,7 +129,7 @@ async fn messages_given_up_on_lose_their_words_when_somebody_has_resolved_them()
     lockbox.until_idle().await;
     let whose = Whose::Person("robin".into());
     let waits = lockbox.store.redact_texts(&whose, "lee").await.unwrap();
-    assert_eq!(waits, Erasure::Waits { requests: Vec::new(), dead_letter: vec![dead_letter], on_their_way: 0 });
+    assert_eq!(waits, Redaction::Waits { requests: Vec::new(), dead_letter: vec![dead_letter], pending_messages: 0 });
     let (code, text) = lockbox_command(
         &lockbox,
         &["dead-letter", "discard", &dead_letter.to_string(), "--operator", "lee", "--note", "no ocelot here"],

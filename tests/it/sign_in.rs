@@ -19,7 +19,7 @@ async fn a_person_signs_in_through_the_identity_provider_and_is_who_the_director
     let (again, _) = idp.sign_in(&site, other).await;
     assert!(again.get("/").await.text.contains("Alex Novak"));
     // Nobody chooses a name where an identity provider is the way in.
-    let person = lockbox.store.everybody().await.unwrap().pop().unwrap();
+    let person = lockbox.store.enabled_people().await.unwrap().pop().unwrap();
     let chosen = site.stranger().post("/sign-in", &[("person", &person.id.0.to_string())]).await;
     assert_eq!(chosen.status, StatusCode::NOT_FOUND);
     site.close();

@@ -1,4 +1,4 @@
-//! Every SQL statement of the store is prepared on the migrated schema, so that none can be wrong unnoticed.
+//! Prepares every SQL statement of the store on the migrated schema: the constants in the code, and the `.sql` files beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text of each `const NAME: &str = "…";`, with its continued lines joined.
+/// The text of each `const NAME: &str = "…";`, with its continuation lines joined.
 fn statements(source: &str) -> Vec<String> {
     source
         .split("const ")
@@ -43,7 +43,13 @@ async fn every_statement_is_prepared_on_the_migrated_schema() {
     let mut count = 0;
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
-        for statement in statements(&source) {
+        let found = match file.extension().and_then(|extension| extension.to_str()) {
+            // The groups of rights are a script of many statements; `lockbox migrate` runs it.
+            Some("sql") if file.ends_with("roles.sql") => Vec::new(),
+            Some("sql") => vec![source],
+            _ => statements(&source),
+        };
+        for statement in found {
             let prepared = (&lockbox.pool).prepare(sqlx::AssertSqlSafe(statement.clone()).into_sql_str()).await;
             assert!(prepared.is_ok(), "{}: {statement}\n{:?}", file.display(), prepared.err());
             count += 1;

@@ -77,7 +77,7 @@ async fn consume(shared: &Shared, wake: &Notify, deliveries: &[broker::Delivery]
         record_dead_letter(&mut changes, dead_letter, now);
     }
     let messages = changes.messages.clone();
-    shared.store.take_wake_ups(role, changes).await?;
+    shared.store.consume_wake_ups(role, changes).await?;
     shared.relay.publish(messages, Vec::new(), now).await;
     Ok(())
 }

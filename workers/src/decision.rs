@@ -35,7 +35,7 @@ pub(crate) fn apply_decision(
                 channel: decide.channel.chars().filter(|c| !c.is_control()).take(32).collect(),
                 duration_seconds: decide.duration_seconds,
                 proof,
-                policy_usage: request.and_then(|request| context.snapshot.standing_of(request)).cloned(),
+                policy_usage: request.and_then(|request| context.snapshot.policy_of(request)).cloned(),
                 at,
             };
             context.apply_fact(received, decide.request, Some(&decide.by), |_| fact(decided));

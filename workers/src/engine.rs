@@ -162,7 +162,7 @@ impl<R: Role> Engine<R> {
                 }
             }
         }
-        let mut unit = self.store.begin(read_set).await?;
+        let mut unit = self.store.open_unit_of_work(read_set).await?;
         let mut changes = WriteSet::default();
         let mut again = Vec::new();
         for item in sub_batch {

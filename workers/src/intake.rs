@@ -98,7 +98,7 @@ fn submit(received: &Received<Command>, command: &SubmitRequest, context: &mut B
         reviewers: reviewers.count(),
         services: &snapshot.services,
         extended: command.extends.and_then(|id| snapshot.requests.get(&id)),
-        policy_usage: command.break_glass.as_ref().and_then(|name| snapshot.standing_named(&command.tenant, name)),
+        policy_usage: command.break_glass.as_ref().and_then(|name| snapshot.policy_named(&command.tenant, name)),
     };
     let submission = Submission {
         service_request: command.service_request.clone(),

@@ -175,7 +175,7 @@ async fn defer(
 async fn send_and_record(shared: &Shared, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
     let letter = &received.body;
-    if shared.store.was_taken(role, received.key).await? {
+    if shared.store.was_processed(role, received.key).await? {
         return Ok(());
     }
     // If the result could not be recorded, the mail would be sent again.
@@ -231,7 +231,7 @@ async fn send_and_record(shared: &Shared, mailer: &Mailer, received: &Received<L
         trace: Some(received.trace),
     };
     let event = message(kind, now, about, &result);
-    shared.store.take(role, received.key, own, std::slice::from_ref(&event)).await?;
+    shared.store.record_processed(role, received.key, own, std::slice::from_ref(&event)).await?;
     tracing::info!(
         request = result.request.map(tracing::field::display),
         template = letter.template(),

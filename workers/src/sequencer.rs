@@ -55,7 +55,7 @@ async fn session(shared: &Shared, authority: &str) -> Result<(), SessionError> {
             }
             Ok(Turn::Elsewhere) => IDLE_PAUSE,
             // Another process wrote without the lock; this transaction wrote nothing.
-            Err(store::Error::Outrun) => PAUSE,
+            Err(store::Error::SequencedElsewhere) => PAUSE,
             Err(error) if error.is_transient() && !error.is_outage() => PAUSE,
             Err(error) => return Err(error.into()),
         };

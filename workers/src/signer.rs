@@ -194,7 +194,7 @@ async fn sign_grown(shared: &Shared, memory: &mut Memory, seeds: &Seeds) -> Resu
     // The trees must be on the disk before a signature leaves this function.
     memory.remember(&trees.iter().map(|(_, tree, _)| tree.clone()).collect::<Vec<_>>())?;
     let signed: Vec<(Head, String)> = trees.into_iter().map(|(head, tree, keys)| (head, sign(&tree, &keys))).collect();
-    shared.store.keep_checkpoints(&signed).await?;
+    shared.store.store_checkpoints(&signed).await?;
     metrics::counter!("lockbox_audit_signed_total").increment(u64::try_from(signed.len()).unwrap_or_default());
     Ok(refused)
 }

@@ -100,7 +100,7 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
                 .filter_map(|delivery| delivery.message_id().and_then(|id| id.parse().ok()))
                 .collect();
             let wanted = ReadSet { consumer: "mail", keys: ids.clone(), lock: Lock::Read, ..ReadSet::default() };
-            let unit = rig.store.begin(wanted).await?;
+            let unit = rig.store.open_unit_of_work(wanted).await?;
             let now = unit.snapshot.now;
             let messages: Vec<Message> = ids.iter().map(|_| notification(now)).collect();
             unit.commit(&WriteSet { messages: messages.clone(), taken: ids, ..WriteSet::default() }).await?;

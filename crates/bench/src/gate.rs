@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use contracts::envelope::wall_clock;
-use store::multiply::LiveGrant;
+use store::seed::SeededGrant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ impl Line {
 struct Asker {
     address: SocketAddr,
     lines: Arc<Mutex<Vec<Line>>>,
-    live: Arc<Vec<LiveGrant>>,
+    live: Arc<Vec<SeededGrant>>,
 }
 
 impl Asker {
@@ -139,7 +139,7 @@ async fn steady_load(asker: &Asker) -> Result<(), Failure> {
 async fn ended(rig: &Rig, asker: &Asker) -> Result<(), Failure> {
     let mut times = Vec::new();
     for index in 0..200 {
-        rig.store.end_live(asker.live[index].request).await?;
+        rig.store.end_seeded(asker.live[index].request).await?;
         let started = Instant::now();
         while asker.ask(index).await?.0 {}
         times.push(started.elapsed().as_secs_f64() * 1000.0);
@@ -156,7 +156,7 @@ async fn around_the_end(rig: &Rig, asker: &Asker) -> Result<(), Failure> {
         let index = 500 + round;
         round += 1;
         let until = wall_clock() + TimeDelta::milliseconds(100);
-        rig.store.shorten_live(asker.live[index].request, until).await?;
+        rig.store.shorten_seeded(asker.live[index].request, until).await?;
         let mut askers = JoinSet::new();
         for _ in 0..8 {
             let asker = asker.clone();
@@ -190,7 +190,7 @@ pub(super) async fn measure(rig: &Rig, grants: usize) -> Result<(), Failure> {
     once(rig, 1).await?;
     work.cancel();
     let count = i64::try_from(grants).unwrap_or(i64::MAX);
-    let live = rig.store.multiply_live(count).await?;
+    let live = rig.store.seed_grants(count).await?;
     print_message(&format!("{} grants are open", live.len()));
     let listener = runtime::listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;

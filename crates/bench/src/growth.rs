@@ -22,7 +22,7 @@ pub(super) async fn measure(rig: &Rig, requests: usize, rows: usize) -> Result<(
     once(rig, requests).await?;
     let before = cost(rig, requests).await?;
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    rig.store.multiply(rows, print_message).await?;
+    rig.store.seed_requests(rows, print_message).await?;
     once(rig, requests).await?;
     let after = cost(rig, requests).await?;
     figure("growth: processor time a request, small table", &format!("{before:.2} ms"), "")?;

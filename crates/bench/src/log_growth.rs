@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use broker::{Outgoing, Publisher};
-use store::multiply::log::Template;
+use store::seed::log::Template;
 use workers::RoleName;
 
 use super::audit::{event, placed};
@@ -33,7 +33,7 @@ pub(super) async fn fill(rig: &Rig, entries: u64) -> Result<(), Failure> {
             told = Instant::now();
         }
     };
-    Ok(rig.store.multiply_log(TENANT, &template, entries, progress).await?)
+    Ok(rig.store.seed_log(TENANT, &template, entries, progress).await?)
 }
 
 /// Processor milliseconds an event, from the queue into an entry: the median of five runs.

@@ -29,7 +29,7 @@ struct Looker {
 
 impl Looker {
     async fn sign_in(rig: &Rig, origin: String) -> Result<Self, Failure> {
-        let people = rig.store.everybody().await?;
+        let people = rig.store.enabled_people().await?;
         let morgan = people.iter().find(|person| person.name == "morgan").map(|person| person.id.0.to_string());
         let client = reqwest::Client::builder().redirect(Policy::none()).build().map_err(|fault| failed(&fault))?;
         let form = [("person", morgan.unwrap_or_default())];
@@ -71,7 +71,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
         sink(rig, &work).await?;
         once(rig, 500).await?;
         work.cancel();
-        rig.store.multiply(rows, print_message).await?;
+        rig.store.seed_requests(rows, print_message).await?;
     }
     let samples = rig.store.sample(i64::try_from(LOOKS).unwrap_or(500)).await?;
     let sample = |number: usize| &samples[number % samples.len()];

@@ -105,7 +105,7 @@ async fn proofs(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let (mut issued, mut checked) = (Vec::new(), Vec::new());
     for event in events {
         let started = Instant::now();
-        let proof = prove(&mut rig.store.still().await?, event).await?;
+        let proof = prove(&mut rig.store.read_snapshot().await?, event).await?;
         issued.push(started.elapsed().as_secs_f64() * 1000.0);
         let started = Instant::now();
         let entry = proof.extra.clone().unwrap_or_default();

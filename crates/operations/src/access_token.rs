@@ -20,7 +20,7 @@ pub async fn issue(store: &Store, request: Uuid, by: &str) -> Result<(String, Me
         store::Error::NotFound(_) => missing(),
         error => error.into(),
     })?;
-    let people = store.everybody().await?;
+    let people = store.enabled_people().await?;
     let person = people.iter().find(|person| person.name == by).ok_or_else(missing)?;
     let data = TokenIssued { request, service_request: view.service_request, actor: Actor::person(person) };
     let about = About {

@@ -8,7 +8,7 @@ use evidence::rows::RequestRow;
 use evidence::{Entry, Examination, Fault, Finding, Inputs, Report};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
-use store::evidence::{EntryRow, LogRow, RequestTruth, Still};
+use store::evidence::{EntryRow, LogRow, RequestTruth, ReadSnapshot};
 use tlog::{Hash, Note};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ pub fn bundle(path: &Path, trust: &Trust) -> Result<Report, Failure> {
 }
 
 /// Verifies one log in the database, and its tables.
-pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Report, Failure> {
+pub async fn live(still: &mut ReadSnapshot, log: &LogRow, trust: &Trust) -> Result<Report, Failure> {
     let mut notes = still.checkpoints(log.id).await?;
     let head = notes.pop().map(|(_, note)| note).unwrap_or_default();
     let is_own = |note: &Note| note.text.lines().next() == Some(log.origin.as_str());
@@ -75,7 +75,7 @@ pub async fn live(still: &mut Still, log: &LogRow, trust: &Trust) -> Result<Repo
     Ok(examination.finish())
 }
 
-async fn entries(still: &mut Still, log: &LogRow, examination: &mut Examination) -> Result<(), Failure> {
+async fn entries(still: &mut ReadSnapshot, log: &LogRow, examination: &mut Examination) -> Result<(), Failure> {
     let (mut next, mut frontier, mut progress) = (0, tlog::Frontier::default(), Progress::default());
     loop {
         let page = still.entries(log.id, next, PAGE).await?;
@@ -150,7 +150,7 @@ fn request_row(row: RequestTruth) -> RequestRow {
         access_until: row.access_until,
         cause: row.cause,
         finished_at: row.finished_at,
-        approvals: row.yes_people.into_iter().zip(row.yes_seconds).collect(),
+        approvals: row.approver_ids.into_iter().zip(row.approved_seconds).collect(),
         pending: row.pending,
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use evidence::bundle::{Bundler, Manifest};
 use serde_json::json;
-use store::evidence::{LogRow, Still};
+use store::evidence::{LogRow, ReadSnapshot};
 use tlog::{Checkpoint, Hash, Note, ProofFile, Tiles};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ const LATEST: i64 = 201;
 
 /// Writes the bundle of a tenant's log to a file; returns the number of its entries.
 pub async fn bundle(
-    still: &mut Still,
+    still: &mut ReadSnapshot,
     tenant: Option<&str>,
     (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     to: &Path,
@@ -90,7 +90,7 @@ fn unsigned(log: &LogRow) -> Failure {
 }
 
 /// The proof of one event: the entry, its inclusion path, and the signed checkpoint.
-pub async fn prove(still: &mut Still, event: Uuid) -> Result<ProofFile, Failure> {
+pub async fn prove(still: &mut ReadSnapshot, event: Uuid) -> Result<ProofFile, Failure> {
     let (number, index) = still.place(event).await?;
     let log = still.logs().await?.into_iter().find(|log| log.id == number);
     let log = log.ok_or_else(|| Failure::NotFound(format!("log {number}")))?;

@@ -168,7 +168,7 @@ async fn look_for(
     if let Some(own) = own_tenant(app, viewer).await? {
         filter.tenant = Some(own);
     }
-    Ok(app.store.look_in_audit(&filter, patience).await?)
+    Ok(app.store.search_audit_within(&filter, patience).await?)
 }
 
 pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
@@ -240,14 +240,14 @@ pub(crate) async fn keep(State(app): State<App>, viewer: Viewer, Filled(named): 
     // Read and written again: only what the form knows is kept.
     let asked: Asked =
         serde_urlencoded::from_str(&named.query).map_err(|fault| Fault::Unreadable(fault.to_string()))?;
-    app.store.keep_search(viewer.person.id.0, &name, &asked.address()).await?;
+    app.store.save_search(viewer.person.id.0, &name, &asked.address()).await?;
     go(&format!("/audit?{}", asked.address()))
 }
 
 pub(crate) async fn forget(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
     viewer.check(&named.form_token)?;
     own_tenant(&app, &viewer).await?;
-    app.store.forget_search(viewer.person.id.0, &named.name).await?;
+    app.store.delete_search(viewer.person.id.0, &named.name).await?;
     go("/audit")
 }
 

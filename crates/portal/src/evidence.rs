@@ -50,7 +50,7 @@ pub(crate) async fn bundle(State(app): State<App>, viewer: Viewer, Query(asked):
     // Gone when this returns: what is sent is read from a file without a name.
     let folder = tempfile::tempdir().map_err(|fault| away(&fault))?;
     let path = folder.path().join("bundle.tar");
-    let mut still = app.store.still().await?;
+    let mut still = app.store.read_snapshot().await?;
     let made = export_bundle(&mut still, tenant.as_deref(), period, &path).await;
     made.map_err(|failure| Fault::of_click(failure, "/audit"))?;
     let file = tokio::fs::File::open(&path).await.map_err(|fault| away(&fault))?;
@@ -73,7 +73,7 @@ pub(crate) async fn proof(State(app): State<App>, viewer: Viewer, Path(id): Path
     if own.is_some() && own != event.tenant {
         return Err(Fault::Missing);
     }
-    let mut still = app.store.still().await?;
+    let mut still = app.store.read_snapshot().await?;
     match prove_event(&mut still, event.id).await {
         Ok(proof) => {
             let name = format!("{}.tlog-proof", event.id);

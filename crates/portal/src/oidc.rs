@@ -234,7 +234,7 @@ async fn begun<'a>(app: &'a App, headers: &HeaderMap, back: &Back) -> Result<(&'
         let message = "This sign-in was started in another browser, or more than ten minutes ago. Sign in again.";
         return Err(not_signed_in("sign_in.state", message));
     }
-    let begun = app.store.take_sign_in(&session::hash(&back.state)).await?;
+    let begun = app.store.redeem_sign_in(&session::hash(&back.state)).await?;
     let begun = begun.ok_or_else(|| {
         not_signed_in("sign_in.state", "This sign-in was used already, or is more than ten minutes old. Sign in again.")
     })?;

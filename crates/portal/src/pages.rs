@@ -76,7 +76,7 @@ pub(crate) async fn home(State(app): State<App>, viewer: Viewer) -> Answer {
         add("Waits for the customer", "Nothing of yours waits for a customer.", decisions);
     } else {
         add("Waits for your decision", "Nothing waits for you.", decisions);
-        add("Still with the vendor", "The vendor is preparing nothing.", reviews);
+        add("ReadSnapshot with the vendor", "The vendor is preparing nothing.", reviews);
     }
     let owed = RequestFilter { owed: true, ..scope.clone() };
     let owed = app.store.list_requests(&owed).await?;

@@ -92,7 +92,7 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Filled(form): Fi
     if let Some(problem) = domain::text::problem(&name, 64, false) {
         return Err(Fault::Unreadable(format!("the name of the passkey {problem}")));
     }
-    let state = app.store.take_passkey_registration(viewer.person.id.0).await?;
+    let state = app.store.redeem_passkey_registration(viewer.person.id.0).await?;
     let state = state.ok_or_else(|| Fault::Unreadable("begin again: this was begun too long ago".to_owned()))?;
     let kept = passkeys.finish(&state, &form.answer).map_err(|fault| refused("passkey.invalid", fault.to_string()))?;
     let event = event(&app, &viewer, Kind::PasskeyAdded, &kept.credential, &name).await?;

@@ -91,7 +91,7 @@ pub(super) struct Beside {
 /// Other access that is open to the content of a request, as far as this person may see it.
 pub(super) async fn beside(app: &App, viewer: &Viewer, request: Uuid) -> Result<Vec<Beside>, Fault> {
     let mut found = Vec::new();
-    for access in app.store.accesses_beside(request).await? {
+    for access in app.store.other_access(request).await? {
         let other = app.store.show_request(access.request).await?;
         let Ok(content) = see(viewer, &other) else { continue };
         found.push(Beside {

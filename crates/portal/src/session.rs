@@ -195,7 +195,7 @@ pub(crate) fn safe(next: &str) -> &str {
 }
 
 pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> Answer {
-    let people = if app.developer { app.store.everybody().await? } else { Vec::new() };
+    let people = if app.developer { app.store.enabled_people().await? } else { Vec::new() };
     let next = safe(&query.next).to_owned();
     let start = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
     let organization = query.organization.trim().to_owned();

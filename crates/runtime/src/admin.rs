@@ -115,7 +115,7 @@ pub async fn watch_store(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
-        if let Ok(revoking) = store.provisionings_closing().await {
+        if let Ok(revoking) = store.unconfirmed_revocations().await {
             #[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
             metrics::gauge!("lockbox_provisionings_revoking").set(revoking.count as f64);
             metrics::gauge!("lockbox_revocation_unconfirmed_seconds").set(revoking.oldest_seconds);

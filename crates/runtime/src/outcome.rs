@@ -58,7 +58,7 @@ impl From<store::Error> for Failure {
         let text = workers::error_chain(&error);
         match &error {
             store::Error::NotFound(what) => Self::NotFound(format!("{what} does not exist; check the id or the name")),
-            store::Error::TenantsOwn(message) => {
+            store::Error::ReservedForTenant(message) => {
                 Self::Refused { code: "tenant.protected".to_owned(), message: message.clone() }
             }
             error if error.is_outage() => {

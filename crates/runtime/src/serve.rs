@@ -173,8 +173,10 @@ async fn tidy(shared: Shared) {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(TIDY_PERIOD) => {}
         }
-        let (inbox, keys) =
-            (shared.store.forget_inbox(INBOX_DAYS).await, shared.store.forget_idempotency_keys(INBOX_DAYS).await);
+        let (inbox, keys) = (
+            shared.store.delete_old_inbox_rows(INBOX_DAYS).await,
+            shared.store.delete_old_idempotency_keys(INBOX_DAYS).await,
+        );
         if let Err(error) = inbox.map(drop).and(keys) {
             tracing::warn!(
                 error = workers::error_chain(&error),

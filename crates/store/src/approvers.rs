@@ -36,7 +36,7 @@ const OPERATOR: &str = "update tenants set approver_rules = $2 where id = $1 and
 const CUSTOMER: &str = "select approver_rules from tenants where id = $1 and approver_rules_owner = 'customer'";
 
 /// Approver roles: a person's name and the service; `None` is every service.
-type Held = Vec<(String, Option<String>)>;
+type ApproverRoles = Vec<(String, Option<String>)>;
 
 impl Store {
     /// The approver rules of a tenant.
@@ -69,9 +69,9 @@ impl Store {
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(LOCK).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        let before = held(&mut tx, tenant).await?;
+        let before = approver_roles(&mut tx, tenant).await?;
         // People who lose the role are notified too.
-        let deciding = receipts::listeners(&mut tx, Some(tenant)).await?;
+        let deciding = receipts::recipients(&mut tx, Some(tenant)).await?;
         sqlx::query(DROP).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let pairs = set.assignments().into_iter();
         let pairs = pairs.flat_map(|(name, services)| services.into_iter().map(move |only| (name.clone(), only)));
@@ -79,19 +79,19 @@ impl Store {
         let giving = sqlx::query(GIVE).bind(tenant).bind(names).bind(services);
         giving.execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query(KEEP).bind(tenant).bind(Json(set)).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        let after = held(&mut tx, tenant).await?;
-        self.say(tx, tenant, by, changes(&before, &after), deciding).await
+        let after = approver_roles(&mut tx, tenant).await?;
+        self.commit_change(tx, tenant, by, changes(&before, &after), deciding).await
     }
 }
 
-async fn held(tx: &mut Tx, tenant: Uuid) -> Result<Held, Error> {
+async fn approver_roles(tx: &mut Tx, tenant: Uuid) -> Result<ApproverRoles, Error> {
     let reading = sqlx::query_as(HELD).bind(tenant).fetch_all(&mut **tx).await;
     reading.map_err(Error::at("reading the approvers"))
 }
 
 /// What changed, one sentence per person.
-fn changes(before: &Held, after: &Held) -> Vec<String> {
-    let of = |held: &Held, name: &str| {
+fn changes(before: &ApproverRoles, after: &ApproverRoles) -> Vec<String> {
+    let of = |held: &ApproverRoles, name: &str| {
         let services = held.iter().filter(|(who, _)| who == name);
         let services: Vec<&str> = services.map(|(_, only)| only.as_deref().unwrap_or("all services")).collect();
         if services.is_empty() { "no service".to_owned() } else { services.join(" ") }
@@ -103,7 +103,7 @@ fn changes(before: &Held, after: &Held) -> Vec<String> {
 }
 
 /// The approver rules that apply when a directory file is applied: those of the file, unless the customer has set its own.
-pub(crate) async fn settle(tx: &mut Tx, tenant: Uuid, file: ApproverRules) -> Result<ApproverRules, Error> {
+pub(crate) async fn effective_rules(tx: &mut Tx, tenant: Uuid, file: ApproverRules) -> Result<ApproverRules, Error> {
     let doing = "applying the approver rules";
     let own = sqlx::query_scalar(CUSTOMER).bind(tenant).fetch_optional(&mut **tx).await;
     let own: Option<Json<ApproverRules>> = own.map_err(Error::at(doing))?;

@@ -1,13 +1,17 @@
 //! The audit log: the audit role appends events, people search it.
 
 use chrono::{DateTime, Utc};
+use contracts::envelope::canonical;
 use contracts::events::Indexed;
+use contracts::words::FIELDS;
+use serde_json::Value;
 use sqlx::Postgres;
 use uuid::Uuid;
 
-use crate::changes::{DeadLetter, WriteSet};
 use crate::error::Error;
 use crate::pool::Store;
+use crate::texts::REDACTED;
+use crate::write_set::{DeadLetter, WriteSet};
 
 mod search;
 
@@ -122,6 +126,7 @@ const CLAIMED: &str = "select u.request from unnest($1::uuid[], $2::uuid[], $3::
                        where e.event <> u.id limit 1";
 const EVENT: &str = "select id, at, recorded_at, type, tenant, request, version, service_request, person, body \
                      from audit_events where id = $1";
+const TEXTS: &str = "select event, field, text from texts where event = any($1)";
 const COUNT: &str = "select count(*) from audit_events";
 // A stream's version is that of its last step, and steps get consecutive positions.
 const GAPS: &str = "select r.id from requests r where not exists (select from audit_streams s where s.stream = r.id \
@@ -148,7 +153,7 @@ pub(crate) async fn record(
         .await
         .map_err(Error::at(doing))?;
     if let Some(request) = claimed.flatten() {
-        return Err(Error::StepTaken { request });
+        return Err(Error::StepRecorded { request });
     }
     sqlx::query(APPEND)
         .bind(index().map(|index| index.id).collect::<Vec<_>>())
@@ -169,6 +174,25 @@ pub(crate) async fn record(
 }
 
 impl Store {
+    /// Fills in the texts that events commit to, for readers.
+    pub(crate) async fn fill_in_texts(&self, events: &mut [AuditRow]) -> Result<(), Error> {
+        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        let texts: Vec<(Uuid, String, Option<String>)> =
+            sqlx::query_as(TEXTS).bind(ids).fetch_all(&self.pool).await.map_err(Error::at("reading texts"))?;
+        for event in events {
+            let of_event = || texts.iter().filter(|(id, _, _)| *id == event.id);
+            if of_event().next().is_none() {
+                continue;
+            }
+            let Ok(mut document) = serde_json::from_slice::<Value>(&event.body) else { continue };
+            for (_, field, text) in of_event().filter(|(_, field, _)| FIELDS.contains(&field.as_str())) {
+                document["data"][field] = text.as_deref().unwrap_or(REDACTED).into();
+            }
+            event.body = canonical(&document);
+        }
+        Ok(())
+    }
+
     /// Appends a batch of events; events that are already recorded are skipped. Also stores dead-letter messages.
     ///
     /// # Errors
@@ -182,9 +206,9 @@ impl Store {
         let doing = "appending to the audit log";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         record(&mut tx, events).await?;
-        crate::changes_dead_letter(&mut tx, &dead_letter).await?;
-        crate::changes_outbox(&mut tx, &changes.messages).await?;
-        crate::changes_taken(&mut tx, "audit", &changes.taken).await?;
+        crate::insert_dead_letters(&mut tx, &dead_letter).await?;
+        crate::insert_outbox(&mut tx, &changes.messages).await?;
+        crate::delete_outbox(&mut tx, "audit", &changes.taken).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 
@@ -196,7 +220,7 @@ impl Store {
         let row: Option<AuditRow> =
             sqlx::query_as(EVENT).bind(id).fetch_optional(&self.pool).await.map_err(Error::at("reading an event"))?;
         let mut found: Vec<AuditRow> = row.into_iter().collect();
-        self.put_texts_back(&mut found).await?;
+        self.fill_in_texts(&mut found).await?;
         found.pop().ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
@@ -224,6 +248,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn audit_gaps(&self, limit: i64) -> Result<Vec<Uuid>, Error> {
-        sqlx::query_scalar(GAPS).bind(limit).fetch_all(&self.pool).await.map_err(Error::at("searching for missing steps"))
+        sqlx::query_scalar(GAPS)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::at("searching for missing steps"))
     }
 }

@@ -9,8 +9,8 @@ use domain::{BreakGlassPolicy, Person, PolicyUsage, Side, TenantId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 use crate::receipts::By;
 use crate::snapshot::Snapshot;
@@ -18,7 +18,7 @@ use crate::snapshot::Snapshot;
 type Tx = Transaction<'static, Postgres>;
 
 #[derive(sqlx::FromRow)]
-struct ConsentRow {
+struct PolicyRow {
     id: Uuid,
     tenant: Uuid,
     tenant_name: String,
@@ -31,7 +31,7 @@ struct ConsentRow {
     used: i64,
 }
 
-impl ConsentRow {
+impl PolicyRow {
     fn policy_usage(self) -> (String, PolicyUsage) {
         let policy = BreakGlassPolicy {
             id: self.id,
@@ -73,14 +73,14 @@ pub(crate) async fn load(tx: &mut Tx, snapshot: &mut Snapshot, named: Vec<(Strin
         return Ok(());
     }
     let (tenants, names): (Vec<String>, Vec<String>) = named.into_iter().unzip();
-    let rows: Vec<ConsentRow> = sqlx::query_as(LOAD)
+    let rows: Vec<PolicyRow> = sqlx::query_as(LOAD)
         .bind(ids)
         .bind(tenants)
         .bind(names)
         .fetch_all(&mut **tx)
         .await
         .map_err(Error::at("reading break-glass policies"))?;
-    snapshot.policies = rows.into_iter().map(ConsentRow::policy_usage).collect();
+    snapshot.policies = rows.into_iter().map(PolicyRow::policy_usage).collect();
     Ok(())
 }
 
@@ -98,7 +98,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn policies(&self, tenant: Uuid) -> Result<Vec<PolicyUsage>, Error> {
         let reading = sqlx::query_as(LIST).bind(tenant).fetch_all(&self.pool);
-        let rows: Vec<ConsentRow> = reading.await.map_err(Error::at("reading break-glass policies"))?;
+        let rows: Vec<PolicyRow> = reading.await.map_err(Error::at("reading break-glass policies"))?;
         Ok(rows.into_iter().map(|row| row.policy_usage().1).collect())
     }
 
@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses (the person is not an approver, the name is in use) or does not answer.
-    pub async fn give_consent(&self, by: By<'_>, policy: &BreakGlassPolicy) -> Result<Vec<Message>, Error> {
+    pub async fn create_policy(&self, by: By<'_>, policy: &BreakGlassPolicy) -> Result<Vec<Message>, Error> {
         let doing = "creating a break-glass policy";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
@@ -136,15 +136,21 @@ impl Store {
             policy.digest()
         );
         let document = serde_json::from_slice(&policy.to_bytes()).ok();
-        tell(tx, tenant, by, change, PolicyChanged { break_glass_policy: document, break_glass_policy_ended: None })
-            .await
+        commit_change(
+            tx,
+            tenant,
+            by,
+            change,
+            PolicyChanged { break_glass_policy: document, break_glass_policy_ended: None },
+        )
+        .await
     }
 
     /// Revokes a break-glass policy: no further access becomes active under it.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the tenant has no policy with this id, or when the database does not answer.
-    pub async fn end_consent(&self, by: By<'_>, id: Uuid) -> Result<Vec<Message>, Error> {
+    pub async fn revoke_policy(&self, by: By<'_>, id: Uuid) -> Result<Vec<Message>, Error> {
         let doing = "revoking a break-glass policy";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
@@ -157,11 +163,11 @@ impl Store {
             .map_err(Error::at(doing))?;
         let (name, digest) = ended.ok_or_else(|| Error::NotFound(id.to_string()))?;
         let policy = PolicyChanged { break_glass_policy: None, break_glass_policy_ended: Some(digest) };
-        tell(tx, tenant, by, format!("break-glass policy {name} revoked"), policy).await
+        commit_change(tx, tenant, by, format!("break-glass policy {name} revoked"), policy).await
     }
 }
 
-async fn tell(
+async fn commit_change(
     mut tx: Tx,
     tenant: TenantId,
     by: By<'_>,
@@ -172,12 +178,13 @@ async fn tell(
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let by = (by.person.display_name.as_str(), by.actor());
     let changes = [change];
-    let messages = crate::settings::told_of(&mut tx, tenant.0, by, (&changes, &policy), now, Vec::new()).await?;
+    let messages =
+        crate::settings::policy_change_messages(&mut tx, tenant.0, by, (&changes, &policy), now, Vec::new()).await?;
     // Recorded here and not when the message arrives, so that the log has a policy before its first use.
     let events = messages.iter().filter(|message| message.kind == Kind::DirectoryChanged);
     let indexed = events.filter_map(|event| Some((events::index(&event.body).ok()?, event.body.as_slice())));
     crate::audit::record(&mut tx, &indexed.collect::<Vec<_>>()).await?;
-    changes_outbox(&mut tx, &messages).await?;
+    insert_outbox(&mut tx, &messages).await?;
     tx.commit().await.map_err(Error::at(doing))?;
     Ok(messages)
 }

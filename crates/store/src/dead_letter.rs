@@ -5,8 +5,8 @@ use contracts::envelope::Message;
 use contracts::events::{self, Actor};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 
 /// A dead-letter message.
@@ -125,7 +125,7 @@ impl Store {
         let Some(at) = at else { return Ok(false) };
         let actor = Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), ..Actor::lockbox() };
         let event: Message = events::resolved(id, resolution, note, actor, at);
-        changes_outbox(&mut tx, &[event]).await?;
+        insert_outbox(&mut tx, &[event]).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(true)
     }

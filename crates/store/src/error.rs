@@ -52,13 +52,13 @@ pub enum Error {
     },
     /// Another event is recorded for this step of a request.
     #[error("another event is already recorded for the same step of request {request}")]
-    StepTaken {
+    StepRecorded {
         /// The request.
         request: uuid::Uuid,
     },
     /// Another sequencer moved the head of a log in the meantime.
     #[error("another sequencer was faster")]
-    Outrun,
+    SequencedElsewhere,
     /// The stored hashes of a log do not match each other because they were changed outside the program.
     #[error("the tree of the audit log {origin} is inconsistent: {problem}")]
     Tree {
@@ -69,7 +69,7 @@ pub enum Error {
     },
     /// A change that only the tenant's own approvers may make.
     #[error("{0}")]
-    TenantsOwn(String),
+    ReservedForTenant(String),
     /// There is nothing with this id.
     #[error("there is nothing with the id {0}")]
     NotFound(String),

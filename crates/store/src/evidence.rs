@@ -74,13 +74,13 @@ pub struct RequestTruth {
     pub access_until: Option<DateTime<Utc>>,
     pub cause: Option<String>,
     pub finished_at: Option<DateTime<Utc>>,
-    pub yes_people: Vec<Uuid>,
-    pub yes_seconds: Vec<i64>,
+    pub approver_ids: Vec<Uuid>,
+    pub approved_seconds: Vec<i64>,
     pub pending: i64,
 }
 
 /// One point in time of the database.
-pub struct Still {
+pub struct ReadSnapshot {
     tx: Transaction<'static, Postgres>,
 }
 
@@ -118,18 +118,7 @@ const WITNESS_KEYS: &str = "select w.key from witnesses w join tenants t on t.id
 const TEXTS: &str = "select t.event, t.field, encode(t.salt, 'hex'), t.text from texts t \
                      join audit_entries e on e.event = t.event \
                      where e.log = $1 and e.index >= $2 and e.index < $3 and t.text is not null order by e.index, t.field";
-const REQUESTS: &str = "select r.id, r.state, r.version, r.digest, case when r.content_redacted_at is null then sha256(r.content) else r.digest end as content_digest, r.requester, \
-                        r.manager, r.review_deadline, r.decision_deadline, r.access_from, r.access_until, r.cause, r.finished_at, \
-                        coalesce(d.people, '{}') as yes_people, coalesce(d.seconds, '{}') as yes_seconds, \
-                        (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit') \
-                        + (select count(*) from audit_staged s where s.request = r.id and s.version is not null) as pending \
-                        from requests r join tenants t on t.id = r.tenant \
-                        left join lateral (select array_agg(person) as people, \
-                        array_agg(coalesce(duration_seconds, r.duration_seconds)) as seconds from decisions d \
-                        where d.request = r.id and d.stage = 'customer' and d.verdict = 'approve') d on true \
-                        where t.name = $1 and r.id > $2 and not exists (select from audit_entries e \
-                        join audit_archives a on a.log = e.log and a.cut > e.index where e.request = r.id \
-                        and e.version is not null) order by r.id limit $3";
+const REQUESTS: &str = include_str!("evidence/requests.sql");
 const LEAVES: &str = "select leaf from audit_entries where log = $1 and index >= $2 and index < $3 order by index";
 const NODES: &str = "select hash from audit_nodes where log = $1 and level = $2 and index >= $3 and index < $4 \
                      order by index";
@@ -142,17 +131,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn still(&self) -> Result<Still, Error> {
+    pub async fn read_snapshot(&self) -> Result<ReadSnapshot, Error> {
         let mut tx = self.pool.begin().await.map_err(Error::at("opening a snapshot"))?;
         sqlx::query("set transaction isolation level repeatable read, read only")
             .execute(&mut *tx)
             .await
             .map_err(Error::at("opening a snapshot"))?;
-        Ok(Still { tx })
+        Ok(ReadSnapshot { tx })
     }
 }
 
-impl Still {
+impl ReadSnapshot {
     /// Every log.
     ///
     /// # Errors

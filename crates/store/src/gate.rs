@@ -10,8 +10,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 
 /// The grant of an access token, in its current state.
@@ -83,18 +83,7 @@ pub struct TokenStatus {
 // One row per token, for the clock. A token is valid only for its own grant: not for another grant of the same requester,
 // nor at another tenant or service. Where the tenant requires proof, access without proof in its log is not open. No single
 // token can make the statement fail for all: contents are parsed outside.
-const STANDINGS: &str = "select asked.place, clock_timestamp() as now, own.* \
-     from unnest($1::bytea[]) with ordinality as asked(token_hash, place) \
-     left join lateral ( \
-         select h.request, r.service_request, t.name as tenant, r.service, r.resource, r.content, r.access_until, h.person, \
-                p.name, p.display_name, \
-                r.requester = h.person and p.enabled and p.tenant is null and t.enabled \
-                and r.state = 'active' and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
-                and exists (select from assignments a where a.person = h.person and a.role = 'engineer' \
-                            and (a.service is null or a.service = r.service)) \
-                and (t.witnesses_required is null or access_is_proved(r.id)) as is_open \
-         from access_tokens h join requests r on r.id = h.request join people p on p.id = h.person \
-         join tenants t on t.id = r.tenant where h.token_hash = asked.token_hash) own on true";
+const STANDINGS: &str = include_str!("gate/standings.sql");
 const ISSUE: &str = "insert into access_tokens (request, token_hash, person) \
                      select r.id, $2, p.id from requests r join people p on p.id = r.requester \
                      where r.id = $1 and p.name = $3 and p.enabled and r.state = 'active' \
@@ -156,7 +145,7 @@ impl Store {
         if issued.await.map_err(Error::at(doing))?.rows_affected() == 0 {
             return Ok(false);
         }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        insert_outbox(&mut tx, std::slice::from_ref(event)).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(true)
     }

@@ -3,8 +3,8 @@
 use contracts::envelope::Message;
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 
 /// A sign-in in progress.
@@ -79,7 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take_sign_in(&self, state_hash: &[u8]) -> Result<Option<SignIn>, Error> {
+    pub async fn redeem_sign_in(&self, state_hash: &[u8]) -> Result<Option<SignIn>, Error> {
         let taking = sqlx::query_as(TAKE).bind(state_hash).fetch_optional(&self.pool);
         taking.await.map_err(Error::at("finishing a sign-in"))
     }
@@ -133,7 +133,7 @@ impl Store {
         if linking.await.map_err(Error::at(doing))?.rows_affected() == 0 {
             return Ok(false);
         }
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        insert_outbox(&mut tx, std::slice::from_ref(event)).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(true)
     }
@@ -151,7 +151,7 @@ impl Store {
             return Ok(false);
         }
         sqlx::query(SIGN_OUT).bind(person).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        changes_outbox(&mut tx, std::slice::from_ref(event)).await?;
+        insert_outbox(&mut tx, std::slice::from_ref(event)).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(true)
     }

@@ -16,6 +16,7 @@ pub mod quarantine;
 pub mod retain;
 pub mod seal;
 pub mod sequence;
+pub(crate) mod staged;
 
 /// The head of a log.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]

@@ -4,10 +4,10 @@ use contracts::Kind;
 use contracts::envelope::Message;
 use uuid::Uuid;
 
-use crate::changes::WriteSet;
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
+use crate::write_set::WriteSet;
 
 /// A message that is not consumed yet and must be published again.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn enqueue(&self, messages: &[Message]) -> Result<(), Error> {
         let mut tx = self.pool.begin().await.map_err(Error::at("writing the outbox"))?;
-        changes_outbox(&mut tx, messages).await?;
+        insert_outbox(&mut tx, messages).await?;
         tx.commit().await.map_err(Error::at("writing the outbox"))
     }
 
@@ -196,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn was_taken(&self, consumer: &str, key: Uuid) -> Result<bool, Error> {
+    pub async fn was_processed(&self, consumer: &str, key: Uuid) -> Result<bool, Error> {
         sqlx::query_scalar(TAKEN_BEFORE)
             .bind(consumer)
             .bind(key)
@@ -209,12 +209,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take(&self, consumer: &str, key: Uuid, id: Option<Uuid>, follow: &[Message]) -> Result<(), Error> {
+    pub async fn record_processed(
+        &self,
+        consumer: &str,
+        key: Uuid,
+        id: Option<Uuid>,
+        follow: &[Message],
+    ) -> Result<(), Error> {
         let doing = "storing that a message was processed";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(TAKE).bind(consumer).bind(key).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        crate::changes_taken(&mut tx, consumer, id.as_slice()).await?;
-        changes_outbox(&mut tx, follow).await?;
+        crate::delete_outbox(&mut tx, consumer, id.as_slice()).await?;
+        insert_outbox(&mut tx, follow).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 
@@ -233,12 +239,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take_wake_ups(&self, consumer: &str, changes: WriteSet) -> Result<(), Error> {
+    pub async fn consume_wake_ups(&self, consumer: &str, changes: WriteSet) -> Result<(), Error> {
         let doing = "consuming wake-ups";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        crate::changes_taken(&mut tx, consumer, &changes.taken).await?;
-        crate::changes_dead_letter(&mut tx, &changes.dead_letter).await?;
-        changes_outbox(&mut tx, &changes.messages).await?;
+        crate::delete_outbox(&mut tx, consumer, &changes.taken).await?;
+        crate::insert_dead_letters(&mut tx, &changes.dead_letter).await?;
+        insert_outbox(&mut tx, &changes.messages).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 
@@ -246,9 +252,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn forget_inbox(&self, days: i32) -> Result<u64, Error> {
+    pub async fn delete_old_inbox_rows(&self, days: i32) -> Result<u64, Error> {
         sqlx::query(FORGET_COUNTS).execute(&self.pool).await.map_err(Error::at("deleting mail counts"))?;
-        let done = sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("deleting inbox rows"))?;
+        let done =
+            sqlx::query(FORGET).bind(days).execute(&self.pool).await.map_err(Error::at("deleting inbox rows"))?;
         Ok(done.rows_affected())
     }
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
-use crate::receipts::{self, By, Happening};
+use crate::receipts::{self, By, RecordedChange};
 
 /// A passkey in its owner's list.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take_passkey_registration(&self, person: Uuid) -> Result<Option<Value>, Error> {
+    pub async fn redeem_passkey_registration(&self, person: Uuid) -> Result<Option<Value>, Error> {
         let taking = sqlx::query_scalar(TAKE).bind(person).fetch_optional(&self.pool);
         taking.await.map_err(Error::at("finishing a registration"))
     }
@@ -85,9 +85,8 @@ impl Store {
         if adding.execute(&mut *tx).await.map_err(Error::at(doing))?.rows_affected() == 0 {
             return Ok(None);
         }
-        let change =
-            format!("passkey \u{201c}{name}\u{201d} added for the decisions of {}", by.person.display_name);
-        keep(tx, by, ("passkey_added", change), event).await.map(Some)
+        let change = format!("passkey \u{201c}{name}\u{201d} added for the decisions of {}", by.person.display_name);
+        commit_change(tx, by, ("passkey_added", change), event).await.map(Some)
     }
 
     /// Removes a passkey together with its event and its receipts; `None` when the person has no passkey with this
@@ -107,11 +106,11 @@ impl Store {
         let removed: Option<String> = removing.await.map_err(Error::at(doing))?;
         let Some(name) = removed else { return Ok(None) };
         let change = format!("passkey \u{201c}{name}\u{201d} of {} removed", by.person.display_name);
-        keep(tx, by, ("passkey_removed", change), event).await.map(Some)
+        commit_change(tx, by, ("passkey_removed", change), event).await.map(Some)
     }
 }
 
-async fn keep(
+async fn commit_change(
     mut tx: Transaction<'static, Postgres>,
     by: By<'_>,
     (template, change): (&'static str, String),
@@ -125,11 +124,11 @@ async fn keep(
     };
     let (actor, changes) = (by.actor(), [change]);
     let by_name = &by.person.display_name;
-    let happening =
-        Happening { template, changes: &changes, by_name, actor: &actor, subject: None, event: event.id, at };
+    let change_made =
+        RecordedChange { template, changes: &changes, by_name, actor: &actor, subject: None, event: event.id, at };
     let mut messages = vec![event];
-    messages.extend(receipts::mails(&mut tx, tenant, &happening, Vec::new()).await?);
-    changes_outbox(&mut tx, &messages).await?;
+    messages.extend(receipts::mails(&mut tx, tenant, &change_made, Vec::new()).await?);
+    insert_outbox(&mut tx, &messages).await?;
     tx.commit().await.map_err(Error::at(doing))?;
     Ok(messages)
 }

@@ -17,7 +17,7 @@ mod row;
 mod view;
 
 use row::ProvisioningRow;
-pub use view::{AccessView, Closing, ProvisioningView};
+pub use view::{AccessView, ProvisioningView, UnconfirmedRevocations};
 
 /// The connector of a service without a configured one: only the gate enforces access.
 pub const GATE: &str = "gate";
@@ -36,7 +36,7 @@ pub struct Claimed {
     /// Whether the requester is enabled: nothing is provisioned for a disabled person.
     pub engineer_enabled: bool,
     /// Whether a provisioning call was in progress when the claim was made: it may undo what is observed now.
-    pub opening_elsewhere: bool,
+    pub provisioning_elsewhere: bool,
 }
 
 /// Result of claiming due provisionings.
@@ -111,14 +111,14 @@ impl Store {
             let connector = row.connector.clone().unwrap_or_else(|| choose(&content.service).to_owned());
             if provisioning.state == ProvisioningState::Provisioning && !row.is_proved {
                 // Access without proof is not provisioned: it is checked again until the log has both approvals. Revocation never waits for it.
-                row.take_over(&Provisioning { next_try_at: Some(now + PROOF_PAUSE), ..provisioning }, connector);
+                row.update(&Provisioning { next_try_at: Some(now + PROOF_PAUSE), ..provisioning }, connector);
                 row.claim = None;
             } else if connector == GATE
                 && provisioning.state == ProvisioningState::Revoking
                 && was != ProvisioningState::Revoking
             {
                 // The order and the revocation are two state changes: the next claim, immediately, completes it.
-                row.take_over(&Provisioning { next_try_at: Some(now), ..provisioning }, connector);
+                row.update(&Provisioning { next_try_at: Some(now), ..provisioning }, connector);
                 row.claim = None;
             } else if connector == GATE {
                 let facts = [
@@ -131,16 +131,16 @@ impl Store {
                     if provisioning.state == ProvisioningState::Provisioning { &facts[..1] } else { &facts[1..] },
                 );
                 due.messages.extend(messages(&content, &connector, &provisioning, events, now));
-                row.take_over(&provisioning, connector);
+                row.update(&provisioning, connector);
                 row.claim = None;
             } else {
                 let claim = Uuid::now_v7();
-                let opening_elsewhere = row.provisioning_until.is_some_and(|until| until > now);
+                let provisioning_elsewhere = row.provisioning_until.is_some_and(|until| until > now);
                 let until = now + lease;
                 if provisioning.state == ProvisioningState::Provisioning {
                     (row.opener, row.provisioning_until) = (Some(claim), Some(until));
                 }
-                row.take_over(&Provisioning { next_try_at: Some(until), ..provisioning.clone() }, connector.clone());
+                row.update(&Provisioning { next_try_at: Some(until), ..provisioning.clone() }, connector.clone());
                 row.claim = Some(claim);
                 let engineer_enabled = row.engineer_enabled;
                 due.claimed.push(Claimed {
@@ -149,13 +149,13 @@ impl Store {
                     connector,
                     content,
                     engineer_enabled,
-                    opening_elsewhere,
+                    provisioning_elsewhere,
                 });
             }
             written.push(row);
         }
         row::write(&mut tx, &written).await?;
-        crate::changes_outbox(&mut tx, &due.messages).await?;
+        crate::insert_outbox(&mut tx, &due.messages).await?;
         if due.count == 0 {
             due.next = sqlx::query_scalar(NEXT).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         }
@@ -168,7 +168,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn settle_provisioning(
+    pub async fn store_provisioning_result(
         &self,
         claimed: &Claimed,
         facts: &[ProvisioningFact],
@@ -185,7 +185,7 @@ impl Store {
         }
         let mut said = Vec::new();
         if row.claim == Some(claimed.claim) {
-            let opens = claimed.opening_elsewhere || row.provisioning_until.is_some_and(|until| until > now);
+            let opens = claimed.provisioning_elsewhere || row.provisioning_until.is_some_and(|until| until > now);
             let believed = |fact: &&ProvisioningFact| !(opens && matches!(fact, ProvisioningFact::Revoked { .. }));
             let (mut provisioning, events) = fold(&before, facts.iter().filter(believed));
             if opens && provisioning.state == ProvisioningState::Revoking && provisioning.failures == before.failures {
@@ -193,14 +193,14 @@ impl Store {
                 provisioning.next_try_at = Some(row.provisioning_until.unwrap_or(now).max(now));
             }
             said = messages(&claimed.content, &claimed.connector, &provisioning, events, now);
-            row.take_over(&provisioning, claimed.connector.clone());
+            row.update(&provisioning, claimed.connector.clone());
             row.claim = None;
         } else if before.state == ProvisioningState::Revoking && row.claim.is_none() {
             // The provisioning call has finished, so the revocation need not wait.
             row.next_try_at = Some(now);
         }
         row::write(&mut tx, std::slice::from_ref(&row)).await?;
-        crate::changes_outbox(&mut tx, &said).await?;
+        crate::insert_outbox(&mut tx, &said).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(said)
     }
@@ -209,7 +209,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn note_provisioning(
+    pub async fn apply_provisioning_fact(
         &self,
         request: Uuid,
         fact: impl Fn(DateTime<Utc>) -> ProvisioningFact,
@@ -224,9 +224,9 @@ impl Store {
         let (provisioning, events) = step(&row.provisioning()?, &fact(now));
         let said = messages(&content, &connector, &provisioning, events, now);
         if !said.is_empty() {
-            row.take_over(&provisioning, connector);
+            row.update(&provisioning, connector);
             row::write(&mut tx, std::slice::from_ref(&row)).await?;
-            crate::changes_outbox(&mut tx, &said).await?;
+            crate::insert_outbox(&mut tx, &said).await?;
         }
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(said)

@@ -72,7 +72,7 @@ pub(crate) async fn subject_named(tx: &mut Tx, name: &str) -> Result<Option<Subj
 }
 
 /// A change that is recorded in the audit log and mailed.
-pub(crate) struct Happening<'a> {
+pub(crate) struct RecordedChange<'a> {
     /// Template of the mail: `settings_changed`, `token_added`…
     pub template: &'static str,
     /// What changed, one sentence each.
@@ -90,7 +90,7 @@ pub(crate) struct Happening<'a> {
 }
 
 /// Everybody who is notified of changes on a side: the approvers or managers, and a tenant's notification recipients.
-pub(crate) async fn listeners(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<Party>, Error> {
+pub(crate) async fn recipients(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<Party>, Error> {
     let doing = "reading the recipients of a receipt";
     let Some(tenant) = tenant else {
         return sqlx::query_as(MANAGERS).fetch_all(&mut **tx).await.map_err(Error::at(doing));
@@ -107,20 +107,20 @@ pub(crate) async fn listeners(tx: &mut Tx, tenant: Option<Uuid>) -> Result<Vec<P
 pub(crate) async fn mails(
     tx: &mut Tx,
     tenant: Option<Uuid>,
-    happening: &Happening<'_>,
+    change_made: &RecordedChange<'_>,
     also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
-    let mut listeners = listeners(tx, tenant).await?;
-    let acting = match happening.actor.id {
+    let mut parties = recipients(tx, tenant).await?;
+    let acting = match change_made.actor.id {
         Some(id) => subject(tx, id).await?,
         None => None,
     };
-    let subject = happening.subject.or(acting.as_ref());
-    listeners.extend(also);
-    listeners.extend(subject.map(|subject| (subject.display_name.clone(), subject.email.clone())));
+    let subject = change_made.subject.or(acting.as_ref());
+    parties.extend(also);
+    parties.extend(subject.map(|subject| (subject.display_name.clone(), subject.email.clone())));
     // An address with a name is preferred to the bare address.
     let mut by_address: BTreeMap<String, Party> = BTreeMap::new();
-    for party in listeners {
+    for party in parties {
         let known = by_address.entry(party.1.to_lowercase()).or_insert_with(|| party.clone());
         if known.0.is_empty() {
             *known = party;
@@ -133,30 +133,33 @@ pub(crate) async fn mails(
         }
         None => None,
     };
-    let changes = shortened(happening.changes);
+    let changes = shortened(change_made.changes);
     let mail = |(name, address): Party| SettingsMail {
         notification: Uuid::now_v7(),
-        template: happening.template.to_owned(),
+        template: change_made.template.to_owned(),
         tenant: named.as_ref().map(|(name, _, _)| name.clone()),
         tenant_name: named.as_ref().map(|(_, display_name, _)| display_name.clone()),
         changes: changes.clone(),
-        by_name: happening.by_name.to_owned(),
+        by_name: change_made.by_name.to_owned(),
         receipt: Receipt {
-            person_name: subject.map_or(happening.by_name, |subject| &subject.display_name).to_owned(),
+            person_name: subject.map_or(change_made.by_name, |subject| &subject.display_name).to_owned(),
             to_person: subject.is_some_and(|subject| subject.email.eq_ignore_ascii_case(&address)),
             action: String::new(),
-            auth: happening.actor.auth.clone(),
-            event: happening.event,
+            auth: change_made.actor.auth.clone(),
+            event: change_made.event,
         },
         recipient: Recipient { name, address },
-        happened_at: happening.at,
+        happened_at: change_made.at,
     };
     let about = || About {
         tenant: named.as_ref().map(|(name, _, _)| name.clone()),
-        cause: Some(happening.event.to_string()),
+        cause: Some(change_made.event.to_string()),
         ..About::default()
     };
-    Ok(by_address.into_values().map(|party| message(Kind::SettingsMail, happening.at, about(), &mail(party))).collect())
+    Ok(by_address
+        .into_values()
+        .map(|party| message(Kind::SettingsMail, change_made.at, about(), &mail(party)))
+        .collect())
 }
 
 /// As many changes as one mail lists.

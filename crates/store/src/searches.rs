@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn keep_search(&self, person: Uuid, name: &str, query: &str) -> Result<(), Error> {
+    pub async fn save_search(&self, person: Uuid, name: &str, query: &str) -> Result<(), Error> {
         let keeping = sqlx::query(KEEP).bind(person).bind(name).bind(query).execute(&self.pool);
         keeping.await.map_err(Error::at("saving a search"))?;
         Ok(())
@@ -43,7 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn forget_search(&self, person: Uuid, name: &str) -> Result<(), Error> {
+    pub async fn delete_search(&self, person: Uuid, name: &str) -> Result<(), Error> {
         let forgetting = sqlx::query(FORGET).bind(person).bind(name).execute(&self.pool);
         forgetting.await.map_err(Error::at("deleting a search"))?;
         Ok(())

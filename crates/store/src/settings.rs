@@ -8,11 +8,11 @@ use domain::{Person, Rules, Side};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 pub use crate::receipts::By;
-use crate::receipts::{self, Happening, Party};
+use crate::receipts::{self, Party, RecordedChange};
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -53,7 +53,7 @@ const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as pers
 const CLOCK: &str = "select clock_timestamp()";
 
 /// Columns whose changes are described, with their labels.
-const SAID: [(&str, &str); 8] = [
+const LABELS: [(&str, &str); 8] = [
     ("notification_recipients", "notification recipients"),
     ("decision_deadline_seconds", "decision deadline in seconds"),
     ("access_default_seconds", "default duration in seconds"),
@@ -88,7 +88,7 @@ impl Store {
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         // A removed address is notified too.
-        let listening = receipts::listeners(&mut tx, Some(tenant)).await?;
+        let listening = receipts::recipients(&mut tx, Some(tenant)).await?;
         let after: serde_json::Value = sqlx::query_scalar(CHANGE)
             .bind(tenant)
             .bind(notification_recipients)
@@ -102,12 +102,12 @@ impl Store {
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::at(doing))?;
-        let changes: Vec<String> = SAID
+        let changes: Vec<String> = LABELS
             .iter()
             .filter(|(column, _)| before[*column] != after[*column])
-            .map(|(column, said)| format!("{said}: {} -> {}", before[*column], after[*column]))
+            .map(|(column, label)| format!("{label}: {} -> {}", before[*column], after[*column]))
             .collect();
-        self.say(tx, tenant, by, changes, listening).await
+        self.commit_change(tx, tenant, by, changes, listening).await
     }
 
     /// Number of required witness signatures before access opens, and number of witnesses.
@@ -138,7 +138,7 @@ impl Store {
         let (before, after) = (number(&before), number(&after));
         let change = format!("witness signatures required before access opens: {before} -> {after}");
         let changes = if before == after { Vec::new() } else { vec![change] };
-        self.say(tx, tenant, by, changes, Vec::new()).await
+        self.commit_change(tx, tenant, by, changes, Vec::new()).await
     }
 
     /// Number of people in a tenant with the role approver of their own.
@@ -165,7 +165,7 @@ impl Store {
             return Err(Error::NotFound(to.to_owned()));
         }
         let change = format!("{to} is the delegate of {} until {}", by.person.name, until.format("%Y-%m-%d %H:%M UTC"));
-        self.say(tx, tenant, by, vec![change], ended).await
+        self.commit_change(tx, tenant, by, vec![change], ended).await
     }
 
     /// Ends the delegation of [`Self::delegate`].
@@ -179,7 +179,7 @@ impl Store {
         let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
         let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
         let change = (!ended.is_empty()).then(|| format!("the delegation of {} ended", by.person.name));
-        self.say(tx, tenant, by, Vec::from_iter(change), ended).await
+        self.commit_change(tx, tenant, by, Vec::from_iter(change), ended).await
     }
 
     /// Current delegations in a tenant.
@@ -191,7 +191,7 @@ impl Store {
         reading.await.map_err(Error::at("reading delegations"))
     }
 
-    pub(crate) async fn say(
+    pub(crate) async fn commit_change(
         &self,
         mut tx: Tx,
         tenant: Uuid,
@@ -203,8 +203,9 @@ impl Store {
         let mut messages = Vec::new();
         if !changes.is_empty() {
             let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-            messages = told(&mut tx, tenant, (&by.person.display_name, by.actor()), &changes, now, also).await?;
-            changes_outbox(&mut tx, &messages).await?;
+            messages =
+                change_messages(&mut tx, tenant, (&by.person.display_name, by.actor()), &changes, now, also).await?;
+            insert_outbox(&mut tx, &messages).await?;
         }
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(messages)
@@ -213,7 +214,7 @@ impl Store {
 
 /// The event of a change, and mails to the tenant's approvers, to its notification recipients, to the person who made the
 /// change, and to `also`: those who were notified before the change.
-pub(crate) async fn told(
+pub(crate) async fn change_messages(
     tx: &mut Tx,
     tenant: Uuid,
     (by_name, actor): (&str, Actor),
@@ -221,11 +222,11 @@ pub(crate) async fn told(
     now: DateTime<Utc>,
     also: Vec<Party>,
 ) -> Result<Vec<Message>, Error> {
-    told_of(tx, tenant, (by_name, actor), (changes, &PolicyChanged::default()), now, also).await
+    policy_change_messages(tx, tenant, (by_name, actor), (changes, &PolicyChanged::default()), now, also).await
 }
 
 /// The same for a change that may concern a break-glass policy.
-pub(crate) async fn told_of(
+pub(crate) async fn policy_change_messages(
     tx: &mut Tx,
     tenant: Uuid,
     (by_name, actor): (&str, Actor),
@@ -238,7 +239,7 @@ pub(crate) async fn told_of(
     let mut messages = events::directory_changed(changes, policy, &actor, Some(&name), now);
     let event = messages.first().map(|event| event.id).unwrap_or_default();
     let template = if actor.kind == "operator" { "directory_changed" } else { "settings_changed" };
-    let happening = Happening { template, changes, by_name, actor: &actor, subject: None, event, at: now };
-    messages.extend(receipts::mails(tx, Some(tenant), &happening, also).await?);
+    let change_made = RecordedChange { template, changes, by_name, actor: &actor, subject: None, event, at: now };
+    messages.extend(receipts::mails(tx, Some(tenant), &change_made, also).await?);
     Ok(messages)
 }

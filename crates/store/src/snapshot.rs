@@ -50,7 +50,7 @@ impl Snapshot {
     }
 
     /// The break-glass policy of a tenant with this name.
-    pub fn standing_named(&self, tenant: &str, name: &str) -> Option<&PolicyUsage> {
+    pub fn policy_named(&self, tenant: &str, name: &str) -> Option<&PolicyUsage> {
         let found = self
             .policies
             .iter()
@@ -59,7 +59,7 @@ impl Snapshot {
     }
 
     /// The break-glass policy of a request.
-    pub fn standing_of(&self, request: &Request) -> Option<&PolicyUsage> {
+    pub fn policy_of(&self, request: &Request) -> Option<&PolicyUsage> {
         let asked = request.content.break_glass.as_ref()?;
         self.policies
             .iter()

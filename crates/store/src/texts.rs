@@ -1,18 +1,15 @@
 //! What people wrote, stored beside the events that commit to it, filled in for readers, and redacted on request.
 
-use contracts::envelope::{Message, canonical};
-use contracts::words::FIELDS;
-use serde_json::Value;
+use contracts::envelope::Message;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::audit::AuditRow;
 use crate::error::Error;
 use crate::pool::Store;
 
 mod redact;
 
-pub use redact::Erasure;
+pub use redact::Redaction;
 
 /// What readers see in place of a redacted text.
 pub const REDACTED: &str = "(redacted)";
@@ -39,21 +36,20 @@ pub struct TextRow {
     pub text: String,
 }
 
-const KEEP: &str = "insert into texts (event, field, commitment, salt, text) \
+const INSERT: &str = "insert into texts (event, field, commitment, salt, text) \
                     select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[]) \
                     on conflict (event, field) do nothing";
-const OF: &str = "select event, field, text from texts where event = any($1)";
-const LEFT: &str = "select event, field, salt, text from texts where text is not null and event = any($1) \
+const UNREDACTED: &str = "select event, field, salt, text from texts where text is not null and event = any($1) \
                     order by event, field";
 
 /// Stores the texts of messages in the transaction that writes the messages.
-pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Message]) -> Result<(), Error> {
+pub(crate) async fn persist_texts(tx: &mut Transaction<'static, Postgres>, messages: &[Message]) -> Result<(), Error> {
     let texts: Vec<_> =
         messages.iter().flat_map(|message| message.texts.iter().map(move |text| (message.id, text))).collect();
     if texts.is_empty() {
         return Ok(());
     }
-    sqlx::query(KEEP)
+    sqlx::query(INSERT)
         .bind(texts.iter().map(|(event, _)| *event).collect::<Vec<_>>())
         .bind(texts.iter().map(|(_, text)| text.field).collect::<Vec<_>>())
         .bind(texts.iter().map(|(_, text)| text.commitment.to_vec()).collect::<Vec<_>>())
@@ -66,31 +62,12 @@ pub(crate) async fn keep(tx: &mut Transaction<'static, Postgres>, messages: &[Me
 }
 
 impl Store {
-    /// Fills in the texts that events commit to, for readers.
-    pub(crate) async fn put_texts_back(&self, events: &mut [AuditRow]) -> Result<(), Error> {
-        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let texts: Vec<(Uuid, String, Option<String>)> =
-            sqlx::query_as(OF).bind(ids).fetch_all(&self.pool).await.map_err(Error::at("reading texts"))?;
-        for event in events {
-            let own = || texts.iter().filter(|(id, _, _)| *id == event.id);
-            if own().next().is_none() {
-                continue;
-            }
-            let Ok(mut document) = serde_json::from_slice::<Value>(&event.body) else { continue };
-            for (_, field, text) in own().filter(|(_, field, _)| FIELDS.contains(&field.as_str())) {
-                document["data"][field] = text.as_deref().unwrap_or(REDACTED).into();
-            }
-            event.body = canonical(&document);
-        }
-        Ok(())
-    }
-
     /// The texts of these events that are not redacted.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn texts_of(&self, events: &[Uuid]) -> Result<Vec<TextRow>, Error> {
-        let reading = sqlx::query_as(LEFT).bind(events).fetch_all(&self.pool);
+        let reading = sqlx::query_as(UNREDACTED).bind(events).fetch_all(&self.pool);
         reading.await.map_err(Error::at("reading texts"))
     }
 }

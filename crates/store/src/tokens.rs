@@ -8,10 +8,10 @@ use domain::Person;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
-use crate::receipts::{self, Happening, Subject};
+use crate::receipts::{self, RecordedChange, Subject};
 
 /// A valid token.
 #[derive(Clone, Debug)]
@@ -83,17 +83,17 @@ const ADD: &str = "insert into api_tokens (id, token_hash, person, name, scopes,
                    from (select 1) one left join people p on p.name = $3 where $3::text is null or p.id is not null";
 const REVOKE: &str = "update api_tokens set revoked_at = clock_timestamp() where id = $1 and revoked_at is null \
                       returning name, person";
-const KEEP: &str = "insert into idempotency_keys (token, key, body_hash, message) values ($1, $2, $3, $4) \
+const INSERT_KEY: &str = "insert into idempotency_keys (token, key, body_hash, message) values ($1, $2, $3, $4) \
                     on conflict do nothing";
 const FORGET: &str = "delete from idempotency_keys where sent_at < clock_timestamp() - make_interval(days => $1)";
-const KEPT: &str = "select body_hash, message from idempotency_keys where token = $1 and key = $2";
+const SENT_BEFORE: &str = "select body_hash, message from idempotency_keys where token = $1 and key = $2";
 
 const CLOCK: &str = "select clock_timestamp()";
 const TENANT: &str = "select name from tenants where id = $1";
 
 /// Writes the event of a token and the receipts to its owner and to those who decide on the owner's side. A token of a
 /// program acts for no person, so it has no receipts.
-async fn keep(
+async fn write_change(
     tx: &mut Transaction<'static, Postgres>,
     owner: Option<Subject>,
     (template, what): (&'static str, String),
@@ -114,10 +114,11 @@ async fn keep(
         let changes = [format!("API token {what} of {} {done}", owner.display_name)];
         let by_name = by.display_name.as_deref().or(by.name.as_deref()).unwrap_or("operator");
         let event = messages[0].id;
-        let happening = Happening { template, changes: &changes, by_name, actor: by, subject: Some(owner), event, at };
-        messages.extend(receipts::mails(tx, owner.tenant, &happening, Vec::new()).await?);
+        let change_made =
+            RecordedChange { template, changes: &changes, by_name, actor: by, subject: Some(owner), event, at };
+        messages.extend(receipts::mails(tx, owner.tenant, &change_made, Vec::new()).await?);
     }
-    changes_outbox(tx, &messages).await?;
+    insert_outbox(tx, &messages).await?;
     Ok(messages)
 }
 
@@ -165,7 +166,7 @@ impl Store {
         };
         let what =
             format!("\u{201c}{}\u{201d} for {}, valid for {} days", token.name, token.scopes.join(" "), token.days);
-        let messages = keep(&mut tx, owner, ("token_added", what), (Kind::TokenAdded, note), by).await?;
+        let messages = write_change(&mut tx, owner, ("token_added", what), (Kind::TokenAdded, note), by).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok((id, messages))
     }
@@ -186,7 +187,7 @@ impl Store {
         };
         let what = format!("\u{201c}{name}\u{201d}");
         let note = id.to_string();
-        let messages = keep(&mut tx, owner, ("token_revoked", what), (Kind::TokenRevoked, &note), by).await?;
+        let messages = write_change(&mut tx, owner, ("token_revoked", what), (Kind::TokenRevoked, &note), by).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok(Some(messages))
     }
@@ -195,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn forget_idempotency_keys(&self, days: i32) -> Result<(), Error> {
+    pub async fn delete_old_idempotency_keys(&self, days: i32) -> Result<(), Error> {
         let forgetting = sqlx::query(FORGET).bind(days).execute(&self.pool);
         forgetting.await.map_err(Error::at("deleting old idempotency keys"))?;
         Ok(())
@@ -214,14 +215,14 @@ impl Store {
     ) -> Result<Sent, Error> {
         let doing = "storing a message under an idempotency key";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        let keeping = sqlx::query(KEEP).bind(token).bind(key).bind(body_hash).bind(message.id).execute(&mut *tx);
+        let keeping = sqlx::query(INSERT_KEY).bind(token).bind(key).bind(body_hash).bind(message.id).execute(&mut *tx);
         if keeping.await.map_err(Error::at(doing))?.rows_affected() == 1 {
-            changes_outbox(&mut tx, std::slice::from_ref(message)).await?;
+            insert_outbox(&mut tx, std::slice::from_ref(message)).await?;
             tx.commit().await.map_err(Error::at(doing))?;
             return Ok(Sent::Fresh);
         }
         let (hash, before): (Vec<u8>, Uuid) =
-            sqlx::query_as(KEPT).bind(token).bind(key).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+            sqlx::query_as(SENT_BEFORE).bind(token).bind(key).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         Ok(if hash == body_hash { Sent::Before(before) } else { Sent::Other })
     }
 }

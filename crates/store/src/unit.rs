@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::pool::Store;
 use crate::rows::{self, ApprovalRow, RequestRow};
 use crate::snapshot::Snapshot;
+use crate::timers::TimerWakeUp;
+use crate::write_set::{WriteSet, tables};
 
 /// How requests are locked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,14 +93,14 @@ impl Store {
     /// When the database does not answer, or a row cannot be read.
     pub async fn request(&self, id: Uuid) -> Result<Option<domain::Request>, Error> {
         let read_set = ReadSet { requests: vec![id], lock: Lock::Read, ..ReadSet::default() };
-        Ok(self.begin(read_set).await?.snapshot.requests.remove(&id))
+        Ok(self.open_unit_of_work(read_set).await?.snapshot.requests.remove(&id))
     }
 
     /// Opens a unit of work and loads its read set.
     ///
     /// # Errors
     /// When the database does not answer, or a row cannot be read.
-    pub async fn begin(&self, read_set: ReadSet) -> Result<UnitOfWork, Error> {
+    pub async fn open_unit_of_work(&self, read_set: ReadSet) -> Result<UnitOfWork, Error> {
         let mut tx = self.pool.begin().await.map_err(Error::at("beginning a transaction"))?;
         let mut snapshot = Snapshot::default();
         let mut ids = read_set.requests;
@@ -158,6 +160,32 @@ impl Store {
     }
 }
 
+impl UnitOfWork {
+    /// Writes and commits. Returns the timers that were armed, so that wake-ups can be published.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer; then nothing was written.
+    pub async fn commit(mut self, write_set: &WriteSet) -> Result<Vec<TimerWakeUp>, Error> {
+        tables::insert_decisions(&mut self.tx, &write_set.moved).await?;
+        tables::insert_requests(&mut self.tx, &write_set.moved).await?;
+        tables::update_requests(&mut self.tx, &write_set.moved).await?;
+        let wake_ups = tables::update_timers(&mut self.tx, &write_set.moved).await?;
+        tables::update_passkeys(&mut self.tx, &write_set.passkeys).await?;
+        tables::insert_outbox(&mut self.tx, &write_set.messages).await?;
+        tables::insert_dead_letters(&mut self.tx, &write_set.dead_letter).await?;
+        tables::delete_inbox(&mut self.tx, self.consumer, &write_set.freed).await?;
+        tables::delete_outbox(&mut self.tx, "mail", &write_set.reported).await?;
+        tables::delete_outbox(&mut self.tx, self.consumer, &write_set.taken).await?;
+        self.tx.commit().await.map_err(Error::at("committing"))?;
+        Ok(wake_ups)
+    }
+
+    /// Releases the locks without writing.
+    pub async fn abandon(self) {
+        drop(self.tx.rollback().await);
+    }
+}
+
 async fn load_requests(
     tx: &mut Transaction<'static, Postgres>,
     snapshot: &mut Snapshot,
@@ -172,11 +200,8 @@ async fn load_requests(
     };
     let found: Vec<RequestRow> =
         sqlx::query_as(statement).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("locking requests"))?;
-    let approvals: Vec<ApprovalRow> = sqlx::query_as(APPROVALS)
-        .bind(ids)
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(Error::at("reading approvals"))?;
+    let approvals: Vec<ApprovalRow> =
+        sqlx::query_as(APPROVALS).bind(ids).fetch_all(&mut **tx).await.map_err(Error::at("reading approvals"))?;
     let mut approvals = rows::approvals(approvals);
     for row in found {
         let id = row.id;
@@ -192,7 +217,8 @@ async fn load_requests(
         snapshot.approver_rules =
             found.into_iter().map(|(request, stage, person)| (request, stage, domain::PersonId(person))).collect();
         let looking = sqlx::query_as(ALSO_OPEN).bind(ids).fetch_all(&mut **tx);
-        let also_open: Vec<(Uuid, i64)> = looking.await.map_err(Error::at("searching for access to the same content"))?;
+        let also_open: Vec<(Uuid, i64)> =
+            looking.await.map_err(Error::at("searching for access to the same content"))?;
         snapshot.also_open = also_open.into_iter().collect();
     }
     let timers: Vec<(Uuid, String, i32, chrono::DateTime<chrono::Utc>)> =

@@ -7,8 +7,8 @@ use contracts::events::{Actor, DirectoryChanged, PolicyChanged};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
 
 mod queue;
@@ -125,7 +125,7 @@ impl Store {
             .map_err(Error::at(doing))?;
         let what = if new.types.is_empty() { "every event" } else { new.types };
         let change = format!("webhook {} added: {what} is sent to {}", new.name, new.url);
-        Ok((id, say(tx, new.tenant, change, (by, actor)).await?))
+        Ok((id, commit_change(tx, new.tenant, change, (by, actor)).await?))
     }
 
     /// Webhooks of a tenant, or all of them, oldest first.
@@ -155,7 +155,7 @@ impl Store {
         let (of, name) = removed.ok_or_else(|| Error::NotFound(id.to_string()))?;
         sqlx::query(FORGET).execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query(FORGET_LOG).bind(id).execute(&mut *tx).await.map_err(Error::at(doing))?;
-        say(tx, of, format!("webhook {name} removed"), (by, actor)).await
+        commit_change(tx, of, format!("webhook {name} removed"), (by, actor)).await
     }
 
     /// Disables a webhook with a reason, or enables it again with all pending deliveries.
@@ -183,7 +183,7 @@ impl Store {
             }
             Some(why) => format!("webhook {name} disabled: {why}"),
         };
-        say(tx, tenant, change, (by, actor)).await
+        commit_change(tx, tenant, change, (by, actor)).await
     }
 
     /// Sets a new secret for a webhook. The previous secret also signs for `overlap_seconds`; one from an earlier rotation
@@ -209,12 +209,12 @@ impl Store {
             |until| format!("the previous secret also signs until {}", until.format("%Y-%m-%d %H:%M UTC")),
         );
         let change = format!("webhook {name} has a new secret; {until_text}");
-        Ok((say(tx, of, change, (by, actor)).await?, until))
+        Ok((commit_change(tx, of, change, (by, actor)).await?, until))
     }
 }
 
 /// The event of a change; a tenant's approvers are also notified by mail.
-async fn say(
+async fn commit_change(
     mut tx: Tx,
     tenant: Option<Uuid>,
     change: String,
@@ -223,12 +223,12 @@ async fn say(
     let doing = "storing a change of webhooks";
     let now: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
     let messages = if let Some(tenant) = tenant {
-        crate::settings::told(&mut tx, tenant, (by, actor), &[change], now, Vec::new()).await?
+        crate::settings::change_messages(&mut tx, tenant, (by, actor), &[change], now, Vec::new()).await?
     } else {
         let data = DirectoryChanged { changes: vec![change], policy: PolicyChanged::default(), actor };
         vec![message(Kind::DirectoryChanged, now, About::default(), &data)]
     };
-    changes_outbox(&mut tx, &messages).await?;
+    insert_outbox(&mut tx, &messages).await?;
     tx.commit().await.map_err(Error::at(doing))?;
     Ok(messages)
 }

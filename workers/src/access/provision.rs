@@ -69,7 +69,7 @@ async fn act(shared: &Shared, provisionings: &Provisionings, claimed: Claimed) {
     let request = claimed.content.request;
     let stored = async {
         let facts = call::act(&shared.store, provisionings, &claimed).await?;
-        let events = shared.store.settle_provisioning(&claimed, &facts).await?;
+        let events = shared.store.store_provisioning_result(&claimed, &facts).await?;
         Ok::<_, store::Error>(events)
     };
     match stored.await {

@@ -137,7 +137,7 @@ async fn reopen_missing(shared: &Shared, built: &Built, grant: Uuid) -> Result<(
     };
     let order = order(&content, shared.store.clock().await?);
     if matches!(limited("probe", built.connector.probe(&order)).await, Ok(Found::Closed)) {
-        let events = shared.store.note_provisioning(grant, |at| ProvisioningFact::FoundMissing { at }).await?;
+        let events = shared.store.apply_provisioning_fact(grant, |at| ProvisioningFact::FoundMissing { at }).await?;
         let now = shared.store.clock().await?;
         shared.relay.publish(events, Vec::new(), now).await;
     }

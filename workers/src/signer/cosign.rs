@@ -32,7 +32,7 @@ pub(super) async fn run(shared: Shared) {
         };
     let mut pauses = Pauses::new();
     while !shared.stop.is_cancelled() {
-        match shared.store.waiting_witnesses().await {
+        match shared.store.pending_witnesses().await {
             Ok(waiting) => request_all(&shared, &client, waiting, &mut pauses).await,
             Err(error) => tracing::debug!(
                 error = error_chain(&error),
@@ -96,7 +96,7 @@ async fn request_cosignature(shared: &Shared, client: &reqwest::Client, row: &Wi
                     format!("{}\n{lines}", note.text).parse().map_err(|fault: tlog::Error| reason(&fault))?;
                 cosigned.verify(std::slice::from_ref(&key)).map_err(|fault| reason(&fault))?;
                 let own = lines.lines().find(|line| line.contains(&format!(" {} ", key.name))).unwrap_or_default();
-                let stored = shared.store.keep_cosignature(row.log, row.size, &row.name, own).await;
+                let stored = shared.store.store_cosignature(row.log, row.size, &row.name, own).await;
                 metrics::counter!("lockbox_witness_signed_total", "witness" => row.name.clone()).increment(1);
                 return stored.map_err(|fault| reason(&fault));
             }

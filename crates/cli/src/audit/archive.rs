@@ -43,7 +43,7 @@ impl Archive {
                 });
             }
             let moved = self.archive(store, month).await?;
-            store.move_month(month, &moved).await.map_err(owner)?;
+            store.archive_month(month, &moved).await.map_err(owner)?;
             line(&format!(
                 "{}: {} entries are in {}. Store that folder safely. Then free the space with: drop table {};",
                 month.month.format("%Y-%m"),
@@ -68,7 +68,7 @@ impl Archive {
             let name = format!("{}.tar", part.tenant.as_deref().unwrap_or("operator"));
             let path = folder.join(&name);
             print_message(&format!("{} entries to {}", part.entries, path.display()));
-            let mut still = store.still().await?;
+            let mut still = store.read_snapshot().await?;
             let period = (Some(month.since), Some(month.until));
             operations::export::bundle(&mut still, part.tenant.as_deref(), period, &path).await?;
             examine(store, &part, &path).await?;

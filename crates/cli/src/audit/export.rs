@@ -42,7 +42,7 @@ impl Export {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let store = runtime::serve::open_store(settings).await?;
         store.check_schema().await?;
-        let mut still = store.still().await?;
+        let mut still = store.read_snapshot().await?;
         let entries = bundle(&mut still, self.tenant.as_deref(), (self.since, self.until), &self.to).await?;
         line(&format!(
             "{} holds {entries} entries. To verify it: lockbox audit verify {}",
@@ -56,7 +56,7 @@ impl Proof {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let store = runtime::serve::open_store(settings).await?;
         store.check_schema().await?;
-        let mut still = store.still().await?;
+        let mut still = store.read_snapshot().await?;
         let proof = prove(&mut still, self.event).await?;
         line(proof.to_string().trim_end())
     }

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 use store::Store;
-use store::texts::{Erasure, Whose};
+use store::texts::{Redaction, Whose};
 use uuid::Uuid;
 
 use crate::operator::Operator;
@@ -31,12 +31,12 @@ impl Redact {
             (None, person) => Whose::Person(person.unwrap_or_default()),
         };
         match store.redact_texts(&whose, &self.operator.name).await? {
-            Erasure::Done(texts) => {
+            Redaction::Done(texts) => {
                 line(&format!("{texts} texts are redacted. The audit log records it and still verifies."))
             }
-            Erasure::Waits { requests, dead_letter, on_their_way } => Err(Failure::Refused {
+            Redaction::Waits { requests, dead_letter, pending_messages } => Err(Failure::Refused {
                 code: "erasure.waits".to_owned(),
-                message: obstacles(&requests, &dead_letter, on_their_way),
+                message: obstacles(&requests, &dead_letter, pending_messages),
             }),
         }
     }

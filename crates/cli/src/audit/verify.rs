@@ -71,7 +71,7 @@ impl Verify {
     async fn live(&self, settings: &Settings, trust: &Trust) -> Result<Vec<Report>, Failure> {
         let store = runtime::serve::open_store(settings).await?;
         store.check_schema().await?;
-        let mut still = store.still().await?;
+        let mut still = store.read_snapshot().await?;
         let mut reports = Vec::new();
         for log in still.logs().await? {
             if self.tenant.is_none() || self.tenant == log.tenant {

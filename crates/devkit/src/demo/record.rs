@@ -27,7 +27,7 @@ impl Show {
         line("\n== The audit log is exported as an evidence bundle and verified ==")?;
         self.wait_until_signed().await?;
         let bundle = folder.join(format!("{TENANT}.tar"));
-        let mut still = self.store.still().await?;
+        let mut still = self.store.read_snapshot().await?;
         let entries = export_bundle(&mut still, Some(TENANT), (None, None), &bundle).await?;
         let keys = self.store.log_keys(Some(TENANT)).await?;
         self.print(&format!("{} holds {entries} signed events of {TENANT}", bundle.display()))?;

@@ -27,7 +27,7 @@ const DEVELOPER: &str = "developer:";
 /// The person that a development server lets anybody on this machine be; nothing on every other server.
 async fn developer_token(app: &App, token: &str) -> Result<Option<Token>, Problem> {
     let Some(name) = token.strip_prefix(DEVELOPER).filter(|_| app.developer) else { return Ok(None) };
-    let people = app.store.everybody().await?;
+    let people = app.store.enabled_people().await?;
     let person = people.into_iter().find(|person| person.enabled && person.name == name);
     let scopes = SCOPES.iter().map(|(scope, _)| (*scope).to_owned()).collect();
     Ok(person.map(|person| Token {

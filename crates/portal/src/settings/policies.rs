@@ -86,7 +86,7 @@ pub(crate) async fn give(State(app): State<App>, viewer: Viewer, Filled(rule): F
         Ok(policy) => {
             let taken = app.store.policies(tenant.id.0).await?;
             if taken.iter().all(|policy_status| policy_status.policy.name != policy.name) {
-                let messages = app.store.give_consent(viewer.by(), &policy).await?;
+                let messages = app.store.create_policy(viewer.by(), &policy).await?;
                 return publish(&app, messages).await;
             }
             vec![of_rule(&format!("name: {} is in force already; end it first", policy.name))]
@@ -121,6 +121,6 @@ pub(crate) async fn take_back(State(app): State<App>, viewer: Viewer, Filled(for
     viewer.check(&form.form_token)?;
     own(&app, &viewer).await?;
     let id: Uuid = form.policy.parse().map_err(|_| Fault::Missing)?;
-    let messages = app.store.end_consent(viewer.by(), id).await?;
+    let messages = app.store.revoke_policy(viewer.by(), id).await?;
     publish(&app, messages).await
 }

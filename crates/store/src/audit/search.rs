@@ -140,14 +140,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn search_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        Ok(self.look_in_audit(filter, WITHOUT_END).await?.events)
+        Ok(self.search_audit_within(filter, WITHOUT_END).await?.events)
     }
 
     /// Events that match, newest first. Stops after about `patience`, and returns where.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn look_in_audit(&self, filter: &AuditFilter, patience: Duration) -> Result<Found, Error> {
+    pub async fn search_audit_within(&self, filter: &AuditFilter, patience: Duration) -> Result<Found, Error> {
         let mut found = if filter.is_few() {
             Found { events: self.window(filter, None, None).await?, stopped_at: None }
         } else if filter.is_ordered() {
@@ -155,7 +155,7 @@ impl Store {
         } else {
             self.walk_back(filter, Instant::now(), patience).await?
         };
-        self.put_texts_back(&mut found.events).await?;
+        self.fill_in_texts(&mut found.events).await?;
         Ok(found)
     }
 

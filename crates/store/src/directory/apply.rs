@@ -14,10 +14,10 @@ use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::sentences;
-use crate::changes_outbox;
 use crate::error::Error;
+use crate::insert_outbox;
 use crate::pool::Store;
-use crate::receipts::{self, Happening, Party};
+use crate::receipts::{self, Party, RecordedChange};
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -28,17 +28,17 @@ pub struct Applied {
     pub changes: BTreeMap<Option<String>, Vec<String>>,
     /// Who else is notified of the changes of a side: the approvers and addresses before the change, and every old and new
     /// address of a person that changed. Only sides that existed before: the creation of a side is not notified.
-    told: BTreeMap<Option<String>, Vec<Party>>,
+    also_notified: BTreeMap<Option<String>, Vec<Party>>,
 }
 
 impl Applied {
-    fn say(&mut self, tenant: Option<&str>, change: String) {
+    fn add_change(&mut self, tenant: Option<&str>, change: String) {
         self.changes.entry(tenant.map(str::to_owned)).or_default().push(change);
     }
 
     /// Adds somebody who is notified of a side's changes.
-    fn tell(&mut self, tenant: Option<&str>, party: Party) {
-        self.told.entry(tenant.map(str::to_owned)).and_modify(|told| told.push(party));
+    fn add_recipient(&mut self, tenant: Option<&str>, party: Party) {
+        self.also_notified.entry(tenant.map(str::to_owned)).and_modify(|also_notified| also_notified.push(party));
     }
 
     /// Number of changes.
@@ -67,7 +67,7 @@ impl Store {
         for service in &directory.services {
             let done = sqlx::query(ADD_SERVICE).bind(service).execute(&mut *tx).await.map_err(Error::at(doing))?;
             if done.rows_affected() > 0 {
-                applied.say(None, format!("service {service} added"));
+                applied.add_change(None, format!("service {service} added"));
             }
         }
         for producer in &directory.producers {
@@ -78,7 +78,7 @@ impl Store {
                 .await
                 .map_err(Error::at(doing))?;
             if dropped.rows_affected() > 0 {
-                applied.say(None, format!("login {} may send fewer commands", producer.login));
+                applied.add_change(None, format!("login {} may send fewer commands", producer.login));
             }
             for command in &producer.may {
                 let added = sqlx::query(ADD_PRODUCER)
@@ -88,13 +88,13 @@ impl Store {
                     .await
                     .map_err(Error::at(doing))?;
                 if added.rows_affected() > 0 {
-                    applied.say(None, format!("login {} may send {command}", producer.login));
+                    applied.add_change(None, format!("login {} may send {command}", producer.login));
                 }
             }
         }
-        let managers = receipts::listeners(&mut tx, None).await?;
+        let managers = receipts::recipients(&mut tx, None).await?;
         if !managers.is_empty() {
-            applied.told.insert(None, managers);
+            applied.also_notified.insert(None, managers);
         }
         for entry in &directory.vendor.people {
             let roles = entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
@@ -107,15 +107,15 @@ impl Store {
         let auth = Auth::of_channel("cli/database");
         let actor =
             Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), auth: Some(auth), ..Actor::lockbox() };
-        let messages = announce(&mut tx, &applied, (by, &actor), now).await?;
-        changes_outbox(&mut tx, &messages).await?;
+        let messages = change_messages(&mut tx, &applied, (by, &actor), now).await?;
+        insert_outbox(&mut tx, &messages).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok((applied, messages))
     }
 }
 
 /// The events of the changes, and the mails about them. A change by the operator is notified like one in the portal.
-async fn announce(
+async fn change_messages(
     tx: &mut Tx,
     applied: &Applied,
     (by, actor): (&str, &Actor),
@@ -123,11 +123,13 @@ async fn announce(
 ) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::new();
     for (tenant, changes) in &applied.changes {
-        let also = applied.told.get(tenant).cloned();
+        let also = applied.also_notified.get(tenant).cloned();
         if let (Some(name), Some(also)) = (tenant, &also) {
             let finding = sqlx::query_scalar(TENANT_ID).bind(name).fetch_one(&mut **tx).await;
             let id: Uuid = finding.map_err(Error::at("applying the directory"))?;
-            messages.extend(crate::settings::told(tx, id, (by, actor.clone()), changes, now, also.clone()).await?);
+            messages.extend(
+                crate::settings::change_messages(tx, id, (by, actor.clone()), changes, now, also.clone()).await?,
+            );
             continue;
         }
         let events = events::directory_changed(changes, &PolicyChanged::default(), actor, tenant.as_deref(), now);
@@ -135,28 +137,15 @@ async fn announce(
         messages.extend(events);
         if let (None, Some(also)) = (tenant, also) {
             let template = "directory_changed";
-            let happening = Happening { template, changes, by_name: by, actor, subject: None, event, at: now };
-            messages.extend(receipts::mails(tx, None, &happening, also).await?);
+            let change_made = RecordedChange { template, changes, by_name: by, actor, subject: None, event, at: now };
+            messages.extend(receipts::mails(tx, None, &change_made, also).await?);
         }
     }
     Ok(messages)
 }
 
 const TENANT_BEFORE: &str = "select to_jsonb(t) from tenants t where name = $1";
-const TENANT: &str = "insert into tenants (id, name, display_name, enabled, notification_recipients, review_deadline_seconds, \
-                      decision_deadline_seconds, access_default_seconds, access_ceiling_seconds, required_approvals, \
-                      comment_required, passkey_required, reminders_seconds) \
-                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
-                      on conflict (name) do update set display_name = excluded.display_name, \
-                      enabled = excluded.enabled, notification_recipients = case when tenants.settings_owner = 'customer' then tenants.notification_recipients else excluded.notification_recipients end, \
-                      review_deadline_seconds = excluded.review_deadline_seconds, \
-                      decision_deadline_seconds = case when tenants.settings_owner = 'customer' then tenants.decision_deadline_seconds else excluded.decision_deadline_seconds end, \
-                      access_default_seconds = case when tenants.settings_owner = 'customer' then tenants.access_default_seconds else excluded.access_default_seconds end, \
-                      access_ceiling_seconds = case when tenants.settings_owner = 'customer' then tenants.access_ceiling_seconds else excluded.access_ceiling_seconds end, \
-                      required_approvals = case when tenants.settings_owner = 'customer' then tenants.required_approvals else excluded.required_approvals end, \
-                      comment_required = case when tenants.settings_owner = 'customer' then tenants.comment_required else excluded.comment_required end, \
-                      passkey_required = case when tenants.settings_owner = 'customer' then tenants.passkey_required else excluded.passkey_required end, reminders_seconds = case when tenants.settings_owner = 'customer' then tenants.reminders_seconds else excluded.reminders_seconds end \
-                      returning to_jsonb(tenants)";
+const TENANT: &str = include_str!("apply/tenant.sql");
 
 async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Result<(), Error> {
     let doing = "applying a tenant";
@@ -167,8 +156,8 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .await
         .map_err(Error::at(doing))?;
     if let Some(before) = &before {
-        let listening = receipts::listeners(tx, Some(id_of(before)?)).await?;
-        applied.told.insert(Some(entry.name.clone()), listening);
+        let listening = receipts::recipients(tx, Some(id_of(before)?)).await?;
+        applied.also_notified.insert(Some(entry.name.clone()), listening);
     }
     let after: Value = sqlx::query_scalar(TENANT)
         .bind(Uuid::now_v7())
@@ -189,12 +178,12 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .map_err(Error::at(doing))?;
     let id = id_of(&after)?;
     match before.map(|before| sentences::differences(&sentences::TENANT, &before, &after)) {
-        None => applied.say(Some(&entry.name), format!("tenant {} added", entry.name)),
+        None => applied.add_change(Some(&entry.name), format!("tenant {} added", entry.name)),
         Some(changes) if changes.is_empty() => {}
-        Some(changes) => applied.say(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name)),
+        Some(changes) => applied.add_change(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name)),
     }
     witnesses(tx, applied, entry, id).await?;
-    let approvers = crate::approvers::settle(tx, id, entry.approver_rules()).await?.assignments();
+    let approvers = crate::approvers::effective_rules(tx, id, entry.approver_rules()).await?.assignments();
     for person_entry in &entry.people {
         let mut roles: Vec<(String, Option<String>)> =
             person_entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
@@ -227,7 +216,7 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
     let doing = "applying the witnesses of a tenant";
     let before: Value =
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
-    keep_protection(tx, entry, id).await?;
+    check_protection(tx, entry, id).await?;
     let setting = sqlx::query(WITNESSES_REQUIRED).bind(id).bind(entry.rules.witnesses_required);
     setting.execute(&mut **tx).await.map_err(Error::at(doing))?;
     sqlx::query(DROP_WITNESSES).bind(id).execute(&mut **tx).await.map_err(Error::at(doing))?;
@@ -243,14 +232,14 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
         sqlx::query_scalar(WITNESSES_BEFORE).bind(id).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
     let changes = sentences::differences(&sentences::WITNESSES, &before, &after);
     if !changes.is_empty() {
-        applied.say(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name));
+        applied.add_change(Some(&entry.name), format!("tenant {} changed: {changes}", entry.name));
     }
     Ok(())
 }
 
 /// Refuses changes that would weaken the tenant's protection against the vendor: the number of required witnesses may only
 /// increase, and the witnesses may change only while none is required, because the tenant did not choose the new ones.
-async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
+async fn check_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let reading = sqlx::query_as(WITNESSES_HELD).bind(id).fetch_one(&mut **tx);
     let (held, before): (Option<i32>, Vec<String>) =
         reading.await.map_err(Error::at("reading the witnesses of a tenant"))?;
@@ -258,7 +247,7 @@ async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(
     let name = &entry.name;
     if asked < held {
         let number = |required: Option<i32>| required.map_or_else(|| "none".to_owned(), |number| number.to_string());
-        return Err(Error::TenantsOwn(format!(
+        return Err(Error::ReservedForTenant(format!(
             "tenant {name}: witnesses_required is {} and only {name}'s own approvers can lower it, under Settings in the \
              portal; the file says {}",
             number(held),
@@ -272,7 +261,7 @@ async fn keep_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(
         .collect();
     after.sort_unstable();
     if held.unwrap_or_default() > 0 && before != after {
-        return Err(Error::TenantsOwn(format!(
+        return Err(Error::ReservedForTenant(format!(
             "tenant {name}: access requires its witnesses, so they can change only after {name}'s own approvers \
              have set the number to 0, under Settings in the portal"
         )));
@@ -326,13 +315,13 @@ async fn person(
     let changes = before.map(|before| sentences::differences(&sentences::PERSON, &before, &after));
     if changes.as_ref().is_none_or(|changes| !changes.is_empty()) {
         // The person is notified at the old address and at the new one.
-        address.into_iter().for_each(|old| applied.tell(side, old));
-        applied.tell(side, (entry.display_name.clone(), entry.email.clone()));
+        address.into_iter().for_each(|old| applied.add_recipient(side, old));
+        applied.add_recipient(side, (entry.display_name.clone(), entry.email.clone()));
     }
     match changes {
-        None => applied.say(side, format!("person {} added: {}", entry.name, sentences::person(&after))),
+        None => applied.add_change(side, format!("person {} added: {}", entry.name, sentences::person(&after))),
         Some(changes) if changes.is_empty() => {}
-        Some(changes) => applied.say(side, format!("person {} changed: {changes}", entry.name)),
+        Some(changes) => applied.add_change(side, format!("person {} changed: {changes}", entry.name)),
     }
     Ok(())
 }

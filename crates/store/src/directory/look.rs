@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn everybody(&self) -> Result<Vec<Person>, Error> {
+    pub async fn enabled_people(&self) -> Result<Vec<Person>, Error> {
         let rows: Vec<PersonRow> =
             sqlx::query_as(EVERYBODY).fetch_all(&self.pool).await.map_err(Error::at("reading people"))?;
         Ok(rows.into_iter().map(Person::from).collect())

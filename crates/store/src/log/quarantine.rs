@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::sequence::Staged;
+use super::staged::Staged;
 use crate::error::Error;
 use crate::pool::Store;
 

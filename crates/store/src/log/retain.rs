@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// When the login does not own the tables, a lock is not available within five seconds, or the database does not answer.
-    pub async fn move_month(&self, month: &Month, archived: &[Archived]) -> Result<(), Error> {
+    pub async fn archive_month(&self, month: &Month, archived: &[Archived]) -> Result<(), Error> {
         let doing = "archiving a month of events";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(PATIENCE).execute(&mut *tx).await.map_err(Error::at(doing))?;

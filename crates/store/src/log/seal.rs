@@ -146,7 +146,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn keep_checkpoints(&self, signed: &[(Head, String)]) -> Result<(), Error> {
+    pub async fn store_checkpoints(&self, signed: &[(Head, String)]) -> Result<(), Error> {
         sqlx::query(KEEP)
             .bind(signed.iter().map(|(head, _)| head.id).collect::<Vec<_>>())
             .bind(signed.iter().map(|(head, _)| head.size).collect::<Vec<_>>())
@@ -213,7 +213,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn waiting_witnesses(&self) -> Result<Vec<WitnessRow>, Error> {
+    pub async fn pending_witnesses(&self) -> Result<Vec<WitnessRow>, Error> {
         let reading = sqlx::query_as(WITNESSES).fetch_all(&self.pool);
         reading.await.map_err(Error::at("reading the witnesses to ask"))
     }
@@ -222,7 +222,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
-    pub async fn keep_cosignature(&self, log: i32, size: i64, witness: &str, line: &str) -> Result<(), Error> {
+    pub async fn store_cosignature(&self, log: i32, size: i64, witness: &str, line: &str) -> Result<(), Error> {
         let keeping = sqlx::query(COSIGN).bind(log).bind(size).bind(witness).bind(line).execute(&self.pool);
         keeping.await.map_err(Error::at("storing the signature of a witness"))?;
         Ok(())

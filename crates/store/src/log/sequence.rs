@@ -4,21 +4,21 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use chrono::{DateTime, Utc};
 use contracts::envelope::{About, message};
 use contracts::events::{Actor, LogHeartbeat};
 use contracts::{Kind, entry, events};
 use sqlx::{Postgres, Transaction};
-use tlog::{Frontier, Hash, TileId, tiles_for_root};
+use tlog::{Frontier, Hash, tiles_for_root};
 use uuid::Uuid;
 
+use super::staged::Staged;
 use super::{Head, quarantine};
 use crate::error::Error;
 use crate::pool::Store;
 
 mod place;
 
-use place::{Placed, Stream};
+use place::{Placed, Stream, Streams};
 
 /// Key of the lock that lets only one sequencer run.
 const LOCK_KEY: i64 = 7_305_181_402;
@@ -46,20 +46,6 @@ pub struct Sequencer {
     authority: String,
     edges: HashMap<i32, Frontier>,
     locks: bool,
-}
-
-/// A recorded event without a position yet.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct Staged {
-    n: i64,
-    pub(super) id: Uuid,
-    pub(super) at: DateTime<Utc>,
-    pub(super) request: Option<Uuid>,
-    pub(super) version: Option<i32>,
-    pub(super) tenant: Option<String>,
-    #[sqlx(rename = "type")]
-    pub(super) type_name: String,
-    pub(super) body: Vec<u8>,
 }
 
 const TRY: &str = "select pg_try_advisory_xact_lock($1)";
@@ -235,8 +221,6 @@ async fn read_heads(
     reading.await.map_err(Error::at("reading the logs"))
 }
 
-type Streams = HashMap<(i32, Uuid), Stream>;
-
 async fn streams(
     tx: &mut Transaction<'static, Postgres>,
     staged: &[Staged],
@@ -277,10 +261,4 @@ fn in_step_order(staged: Vec<Staged>) -> Vec<Staged> {
     }
     let mut staged: Vec<Option<Staged>> = staged.into_iter().map(Some).collect();
     order.into_iter().filter_map(|at| staged[at].take()).collect()
-}
-
-/// The node on the level above that a full tile becomes.
-pub(crate) fn node(tile: &TileId, hashes: &[u8]) -> (u8, u64, Hash) {
-    let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
-    (tile.level + 1, tile.index, tlog::root(&leaves))
 }

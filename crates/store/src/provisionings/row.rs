@@ -63,7 +63,7 @@ impl ProvisioningRow {
     }
 
     /// Copies the values of a provisioning to this row.
-    pub fn take_over(&mut self, provisioning: &Provisioning, connector: String) {
+    pub fn update(&mut self, provisioning: &Provisioning, connector: String) {
         provisioning.state.as_str().clone_into(&mut self.state);
         self.connector = Some(connector);
         self.next_try_at = provisioning.next_try_at;
@@ -85,17 +85,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\0' { '\u{FFFD}' } else { c }).take(500).collect()
 }
 
-const WRITE: &str = "update provisionings d set state = w.state, connector = w.connector, next_try_at = w.next_try_at, claim = w.claim, \
-                     opener = w.opener, provisioning_until = w.provisioning_until, failures = w.failures, \
-                     first_failed_at = w.first_failed_at, last_error = w.last_error, alarmed = w.alarmed, \
-                     provisioned_at = w.provisioned_at, revocation_ordered_at = w.revocation_ordered_at, refused_from = w.refused_from, cut_at = w.cut_at, \
-                     sessions_cut = w.sessions_cut, revoked_at = w.revoked_at \
-                     from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], \
-                     $7::timestamptz[], $8::int[], $9::timestamptz[], $10::text[], $11::bool[], $12::timestamptz[], \
-                     $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::bigint[], $17::timestamptz[]) \
-                     as w(request, state, connector, next_try_at, claim, opener, provisioning_until, failures, first_failed_at, \
-                     last_error, alarmed, provisioned_at, revocation_ordered_at, refused_from, cut_at, sessions_cut, revoked_at) \
-                     where d.request = w.request";
+const WRITE: &str = include_str!("row/write.sql");
 
 /// Writes rows that are locked.
 pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, rows: &[ProvisioningRow]) -> Result<(), Error> {

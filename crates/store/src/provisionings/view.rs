@@ -72,7 +72,7 @@ pub struct AccessView {
 
 /// Unconfirmed revocations.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Closing {
+pub struct UnconfirmedRevocations {
     /// How many.
     pub count: i64,
     /// Age of the oldest in seconds.
@@ -90,7 +90,7 @@ const BESIDE: &str = " and r.state = 'active' and clock_timestamp() < r.access_u
                       where own.id = $1 and own.id <> r.id and own.tenant = r.tenant and own.service = r.service \
                       and lower(rtrim(own.resource, '/')) = lower(rtrim(r.resource, '/'))) \
                       order by r.access_until, r.id limit 100";
-const CLOSING: &str = "select count(*) as count, \
+const UNCONFIRMED: &str = "select count(*) as count, \
                        coalesce(extract(epoch from clock_timestamp() - min(revocation_ordered_at)), 0)::float8 as oldest_seconds \
                        from provisionings where state = 'revoking'";
 const PULSE: &str = "select count(*), coalesce(sum(hashtext(d.request::text || d.state || (d.failures > 0)::text)::bigint), 0)::bigint \
@@ -133,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn accesses_beside(&self, request: Uuid) -> Result<Vec<AccessView>, Error> {
+    pub async fn other_access(&self, request: Uuid) -> Result<Vec<AccessView>, Error> {
         let statement = format!("{ACCESSES}{BESIDE}");
         let looking = sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(request).fetch_all(&self.pool);
         looking.await.map_err(Error::at("searching for access to the same content"))
@@ -152,7 +152,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn provisionings_closing(&self) -> Result<Closing, Error> {
-        sqlx::query_as(CLOSING).fetch_one(&self.pool).await.map_err(Error::at("counting unconfirmed revocations"))
+    pub async fn unconfirmed_revocations(&self) -> Result<UnconfirmedRevocations, Error> {
+        sqlx::query_as(UNCONFIRMED).fetch_one(&self.pool).await.map_err(Error::at("counting unconfirmed revocations"))
     }
 }

@@ -15,7 +15,7 @@ use crate::pool::Store;
 
 /// Result of a redaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Erasure {
+pub enum Redaction {
     /// This many texts of the log were redacted, and the same words everywhere else.
     Done(i64),
     /// Nothing was redacted yet.
@@ -25,7 +25,7 @@ pub enum Erasure {
         /// Dead-letter messages that are not replayed or discarded.
         dead_letter: Vec<Uuid>,
         /// Messages that are not consumed yet.
-        on_their_way: i64,
+        pending_messages: i64,
     },
 }
 
@@ -85,11 +85,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses or does not answer; then nothing was redacted.
-    pub async fn redact_texts(&self, whose: &Whose, by: &str) -> Result<Erasure, Error> {
+    pub async fn redact_texts(&self, whose: &Whose, by: &str) -> Result<Redaction, Error> {
         let doing = "redacting texts";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        if let Some(waits) = waits(&mut tx, whose).await? {
-            return Ok(waits);
+        if let Some(waiting) = blockers(&mut tx, whose).await? {
+            return Ok(waiting);
         }
         let texts = sqlx::query_as(TEXTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut *tx);
         let texts: Vec<(Option<String>, i64)> = texts.await.map_err(Error::at(doing))?;
@@ -114,21 +114,21 @@ impl Store {
             }
         }
         tx.commit().await.map_err(Error::at(doing))?;
-        Ok(Erasure::Done(total))
+        Ok(Redaction::Done(total))
     }
 }
 
 /// What must finish first: open requests are decided by their texts, and pending messages may contain more of them.
-async fn waits(tx: &mut Tx, whose: &Whose) -> Result<Option<Erasure>, Error> {
+async fn blockers(tx: &mut Tx, whose: &Whose) -> Result<Option<Redaction>, Error> {
     let doing = "checking what a redaction must wait for";
     let open = sqlx::query_scalar(OPEN).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
     let requests: Vec<Uuid> = open.await.map_err(Error::at(doing))?;
     let dead_letter: Vec<Uuid> =
         sqlx::query_scalar(DEAD_LETTERS).bind(whose.mark()).fetch_all(&mut **tx).await.map_err(Error::at(doing))?;
-    let on_their_way: i64 =
+    let pending_messages: i64 =
         sqlx::query_scalar(ON_THEIR_WAY).bind(whose.mark()).fetch_one(&mut **tx).await.map_err(Error::at(doing))?;
-    let is_free = requests.is_empty() && dead_letter.is_empty() && on_their_way == 0;
-    Ok((!is_free).then_some(Erasure::Waits { requests, dead_letter, on_their_way }))
+    let is_free = requests.is_empty() && dead_letter.is_empty() && pending_messages == 0;
+    Ok((!is_free).then_some(Redaction::Waits { requests, dead_letter, pending_messages }))
 }
 
 /// Removes the justifications from contents. Returns the tenants of the requests.
@@ -146,7 +146,7 @@ async fn contents(tx: &mut Tx, whose: &Whose) -> Result<Vec<String>, Error> {
         redacted.push(canonical(&document));
         tenants.push(tenant);
     }
-    let erasing = sqlx::query(REDACT_CONTENTS).bind(ids).bind(redacted).execute(&mut **tx);
-    erasing.await.map_err(Error::at(doing))?;
+    let redacting = sqlx::query(REDACT_CONTENTS).bind(ids).bind(redacted).execute(&mut **tx);
+    redacting.await.map_err(Error::at(doing))?;
     Ok(tenants)
 }

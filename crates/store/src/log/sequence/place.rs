@@ -8,9 +8,10 @@ use sqlx::{Postgres, Transaction};
 use tlog::{Frontier, leaf_hash};
 use uuid::Uuid;
 
-use super::{Head, Staged, Streams, node};
 use crate::error::Error;
+use crate::log::Head;
 use crate::log::quarantine::Refused;
+use crate::log::staged::{Staged, node};
 
 /// The last position of a stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +22,9 @@ pub(super) struct Stream {
     /// Whether this batch changed it.
     pub is_new: bool,
 }
+
+/// The streams of a batch, by log and id.
+pub(super) type Streams = HashMap<(i32, Uuid), Stream>;
 
 #[derive(Debug)]
 struct Row {
@@ -136,7 +140,7 @@ impl Placed {
             .await
             .map_err(Error::at(doing))?;
         if usize::try_from(moved.rows_affected()).ok() != Some(grown.len()) {
-            return Err(Error::Outrun);
+            return Err(Error::SequencedElsewhere);
         }
         self.write_rows(tx).await?;
         let moved: Vec<_> = streams.iter().filter(|(_, stream)| stream.is_new).collect();

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::BESIDE_THE_GUARDS;
 use crate::error::Error;
 use crate::log::Head;
-use crate::log::sequence::node;
+use crate::log::staged::node;
 use crate::pool::Store;
 
 type Tx = Transaction<'static, Postgres>;
@@ -18,23 +18,7 @@ const PORTION: i64 = 16_384;
 
 const PLAINLY: &str = "set local timezone to 'UTC'; set local synchronous_commit to off";
 // Every event is about a request of its own, a fifth of a second after the previous one; ids increase with time, as in UUID version 7.
-const FILL: &str = "with numbered as (select n, clock_timestamp() - ($6::bigint - n) * interval '200 milliseconds' as at \
-                    from generate_series($4::bigint, $5::bigint) n), \
-                    dated as (select n, date_trunc('milliseconds', at) + interval '1 microsecond' as at, md5($1::int || '/' || n) as noise, \
-                    lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') as millis from numbered), \
-                    named as (select n, at, (millis || '7' || substr(noise, 1, 3) || '8' || substr(noise, 4, 15))::uuid as id, \
-                    (millis || '7' || substr(noise, 20, 3) || '9' || substr(noise, 5, 15))::uuid as request from dated), \
-                    made as materialized (select n, at, id, request, replace(replace(replace($7, $8, id::text), $9, request::text), \
-                    $10, to_char(at, 'YYYY-MM-DD') || 'T' || to_char(at, 'HH24:MI:SS.US') || 'Z') as body from named), \
-                    hashed as materialized (select *, sha256(decode('00', 'hex') || convert_to($11 || body || $3, 'UTF8')) as leaf from made), \
-                    events as (insert into audit_events (id, at, type, tenant, request, service_request, cause, text, body) \
-                    select id, at, 'notification.sent', $2, request, 'SR-2026-004711', request::text, 'alex@contoso.example', \
-                    convert_to(body, 'UTF8') from hashed), \
-                    entries as (insert into audit_entries (log, index, event, at, request, seq, prev, leaf, v) \
-                    select $1, n, id, at, request, 1, decode(repeat('00', 32), 'hex'), leaf, 1 from hashed), \
-                    streams as (insert into audit_streams (log, stream, seq, version, leaf) \
-                    select $1, request, 1, 0, leaf from hashed) \
-                    select leaf from hashed order by n";
+const FILL: &str = include_str!("log/fill.sql");
 const NODES: &str = "insert into audit_nodes (log, level, index, hash) \
                      select $1, * from unnest($2::smallint[], $3::bigint[], $4::bytea[])";
 const HEAD: &str = "update audit_logs set size = $2, root = $3 where id = $1";
@@ -69,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the log does not exist, or when the database refuses: the login must be a superuser.
-    pub async fn multiply_log(
+    pub async fn seed_log(
         &self,
         tenant: &str,
         template: &Template,

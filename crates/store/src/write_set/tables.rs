@@ -17,7 +17,7 @@ const DECISIONS: &str = "insert into decisions (request, stage, person, side, ro
                          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
                          $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::jsonb[], $12::timestamptz[])";
 
-pub(super) async fn decisions(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
+pub(crate) async fn insert_decisions(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let taken: Vec<_> =
         moved.iter().filter_map(|moved| moved.decision.as_ref().map(|decision| (&moved.request, decision))).collect();
     if taken.is_empty() {
@@ -49,7 +49,7 @@ fn proof(decision: &domain::Decision) -> Option<serde_json::Value> {
 const PASSKEY: &str = "update passkeys p set record = u.record, last_used_at = clock_timestamp() \
                        from unnest($1::text[], $2::jsonb[]) as u(credential, record) where p.credential = u.credential";
 
-pub(super) async fn passkeys(tx: &mut Tx, used: &[(String, serde_json::Value)]) -> Result<(), Error> {
+pub(crate) async fn update_passkeys(tx: &mut Tx, used: &[(String, serde_json::Value)]) -> Result<(), Error> {
     if used.is_empty() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ const NEW: &str = "insert into requests (id, content, digest, tenant, service_re
                    as n(id, content, digest, tenant, service_request, service, resource, requester, duration_seconds, \
                    required_approvals, version, review_deadline, review_seconds)";
 
-pub(super) async fn new_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
+pub(crate) async fn insert_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let begun: Vec<_> = moved
         .iter()
         .filter(|moved| moved.is_new)
@@ -103,19 +103,9 @@ pub(super) async fn new_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<
 }
 
 // Checks the version, so that a writer with an outdated row changes nothing.
-const MOVE: &str = "update requests r set state = m.state, version = m.version, \
-                    manager = coalesce(m.manager, r.manager), decision_deadline = coalesce(m.decision_deadline, r.decision_deadline), \
-                    access_from = coalesce(m.access_from, r.access_from), \
-                    access_until = case when m.state = 'ended' then least(r.access_until, clock_timestamp()) \
-                                   else coalesce(m.access_until, r.access_until) end, \
-                    cause = coalesce(m.cause, r.cause), \
-                    finished_at = case when m.over then coalesce(r.finished_at, clock_timestamp()) end \
-                    from unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], \
-                    $7::timestamptz[], $8::text[], $9::bool[]) \
-                    as m(id, state, version, manager, decision_deadline, access_from, access_until, cause, over) \
-                    where r.id = m.id and r.version < m.version";
+const MOVE: &str = include_str!("tables/move.sql");
 
-pub(super) async fn moved_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
+pub(crate) async fn update_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let steps: Vec<_> = moved
         .iter()
         .filter(|moved| !moved.is_new)
@@ -156,7 +146,7 @@ const ARM: &str = "insert into timers (request, kind, due_at) \
                    set due_at = excluded.due_at, generation = timers.generation + 1 \
                    returning request, kind, generation, due_at";
 
-pub(super) async fn timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<TimerWakeUp>, Error> {
+pub(crate) async fn update_timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<TimerWakeUp>, Error> {
     let (mut off_requests, mut off_kinds) = (Vec::new(), Vec::new());
     let (mut requests, mut kinds, mut due): (Vec<Uuid>, Vec<&'static str>, Vec<DateTime<Utc>>) = Default::default();
     for (moved, change) in moved.iter().flat_map(|moved| moved.timers.iter().map(move |change| (moved, change))) {
@@ -208,8 +198,8 @@ pub(super) async fn timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<Ti
 const OUTBOX: &str = "insert into outbox (message_id, consumer, kind, request, traceparent, body) \
                       select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[])";
 
-pub(crate) async fn outbox(tx: &mut Tx, messages: &[Message]) -> Result<(), Error> {
-    crate::texts::keep(tx, messages).await?;
+pub(crate) async fn insert_outbox(tx: &mut Tx, messages: &[Message]) -> Result<(), Error> {
+    crate::texts::persist_texts(tx, messages).await?;
     let rows: Vec<_> =
         messages.iter().flat_map(|message| message.kind.roles().iter().map(move |role| (message, *role))).collect();
     if rows.is_empty() {
@@ -233,7 +223,7 @@ const DEAD_LETTER: &str = "insert into dead_letters (id, reason, detail, queue, 
                     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
                     $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bigint[]) on conflict (id) do nothing";
 
-pub(crate) async fn dead_letter(tx: &mut Tx, dead_letter: &[DeadLetter]) -> Result<(), Error> {
+pub(crate) async fn insert_dead_letters(tx: &mut Tx, dead_letter: &[DeadLetter]) -> Result<(), Error> {
     if dead_letter.is_empty() {
         return Ok(());
     }
@@ -258,7 +248,7 @@ pub(crate) async fn dead_letter(tx: &mut Tx, dead_letter: &[DeadLetter]) -> Resu
 // `= any` and not a join: the planner must never scan a table that consists mostly of dead rows.
 const TAKEN: &str = "delete from outbox where message_id = any($2) and consumer = $1";
 
-pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(), Error> {
+pub(crate) async fn delete_outbox(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -268,7 +258,7 @@ pub(crate) async fn taken(tx: &mut Tx, consumer: &str, ids: &[Uuid]) -> Result<(
 
 const FREED: &str = "delete from inbox where consumer = $1 and key = any($2)";
 
-pub(crate) async fn freed(tx: &mut Tx, consumer: &str, keys: &[Uuid]) -> Result<(), Error> {
+pub(crate) async fn delete_inbox(tx: &mut Tx, consumer: &str, keys: &[Uuid]) -> Result<(), Error> {
     if keys.is_empty() {
         return Ok(());
     }

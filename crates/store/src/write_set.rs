@@ -4,13 +4,7 @@ use contracts::envelope::Message;
 use domain::{Decision, Request, State, TimerChange};
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::timers::TimerWakeUp;
-use crate::unit::UnitOfWork;
-
-mod write;
-
-pub(crate) use write::{dead_letter, outbox, taken};
+pub(crate) mod tables;
 
 /// A request after a step.
 #[derive(Debug)]
@@ -69,32 +63,6 @@ pub struct WriteSet {
     pub freed: Vec<Uuid>,
     /// Messages of Lockbox that this batch has consumed: their outbox rows are deleted.
     pub taken: Vec<Uuid>,
-}
-
-impl UnitOfWork {
-    /// Writes and commits. Returns the timers that were armed, so that wake-ups can be published.
-    ///
-    /// # Errors
-    /// When the database refuses or does not answer; then nothing was written.
-    pub async fn commit(mut self, changes: &WriteSet) -> Result<Vec<TimerWakeUp>, Error> {
-        write::decisions(&mut self.tx, &changes.moved).await?;
-        write::new_requests(&mut self.tx, &changes.moved).await?;
-        write::moved_requests(&mut self.tx, &changes.moved).await?;
-        let wake_ups = write::timers(&mut self.tx, &changes.moved).await?;
-        write::passkeys(&mut self.tx, &changes.passkeys).await?;
-        write::outbox(&mut self.tx, &changes.messages).await?;
-        write::dead_letter(&mut self.tx, &changes.dead_letter).await?;
-        write::freed(&mut self.tx, self.consumer, &changes.freed).await?;
-        write::taken(&mut self.tx, "mail", &changes.reported).await?;
-        write::taken(&mut self.tx, self.consumer, &changes.taken).await?;
-        self.tx.commit().await.map_err(Error::at("committing"))?;
-        Ok(wake_ups)
-    }
-
-    /// Releases the locks without writing.
-    pub async fn abandon(self) {
-        drop(self.tx.rollback().await);
-    }
 }
 
 /// The columns of a state.

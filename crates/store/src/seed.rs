@@ -83,7 +83,7 @@ const SHORTEN_LIVE: &str = "update requests set access_until = $2 where id = $1"
 
 /// A grant that was created for a benchmark.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct LiveGrant {
+pub struct SeededGrant {
     /// Its request.
     pub request: Uuid,
     /// Its access token.
@@ -100,7 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses: the login must be a superuser, and at least one grant must exist.
-    pub async fn multiply_live(&self, count: i64) -> Result<Vec<LiveGrant>, Error> {
+    pub async fn seed_grants(&self, count: i64) -> Result<Vec<SeededGrant>, Error> {
         let doing = "creating active grants";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         for statement in [BESIDE_THE_GUARDS, ENGINEERS, ASSIGNED] {
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn end_live(&self, request: Uuid) -> Result<(), Error> {
+    pub async fn end_seeded(&self, request: Uuid) -> Result<(), Error> {
         let ending = sqlx::query(END_LIVE).bind(request).execute(&self.pool).await;
         ending.map(drop).map_err(Error::at("ending a grant"))
     }
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn shorten_live(&self, request: Uuid, until: DateTime<Utc>) -> Result<(), Error> {
+    pub async fn shorten_seeded(&self, request: Uuid, until: DateTime<Utc>) -> Result<(), Error> {
         let doing = "changing the end of a grant";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(BESIDE_THE_GUARDS).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -140,7 +140,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses: the login must be a superuser.
-    pub async fn multiply(&self, count: i64, mut progress: impl FnMut(&str)) -> Result<(), Error> {
+    pub async fn seed_requests(&self, count: i64, mut progress: impl FnMut(&str)) -> Result<(), Error> {
         let doing = "filling the tables";
         let templates: Vec<Uuid> =
             sqlx::query_scalar(TEMPLATES).fetch_all(&self.pool).await.map_err(Error::at(doing))?;
