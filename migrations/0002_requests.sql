@@ -169,7 +169,7 @@ begin
 end $$;
 
 -- Redaction of what a person wrote: the justification in a request's content, and comments of decisions. Only requests in a
--- final state can be redacted, because approvers decide by what they see. The digest stays: it commits to the content that
+-- final state can be redacted, because the decisions of approvers depend on what they see. The digest stays: it commits to the content that
 -- was decided on.
 create function requests_guard_redaction() returns trigger language plpgsql as $$
 begin

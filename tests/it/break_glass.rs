@@ -66,7 +66,7 @@ async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
     }
     let alex = person(&lockbox, "alex").await;
     lockbox.store.revoke_policy(By { person: &alex, channel: "test" }, given.id).await.unwrap();
-    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &break_glass()).await, "no_break_glass_policy", "taken back");
+    assert_eq!(lockbox.outcome(Kind::RequestSubmit, &break_glass()).await, "no_break_glass_policy", "revoked");
     lockbox.finish().await;
 }
 

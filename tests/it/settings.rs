@@ -50,7 +50,7 @@ async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approv
     let event =
         eventually("the change is on record", async || lockbox.store.search_audit(&filter).await.unwrap().pop());
     let changes = body(&event.await)["changes"].to_string();
-    assert!(changes.contains("approvals needed: 1 -> 2"), "{changes}");
+    assert!(changes.contains("required approvals from 1 to 2"), "{changes}");
     for address in ["alex@contoso.example", "kim@contoso.example"] {
         eventually(&format!("{address} is told"), async || {
             let mails = lockbox.mailbox.mails();
@@ -161,7 +161,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
         eventually(&format!("{address} is told"), async || {
             let mails = lockbox.mailbox.mails();
             let told =
-                |mail: &portal::mailbox::Mail| mail.to.join(",") == address && mail.text.contains("decides about");
+                |mail: &portal::mailbox::Mail| mail.to.join(",") == address && mail.text.contains("approves for");
             mails.iter().any(told).then_some(())
         })
         .await;

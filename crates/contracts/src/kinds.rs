@@ -97,7 +97,7 @@ kinds! {
     GrantRevoked = "grant.revoked.v1", Events, ["audit"];
     /// Provisioning or revocation failed, or a revocation is unconfirmed for a minute.
     GrantProvisioningFailed = "grant.provisioning_failed.v1", Events, ["audit", "notification"];
-    /// An orphaned entitlement with our mark was removed.
+    /// An orphaned entitlement was removed.
     GrantOrphanRemoved = "grant.orphan_removed.v1", Events, ["audit"];
     /// The customer acknowledged the access report.
     ReportAcknowledged = "report.acknowledged.v1", Events, ["audit", "notification"];

@@ -11,7 +11,6 @@ use crate::snapshot::Snapshot;
 
 mod apply;
 mod look;
-mod sentences;
 
 pub use apply::Applied;
 

@@ -21,6 +21,7 @@ mod receipts;
 mod rows;
 pub mod searches;
 pub mod seed;
+mod sentences;
 pub mod sessions;
 pub mod settings;
 mod snapshot;

@@ -13,6 +13,7 @@ use crate::insert_outbox;
 use crate::pool::Store;
 pub use crate::receipts::By;
 use crate::receipts::{self, Party, RecordedChange};
+use crate::sentences;
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -52,18 +53,6 @@ const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as pers
                            where p.tenant = $1 and d.ended_at is null and d.until_at > clock_timestamp() order by d.until_at";
 const CLOCK: &str = "select clock_timestamp()";
 
-/// Columns whose changes are described, with their labels.
-const LABELS: [(&str, &str); 8] = [
-    ("notification_recipients", "notification recipients"),
-    ("decision_deadline_seconds", "decision deadline in seconds"),
-    ("access_default_seconds", "default duration in seconds"),
-    ("access_ceiling_seconds", "longest duration in seconds"),
-    ("required_approvals", "required approvals"),
-    ("comment_required", "comment required"),
-    ("passkey_required", "passkey required"),
-    ("reminders_seconds", "reminders in seconds before the deadline"),
-];
-
 pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
     match by.side {
         Side::Customer(tenant) => Ok(tenant.0),
@@ -102,11 +91,7 @@ impl Store {
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::at(doing))?;
-        let changes: Vec<String> = LABELS
-            .iter()
-            .filter(|(column, _)| before[*column] != after[*column])
-            .map(|(column, label)| format!("{label}: {} -> {}", before[*column], after[*column]))
-            .collect();
+        let changes = sentences::changed_columns(&sentences::TENANT, &before, &after);
         self.commit_change(tx, tenant, by, changes, listening).await
     }
 
@@ -131,13 +116,7 @@ impl Store {
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         let changing = sqlx::query_scalar(REQUIRE).bind(tenant).bind(required).fetch_one(&mut *tx);
         let after: serde_json::Value = changing.await.map_err(Error::at(doing))?;
-        let number = |row: &serde_json::Value| match &row["witnesses_required"] {
-            serde_json::Value::Null => "none".to_owned(),
-            number => number.to_string(),
-        };
-        let (before, after) = (number(&before), number(&after));
-        let change = format!("witness signatures required before access opens: {before} -> {after}");
-        let changes = if before == after { Vec::new() } else { vec![change] };
+        let changes = sentences::changed_columns(&sentences::TENANT, &before, &after);
         self.commit_change(tx, tenant, by, changes, Vec::new()).await
     }
 

@@ -13,11 +13,11 @@ use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::sentences;
 use crate::error::Error;
 use crate::insert_outbox;
 use crate::pool::Store;
 use crate::receipts::{self, Party, RecordedChange};
+use crate::sentences;
 
 type Tx = Transaction<'static, Postgres>;
 

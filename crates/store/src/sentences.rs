@@ -1,9 +1,9 @@
-//! Descriptions of what an apply changed, for the terminal, the audit log and mails.
+//! Descriptions of what changed in the directory or in settings, for the terminal, the audit log and mails.
 
 use serde_json::Value;
 
 /// Columns of a tenant with their labels, in the order of the description.
-pub(super) const TENANT: [(&str, &str); 12] = [
+pub(crate) const TENANT: [(&str, &str); 12] = [
     ("display_name", "display name"),
     ("enabled", "enabled"),
     ("notification_recipients", "notification recipients"),
@@ -19,16 +19,16 @@ pub(super) const TENANT: [(&str, &str); 12] = [
 ];
 
 /// Columns of a person.
-pub(super) const PERSON: [(&str, &str); 4] =
+pub(crate) const PERSON: [(&str, &str); 4] =
     [("display_name", "display name"), ("email", "e-mail"), ("enabled", "enabled"), ("roles", "roles")];
 
 /// Columns about the witnesses of a tenant.
-pub(super) const WITNESSES: [(&str, &str); 2] =
+pub(crate) const WITNESSES: [(&str, &str); 2] =
     [("witnesses_required", "witnesses required"), ("witnesses", "witnesses")];
 
 /// The differences between two rows, such as `required approvals from 1 to 2; comment required from no to yes`. Empty when
 /// there are none.
-pub(super) fn differences(columns: &[(&str, &str)], before: &Value, after: &Value) -> String {
+pub(crate) fn differences(columns: &[(&str, &str)], before: &Value, after: &Value) -> String {
     let changed = columns.iter().filter(|(column, _)| before[*column] != after[*column]);
     let said = changed.map(|(column, name)| {
         format!("{name} from {} to {}", shown(column, &before[*column]), shown(column, &after[*column]))
@@ -36,8 +36,14 @@ pub(super) fn differences(columns: &[(&str, &str)], before: &Value, after: &Valu
     said.collect::<Vec<_>>().join("; ")
 }
 
+/// The same as one sentence for each changed column.
+pub(crate) fn changed_columns(columns: &[(&str, &str)], before: &Value, after: &Value) -> Vec<String> {
+    let each = columns.iter().map(|column| differences(std::slice::from_ref(column), before, after));
+    each.filter(|change| !change.is_empty()).collect()
+}
+
 /// A description of a new person, such as `Robin Hale, robin@fabrikam.example, engineer`.
-pub(super) fn person(row: &Value) -> String {
+pub(crate) fn person(row: &Value) -> String {
     let parts = ["display_name", "email", "roles"].map(|column| match &row[column] {
         Value::Array(roles) if roles.is_empty() => "no role".to_owned(),
         value => shown(column, value),
