@@ -8,7 +8,7 @@ use evidence::rows::RequestRow;
 use evidence::{Entry, Examination, Fault, Finding, Inputs, Report};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
-use store::evidence::{EntryRow, LogRow, RequestTruth, ReadSnapshot};
+use store::evidence::{EntryRow, LogRow, ReadSnapshot, RequestTruth};
 use tlog::{Hash, Note};
 use uuid::Uuid;
 
