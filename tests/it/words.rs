@@ -27,6 +27,9 @@ const READ: [&str; 16] = [
 /// Third-party files, and the list of retired words itself.
 const NOT_READ: [&str; 4] = ["retired_words.tsv", "axe.min.js", "schema-3.1.json", "proptest-regressions"];
 
+/// Text of other programs that contains a retired word: the subject of qmail's reports and its words, and a log level of nginx.
+const OTHER_PROGRAMS: [&str; 3] = ["failure notice", "I've given up", "error_log stderr notice"];
+
 const EXTENSIONS: [&str; 21] = [
     "conf", "css", "html", "js", "json", "lua", "md", "py", "rs", "service", "sh", "sql", "toml", "tpl", "txt", "yaml",
     "yml", "mjs", "svg", "tsv", "",
@@ -128,6 +131,7 @@ fn no_file_that_people_read_contains_a_retired_word() {
     let mut found = Vec::new();
     for file in files {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let text = OTHER_PROGRAMS.iter().fold(text, |text, theirs| text.replace(theirs, " "));
         let place = file.strip_prefix(ROOT).unwrap().display();
         found.extend(faults(&text, &retired).into_iter().map(|fault| format!("{place}:{fault}")));
     }

@@ -1,7 +1,7 @@
 //! A signature by a person: what a passkey or a software key makes over a challenge, and its verification.
 //!
 //! The rules for passkeys are those of `WebAuthn` Level 3, § 7.2 "Verifying an Authentication Assertion", steps 10 to 21, without
-//! the counter: a counter needs a memory, and whoever verifies later has none.
+//! the counter: a counter needs stored state, which a later verifier does not have.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
