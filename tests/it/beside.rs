@@ -43,7 +43,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     assert!(after.contains("This access has ended. Access to the same content is still open"), "{after}");
     let told = eventually("a mail that says so", async || {
         let mails = lockbox.mailbox.mails();
-        mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still open"))
+        mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still active"))
     })
     .await;
     assert!(told.text.contains("still active under 1 other request"), "{}", told.text);
@@ -63,7 +63,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
             .collect::<Vec<_>>()
     };
     eventually("the end of the last one is mailed", async || (!mails(second).await.is_empty()).then_some(())).await;
-    assert!(mails(second).await.iter().all(|mail| !mail.text.contains("still open")), "nothing is left open");
+    assert!(mails(second).await.iter().all(|mail| !mail.text.contains("still active")), "no access is left active");
     site.close();
     lockbox.finish().await;
 }

@@ -80,7 +80,7 @@ async fn the_named_approver_gets_the_receipt_and_the_mail_about_the_grant() {
     assert!(receipts[0].text.contains("you approved this request") && receipts[0].text.contains("If this was not you"));
     assert!(receipts[1].text.contains("Alex Novak approved this request"), "{}", receipts[1].text);
     for receipt in &receipts {
-        assert!(receipt.text.contains("Channel: the command line"), "{}", receipt.text);
+        assert!(receipt.text.contains("Channel: the vendor's command line"), "{}", receipt.text);
         assert!(receipt.text.contains("anyone with the database login can act as any person"), "{}", receipt.text);
         let event = lockbox.event(request, "request.customer_approved").await;
         assert_eq!(event["actor"]["auth"]["signed_in"], "database");

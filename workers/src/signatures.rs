@@ -47,7 +47,7 @@ impl Signatures {
         let challenge = domain::challenge(&decide.digest, decide.verdict, decide.duration_seconds);
         let verified = passkeys.verify(record, challenge, assertion).map_err(|fault| invalid(&fault))?;
         let owner = *owner;
-        let record = verified.kept.record;
+        let record = verified.passkey.record;
         context.snapshot.passkeys.insert(assertion.credential.clone(), (owner, record.clone()));
         context.changes.passkeys.push((assertion.credential.clone(), record));
         Ok(Some(Proof { credential: assertion.credential.clone(), evidence: verified.evidence.to_string() }))

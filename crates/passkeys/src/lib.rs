@@ -60,7 +60,7 @@ impl From<WebauthnError> for Error {
 
 /// A registration in progress.
 #[derive(Clone, Debug)]
-pub struct Begun {
+pub struct StartedRegistration {
     /// Options for `navigator.credentials.create`.
     pub options: Value,
     /// State to store on the server until the browser responds.
@@ -69,7 +69,7 @@ pub struct Begun {
 
 /// A stored passkey.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct StoredPasskey {
     /// Its id in base64url, as browsers send it.
     pub credential: String,
     /// Public key, counter and flags.
@@ -80,7 +80,7 @@ pub struct Kept {
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The passkey with its new counter.
-    pub kept: Kept,
+    pub passkey: StoredPasskey,
     /// Everything that is needed to verify it later without Lockbox.
     pub evidence: Value,
 }
@@ -108,9 +108,9 @@ impl Passkeys {
     ///
     /// # Errors
     /// When a stored passkey cannot be read.
-    pub fn begin(&self, person: &domain::Person, held: &[Value]) -> Result<Begun, Error> {
-        let held = held.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let exclude = held.iter().map(|passkey| passkey.cred_id().clone()).collect();
+    pub fn begin(&self, person: &domain::Person, existing: &[Value]) -> Result<StartedRegistration, Error> {
+        let existing = existing.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let exclude = existing.iter().map(|passkey| passkey.cred_id().clone()).collect();
         let (options, state) = self.webauthn.start_passkey_registration(
             Uuid::from_bytes(*person.id.0.as_bytes()),
             &person.name,
@@ -118,27 +118,30 @@ impl Passkeys {
             Some(exclude),
         )?;
         let write = |value: Result<Value, _>| value.map_err(|_: serde_json::Error| Error::Unreadable("a registration"));
-        Ok(Begun { options: write(serde_json::to_value(options))?, state: write(serde_json::to_value(state))? })
+        Ok(StartedRegistration {
+            options: write(serde_json::to_value(options))?,
+            state: write(serde_json::to_value(state))?,
+        })
     }
 
     /// Completes a registration with the browser's response.
     ///
     /// # Errors
     /// When the response is not for this registration or this portal, or the person was not verified.
-    pub fn finish(&self, state: &Value, answer: &str) -> Result<Kept, Error> {
+    pub fn finish(&self, state: &Value, answer: &str) -> Result<StoredPasskey, Error> {
         let state: PasskeyRegistration = parse(state, "the registration")?;
         let answer: RegisterPublicKeyCredential =
             serde_json::from_str(answer).map_err(|_| Error::Unreadable("the browser's response"))?;
         let passkey = self.webauthn.finish_passkey_registration(&answer, &state)?;
-        keep(&passkey)
+        to_stored(&passkey)
     }
 
     /// Verifies that the owner of a stored passkey signed exactly this decision at this portal, with user verification.
     ///
     /// # Errors
     /// When the challenge, the origin, the signature or the counter of the assertion is not valid.
-    pub fn verify(&self, kept: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<Verified, Error> {
-        let mut passkey = read(kept)?;
+    pub fn verify(&self, stored: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<Verified, Error> {
+        let mut passkey = read(stored)?;
         let (options, state) = self.webauthn.start_passkey_authentication(std::slice::from_ref(&passkey))?;
         drop(options);
         // The library creates its own challenge. Ours replaces it in the state that the library verifies against.
@@ -161,7 +164,7 @@ impl Passkeys {
             "credential": assertion.credential, "public_key": key, "client_data": assertion.client_data,
             "authenticator_data": assertion.authenticator_data, "signature": assertion.signature,
         });
-        Ok(Verified { kept: keep(&passkey)?, evidence })
+        Ok(Verified { passkey: to_stored(&passkey)?, evidence })
     }
 }
 
@@ -169,11 +172,11 @@ fn parse<T: DeserializeOwned>(value: &Value, what: &'static str) -> Result<T, Er
     serde_json::from_value(value.clone()).map_err(|_| Error::Unreadable(what))
 }
 
-fn read(kept: &Value) -> Result<Passkey, Error> {
-    parse(kept, "a stored passkey")
+fn read(stored: &Value) -> Result<Passkey, Error> {
+    parse(stored, "a stored passkey")
 }
 
-fn keep(passkey: &Passkey) -> Result<Kept, Error> {
+fn to_stored(passkey: &Passkey) -> Result<StoredPasskey, Error> {
     let record = serde_json::to_value(passkey).map_err(|_| Error::Unreadable("a passkey"))?;
-    Ok(Kept { credential: URL_SAFE_NO_PAD.encode(passkey.cred_id()), record })
+    Ok(StoredPasskey { credential: URL_SAFE_NO_PAD.encode(passkey.cred_id()), record })
 }
