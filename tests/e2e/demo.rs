@@ -14,7 +14,7 @@ fn the_demo_runs_the_main_job_on_real_servers_and_ends_by_itself() {
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{out}\n{err}");
     for words in [
-        "SR-2026-004711 is ended (time)",
+        "SR-2026-004711 is ended (expired)",
         "SR-2026-004712 is vendor_denied",
         "SR-2026-004713 is customer_denied",
         "SR-2026-004714 is expired (customer)",

@@ -127,7 +127,7 @@ class History:
                 "requester": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "taken back by the engineer, when they are disabled, or with its ticket")
+            }.get(data.get("cause"), False), "a request is withdrawn by its requester, or because the requester is disabled or the service request is closed")
         elif kind == "request.reminded":
             rule(time("decision_deadline") == self.decision_deadline, "the deadline never moves")
         elif kind in ("report.acknowledged", "report.disputed"):

@@ -1,4 +1,4 @@
-//! How fast one audit process turns waiting events into indexed entries, and how soon an event is proved.
+//! Throughput of one audit process, and latency from publishing an event to a signed checkpoint.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use workers::RoleName;
 use workers::relay::outgoing;
 
-use super::rig::{Rig, figure, number, quantile, wait_for};
+use super::rig::{Rig, print_metric, number, quantile, wait_for};
 use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
@@ -27,14 +27,14 @@ pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
     }
     let started = Instant::now();
     let stop = rig.work(&[RoleName::Audit]).await?;
-    wait_for("every event to have its place", Duration::from_secs(3600), async || {
+    wait_for("all events to be in the log", Duration::from_secs(3600), async || {
         tokio::time::sleep(Duration::from_millis(40)).await;
         Ok((placed(rig).await? >= before + number(events)).then_some(()))
     })
     .await?;
     let per_second = number(events) / started.elapsed().as_secs_f64();
-    figure(
-        "audit: events a second into indexed entries, one process",
+    print_metric(
+        "audit: events/s into entries, one process",
         &format!("{per_second:.0}"),
         "goal: 5000 or more",
     )?;
@@ -44,7 +44,7 @@ pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An event as most are: about a request of its own.
+/// A typical event, with a new request id.
 pub(super) fn event(now: DateTime<Utc>) -> Outgoing {
     let request = Uuid::now_v7();
     let data = NotificationResult {
@@ -72,7 +72,7 @@ pub(super) async fn placed(rig: &Rig) -> Result<f64, Failure> {
     Ok(number(usize::try_from(heads.iter().map(|head| head.size).sum::<i64>()).unwrap_or_default()))
 }
 
-/// Time from publishing an event until a signed checkpoint covers it, at a calm 500 a second.
+/// Latency from publishing an event to a signed checkpoint that covers it, with batches of 100 events.
 async fn steady(rig: &Rig, publisher: &mut Publisher) -> Result<(), Failure> {
     let mut waits = Vec::new();
     for _ in 0..100 {
@@ -81,7 +81,7 @@ async fn steady(rig: &Rig, publisher: &mut Publisher) -> Result<(), Failure> {
         let batch: Vec<Outgoing> = (0..100).map(|_| event(now)).collect();
         publisher.publish(&batch).await?;
         let last: Uuid = batch.last().and_then(|last| last.message_id.parse().ok()).unwrap_or_default();
-        wait_for("an event to be proved", Duration::from_secs(30), async || {
+        wait_for("a checkpoint that covers the event", Duration::from_secs(30), async || {
             let Some((tenant, index)) = rig.store.log_place(last).await? else { return Ok(None) };
             let latest = rig.store.latest_checkpoint(tenant.as_deref()).await?;
             Ok(latest.filter(|latest| latest.size > index).map(drop))
@@ -91,5 +91,5 @@ async fn steady(rig: &Rig, publisher: &mut Publisher) -> Result<(), Failure> {
     }
     waits.sort_by(f64::total_cmp);
     let p99 = quantile(&waits, 0.99);
-    figure("audit: staged to proved, p99 ms", &format!("{p99:.0}"), "goal: 2000 or less")
+    print_metric("audit: published to signed, p99 ms", &format!("{p99:.0}"), "goal: 2000 or less")
 }

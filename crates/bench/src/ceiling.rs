@@ -1,5 +1,5 @@
-//! The raw ceiling: a bare loop that consumes, writes the same bulk SQL (inbox, outbox, taken, audit), commits,
-//! acknowledges, and publishes with confirms, one message for each, without deciding anything.
+//! The upper limit of throughput: a bare loop that consumes, writes the same bulk SQL (inbox, outbox, consumed messages,
+//! audit), commits, acknowledges, and publishes one message per consumed message with confirms, without any logic.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,16 @@ use super::cpu;
 use super::rig::{Rig, number};
 use runtime::outcome::Failure;
 
-/// Messages published for one request: the submission, two decisions, five steps, two events of its provisioning, three hints, and
-/// mails to the manager, the approver, two about the grant and three about the end.
+/// Messages published for one request: the submission, two decisions, five steps, two events of its provisioning, three
+/// timer wake-ups, and mails to the manager, the approver, two about the grant and three about the end.
 pub(super) const MESSAGES_PER_REQUEST: usize = 20;
 
-/// Loops at once: as many as give the most on two cores.
+/// Number of concurrent loops. Three gave the highest throughput on two cores.
 const LOOPS: usize = 3;
-/// Messages on their way at once.
+/// Number of messages in flight.
 const WINDOW: usize = 3000;
-/// Of the messages of a lifecycle, five are events for the log.
-const EVENTS_OF_EIGHTEEN: usize = 5;
+/// Number of audit events among the messages of a lifecycle.
+const EVENTS_PER_REQUEST: usize = 5;
 
 fn notification(now: chrono::DateTime<chrono::Utc>) -> Message {
     let request = Uuid::now_v7();
@@ -44,16 +44,16 @@ fn notification(now: chrono::DateTime<chrono::Utc>) -> Message {
     message(Kind::Mail, now, about, &data)
 }
 
-/// What the bare loop does.
+/// Results of the bare loop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ceiling {
-    /// Messages a second.
+    /// Messages per second.
     pub per_second: f64,
-    /// Processor seconds a message, everything together.
+    /// Processor seconds per message: program, database and broker.
     pub processor: f64,
 }
 
-/// Runs the bare loop for the messages of so many requests.
+/// Runs the bare loop for as many messages as this number of requests has.
 pub(super) async fn measure(rig: &Rig, requests: usize) -> Result<Ceiling, Failure> {
     let total = requests * MESSAGES_PER_REQUEST;
     let link = runtime::connect::open_link(&rig.settings).await?;
@@ -92,7 +92,7 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
         let mut done = 0;
         while done < total {
             let next = tokio::time::timeout(Duration::from_secs(30), consumer.next_batch(256)).await;
-            let batch = next.map_err(|_| Failure::TimedOut("the bare loop ran dry".to_owned()))??;
+            let batch = next.map_err(|_| Failure::TimedOut("the bare loop received no message for 30 s".to_owned()))??;
             done += batch.deliveries.len();
             let ids: Vec<Uuid> = batch
                 .deliveries
@@ -104,7 +104,7 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
             let now = unit.snapshot.now;
             let messages: Vec<Message> = ids.iter().map(|_| notification(now)).collect();
             unit.commit(&WriteSet { messages: messages.clone(), taken: ids, ..WriteSet::default() }).await?;
-            let share = messages.len() * EVENTS_OF_EIGHTEEN / MESSAGES_PER_REQUEST;
+            let share = messages.len() * EVENTS_PER_REQUEST / MESSAGES_PER_REQUEST;
             let events: Vec<(Indexed, &[u8])> =
                 messages[..share].iter().map(|event| (index(event, now), event.body.as_slice())).collect();
             if !events.is_empty() {

@@ -2,18 +2,18 @@
 
 use super::rig::Rig;
 
-/// Clock ticks a second, as Linux has them for user space.
+/// Clock ticks per second in /proc (USER_HZ on Linux).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 fn ticks(pid: u32) -> Option<(f64, u32)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything; the fields follow the last bracket.
+    // The process name can contain any character. The fields start after the last parenthesis.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let used: f64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();
     Some((used, fields.get(1)?.parse().ok()?))
 }
 
-/// Processor seconds used so far.
+/// Processor seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
     pub program: f64,
@@ -35,7 +35,7 @@ impl Used {
     }
 }
 
-/// Seconds used so far by this process, the broker and the database with all their children.
+/// Processor seconds used so far by this process, and by broker and database with their children.
 pub(super) fn seconds(rig: &Rig) -> Used {
     let database = rig.servers.database.as_ref().and_then(servers::postgres::Private::pid);
     let broker = rig.servers.broker.as_ref().and_then(servers::rabbitmq::Private::pid);

@@ -1,11 +1,11 @@
-//! Whether a request costs the same with an empty table and with a million requests in it.
+//! Processor time per request with a small table and with a million requests in it.
 
 use super::lifecycle::{ROLES, once, sink};
-use super::rig::{Rig, figure, number};
+use super::rig::{Rig, print_metric, number};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
 
-/// Processor milliseconds a request: the median of five runs.
+/// Processor milliseconds per request: the median of five runs.
 async fn cost(rig: &Rig, requests: usize) -> Result<f64, Failure> {
     let mut runs = Vec::new();
     for _ in 0..5 {
@@ -25,9 +25,9 @@ pub(super) async fn measure(rig: &Rig, requests: usize, rows: usize) -> Result<(
     rig.store.seed_requests(rows, print_message).await?;
     once(rig, requests).await?;
     let after = cost(rig, requests).await?;
-    figure("growth: processor time a request, small table", &format!("{before:.2} ms"), "")?;
-    figure(&format!("growth: the same with {rows} requests more"), &format!("{after:.2} ms"), "")?;
-    figure("growth: ratio", &format!("{:.2}", after / before), "goal: 0.8 to 1.2")?;
+    print_metric("growth: processor time per request, small table", &format!("{before:.2} ms"), "")?;
+    print_metric(&format!("growth: the same with {rows} more requests"), &format!("{after:.2} ms"), "")?;
+    print_metric("growth: ratio", &format!("{:.2}", after / before), "goal: 0.8 to 1.2")?;
     stop.cancel();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `lockbox bench`: measures on private servers of its own, and prints medians and ratios of this one run.
+//! `lockbox bench`: measures Lockbox on private servers and prints medians and ratios of the run.
 
 use std::path::PathBuf;
 
@@ -24,74 +24,74 @@ mod worker;
 
 use rig::Rig;
 
-/// What to measure.
+/// Options of `lockbox bench`.
 #[derive(Args, Clone, Debug)]
 pub struct Bench {
-    /// What to measure; everything when left out.
+    /// Benchmarks to run [default: all except log-growth].
     #[arg(value_enum)]
     what: Vec<What>,
-    /// Requests of the lifecycle.
+    /// Number of requests for lifecycle.
     #[arg(long, default_value_t = 5000)]
     requests: usize,
-    /// Timers.
+    /// Number of timers for timers.
     #[arg(long, default_value_t = 20_000)]
     timers: usize,
-    /// Events for the audit log.
+    /// Number of events for audit.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// Requests in the table for growth and portal; five events each.
+    /// Number of requests in the tables for growth and portal, with five events each.
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
-    /// Entries of the audit log for verify, and to begin with for log-growth.
+    /// Number of entries of the audit log for verify, and the initial number for log-growth.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// Entries of the audit log to end with for log-growth.
+    /// Final number of entries of the audit log for log-growth.
     #[arg(long, default_value_t = 10_000_000)]
     grow_to: u64,
-    /// Open grants for the gate.
+    /// Number of active grants for gate.
     #[arg(long, default_value_t = 100_000)]
     grants: usize,
-    /// Folder for the servers of the measurement; emptied first, unless `--keep` is given.
+    /// Folder for the private servers. It is deleted first, unless `--keep` is set.
     #[arg(long, default_value = ".lockbox/bench")]
     data: PathBuf,
-    /// Begin with the tables that an earlier measurement left in the folder, such as the full ones of `growth`.
+    /// Keep the tables of an earlier run in the folder, such as the full tables of growth.
     #[arg(long)]
     keep: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Whole lifecycles against a bare loop.
+    /// Throughput of complete lifecycles, compared with a loop without logic.
     Lifecycle,
-    /// Time from publish to notice on an idle system.
+    /// Latency from command to notification on an idle system.
     Idle,
-    /// Lateness of timers.
+    /// Delay of timers.
     Timers,
-    /// Events into the audit log.
+    /// Throughput of the audit log.
     Audit,
-    /// Memory and start of one worker.
+    /// Memory and start time of a worker.
     Worker,
-    /// Cost of a request with a full table against an empty one.
+    /// Processor time per request with small and with full tables.
     Growth,
-    /// Pages and searches with full tables.
+    /// Latency of pages and searches with full tables.
     Portal,
-    /// Questions at the gate with many grants open.
+    /// Throughput and latency of authorization checks with many active grants.
     Gate,
-    /// A bundle of many entries verified offline, and the proof of one event out of a large log.
+    /// Time to verify a large bundle offline, and to prove one event of a large log.
     Verify,
-    /// Cost of an event in a large audit log and in one ten times as large; takes a while, so only when it is named.
+    /// Processor time per event in a large audit log and in one ten times as large. Slow; runs only when named.
     LogGrowth,
 }
 
 impl Bench {
-    /// Measures.
+    /// Runs the benchmarks.
     ///
     /// # Errors
-    /// When something does not work, or did not come in time.
+    /// When a benchmark fails or exceeds its time limit.
     pub async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let metrics = runtime::admin::record_metrics()?;
         if cfg!(debug_assertions) {
-            print_message("this build is not optimized; `make bench` measures the optimized one");
+            print_message("this build is not optimized; run `make bench` to measure an optimized build");
         }
         let all = [
             What::Lifecycle,

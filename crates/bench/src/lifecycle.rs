@@ -1,4 +1,5 @@
-//! Whole lifecycles: submit, manager yes, notice, customer yes, grant, revocation a second later, every event on record.
+//! Complete lifecycles: submission, vendor approval, notifications, customer approval, grant, and its end after one second, with every
+//! event in the audit log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use workers::{BatchContext, Received, Role, RoleName};
 
 use super::ceiling::{Ceiling, MESSAGES_PER_REQUEST};
 use super::cpu;
-use super::rig::{Rig, figure, number, wait_for};
+use super::rig::{Rig, print_metric, number, wait_for};
 use runtime::outcome::Failure;
 
-/// Roles of a measurement: every lifecycle role, and a sink in the mailer's place.
+/// Roles of a benchmark: every lifecycle role. [`Sink`] takes the place of the mail role.
 pub(super) const ROLES: [RoleName; 7] = [
     RoleName::Intake,
     RoleName::ManagerReview,
@@ -33,7 +34,7 @@ pub(super) const ROLES: [RoleName; 7] = [
     RoleName::Audit,
 ];
 
-/// Takes mails and sends none.
+/// Consumes mails without sending them.
 #[derive(Clone, Copy)]
 pub(super) struct Sink;
 
@@ -82,8 +83,8 @@ pub(super) fn submission(id: &str, duration_seconds: i64, tenant: &str) -> Outgo
     }
 }
 
-/// A yes to the request of an event.
-pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option<Message> {
+/// The command that approves the request of this event.
+pub(super) fn approval(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option<Message> {
     let (envelope, kind) = Envelope::read(event).ok()?;
     let step: contracts::events::Step = envelope.data().ok()?;
     let (kind, by) = match kind {
@@ -105,19 +106,19 @@ pub(super) fn answer(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Option
     Some(message(kind, now, about, &decision))
 }
 
-/// People who say yes at once, each click kept in the outbox first, until every access has ended.
-async fn people(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consumer) -> Result<(), Failure> {
+/// Approves every request at once, through the outbox, until all access has ended.
+async fn approve_all(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consumer) -> Result<(), Failure> {
     let publishing = runtime::connect::open_link(&rig.settings).await?;
     let mut publisher = Publisher::open(&publishing, &rig.settings.names).await?;
     let mut answered: HashMap<(Uuid, &str), ()> = HashMap::new();
     let mut ended = HashSet::new();
     while ended.len() < requests {
         let next = tokio::time::timeout(Duration::from_secs(60), tap.next_batch(500)).await;
-        let batch = next.map_err(|_| Failure::TimedOut("no step came for a minute".to_owned()))??;
+        let batch = next.map_err(|_| Failure::TimedOut("no lifecycle event arrived for 60 s".to_owned()))??;
         let now = rig.store.clock().await?;
-        let mut clicks = Vec::new();
+        let mut commands = Vec::new();
         for delivery in &batch.deliveries {
-            // What a run before left behind may be sent again.
+            // Events of an earlier run may be delivered again.
             let Ok((event, kind)) = Envelope::read(delivery.body()) else { continue };
             if event.time.is_none_or(|at| *at < since) {
                 continue;
@@ -125,16 +126,18 @@ async fn people(rig: &Rig, requests: usize, since: DateTime<Utc>, mut tap: Consu
             if kind == Kind::GrantEnded {
                 ended.insert(event.id);
             } else {
-                clicks.extend(answer(delivery.body(), now));
+                commands.extend(approval(delivery.body(), now));
             }
         }
-        clicks.retain(|click| click.request.is_some_and(|id| answered.insert((id, click.kind.key()), ()).is_none()));
-        if clicks.is_empty() {
+        commands.retain(|command| {
+            command.request.is_some_and(|id| answered.insert((id, command.kind.key()), ()).is_none())
+        });
+        if commands.is_empty() {
             continue;
         }
-        rig.store.enqueue(&clicks).await?;
-        let clicks: Vec<Outgoing> = clicks.into_iter().map(outgoing).collect();
-        publisher.publish(&clicks).await?;
+        rig.store.enqueue(&commands).await?;
+        let commands: Vec<Outgoing> = commands.into_iter().map(outgoing).collect();
+        publisher.publish(&commands).await?;
     }
     publishing.close().await;
     Ok(())
@@ -149,19 +152,19 @@ async fn submit(link: &Link, rig: &Rig, requests: usize) -> Result<(), Failure> 
     Ok(())
 }
 
-/// One run of `requests` lifecycles: wall seconds without the second that access lasts, and processor seconds.
+/// Runs this number of lifecycles. Returns the elapsed seconds without the one second of access, and processor seconds.
 pub(super) async fn once(rig: &Rig, requests: usize) -> Result<(f64, cpu::Used), Failure> {
     let since = rig.store.clock().await?;
     let goal = i64::try_from(requests * 5).unwrap_or(i64::MAX);
     let link = runtime::connect::open_link(&rig.settings).await?;
-    // People listen before the first request is sent.
+    // Consume events before the first request is sent.
     let listening = runtime::connect::open_link(&rig.settings).await?;
     let keys = [Kind::RequestSubmitted, Kind::RequestVendorApproved, Kind::GrantEnded].map(Kind::routing_key);
     let tap = Consumer::subscribe(&listening, &rig.settings.names, Exchange::Events, &keys).await?;
     let (started, used) = (Instant::now(), cpu::seconds(rig));
-    let (submitted, answered) = tokio::join!(submit(&link, rig, requests), people(rig, requests, since, tap));
+    let (submitted, answered) = tokio::join!(submit(&link, rig, requests), approve_all(rig, requests, since, tap));
     submitted.and(answered)?;
-    wait_for("every step to be on record", Duration::from_secs(300), async || {
+    wait_for("every step to be in the audit log", Duration::from_secs(300), async || {
         Ok((rig.store.steps_since(since).await? >= goal).then_some(()))
     })
     .await?;
@@ -193,35 +196,35 @@ pub(super) async fn measure(
     let used = runs[1].1;
     let per_second = number(requests) / wall;
     let messages = per_second * number(MESSAGES_PER_REQUEST);
-    figure("lifecycle: requests a second (median of 3)", &format!("{per_second:.0}"), "")?;
-    figure("lifecycle: messages a second", &format!("{messages:.0}"), "")?;
-    figure("bare loop: messages a second", &format!("{:.0}", ceiling.per_second), "")?;
-    figure(
-        "lifecycle against bare loop",
+    print_metric("lifecycle: requests/s (median of 3)", &format!("{per_second:.0}"), "")?;
+    print_metric("lifecycle: messages/s", &format!("{messages:.0}"), "")?;
+    print_metric("bare loop: messages/s", &format!("{:.0}", ceiling.per_second), "")?;
+    print_metric(
+        "lifecycle compared with bare loop",
         &format!("{:.0} %", 100.0 * messages / ceiling.per_second),
         "goal: 60 % or more",
     )?;
     let each = |seconds: f64| format!("{:.2} ms", seconds * 1000.0 / number(requests));
-    figure("processor time a request, everything together", &each(used.sum()), "goal: 2 ms or less")?;
-    figure("  of it the program, with the people it plays", &each(used.program), "")?;
-    figure("  of it the database", &each(used.database), "")?;
-    figure("  of it the broker", &each(used.broker), "")?;
+    print_metric("processor time per request, total", &each(used.sum()), "goal: 2 ms or less")?;
+    print_metric("  program, including simulated people", &each(used.program), "")?;
+    print_metric("  database", &each(used.database), "")?;
+    print_metric("  broker", &each(used.broker), "")?;
     let bare = ceiling.processor * number(MESSAGES_PER_REQUEST) * 1000.0;
-    figure("processor time of the bare loop for as many messages", &format!("{bare:.2} ms"), "")?;
+    print_metric("processor time of the bare loop, same messages", &format!("{bare:.2} ms"), "")?;
     let share = 100.0 * sent_twice / published.max(1.0);
-    figure("messages sent twice, since nobody took them in time", &format!("{share:.2} %"), "goal: near 0")?;
+    print_metric("messages published again by the recovery scan", &format!("{share:.2} %"), "goal: near 0")?;
     stop.cancel();
     Ok(())
 }
 
-/// The sum of a counter over the series that have this label; all of them when it is empty.
+/// Sums a counter over all series with this label, or over all series when the label is empty.
 pub(super) fn total(metrics: &PrometheusHandle, name: &str, label: &str) -> f64 {
     let rendered = metrics.render();
     let mine = rendered.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
     mine.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, value| sum + value)
 }
 
-/// Puts a sink in the mailer's place.
+/// Starts a sink in place of the mail role.
 pub(super) async fn sink(rig: &Rig, stop: &tokio_util::sync::CancellationToken) -> Result<(), Failure> {
     let health = workers::Health::default();
     runtime::serve::start_role(&rig.settings, Sink, health.clone(), stop.clone()).await?;

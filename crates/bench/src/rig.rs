@@ -1,4 +1,4 @@
-//! The servers of a measurement, and printing of figures.
+//! The private servers of a benchmark, and helpers to wait and to print metrics.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, RoleName};
 
-/// The tenant, its people and its rules: one manager and one approver, so that every step asks for one mail.
+/// One tenant with one manager and one approver, so that every step sends one mail.
 const DIRECTORY: &str = "
 producers:
   - {login: guest, may: [request.submit, vendor.decide, customer.decide, grant.revoke, report.respond]}
@@ -29,7 +29,7 @@ tenants:
     approvers: [{person: alex}]
 ";
 
-/// Servers for a measurement.
+/// Private servers of a benchmark.
 pub(crate) struct Rig {
     pub settings: Settings,
     pub store: Store,
@@ -37,7 +37,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Starts servers in a folder and puts the tables, queues and directory in place.
+    /// Starts servers in a folder and sets up tables, queues and directory.
     pub async fn start(settings: &Settings, data: PathBuf) -> Result<Self, Failure> {
         let servers = Servers::start(Options {
             database_url: None,
@@ -62,7 +62,7 @@ impl Rig {
         Ok(Self { settings, store, servers })
     }
 
-    /// Puts roles to work in this process. Dropping the token's last clone does not stop them; cancelling does.
+    /// Starts roles in this process. Cancel the token to stop them; dropping it does not stop them.
     pub async fn work(&self, roles: &[RoleName]) -> Result<CancellationToken, Failure> {
         let (stop, health) = (CancellationToken::new(), Health::default());
         runtime::serve::start(&self.settings, roles, health.clone(), stop.clone(), TaskTracker::new()).await?;
@@ -71,7 +71,7 @@ impl Rig {
         Ok(stop)
     }
 
-    /// Begins every tenant's log, as the sequencer does when it starts.
+    /// Creates the log of every tenant, as the sequencer does when it starts.
     pub async fn begin_logs(&self) -> Result<(), Failure> {
         let mut sequencer = Sequencer::new(self.store.clone(), &self.settings.audit.authority);
         sequencer.beat(0.0).await?;
@@ -86,7 +86,7 @@ impl Rig {
     }
 }
 
-/// Waits for something, looking every few milliseconds.
+/// Calls `look` every 10 ms until it returns a value.
 pub(crate) async fn wait_for<T>(
     what: &str,
     patience: Duration,
@@ -98,25 +98,25 @@ pub(crate) async fn wait_for<T>(
             return Ok(found);
         }
         if started.elapsed() > patience {
-            return Err(Failure::TimedOut(format!("waited {} s in vain for {what}", patience.as_secs())));
+            return Err(Failure::TimedOut(format!("timed out after {} s while waiting for {what}", patience.as_secs())));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// The value at a share of the sorted values.
+/// The quantile of sorted values; `share` is between 0 and 1.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((sorted.len() as f64 - 1.0).max(0.0) * share).round() as usize;
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Prints one figure.
-pub(crate) fn figure(name: &str, value: &str, goal: &str) -> Result<(), Failure> {
+/// Prints one print_metric.
+pub(crate) fn print_metric(name: &str, value: &str, goal: &str) -> Result<(), Failure> {
     line(&format!("{name:<52} {value:>16}   {goal}"))
 }
 
-/// A count as a number to divide.
+/// A count as a floating-point number.
 pub(crate) fn number(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
 }

@@ -1,4 +1,4 @@
-//! Lateness of timers spread over one to thirty seconds.
+//! Delay of timers with deadlines of one to thirty seconds.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::lifecycle::{submission, total};
-use super::rig::{Rig, figure, number, quantile, wait_for};
+use super::rig::{Rig, print_metric, number, quantile, wait_for};
 use runtime::outcome::Failure;
 
-/// Tenants whose managers have one to thirty seconds.
+/// Tenants with review deadlines of one to thirty seconds.
 fn directory() -> Result<Directory, Failure> {
     let mut text = String::from("tenants:\n");
     for seconds in 1..=30 {
@@ -53,14 +53,14 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     let early = views.iter().filter(|view| view.finished_at.is_some_and(|over| over < view.review_deadline)).count();
     let mut lateness: Vec<f64> = views.iter().filter_map(late).collect();
     lateness.sort_by(f64::total_cmp);
-    figure("timers: fired", &lateness.len().to_string(), &format!("goal: {timers}"))?;
-    figure("timers: early", &early.to_string(), "goal: 0")?;
-    figure("timers: late, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
-    figure("timers: late, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
+    print_metric("timers: fired", &lateness.len().to_string(), &format!("goal: {timers}"))?;
+    print_metric("timers: early", &early.to_string(), "goal: 0")?;
+    print_metric("timers: delay, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
+    print_metric("timers: delay, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
     let fired = |by: &str| total(metrics, "lockbox_timers_fired_total", by);
     let (wake_up, recovery_scan) = (fired("by=\"wake_up\""), fired("by=\"recovery_scan\""));
     let share = 100.0 * recovery_scan / (wake_up + recovery_scan).max(1.0);
-    figure("timers: fired by the recovery scan", &format!("{share:.2} %"), "goal: near 0")?;
+    print_metric("timers: fired by the recovery scan", &format!("{share:.2} %"), "goal: near 0")?;
     stop.cancel();
     Ok(())
 }

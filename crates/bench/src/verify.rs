@@ -1,4 +1,4 @@
-//! How long a stranger takes to verify a large bundle offline, and how long the proof of one event takes.
+//! Time to verify a large bundle offline, and to prove one event of a large log.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -12,24 +12,24 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::log_growth;
-use super::rig::{Rig, figure, number, quantile, wait_for};
+use super::rig::{Rig, print_metric, number, quantile, wait_for};
 use operations::bundle_files;
 use operations::export::prove;
 use runtime::outcome::Failure;
 
-/// Proofs to take.
+/// Number of proofs.
 const PROOFS: usize = 200;
-/// Seed of the fixtures log.
+/// Seed of the sample log.
 const SEED: u64 = 4711;
-/// Entries held at a time while a bundle is written.
+/// Number of entries in memory while a bundle is written.
 const PORTION: u64 = 4096;
 
 pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let folder = rig.settings.audit.folder.with_file_name("bundle");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join("fixtures.tar");
+    let path = folder.join("sample.tar");
     let key = write(&path, entries)?;
-    #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+    #[allow(clippy::cast_precision_loss, reason = "an approximate number for people")]
     let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
     let started = Instant::now();
     let (opened, damage) = bundle_files::open(&path)?;
@@ -38,14 +38,14 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     std::fs::remove_dir_all(folder)?;
     if report.code() != 0 {
-        return Err(Failure::Failed(format!("the generated log is not valid: {report}")));
+        return Err(Failure::Failed(format!("the sample log is not valid: {report}")));
     }
     let what = format!("verify: {} entries, {mib:.0} MiB, offline", report.entries);
-    figure(&what, &format!("{seconds:.1} s"), "goal: 60 s for 1,000,000")?;
+    print_metric(&what, &format!("{seconds:.1} s"), "goal: 60 s for 1,000,000")?;
     proofs(rig, entries).await
 }
 
-/// Writes the bundle of an fixtures log of this size; answers with its key. The log is made twice, so that it is never in memory.
+/// Writes the bundle of a sample log of this size and returns its key. Generates the log twice, so that it is never in memory.
 fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
     let log = grown(entries, &mut |_| Ok(()))?;
     let manifest = Manifest {
@@ -75,7 +75,7 @@ fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
     Ok(key)
 }
 
-/// Grows the log, showing each entry once.
+/// Generates the log and passes each entry to `each`.
 fn grown(entries: u64, each: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<SampleLog> {
     let mut log = SampleLog::new("contoso", SEED);
     let mut goal = 0;
@@ -89,7 +89,7 @@ fn grown(entries: u64, each: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> st
     Ok(log)
 }
 
-/// Takes proofs of events all over a log at work, and checks each.
+/// Creates and verifies proofs of events that are spread over a live log.
 async fn proofs(rig: &Rig, entries: u64) -> Result<(), Failure> {
     rig.begin_logs().await?;
     log_growth::fill(rig, entries).await?;
@@ -114,11 +114,11 @@ async fn proofs(rig: &Rig, entries: u64) -> Result<(), Failure> {
     }
     issued.sort_by(f64::total_cmp);
     checked.sort_by(f64::total_cmp);
-    let what = format!("verify: a proof out of {entries} entries, p50 and p99");
+    let what = format!("verify: create a proof, {entries} entries, p50 and p99");
     let value = format!("{:.1}, {:.1} ms", quantile(&issued, 0.5), quantile(&issued, 0.99));
-    figure(&what, &value, "goal: 10 ms or less")?;
+    print_metric(&what, &value, "goal: 10 ms or less")?;
     let value = format!("{:.2}, {:.2} ms", quantile(&checked, 0.5), quantile(&checked, 0.99));
-    figure(&format!("verify: checking it, of {:.0}", number(issued.len())), &value, "")
+    print_metric(&format!("verify: verify a proof, {:.0} proofs, p50 and p99", number(issued.len())), &value, "")
 }
 
 fn number_of(count: usize) -> i64 {

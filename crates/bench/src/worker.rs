@@ -1,4 +1,4 @@
-//! What one idle worker needs: memory, and time until it is ready.
+//! Memory and start time of an idle worker.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use servers::Worker;
 use workers::RoleName;
 
 use super::cpu;
-use super::rig::{Rig, figure, quantile, wait_for};
+use super::rig::{Rig, print_metric, quantile, wait_for};
 use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
@@ -16,7 +16,7 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
         ("LOCKBOX_DATABASE_URL", rig.settings.database_url.clone()),
         ("LOCKBOX_AMQP_URL", rig.settings.amqp_url.clone()),
         ("LOCKBOX_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
-        // A key made for a measurement stays with its servers.
+        // Keys of this run stay in the folder of its servers.
         ("LOCKBOX_AUDIT_FOLDER", rig.settings.audit.folder.display().to_string()),
     ];
     let (mut memory, mut ready) = (Vec::new(), Vec::new());
@@ -42,8 +42,8 @@ pub(super) async fn measure(rig: &Rig) -> Result<(), Failure> {
     memory.sort_by(f64::total_cmp);
     ready.sort_by(f64::total_cmp);
     let most = memory.last().copied().unwrap_or(f64::NAN);
-    figure("worker: resident when idle, most of any role", &format!("{most:.1} MiB"), "goal: 30 MiB or less")?;
+    print_metric("worker: resident memory when idle, largest role", &format!("{most:.1} MiB"), "goal: 30 MiB or less")?;
     let (median, slowest) = (quantile(&ready, 0.5), ready.last().copied().unwrap_or(f64::NAN));
-    figure("worker: ready after, median of the roles", &format!("{median:.0} ms"), "goal: 300 ms or less")?;
-    figure("worker: ready after, slowest role", &format!("{slowest:.0} ms"), "goal: 300 ms or less")
+    print_metric("worker: start time, median of all roles", &format!("{median:.0} ms"), "goal: 300 ms or less")?;
+    print_metric("worker: start time, slowest role", &format!("{slowest:.0} ms"), "goal: 300 ms or less")
 }
