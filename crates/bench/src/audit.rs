@@ -11,7 +11,7 @@ use uuid::Uuid;
 use workers::RoleName;
 use workers::relay::outgoing;
 
-use super::rig::{Rig, print_metric, number, quantile, wait_for};
+use super::rig::{Rig, number, print_metric, quantile, wait_for};
 use runtime::outcome::Failure;
 
 pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
@@ -33,11 +33,7 @@ pub(super) async fn measure(rig: &Rig, events: usize) -> Result<(), Failure> {
     })
     .await?;
     let per_second = number(events) / started.elapsed().as_secs_f64();
-    print_metric(
-        "audit: events/s into entries, one process",
-        &format!("{per_second:.0}"),
-        "goal: 5000 or more",
-    )?;
+    print_metric("audit: events/s into entries, one process", &format!("{per_second:.0}"), "goal: 5000 or more")?;
     steady(rig, &mut publisher).await?;
     stop.cancel();
     link.close().await;

@@ -92,7 +92,8 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
         let mut done = 0;
         while done < total {
             let next = tokio::time::timeout(Duration::from_secs(30), consumer.next_batch(256)).await;
-            let batch = next.map_err(|_| Failure::TimedOut("the bare loop received no message for 30 s".to_owned()))??;
+            let batch =
+                next.map_err(|_| Failure::TimedOut("the bare loop received no message for 30 s".to_owned()))??;
             done += batch.deliveries.len();
             let ids: Vec<Uuid> = batch
                 .deliveries

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lifecycle::{ROLES, once, sink};
-use super::rig::{Rig, print_metric, number, quantile};
+use super::rig::{Rig, number, print_metric, quantile};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
 

@@ -1,7 +1,7 @@
 //! Processor time per request with a small table and with a million requests in it.
 
 use super::lifecycle::{ROLES, once, sink};
-use super::rig::{Rig, print_metric, number};
+use super::rig::{Rig, number, print_metric};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
 

@@ -20,7 +20,7 @@ use workers::{BatchContext, Received, Role, RoleName};
 
 use super::ceiling::{Ceiling, MESSAGES_PER_REQUEST};
 use super::cpu;
-use super::rig::{Rig, print_metric, number, wait_for};
+use super::rig::{Rig, number, print_metric, wait_for};
 use runtime::outcome::Failure;
 
 /// Roles of a benchmark: every lifecycle role. [`Sink`] takes the place of the mail role.

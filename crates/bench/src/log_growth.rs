@@ -8,7 +8,7 @@ use workers::RoleName;
 
 use super::audit::{event, placed};
 use super::cpu;
-use super::rig::{Rig, print_metric, number, wait_for};
+use super::rig::{Rig, number, print_metric, wait_for};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
 

@@ -36,7 +36,8 @@ impl Visitor {
         let answer =
             client.post(format!("{origin}/sign-in")).form(&form).send().await.map_err(|fault| failed(&fault))?;
         let cookie = answer.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok()?.split(';').next());
-        let cookie = cookie.ok_or_else(|| Failure::Failed("the portal did not set a session cookie".to_owned()))?.to_owned();
+        let cookie =
+            cookie.ok_or_else(|| Failure::Failed("the portal did not set a session cookie".to_owned()))?.to_owned();
         Ok(Self { client, origin, cookie })
     }
 
@@ -92,9 +93,7 @@ pub(super) async fn measure(rig: &Rig, rows: usize) -> Result<(), Failure> {
     morgan.measure("audit search by request", goal, |n| format!("/audit?request={}", sample(n).0)).await?;
     morgan.measure("audit search by ticket", goal, |n| format!("/audit?service_request={}", sample(n).1)).await?;
     morgan.measure("audit search by person", goal, |_| "/audit?person=alex".to_owned()).await?;
-    morgan
-        .measure("audit search by tenant and type", goal, |_| "/audit?tenant=contoso&type=grant.".to_owned())
-        .await?;
+    morgan.measure("audit search by tenant and type", goal, |_| "/audit?tenant=contoso&type=grant.".to_owned()).await?;
     morgan.measure("audit search by a rare word", goal, |n| format!("/audit?text={}", sample(n).1)).await?;
     let rare = |_| "/audit?type=grant.activated&person=robin&tenant=contoso".to_owned();
     morgan.measure("audit search without results, by person and type", goal, rare).await?;

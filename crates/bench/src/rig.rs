@@ -1,4 +1,4 @@
-//! The private servers of a benchmark, and helpers to wait and to print metrics.
+//! The private servers of a benchmark, and waiting and printing of metrics.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,7 +98,10 @@ pub(crate) async fn wait_for<T>(
             return Ok(found);
         }
         if started.elapsed() > patience {
-            return Err(Failure::TimedOut(format!("timed out after {} s while waiting for {what}", patience.as_secs())));
+            return Err(Failure::TimedOut(format!(
+                "timed out after {} s while waiting for {what}",
+                patience.as_secs()
+            )));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -111,7 +114,7 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Prints one print_metric.
+/// Prints one metric with its goal.
 pub(crate) fn print_metric(name: &str, value: &str, goal: &str) -> Result<(), Failure> {
     line(&format!("{name:<52} {value:>16}   {goal}"))
 }

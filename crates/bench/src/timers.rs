@@ -10,7 +10,7 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::lifecycle::{submission, total};
-use super::rig::{Rig, print_metric, number, quantile, wait_for};
+use super::rig::{Rig, number, print_metric, quantile, wait_for};
 use runtime::outcome::Failure;
 
 /// Tenants with review deadlines of one to thirty seconds.
@@ -56,7 +56,11 @@ pub(super) async fn measure(rig: &Rig, timers: usize, metrics: &PrometheusHandle
     print_metric("timers: fired", &lateness.len().to_string(), &format!("goal: {timers}"))?;
     print_metric("timers: early", &early.to_string(), "goal: 0")?;
     print_metric("timers: delay, p50", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.5)), "")?;
-    print_metric("timers: delay, p99", &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)), "goal: 1000 ms or less")?;
+    print_metric(
+        "timers: delay, p99",
+        &format!("{:.1} ms", 1000.0 * quantile(&lateness, 0.99)),
+        "goal: 1000 ms or less",
+    )?;
     let fired = |by: &str| total(metrics, "lockbox_timers_fired_total", by);
     let (wake_up, recovery_scan) = (fired("by=\"wake_up\""), fired("by=\"recovery_scan\""));
     let share = 100.0 * recovery_scan / (wake_up + recovery_scan).max(1.0);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use super::log_growth;
-use super::rig::{Rig, print_metric, number, quantile, wait_for};
+use super::rig::{Rig, number, print_metric, quantile, wait_for};
 use operations::bundle_files;
 use operations::export::prove;
 use runtime::outcome::Failure;

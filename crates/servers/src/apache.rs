@@ -1,4 +1,4 @@
-//! An Apache for tests of files over WebDAV: installed, or unpacked from Debian packages without root.
+//! A private Apache for tests of files over WebDAV: installed, or unpacked from Debian packages without root.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::{ports, ready};
 
 /// A running Apache.
 pub struct Apache {
-    /// The port that was put in place of the configuration's.
+    /// The port on which it listens.
     pub port: u16,
     running: Running,
 }
 
 impl Apache {
-    /// Starts one in `folder` with a whole configuration, made by `configure` for a free port and for the folder in which
-    /// `modules` lies. What is in the folder belongs to the servers' user afterwards.
+    /// Starts Apache in `folder`. `configure` returns the whole configuration for a free port and the folder that contains
+    /// `modules`. Changes the owner of the folder's contents to the user of the servers.
     ///
     /// # Errors
-    /// When there is no Apache and none can be had, or it does not take the configuration.
+    /// When Apache is not installed and cannot be unpacked, or rejects the configuration.
     pub fn start(
         folder: &Path,
         cache: &Path,
@@ -31,7 +31,7 @@ impl Apache {
         progress: &Progress,
     ) -> Result<Self, Error> {
         let run_as = RunAs::choose();
-        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
         let program = debian(&["apache2-bin"], "apache2", cache, progress)?;
         let home = program.root().unwrap_or(Path::new("/")).join("usr/lib/apache2");
         let port = ports::choose(&folder.join("apache-port")).map_err(Error::file("choosing a port in", folder))?;

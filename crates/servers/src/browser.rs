@@ -1,4 +1,4 @@
-//! Chromium with its WebDriver, for tests of pages: installed, or unpacked from Debian packages without root.
+//! Chromium with its WebDriver for browser tests: installed, or unpacked from Debian packages without root.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::unpack::unpack;
 use crate::{ports, ready};
 
-/// Where the unpacked browser finds fonts: the system's own, which are not unpacked again, and those that came along.
+/// Font configuration of the unpacked browser: installed fonts and unpacked fonts.
 const FONTS: &str = r#"<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -27,22 +27,22 @@ const FONTS: &str = r#"<?xml version="1.0"?>
 </fontconfig>
 "#;
 
-/// A running WebDriver and the browser it starts.
+/// A running WebDriver and the browser that it starts.
 pub struct Driver {
-    /// Where it listens.
+    /// URL of the WebDriver.
     pub url: String,
-    /// The browser.
+    /// Path of the browser.
     pub chromium: PathBuf,
     running: Running,
 }
 
 impl Driver {
-    /// Starts a WebDriver that keeps its log in `folder`; packages are unpacked into `cache` when there is no browser.
+    /// Starts a WebDriver with its log in `folder`. Unpacks a browser into `cache` when none is installed.
     ///
     /// # Errors
-    /// When there is no browser and none can be had, or the driver does not become ready.
+    /// When no browser is installed and none can be unpacked, or the driver does not become ready.
     pub fn start(folder: &Path, cache: &Path, progress: &Progress) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
         let installed = find("chromium", &[]).zip(find("chromedriver", &[]));
         let (chromium, driver, root) = match installed {
             Some((chromium, driver)) => (chromium, driver, None),
@@ -58,7 +58,7 @@ impl Driver {
         server.arg(format!("--port={port}"));
         if let Some(unpacked) = root {
             let libraries = unpacked.libraries();
-            // One library keeps its private part in a folder of its own.
+            // One library has a private part in its own folder.
             let path = format!("{}:{}", libraries.display(), libraries.join("pulseaudio").display());
             server.env("LD_LIBRARY_PATH", path);
             let fonts = folder.join("fonts.conf");
@@ -66,7 +66,7 @@ impl Driver {
                 .replace("UNPACKED", &unpacked.root.join("usr/share/fonts").to_string_lossy())
                 .replace("CACHE", &folder.join("fonts").to_string_lossy());
             std::fs::write(&fonts, text).map_err(Error::file("writing", &fonts))?;
-            // Without a font the browser shows nothing at all.
+            // Without a font, the browser renders no text.
             server.env("FONTCONFIG_FILE", fonts);
         }
         let log = folder.join("driver.log");
@@ -76,7 +76,7 @@ impl Driver {
         Ok(Self { url: format!("http://127.0.0.1:{port}"), chromium, running })
     }
 
-    /// Stops it with every browser it started.
+    /// Stops it and every browser that it started.
     pub fn stop(mut self) {
         self.running.end(Signal::SIGTERM, Duration::from_secs(5));
     }

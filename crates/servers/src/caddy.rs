@@ -1,4 +1,4 @@
-//! A Caddy for tests of what stands before content: installed, or unpacked from a Debian package without root.
+//! A private Caddy for tests of proxies: installed, or unpacked from a Debian package without root.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::{ports, ready};
 
 /// A running Caddy.
 pub struct Caddy {
-    /// The port that was put in place of the configuration's.
+    /// The port on which it listens.
     pub port: u16,
     running: Running,
 }
 
 impl Caddy {
-    /// Starts one in `folder` with a Caddyfile, made by `configure` for a free port.
+    /// Starts Caddy in `folder`. `configure` returns the Caddyfile for a free port.
     ///
     /// # Errors
-    /// When there is no Caddy and none can be had, or it does not take the configuration.
+    /// When Caddy is not installed and cannot be unpacked, or rejects the configuration.
     pub fn start(
         folder: &Path,
         cache: &Path,
         configure: impl FnOnce(u16) -> String,
         progress: &Progress,
     ) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
         let program = debian(&["caddy"], "caddy", cache, progress)?;
         let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
         let whole = folder.join("Caddyfile");

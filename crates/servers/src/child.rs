@@ -1,4 +1,4 @@
-//! Worker processes: started with their own log, told to stop, killed when forgotten.
+//! Worker processes: each has its own log, and is killed when it is dropped.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use nix::sys::signal::Signal;
 use crate::error::Error;
 use crate::process::{RunAs, Running, command};
 
-/// A child process that does not outlive us.
+/// A child process that ends with this process.
 pub struct Worker {
     running: Running,
 }
 
 impl Worker {
-    /// Starts a program as ourselves; what it prints goes to `log`.
+    /// Starts a program as the current user and writes its output to `log`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the program cannot be started.
     pub fn start(
         program: &Path,
         arguments: &[String],
@@ -34,17 +34,17 @@ impl Worker {
         self.running.pid()
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended.
     pub fn has_ended(&mut self) -> bool {
         self.running.has_ended()
     }
 
-    /// Asks it to finish (SIGTERM) and waits.
+    /// Sends SIGTERM and waits up to 35 s for the end.
     pub fn stop(&mut self) {
         self.running.end(Signal::SIGTERM, Duration::from_secs(35));
     }
 
-    /// Kills it (SIGKILL).
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
         self.running.end(Signal::SIGKILL, Duration::from_secs(5));
     }

@@ -1,6 +1,5 @@
-//! Which Debian packages a set consists of, and their download. `apt` checks signatures and hashes. Its lists, its cache
-//! and its record of what is installed are private files, so that it behaves the same as root, as another user, and
-//! whatever is installed.
+//! Selects and downloads Debian packages. `apt` verifies signatures and hashes. Its lists, its cache and its status file are
+//! private files, so that it behaves the same for root and for other users, and with any installed packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,8 +10,8 @@ use crate::error::Error;
 use crate::process::{find, run};
 use crate::progress::Progress;
 
-/// How long lists of packages are good for, unless a download fails before.
-const FRESH: Duration = Duration::from_secs(6 * 60 * 60);
+/// Maximum age of the package lists. A failed download updates them earlier.
+const LIST_MAX_AGE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Packages that are unpacked together.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +34,7 @@ pub(crate) const PIP: Set<'static> = Set::Packages(&["python3-pip-whl"]);
 pub(crate) const POSTGRES_CLIENT: Set<'static> = Set::Packages(&["postgresql-client"]);
 
 impl Set<'_> {
-    /// A name for people and for the set's folder.
+    /// The name of the set, in messages and as its folder.
     pub fn name(self) -> String {
         match self {
             Self::Servers => "servers".to_owned(),
@@ -44,14 +43,14 @@ impl Set<'_> {
     }
 }
 
-/// A package of the system.
+/// An installed package.
 struct Installed {
     version: String,
-    /// Whether it is used where it is: a shared library in the public folder, or part of every Debian.
+    /// Whether unpacked programs use the installed files: shared libraries in the public folder, and essential packages.
     is_shared: bool,
 }
 
-/// `apt` with private files below `cache`, and a record that says that nothing is installed.
+/// An `apt` command with private files below `cache` and an empty status file, so that no package counts as installed.
 fn apt(program: &str, cache: &Path) -> Command {
     let mut command = Command::new(program);
     for (setting, file) in [
@@ -66,10 +65,10 @@ fn apt(program: &str, cache: &Path) -> Command {
     command
 }
 
-/// Downloads a set's packages into `folder`. Lists of packages are kept in `cache`, for every set.
+/// Downloads the packages of a set into `folder`. All sets share the package lists in `cache`.
 pub(crate) fn download(set: Set<'_>, cache: &Path, folder: &Path, progress: &Progress) -> Result<(), Error> {
     if find("apt-get", &[]).is_none() || find("dpkg-deb", &[]).is_none() {
-        let said = "this is no Debian or Ubuntu".to_owned();
+        let said = "this system is not Debian or Ubuntu".to_owned();
         return Err(Error::Program { program: "apt-get".to_owned(), said });
     }
     let lock = cache.join("lists.lock");
@@ -77,13 +76,13 @@ pub(crate) fn download(set: Set<'_>, cache: &Path, folder: &Path, progress: &Pro
     file.lock().map_err(Error::file("locking", &lock))?;
     for place in ["lists/partial", "apt/archives/partial"] {
         let place = cache.join(place);
-        std::fs::create_dir_all(&place).map_err(Error::file("making the folder", &place))?;
+        std::fs::create_dir_all(&place).map_err(Error::file("creating the folder", &place))?;
     }
     let status = cache.join("status");
     std::fs::write(&status, "").map_err(Error::file("writing", &status))?;
-    let is_new = update(cache, FRESH, progress)?;
+    let is_new = update(cache, LIST_MAX_AGE, progress)?;
     match fetch(set, cache, folder, progress) {
-        // A package that the lists name was replaced by a newer one in the archive.
+        // The archive may have replaced a listed package by a newer version.
         Err(_) if !is_new => {
             update(cache, Duration::ZERO, progress)?;
             fetch(set, cache, folder, progress)
@@ -92,14 +91,14 @@ pub(crate) fn download(set: Set<'_>, cache: &Path, folder: &Path, progress: &Pro
     }
 }
 
-/// Reads the lists of packages, when they are older than `fresh`.
-fn update(cache: &Path, fresh: Duration, progress: &Progress) -> Result<bool, Error> {
+/// Updates the package lists when they are older than `max_age`. Returns whether it did.
+fn update(cache: &Path, max_age: Duration, progress: &Progress) -> Result<bool, Error> {
     let marker = cache.join("lists-updated");
     let age = std::fs::metadata(&marker).and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
-    if age.is_some_and(|age| age < fresh) {
+    if age.is_some_and(|age| age < max_age) {
         return Ok(false);
     }
-    progress("reading Debian's list of packages (nothing on the system changes)");
+    progress("downloading the Debian package lists (the system is not changed)");
     let mut update = apt("apt-get", cache);
     update.arg("update");
     run(update, None)?;
@@ -109,7 +108,7 @@ fn update(cache: &Path, fresh: Duration, progress: &Progress) -> Result<bool, Er
 
 fn fetch(set: Set<'_>, cache: &Path, folder: &Path, progress: &Progress) -> Result<(), Error> {
     drop(std::fs::remove_dir_all(folder));
-    std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+    std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
     let packages = match set {
         Set::Servers => servers(cache)?,
         Set::Packages(packages) => needed(packages, &closure(packages, cache)?, &installed()?),
@@ -118,16 +117,16 @@ fn fetch(set: Set<'_>, cache: &Path, folder: &Path, progress: &Progress) -> Resu
         Set::Servers => "Postgres and RabbitMQ".to_owned(),
         Set::Packages(packages) => packages.join(" and "),
     };
-    progress(&format!("downloading {} packages with {what} into {}", packages.len(), cache.display()));
+    progress(&format!("downloading {} packages for {what} into {}", packages.len(), cache.display()));
     let mut download = apt("apt-get", cache);
     download.current_dir(folder).arg("download").args(&packages);
     run(download, None).map(drop)
 }
 
-/// The C library and its loader must be the system's own.
+/// The C library and its loader, which must be those of the system.
 const CORE: [&str; 3] = ["libc6", "libgcc-s1", "libc-bin"];
 
-/// What only installation and administration scripts want: those never run here.
+/// Whether only installation and administration scripts need the package. These scripts never run here.
 fn is_administration(package: &str) -> bool {
     const NAMES: [&str; 11] = [
         "adduser",
@@ -147,11 +146,11 @@ fn is_administration(package: &str) -> bool {
     is_perl || is_system || NAMES.contains(&package)
 }
 
-/// Which packages of a closure are unpacked: those that were asked for, and what they need, except for shared libraries
-/// that are installed in the same version. An installed program is not enough: its modules and its data stand where
-/// an unpacked program does not look.
+/// Selects the packages of a closure to unpack: the requested packages and their dependencies, except shared libraries
+/// that are installed in the same version. Installed programs do not replace unpacked ones, because unpacked programs do
+/// not search for modules and data in the system's folders.
 fn needed(
-    asked: &[&str],
+    requested: &[&str],
     closure: &BTreeMap<String, String>,
     installed: &BTreeMap<String, Installed>,
 ) -> BTreeSet<String> {
@@ -159,20 +158,20 @@ fn needed(
         installed.get(package).is_some_and(|found| found.is_shared && found.version == version)
     };
     let kept = closure.iter().filter(|(package, version)| {
-        asked.contains(&package.as_str())
+        requested.contains(&package.as_str())
             || !(CORE.contains(&package.as_str()) || is_administration(package) || is_there(package, version))
     });
     kept.map(|(package, _)| package.clone()).collect()
 }
 
-/// These packages and all that they depend on, with versions.
+/// These packages and all their dependencies, with versions.
 fn closure(packages: &[&str], cache: &Path) -> Result<BTreeMap<String, String>, Error> {
     let mut install = apt("apt-get", cache);
     install.args(["--simulate", "--no-install-recommends", "install"]).args(packages);
     Ok(read_simulation(&run(install, None)?))
 }
 
-/// Reads lines such as `Inst libpq5 (15.8-0+deb12u1 Debian:12/stable [amd64])`.
+/// Parses lines such as `Inst libpq5 (15.8-0+deb12u1 Debian:12/stable [amd64])`.
 fn read_simulation(listed: &str) -> BTreeMap<String, String> {
     let lines = listed.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_once(' '));
     let packages = lines.filter_map(|(package, rest)| {
@@ -182,7 +181,7 @@ fn read_simulation(listed: &str) -> BTreeMap<String, String> {
     packages.collect()
 }
 
-/// What the system has.
+/// The installed packages.
 fn installed() -> Result<BTreeMap<String, Installed>, Error> {
     let mut query = Command::new("dpkg-query");
     query.args(["-W", "-f", "${db:Status-Abbrev}|${Package}|${Version}|${Section}|${Essential}|${Priority}\n"]);
@@ -200,15 +199,14 @@ fn read_installed(listed: &str) -> BTreeMap<String, Installed> {
     packages.collect()
 }
 
-/// Whether the system has every one of these packages; nothing when this is no Debian.
+/// Whether each of these packages is installed. `None` when the system is not Debian.
 pub(crate) fn are_installed(packages: &[&str]) -> Option<Vec<bool>> {
     find("dpkg-query", &[])?;
     let installed = installed().ok()?;
     Some(packages.iter().map(|package| installed.contains_key(*package)).collect())
 }
 
-/// Which of the packages that the servers need are worth unpacking: programs and libraries, without what only
-/// administration scripts want.
+/// Whether a dependency of the servers is unpacked: programs and libraries, without packages for administration scripts.
 fn is_wanted(package: &str) -> bool {
     let is_server = package == "rabbitmq-server"
         || package.strip_prefix("postgresql-").is_some_and(|version| version.chars().all(|c| c.is_ascii_digit()));
@@ -216,14 +214,14 @@ fn is_wanted(package: &str) -> bool {
     (is_server || package.starts_with("erlang-") || is_library) && !CORE.contains(&package)
 }
 
-/// What Postgres and RabbitMQ need, whatever of it this system has.
+/// The packages of Postgres and RabbitMQ, including those that are installed.
 fn servers(cache: &Path) -> Result<BTreeSet<String>, Error> {
     let roots = ["rabbitmq-server".to_owned(), newest_postgres(cache)?];
     let mut depends = apt("apt-cache", cache);
     depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
     depends.args(["--no-replaces", "--no-enhances"]).args(roots);
     let listed = run(depends, None)?;
-    // Packages stand at the beginning of a line; names in angle brackets are virtual.
+    // Package names start at the beginning of a line. Names in angle brackets are virtual packages.
     let names = listed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
     Ok(names.map(str::trim).filter(|name| is_wanted(name) && !name.contains(':')).map(str::to_owned).collect())
 }
@@ -235,7 +233,7 @@ fn newest_postgres(cache: &Path) -> Result<String, Error> {
     let versions =
         listed.lines().filter_map(|line| line.split(' ').next()?.strip_prefix("postgresql-")?.parse::<u32>().ok());
     versions.max().map(|version| format!("postgresql-{version}")).ok_or_else(|| {
-        let said = "no package of Postgres is known here".to_owned();
+        let said = "the package lists contain no Postgres".to_owned();
         Error::Program { program: "apt-cache".to_owned(), said }
     })
 }
@@ -259,12 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_machine_unpacks_programs_and_libraries_without_the_c_library_and_without_perl() {
+    fn without_installed_packages_programs_and_libraries_are_unpacked_but_not_the_c_library_or_perl() {
         assert_eq!(unpacked(""), ["dovecot-core", "dovecot-imapd", "liblua5.4-0", "libssl3"]);
     }
 
     #[test]
-    fn an_installed_library_is_used_where_it_is_if_its_version_is_the_same() {
+    fn an_installed_library_of_the_same_version_is_not_unpacked() {
         let installed = "ii |libssl3|3.0.17-1~deb12u3|libs||optional\nii |liblua5.4-0|5.4.4-3|libs||optional\n";
         assert_eq!(unpacked(installed), ["dovecot-core", "dovecot-imapd", "liblua5.4-0"]);
         let removed = "rc |libssl3|3.0.17-1~deb12u3|libs||optional\n";
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installed_program_is_unpacked_all_the_same_when_the_set_is_needed() {
+    fn an_installed_program_is_unpacked_when_its_set_is_needed() {
         let version = "1:2.3.19.1+dfsg1-2.1+deb12u1";
         let installed =
             format!("ii |dovecot-imapd|{version}|mail||optional\nii |dovecot-core|{version}|mail||optional\n");
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_and_libraries_are_wanted_and_the_system_is_left_alone() {
+    fn servers_and_libraries_are_unpacked_and_system_packages_are_not() {
         for package in ["postgresql-15", "rabbitmq-server", "erlang-base", "libpq5", "libsctp1"] {
             assert!(is_wanted(package), "{package}");
         }

@@ -1,4 +1,4 @@
-//! A Docker engine, if one answers: the command alone says nothing.
+//! Postgres and RabbitMQ from Docker Compose, when a Docker engine responds.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,25 +8,25 @@ use crate::error::Error;
 use crate::process::find;
 use crate::progress::Progress;
 
-/// Whether an engine answers within two seconds.
-pub(crate) fn answers() -> bool {
+/// Whether a Docker engine responds within two seconds. The `docker` command can exist without an engine.
+pub(crate) fn is_running() -> bool {
     let Some(docker) = find("docker", &[]) else { return false };
-    let asked = Command::new(docker)
+    let query = Command::new(docker)
         .args(["info", "--format", "{{.ServerVersion}}"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let Ok(mut asked) = asked else { return false };
+    let Ok(mut query) = query else { return false };
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
-        if let Ok(Some(status)) = asked.try_wait() {
+        if let Ok(Some(status)) = query.try_wait() {
             return status.success();
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    drop(asked.kill());
-    drop(asked.wait());
+    drop(query.kill());
+    drop(query.wait());
     false
 }
 
@@ -42,7 +42,7 @@ fn compose(project: &Path, arguments: &[&str]) -> Result<String, Error> {
     }
 }
 
-/// Starts both servers of the project's compose file. Answers with the database's and the broker's URL.
+/// Starts both servers of the compose file. Returns the URLs of database and broker.
 pub(crate) fn up(project: &Path, progress: &Progress) -> Result<(String, String), Error> {
     progress("starting Postgres and RabbitMQ with docker compose");
     compose(project, &["up", "-d", "--wait", "postgres", "rabbitmq"])?;

@@ -1,4 +1,4 @@
-//! A Dovecot for tests of mailboxes, unpacked from Debian packages without root.
+//! A private Dovecot for tests of mailboxes, unpacked from Debian packages without root.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,20 +21,20 @@ pub struct Dovecot {
     running: Running,
 }
 
-/// A Dovecot's programs and libraries.
+/// Programs and libraries of Dovecot.
 #[derive(Clone, Debug)]
 pub struct Unpacked {
-    /// What stands in it as below `/`.
+    /// Folder with the same structure as `/`.
     pub root: PathBuf,
     /// `LD_LIBRARY_PATH` for its programs.
     pub libraries: String,
 }
 
-/// Unpacks Dovecot into a folder in `cache`. It is unpacked even where it is installed: an installed one reads its
-/// modules, and starts its programs, as root only.
+/// Unpacks Dovecot into a folder in `cache`, even when it is installed: an installed Dovecot reads its modules and starts
+/// its programs only as root.
 ///
 /// # Errors
-/// When the packages cannot be had.
+/// When the packages cannot be downloaded or unpacked.
 pub fn unpacked(cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
     let unpacked = unpack(DOVECOT, cache, progress)?;
     let statistics = unpacked.root.join("usr/lib/dovecot/modules/old-stats");
@@ -43,11 +43,11 @@ pub fn unpacked(cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
 }
 
 impl Dovecot {
-    /// Starts one in `folder` with a configuration made for two free ports: IMAP and `doveadm`. What is in the folder
-    /// belongs to the servers' user afterwards.
+    /// Starts Dovecot in `folder`. `configure` returns the configuration for two free ports: IMAP and `doveadm`. Changes the
+    /// owner of the folder's contents to the user of the servers.
     ///
     /// # Errors
-    /// When it cannot be had, or does not take the configuration.
+    /// When Dovecot cannot be unpacked or rejects the configuration.
     pub fn start(
         folder: &Path,
         cache: &Path,
@@ -60,7 +60,7 @@ impl Dovecot {
         let choose = |name: &str| ports::choose(&folder.join(name)).map_err(Error::file("choosing a port in", folder));
         let (run, imap, doveadm) = (folder.join("run"), choose("imap-port")?, choose("doveadm-port")?);
         for place in [run.clone(), run.join("login")] {
-            std::fs::create_dir_all(&place).map_err(Error::file("making the folder", &place))?;
+            std::fs::create_dir_all(&place).map_err(Error::file("creating the folder", &place))?;
             drop(std::os::unix::fs::symlink(libexec.join("modules"), place.join("modules")));
         }
         let user = run_as.uid.map_or_else(nix::unistd::Uid::effective, |(uid, _)| nix::unistd::Uid::from_raw(uid));
@@ -84,7 +84,7 @@ impl Dovecot {
         let whole = folder.join("dovecot.conf");
         std::fs::write(&whole, text).map_err(Error::file("writing", &whole))?;
         run_as.own_all(folder)?;
-        // What Dovecot does by itself when its programs are where they were built for.
+        // `dovecot` itself does this when its programs are in their default folders.
         let mut server = command(&root.join("usr/bin/doveconf"), run_as);
         server.current_dir(folder).env("LD_LIBRARY_PATH", libraries);
         server.args(["-f", "service=master", "-m", "master", "-c"]).arg(&whole).arg("-e");

@@ -1,36 +1,36 @@
-//! Why no server could be had.
+//! Errors of this crate.
 
 use std::path::PathBuf;
 
 /// A failure to find or start a server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// None of the ways worked.
+    /// No source provides the server.
     #[error(
-        "no {server} could be had. Do one of these and run the command again:\n  \
-         - set {variable} to one that runs\n  \
+        "cannot find or start {server}. Do one of the following and run the command again:\n  \
+         - set {variable} to the URL of a running server\n  \
          - start a Docker engine\n  \
-         - install it: apt-get install {package} (other systems: their package of {server})\n\
-         What was tried: {tried}"
+         - install {server}: apt-get install {package} (on other systems, the corresponding package)\n\
+         Attempts: {tried}"
     )]
-    Nowhere {
+    Unavailable {
         /// Name of the server.
         server: &'static str,
-        /// Environment variable that names one.
+        /// Environment variable for the URL of a running server.
         variable: &'static str,
-        /// Debian's package.
+        /// Debian package.
         package: &'static str,
-        /// What was tried and what came of it.
+        /// The attempts and their results.
         tried: String,
     },
-    /// A file or folder.
+    /// An operation on a file or folder failed.
     #[error("{doing} {}", path.display())]
     File {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// With what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -39,25 +39,25 @@ pub enum Error {
     Program {
         /// Which.
         program: String,
-        /// Its last words.
+        /// The end of its output.
         said: String,
     },
-    /// Something that may not be downloaded.
-    #[error("{what} is not installed, and LOCKBOX_OFFLINE=1 forbids the download")]
+    /// A package is missing and downloads are disabled.
+    #[error("{what} is not installed, and LOCKBOX_OFFLINE=1 disables downloads")]
     Offline {
-        /// What.
+        /// The package or program.
         what: String,
     },
     /// A server did not become ready.
-    #[error("{server} was not ready after {seconds} s; its log is {} and ends:\n{tail}", log.display())]
+    #[error("{server} was not ready after {seconds} s. The end of its log {}:\n{tail}", log.display())]
     NotReady {
         /// Which.
         server: &'static str,
-        /// How long it was waited for.
+        /// Elapsed seconds.
         seconds: u64,
         /// Its log.
         log: PathBuf,
-        /// The end of it.
+        /// The last lines of the log.
         tail: String,
     },
 }

@@ -1,7 +1,7 @@
-//! Finds or starts real RabbitMQ and Postgres, for `lockbox dev`, `lockbox demo` and the tests: servers that were
-//! given, a Docker engine, installed binaries as private children, or Debian packages unpacked without root.
+//! Finds or starts RabbitMQ and Postgres for `lockbox dev`, `lockbox demo` and the tests: configured servers, a Docker
+//! engine, installed programs as private child processes, or Debian packages unpacked without root.
 //!
-//! Deliberately absent: any client of either server, and the standard ports: what is private stays out of the way.
+//! Deliberately absent: clients of these servers, and their standard ports, which private servers leave free.
 
 pub mod apache;
 pub mod browser;

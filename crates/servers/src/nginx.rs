@@ -1,4 +1,4 @@
-//! An nginx for tests of what stands before content: installed, or unpacked from Debian packages without root.
+//! A private nginx for tests of proxies: installed, or unpacked from Debian packages without root.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,31 +13,31 @@ use crate::{ports, ready};
 
 /// A running nginx.
 pub struct Nginx {
-    /// The port that was put in place of the configuration's.
+    /// The port on which it listens.
     pub port: u16,
     running: Running,
 }
 
 impl Nginx {
-    /// Starts one in `folder` with a configuration that fits into `http { }`, made by `configure` for a free port.
+    /// Starts nginx in `folder`. `configure` returns the contents of `http { }` for a free port.
     ///
     /// # Errors
-    /// When there is no nginx and none can be had, or it does not take the configuration.
+    /// When nginx is not installed and cannot be unpacked, or rejects the configuration.
     pub fn start(
         folder: &Path,
         cache: &Path,
         configure: impl FnOnce(u16) -> String,
         progress: &Progress,
     ) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
         let program = debian(&["nginx"], "nginx", cache, progress)?;
         let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
         let site = folder.join("site.conf");
         std::fs::write(&site, configure(port)).map_err(Error::file("writing", &site))?;
         let whole = folder.join("nginx.conf");
-        // One process that is ours: a worker of a master would run as somebody else.
+        // One process only: the workers of a master process would run as another user.
         let text = format!(
-            "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\n  \
+            "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr info;\nevents {{}}\nhttp {{\n  \
              access_log off;\n  client_body_temp_path {0}/body;\n  proxy_temp_path {0}/proxy;\n  fastcgi_temp_path {0}/f;\n  \
              uwsgi_temp_path {0}/u;\n  scgi_temp_path {0}/s;\n  include {0}/site.conf;\n}}\n",
             folder.display(),

@@ -1,4 +1,4 @@
-//! A PgBouncer for tests of connection poolers: installed, or unpacked from Debian packages without root.
+//! A private PgBouncer for tests of connection poolers: installed, or unpacked from Debian packages without root.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,11 +17,11 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in `folder`, in front of the server of this URL, whose login needs no password. `mode` is `session` or
+    /// Starts PgBouncer in `folder` for the server at this URL, whose login needs no password. `mode` is `session` or
     /// `transaction`.
     ///
     /// # Errors
-    /// When it cannot be had, or does not start.
+    /// When PgBouncer is not available or does not start.
     pub fn start(
         folder: &Path,
         cache: &Path,
@@ -53,11 +53,11 @@ impl PgBouncer {
         let mut running = Running::start(server, "PgBouncer", &log)?;
         let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
         ready::wait("PgBouncer", &mut running, Duration::from_secs(30), &log, progress, listens)?;
-        url.set_port(Some(port)).map_err(|()| unreadable("the URL takes no port"))?;
+        url.set_port(Some(port)).map_err(|()| unreadable("the URL cannot have a port"))?;
         Ok(Self { url: url.to_string(), _running: running })
     }
 
-    /// URL of the database through it.
+    /// URL of the database through PgBouncer.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -1,4 +1,4 @@
-//! A private Postgres: its own folder, its own port on the loopback interface, durable like a real one.
+//! A private Postgres with its own folder and port on the loopback interface, and with full durability.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::process::{RunAs, Running, command, find, kill_leftovers, run};
 use crate::progress::Progress;
 use crate::{ports, ready};
 
-/// A Postgres of ours.
+/// A private Postgres.
 pub struct Private {
     binaries: PathBuf,
     libraries: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Private {
     running: Option<Running>,
 }
 
-/// The newest installed Postgres' folder of programs.
+/// The program folder of the newest installed Postgres.
 pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
     let versions = std::fs::read_dir(root.join("usr/lib/postgresql")).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
@@ -34,7 +34,7 @@ pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
 }
 
 impl Private {
-    /// Starts a server in `folder`, making its cluster on the first run.
+    /// Starts a server in `folder` and creates its cluster on the first run.
     ///
     /// # Errors
     /// When a program fails or the server does not become ready.
@@ -50,7 +50,7 @@ impl Private {
         let port = ports::choose(&folder.join("port")).map_err(Error::file("choosing a port in", folder))?;
         let mut server = Self { binaries, libraries, folder: folder.to_owned(), port, run_as, progress, running: None };
         if !server.cluster().join("PG_VERSION").is_file() {
-            server.make_cluster()?;
+            server.create_cluster()?;
         }
         server.launch()?;
         Ok(server)
@@ -69,8 +69,8 @@ impl Private {
         command
     }
 
-    fn make_cluster(&self) -> Result<(), Error> {
-        (self.progress)("making a Postgres cluster");
+    fn create_cluster(&self) -> Result<(), Error> {
+        (self.progress)("creating a Postgres cluster");
         let mut initdb = self.program("initdb");
         initdb.args(["-U", "lockbox", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(self.cluster());
         if let Some(share) = self
@@ -124,18 +124,18 @@ impl Private {
         self.running.as_ref().and_then(Running::pid)
     }
 
-    /// Kills it as a power cut would.
+    /// Kills it without a shutdown, like a power failure.
     pub fn kill(&mut self) {
         self.end(Signal::SIGKILL);
         kill_leftovers(&self.folder);
     }
 
-    /// Immediate shutdown: no checkpoint, recovery on the next start.
+    /// Stops it immediately: no checkpoint, and recovery at the next start.
     pub fn stop_immediate(&mut self) {
         self.end(Signal::SIGQUIT);
     }
 
-    /// Orderly stop.
+    /// Stops it in an orderly way.
     pub fn stop(&mut self) {
         self.end(Signal::SIGINT);
     }
@@ -146,7 +146,7 @@ impl Private {
         }
     }
 
-    /// Starts it again, on the same port and data.
+    /// Restarts it with the same port and data.
     ///
     /// # Errors
     /// When it does not become ready.

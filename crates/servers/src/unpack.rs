@@ -1,4 +1,4 @@
-//! Debian packages, unpacked into a cache without root: nothing on the system changes.
+//! Unpacks Debian packages into a cache without root and without a change of the system.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,14 +8,14 @@ use crate::error::Error;
 use crate::process::run;
 use crate::progress::Progress;
 
-/// Where the packages were unpacked.
+/// Unpacked packages.
 #[derive(Clone, Debug)]
 pub(crate) struct Unpacked {
     pub root: PathBuf,
 }
 
 impl Unpacked {
-    /// Shared libraries that came along.
+    /// Folder of the shared libraries.
     pub fn libraries(&self) -> PathBuf {
         let multiarch = std::fs::read_dir(self.root.join("usr/lib")).into_iter().flatten().flatten();
         multiarch
@@ -24,7 +24,7 @@ impl Unpacked {
             .unwrap_or_else(|| self.root.join("usr/lib"))
     }
 
-    /// The library path for programs from here: shared libraries, and those that a package keeps to itself.
+    /// The library path for these programs: shared libraries, and private libraries of packages.
     pub fn library_path(&self) -> String {
         let (public, own) = (self.libraries(), self.root.join("usr/lib"));
         let private = [&public, &own].into_iter().flat_map(|folder| folders(folder)).filter(|folder| {
@@ -38,7 +38,7 @@ impl Unpacked {
         all.map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(":")
     }
 
-    /// A program, wherever its package puts it.
+    /// Finds a program in all folders that packages use.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let fixed = ["usr/bin", "usr/sbin", "bin", "sbin", "usr/games", "usr/libexec"].map(|part| self.root.join(part));
         let own = folders(&self.root.join("usr/lib"));
@@ -59,15 +59,15 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Unpacks a set into a folder of its own in `cache`, or finds it unpacked.
+/// Unpacks a set into its own folder in `cache`, unless it is already unpacked.
 pub(crate) fn unpack(set: Set<'_>, cache: &Path, progress: &Progress) -> Result<Unpacked, Error> {
     let folder = cache.join(set.name());
     let unpacked = Unpacked { root: folder.join("root") };
     once(&folder, &set.name(), || {
         let packages = folder.join("packages");
         download(set, cache, &packages, progress)?;
-        progress("unpacking");
-        std::fs::create_dir_all(&unpacked.root).map_err(Error::file("making the folder", &unpacked.root))?;
+        progress("unpacking packages");
+        std::fs::create_dir_all(&unpacked.root).map_err(Error::file("creating the folder", &unpacked.root))?;
         let files = std::fs::read_dir(&packages).map_err(Error::file("reading", &packages))?;
         for file in files.flatten() {
             let mut extract = Command::new("dpkg-deb");
@@ -83,14 +83,14 @@ pub(crate) fn unpack(set: Set<'_>, cache: &Path, progress: &Progress) -> Result<
     Ok(unpacked)
 }
 
-/// Fills a folder once, whoever else wants it at the same time: one process fills it, the others wait and find it
-/// complete. What a process that ended half-way left is filled again.
+/// Fills a folder once, also with concurrent processes: one process fills it while the others wait. A folder that a process
+/// left incomplete is filled again.
 pub(crate) fn once(folder: &Path, what: &str, fill: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     let done = folder.join("complete");
     if done.is_file() {
         return Ok(());
     }
-    std::fs::create_dir_all(folder).map_err(Error::file("making the folder", folder))?;
+    std::fs::create_dir_all(folder).map_err(Error::file("creating the folder", folder))?;
     let lock = folder.join("lock");
     let file = std::fs::File::create(&lock).map_err(Error::file("opening", &lock))?;
     file.lock().map_err(Error::file("locking", &lock))?;
@@ -104,21 +104,21 @@ pub(crate) fn once(folder: &Path, what: &str, fill: impl FnOnce() -> Result<(), 
     std::fs::write(&done, "").map_err(Error::file("writing", &done))
 }
 
-/// Whether nothing may be downloaded.
+/// Whether downloads are disabled.
 pub(crate) fn is_offline() -> bool {
-    #[allow(clippy::disallowed_methods, reason = "a switch of the tests, which have no settings")]
+    #[allow(clippy::disallowed_methods, reason = "tests have no settings file")]
     let value = std::env::var_os("LOCKBOX_OFFLINE");
     value.is_some_and(|value| value == "1")
 }
 
-/// Some packages keep libraries in `lib`, which on a running system is `usr/lib`: one folder for all of them.
+/// Moves libraries from `lib` to `usr/lib`. On an installed system, both are the same folder.
 fn merge_libraries(root: &Path) -> Result<(), Error> {
     for folder in std::fs::read_dir(root.join("lib")).into_iter().flatten().flatten() {
         if !folder.path().is_dir() || !folder.file_name().to_string_lossy().contains("-linux-gnu") {
             continue;
         }
         let merged = root.join("usr/lib").join(folder.file_name());
-        std::fs::create_dir_all(&merged).map_err(Error::file("making the folder", &merged))?;
+        std::fs::create_dir_all(&merged).map_err(Error::file("creating the folder", &merged))?;
         for library in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
             let to = merged.join(library.file_name());
             std::fs::rename(library.path(), &to).map_err(Error::file("moving a library to", &to))?;
@@ -127,7 +127,7 @@ fn merge_libraries(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Debian's start script knows one place only; tell it where it is now.
+/// Replaces the fixed path in the start scripts of Debian's Erlang by the unpacked path.
 fn relocate_erlang(root: &Path) -> Result<(), Error> {
     let home = root.join("usr/lib/erlang");
     let mut scripts = vec![home.join("bin/erl"), home.join("bin/start")];
@@ -144,7 +144,7 @@ fn relocate_erlang(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Dovecot's library knows one place for its modules, and no setting for it: let it look in the folder it runs in.
+/// Replaces the fixed module path in Dovecot's library by a path relative to the working directory. No setting exists for it.
 fn relocate_dovecot(root: &Path) -> Result<(), Error> {
     const BUILT_FOR: &[u8] = b"/usr/lib/dovecot/modules\0";
     let library = root.join("usr/lib/dovecot/libdovecot.so.0.0.0");
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_of_both_folders_end_in_one() {
+    fn libraries_of_both_folders_are_merged_into_one() {
         let root = tempfile::tempdir().unwrap();
         for folder in ["lib/x86_64-linux-gnu", "lib/systemd", "usr/lib/x86_64-linux-gnu"] {
             std::fs::create_dir_all(root.path().join(folder)).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_filled_once_whoever_asks_at_the_same_time() {
+    fn a_folder_is_filled_once_by_concurrent_callers() {
         let cache = tempfile::tempdir().unwrap();
         let (folder, fillings) = (cache.path().join("set"), std::sync::atomic::AtomicU32::new(0));
         let fill = || {

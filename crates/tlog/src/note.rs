@@ -10,32 +10,32 @@ use crate::Error;
 use crate::keys::Verifier;
 use crate::signature::Signature;
 
-/// The longest note that is read, in bytes: hundreds of signatures.
+/// Maximum size of a note in bytes.
 pub const NOTE_LIMIT: usize = 1_000_000;
 
-/// A text, which ends with a newline, and its signatures, none of which has been verified.
+/// A text, which ends with a newline, and its signatures, which are not verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What is signed.
+    /// The signed text.
     pub text: String,
-    /// By whom.
+    /// The signatures.
     pub signatures: Vec<Signature>,
 }
 
-/// A signature that holds.
+/// A valid signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// The key it holds for.
+    /// The key that signed.
     pub by: Verifier,
-    /// When, in seconds since 1970; only witnesses say it.
+    /// Time of the signature in seconds since 1970. Only cosignatures have a time.
     pub at: Option<u64>,
 }
 
 impl Note {
-    /// Verifies every signature by one of these keys; others are ignored.
+    /// Verifies every signature by one of these keys. Ignores signatures by other keys.
     ///
     /// # Errors
-    /// [`Error::BadSignature`] when one by a known key does not hold, [`Error::NotSigned`] when there is none.
+    /// [`Error::BadSignature`] when a signature by one of the keys is invalid, [`Error::NotSigned`] when there is none.
     pub fn verify(&self, keys: &[Verifier]) -> Result<Vec<Signed>, Error> {
         let mut signed = Vec::new();
         for signature in &self.signatures {
@@ -68,12 +68,12 @@ impl FromStr for Note {
             return Err(fault("it is too long"));
         }
         if note.chars().any(|c| c.is_ascii_control() && c != '\n') {
-            return Err(fault("it has a control character"));
+            return Err(fault("it contains a control character"));
         }
-        let split = note.rfind("\n\n").ok_or_else(|| fault("an empty line before the signatures is expected"))?;
+        let split = note.rfind("\n\n").ok_or_else(|| fault("expected an empty line before the signatures"))?;
         let (text, lines) = (&note[..=split], &note[split + 2..]);
         if text.len() < 2 || !lines.ends_with('\n') {
-            return Err(fault("a text and signature lines that end are expected"));
+            return Err(fault("expected a text, and signature lines that end with a newline"));
         }
         let signatures = lines.lines().map(line).collect::<Result<_, _>>()?;
         Ok(Self { text: text.to_owned(), signatures })
@@ -81,7 +81,7 @@ impl FromStr for Note {
 }
 
 fn line(line: &str) -> Result<Signature, Error> {
-    let fault = || Error::Format("a signature line", "an em dash, a name and base64 are expected");
+    let fault = || Error::Format("a signature line", "expected an em dash, a name and base64");
     let rest = line.strip_prefix("\u{2014} ").ok_or_else(fault)?;
     let (name, bytes) = rest.split_once(' ').ok_or_else(fault)?;
     let bytes = STANDARD.decode(bytes).map_err(|_| fault())?;

@@ -1,4 +1,4 @@
-//! One file that proves one entry, offline and years later (c2sp.org/tlog-proof).
+//! A file that proves one entry offline (c2sp.org/tlog-proof).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use crate::{Checkpoint, Error, Hash, Note, Signed, Verifier, leaf_hash, verify_i
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
-/// The way from an entry to a signed checkpoint. `extra` is signed by nobody; Lockbox puts the entry there.
+/// The inclusion proof of an entry and its signed checkpoint. No signature covers `extra`; Lockbox stores the entry in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofFile {
-    /// Anything, not covered by the proof.
+    /// Any data; the proof does not cover it.
     pub extra: Option<Vec<u8>>,
-    /// Place of the entry in the log.
+    /// Index of the entry in the log.
     pub index: u64,
     /// Inclusion proof, the leaf's sibling first.
     pub path: Vec<Hash>,
@@ -24,10 +24,10 @@ pub struct ProofFile {
 }
 
 impl ProofFile {
-    /// Verifies that exactly this entry is in the log whose checkpoint one of these keys signed.
+    /// Verifies that this entry is in the log, and that one of these keys signed the checkpoint.
     ///
     /// # Errors
-    /// When anything about it does not hold.
+    /// When the signature or the inclusion proof is invalid.
     pub fn verify(&self, entry: &[u8], keys: &[Verifier]) -> Result<(Checkpoint, Vec<Signed>), Error> {
         let (checkpoint, signed) = Checkpoint::open(&self.note, keys)?;
         verify_inclusion(&leaf_hash(entry), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
@@ -57,7 +57,7 @@ impl FromStr for ProofFile {
         let (head, note) = text.split_once("\n\n").ok_or_else(|| fault("it has no checkpoint"))?;
         let mut lines = head.split('\n');
         if lines.next() != Some(HEADER) {
-            return Err(fault("it does not begin with c2sp.org/tlog-proof@v1"));
+            return Err(fault("it does not start with c2sp.org/tlog-proof@v1"));
         }
         let mut line = lines.next().unwrap_or_default();
         let extra = match line.strip_prefix("extra ") {
@@ -68,9 +68,9 @@ impl FromStr for ProofFile {
             None => None,
         };
         let number = line.strip_prefix("index ").ok_or_else(|| fault("it has no index"))?;
-        let index: u64 = number.parse().map_err(|_| fault("its index is no number"))?;
+        let index: u64 = number.parse().map_err(|_| fault("its index is not a number"))?;
         if index.to_string() != number {
-            return Err(fault("its index is no number"));
+            return Err(fault("its index is not a number"));
         }
         let path = lines.map(Hash::from_base64).collect::<Option<_>>().ok_or_else(|| fault("a hash is not base64"))?;
         Ok(Self { extra, index, path, note: note.parse()? })

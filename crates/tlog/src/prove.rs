@@ -1,6 +1,6 @@
-//! Which nodes make up a proof, and how to get them out of tiles.
+//! Computes inclusion and consistency proofs from tiles.
 //!
-//! Which nodes a proof has depends on sizes alone, so the tiles it needs are known before any is fetched.
+//! The nodes of a proof depend only on index and sizes, so callers can determine the required tiles before they load any.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use crate::Error;
 use crate::hash::{Hash, complete, node_hash};
 use crate::tile::{HEIGHT, TileId, TileSource, WIDTH};
 
-/// A complete subtree: 2^height leaves, the index-th of its kind.
+/// A complete subtree of 2^height leaves. `index` counts the subtrees of this height from the left.
 #[derive(Clone, Copy)]
 struct Node {
     height: u32,
@@ -17,7 +17,7 @@ struct Node {
 }
 
 impl Node {
-    /// The tile that holds it, or the hashes it is made of, and where in the tile these are.
+    /// The tile that contains its hash or the hashes below it, and their range in the tile.
     fn place(self) -> (TileId, Range<usize>) {
         let (level, inner) = (self.height / HEIGHT, self.height % HEIGHT);
         let first = self.index << inner;
@@ -32,7 +32,7 @@ impl Node {
     }
 }
 
-/// The complete subtrees that leaves `range` consist of, left to right; the start is a multiple of every size used.
+/// Splits a range of leaves into complete subtrees, left to right. The start must be a multiple of the size of each subtree.
 fn nodes(range: Range<u64>) -> Vec<Node> {
     let (mut start, mut nodes) = (range.start, Vec::new());
     while start < range.end {
@@ -57,7 +57,7 @@ fn split(n: u64) -> u64 {
     1 << (n - 1).ilog2()
 }
 
-/// Ranges of leaves whose hashes are the inclusion path (RFC 6962, 2.1.1), the leaf's sibling first.
+/// The ranges of leaves whose hashes form the inclusion proof (RFC 6962, 2.1.1), the leaf's sibling first.
 fn inclusion(index: u64, size: u64) -> Vec<Range<u64>> {
     let (mut tree, mut path) = (0..size, Vec::new());
     while tree.end - tree.start > 1 {
@@ -74,7 +74,7 @@ fn inclusion(index: u64, size: u64) -> Vec<Range<u64>> {
     path
 }
 
-/// Ranges of leaves whose hashes are the consistency proof (RFC 6962, 2.1.2).
+/// The ranges of leaves whose hashes form the consistency proof (RFC 6962, 2.1.2).
 fn consistency(old: u64, new: u64) -> Vec<Range<u64>> {
     let (mut tree, mut path, mut known) = (0..new, Vec::new(), true);
     while old != tree.end {
@@ -101,40 +101,40 @@ fn tiles_of(ranges: &[Range<u64>], size: u64) -> Vec<TileId> {
     places.into_iter().map(|(level, index)| within(level, index, size)).collect()
 }
 
-/// The tile at this place in a tree of this size, with the width it has there.
+/// The tile at this level and index, with its width in a tree of this size.
 fn within(level: u8, index: u64, size: u64) -> TileId {
     let hashes = size >> (HEIGHT * u32::from(level));
     TileId { level, index, width: (hashes - index * WIDTH as u64).min(WIDTH as u64) as u16 }
 }
 
-/// The tiles that an inclusion proof of leaf `index` in a tree of `size` needs.
+/// The tiles that are required for an inclusion proof of leaf `index` in a tree of `size`.
 pub fn tiles_for_inclusion(index: u64, size: u64) -> Vec<TileId> {
     if index < size { tiles_of(&inclusion(index, size), size) } else { Vec::new() }
 }
 
-/// The tiles that a proof from a tree of `old` leaves to one of `new` needs.
+/// The tiles that are required for a consistency proof between trees of `old` and `new` leaves.
 pub fn tiles_for_consistency(old: u64, new: u64) -> Vec<TileId> {
     if old == 0 || old >= new { Vec::new() } else { tiles_of(&consistency(old, new), new) }
 }
 
-/// The proof that leaf `index` is in the tree of `size` leaves: the leaf's sibling first.
+/// Computes the proof that leaf `index` is in the tree of `size` leaves, the leaf's sibling first.
 ///
 /// # Errors
-/// When the leaf is not in the tree, or a tile of [`tiles_for_inclusion`] is not given.
+/// When the leaf is not in the tree, or a tile of [`tiles_for_inclusion`] is missing.
 pub fn prove_inclusion(tiles: &impl TileSource, index: u64, size: u64) -> Result<Vec<Hash>, Error> {
     if index >= size {
-        return Err(Error::OutOfRange("the entry is not in a tree of this size"));
+        return Err(Error::OutOfRange("the index is not in a tree of this size"));
     }
     inclusion(index, size).iter().map(|range| range_hash(range, tiles)).collect()
 }
 
-/// The proof that the tree of `old` leaves is the beginning of the tree of `new` leaves.
+/// Computes the proof that the tree of `old` leaves is a prefix of the tree of `new` leaves.
 ///
 /// # Errors
-/// When `old` is the larger, or a tile of [`tiles_for_consistency`] is not given.
+/// When `old` is larger than `new`, or a tile of [`tiles_for_consistency`] is missing.
 pub fn prove_consistency(tiles: &impl TileSource, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
     if old > new {
-        return Err(Error::OutOfRange("a tree does not shrink"));
+        return Err(Error::OutOfRange("the old tree is larger than the new tree"));
     }
     if old == 0 || old == new {
         return Ok(Vec::new());

@@ -1,10 +1,10 @@
-//! The right edge of a tree, from which it grows and from which its root follows.
+//! Grows a tree from its right edge and computes its root.
 
 use crate::Error;
 use crate::hash::{Hash, complete, node_hash, sha256};
 use crate::tile::{HEIGHT, TileId, TileSource, WIDTH, tiles_for_root};
 
-/// The root of a tree over these leaf hashes.
+/// Computes the root of a tree over these leaf hashes.
 pub fn root(leaves: &[Hash]) -> Hash {
     let mut frontier = Frontier::default();
     for leaf in leaves {
@@ -13,19 +13,19 @@ pub fn root(leaves: &[Hash]) -> Hash {
     frontier.root()
 }
 
-/// The right edge of a tree: what is needed to add leaves and to say the root, a few kilobytes for any size.
+/// The right edge of a tree: sufficient to add leaves and to compute the root. A few kilobytes for any size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
-    /// The unfinished tile of every level, lowest first; each holds fewer than 256 hashes.
+    /// The partial tile of each level, lowest level first. Each has fewer than 256 hashes.
     levels: Vec<Vec<Hash>>,
 }
 
 impl Frontier {
-    /// The edge of a stored tree, from the tiles that [`tiles_for_root`] names.
+    /// Loads the right edge of a stored tree from the tiles that [`tiles_for_root`] lists.
     ///
     /// # Errors
-    /// When one of these tiles is not given.
+    /// When one of these tiles is missing.
     pub fn from_tiles(size: u64, tiles: &impl TileSource) -> Result<Self, Error> {
         let mut levels = Vec::new();
         for id in tiles_for_root(size) {
@@ -41,7 +41,7 @@ impl Frontier {
         self.size
     }
 
-    /// Adds a leaf; answers with the tiles that became full by it, lowest first. Unfinished ones: [`Frontier::partial`].
+    /// Adds a leaf. Returns the tiles that it completes, lowest level first. For partial tiles, see [`Frontier::partial`].
     pub fn push(&mut self, leaf: Hash) -> Vec<(TileId, Vec<u8>)> {
         let mut full = Vec::new();
         let mut hash = leaf;
@@ -63,17 +63,17 @@ impl Frontier {
         full
     }
 
-    /// The unfinished tiles of a tree of this size, lowest first, each with its hashes.
+    /// The partial tiles with their hashes, lowest level first.
     pub fn partial(&self) -> Vec<(TileId, Vec<u8>)> {
         let tiles = tiles_for_root(self.size);
         tiles.into_iter().map(|id| (id, bytes(&self.levels[usize::from(id.level)]))).collect()
     }
 
-    /// The root; for a tree without leaves SHA-256 of nothing.
+    /// The root. Without leaves, it is the SHA-256 of the empty string.
     pub fn root(&self) -> Hash {
         let mut joined: Option<Hash> = None;
         for row in &self.levels {
-            // A row of 5 hashes is a subtree of 4 and one of 1, left to right; the smallest is joined first.
+            // For example, 5 hashes are a subtree of 4 and one of 1, left to right. The smallest is joined first.
             let mut end = row.len();
             while end > 0 {
                 let width = 1 << end.trailing_zeros();
