@@ -1,4 +1,4 @@
-//! Recording, placing and signing in processes of their own, which die at random with load running.
+//! Audit, sequencer and signer in separate processes, which are killed at random under load.
 
 use workers::RoleName;
 
@@ -7,7 +7,7 @@ use crate::harness::{Lockbox, eventually};
 use crate::load::Load;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn audit_sequencer_and_signer_each_do_their_part_and_die_at_random_without_a_fork_a_gap_or_a_double() {
+async fn audit_sequencer_and_signer_are_killed_at_random_without_a_split_view_a_gap_or_a_duplicate() {
     let mut lockbox = Lockbox::start_separate("audit-parts", 2).await;
     let load = Load::start(&lockbox.settings, &lockbox.store, &lockbox.pool, 60);
     let pool = lockbox.pool.clone();
@@ -20,12 +20,12 @@ async fn audit_sequencer_and_signer_each_do_their_part_and_die_at_random_without
     );
     // Each part does its own work and no other's.
     eventually("events are recorded", async || (count(staged).await > 200).then_some(())).await;
-    assert_eq!(count(entries).await, 0, "whoever records gives no places");
+    assert_eq!(count(entries).await, 0, "the audit process adds no entries");
     for number in 0..2 {
         lockbox.spawn(RoleName::Sequencer, number);
     }
     eventually("events have their places", async || (count(entries).await > 200).then_some(())).await;
-    assert_eq!(count(notes).await, 0, "whoever gives places does not sign");
+    assert_eq!(count(notes).await, 0, "the sequencer does not sign");
     for number in 0..2 {
         lockbox.spawn(RoleName::Signer, number);
     }

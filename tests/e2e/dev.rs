@@ -1,4 +1,4 @@
-//! `lockbox dev` as people start it, and what people do in a browser again and again.
+//! `lockbox dev` as a process, and common actions of people in a browser.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::browser::{Browser, Browsers};
 
-/// `lockbox dev` as people start it.
+/// A running `lockbox dev`.
 pub struct Dev {
     child: Child,
     pub portal: String,
@@ -60,7 +60,7 @@ pub async fn sign_in(browsers: &Browsers, portal: &str, name: &str, width: u32, 
     browser
 }
 
-/// Robin asks for access; answers with the page of the request.
+/// Robin requests access. Returns the page of the request.
 pub async fn ask(robin: &Browser, portal: &str, tenant: &str, duration: &str) -> String {
     robin.go(&format!("{portal}/requests/new")).await;
     robin.click(&format!("//select[@name='tenant']/option[@value='{tenant}']")).await;
@@ -73,14 +73,14 @@ pub async fn ask(robin: &Browser, portal: &str, tenant: &str, duration: &str) ->
     robin.url().await
 }
 
-/// Morgan reviews a request: yes.
+/// Morgan approves a request for the vendor.
 pub async fn review(morgan: &Browser, request: &str) {
     morgan.go(request).await;
     morgan.press("Approve").await;
     morgan.until_it_shows("Waits for the customer").await;
 }
 
-/// The newest link in the mails to an address.
+/// The link in the latest mail to an address.
 pub async fn link_in_mail(browser: &Browser, portal: &str, address: &str, subject: &str) -> String {
     crate::harness::eventually(&format!("a mail to {address}"), async || {
         browser.go(&format!("{portal}/mailbox")).await;

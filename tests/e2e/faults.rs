@@ -1,5 +1,5 @@
-//! With load running, processes and servers die: afterwards nothing acknowledged is missing, nothing happened twice,
-//! every history is 1…n and on record, and the queues drain.
+//! Kills processes and servers under load. Afterwards, no acknowledged message is missing, nothing happened twice, every
+//! history is 1…n and in the audit log, and the queues drain.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use workers::RoleName;
 use crate::harness::{Lockbox, PATIENCE, eventually};
 use crate::load::{Load, until_answered};
 
-/// Everything that must hold after any fault.
+/// Checks that apply after every fault.
 pub async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTreeMap<String, Vec<u8>>) {
     until_answered(&lockbox.settings, &lockbox.pool, messages, PATIENCE).await;
     eventually("every request is over", async || {
@@ -20,7 +20,7 @@ pub async fn nothing_lost_nothing_doubled(lockbox: &mut Lockbox, messages: &BTre
         (open == 0).then_some(())
     })
     .await;
-    eventually("every event is on record and everything was taken", async || {
+    eventually("every event is in the audit log and every message is consumed", async || {
         let (steps, recorded) = lockbox.store.steps().await.ok()?;
         let depth = lockbox.store.outbox_depth().await.ok()?;
         (steps == recorded && depth.waiting == 0).then_some(())
@@ -85,7 +85,7 @@ async fn processes_of_every_role_are_killed_at_random_moments() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broker_and_database_stop_die_and_lose_their_data_under_load() {
+async fn broker_and_database_stop_crash_and_lose_their_data_under_load() {
     let mut lockbox = Lockbox::start("servers", 1).await;
     let load = Load::start(&lockbox.settings, &lockbox.store, &lockbox.pool, 50);
     pass(&load, 50).await;
@@ -129,7 +129,7 @@ async fn broker_and_database_stop_die_and_lose_their_data_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_every_process_dead_across_the_end_access_is_over_and_is_labelled_after_the_restart() {
+async fn access_ends_on_time_without_any_process_and_is_recorded_after_the_restart() {
     let mut lockbox = Lockbox::start("dead", 1).await;
     let load = Load::start(&lockbox.settings, &lockbox.store, &lockbox.pool, 10);
     let granted = eventually("access is open", async || {

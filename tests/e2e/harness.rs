@@ -1,4 +1,4 @@
-//! Processes and servers that a test may kill.
+//! Processes and servers that a test can kill.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,20 +16,20 @@ pub fn python() -> std::process::Command {
     servers::programs::python(&packages(), &progress()).unwrap().command()
 }
 
-/// Where packages are unpacked and installed that a bare machine lacks: the cache for `servers::programs`.
+/// The cache of `servers::programs` for packages that are not installed.
 pub fn packages() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
 }
 
-/// Says on standard error what `servers` does.
+/// Prints the progress of `servers` on standard error.
 pub fn progress() -> servers::Progress {
     Arc::new(|line: &str| eprintln!("{line}"))
 }
 
-/// How long anything may take to come true.
+/// Time limit of every wait.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A Lockbox of processes.
+/// A Lockbox that runs in child processes.
 pub struct Lockbox {
     pub servers: Servers,
     pub settings: Settings,
@@ -40,12 +40,12 @@ pub struct Lockbox {
     folder: PathBuf,
     /// Settings file of the workers.
     config: Option<PathBuf>,
-    /// Whether audit only records, and places and signatures have processes of their own.
+    /// Whether sequencer and signer run in their own processes.
     is_separate: bool,
 }
 
 impl Lockbox {
-    /// Starts servers of its own and `count` processes of each role.
+    /// Starts private servers and `count` processes of each role.
     pub async fn start(name: &str, count: usize) -> Self {
         Self::start_with(name, count, None).await
     }
@@ -61,7 +61,7 @@ impl Lockbox {
         lockbox
     }
 
-    /// The same, but that audit only records, and nobody gives places or signs yet.
+    /// The same, but without sequencer and signer.
     pub async fn start_separate(name: &str, count: usize) -> Self {
         let mut lockbox = Self { is_separate: true, ..Self::at_rest(name, None).await };
         for role in RoleName::ALL {
@@ -72,7 +72,7 @@ impl Lockbox {
         lockbox
     }
 
-    /// Servers of its own, and nobody at work.
+    /// Private servers without any worker.
     async fn at_rest(name: &str, config: Option<PathBuf>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{name}"));
         drop(std::fs::remove_dir_all(&folder));
@@ -124,7 +124,7 @@ impl Lockbox {
         self.workers.push((role, number, worker));
     }
 
-    /// Kills a process at its next instruction and starts it again.
+    /// Kills a process with SIGKILL and restarts it.
     pub fn kill_one(&mut self, role: RoleName) {
         let index = self.workers.iter().position(|(worker, _, _)| *worker == role).unwrap();
         let (role, number, mut worker) = self.workers.remove(index);
@@ -132,7 +132,7 @@ impl Lockbox {
         self.spawn(role, number);
     }
 
-    /// Kills every process and leaves them dead.
+    /// Kills every process without a restart.
     pub fn kill_all(&mut self) {
         for (_, _, worker) in &mut self.workers {
             worker.kill();
@@ -147,7 +147,7 @@ impl Lockbox {
         }
     }
 
-    /// Asks a process of a role to finish, and answers with how long it took.
+    /// Stops a process of a role with SIGTERM. Returns the elapsed time.
     pub fn stop_one(&mut self, role: RoleName) -> Duration {
         let index = self.workers.iter().position(|(worker, _, _)| *worker == role).unwrap();
         let (_, _, mut worker) = self.workers.remove(index);
@@ -156,7 +156,7 @@ impl Lockbox {
         started.elapsed()
     }
 
-    /// Runs a command of the program; answers with what it printed.
+    /// Runs a command and returns its output.
     pub fn run(&self, arguments: &[&str]) -> String {
         let done = std::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
             .args(arguments)
@@ -169,7 +169,7 @@ impl Lockbox {
         String::from_utf8(done.stdout).unwrap()
     }
 
-    /// The end of every process' log, for a failed test.
+    /// The last lines of the log of each process, for failure messages.
     pub fn logs(&self) -> String {
         let mut text = String::new();
         for entry in std::fs::read_dir(&self.folder).unwrap().flatten() {
@@ -181,7 +181,7 @@ impl Lockbox {
         text
     }
 
-    /// Takes everything down.
+    /// Stops all processes and servers.
     pub async fn finish(mut self) {
         self.kill_all();
         self.portal_stop.cancel();
@@ -189,7 +189,7 @@ impl Lockbox {
     }
 }
 
-/// Starts a portal with developer sign-in in this process, for the commands of people.
+/// Starts a portal with developer sign-in in this process, for commands of people.
 async fn open_portal(settings: &mut Settings) -> CancellationToken {
     let listener = runtime::listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     settings.mail.portal_url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
@@ -199,7 +199,7 @@ async fn open_portal(settings: &mut Settings) -> CancellationToken {
     stop
 }
 
-/// Waits for something to come true, looking often. Errors while looking count as not yet.
+/// Polls until the closure returns a value. Errors count as no value.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

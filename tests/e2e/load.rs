@@ -1,5 +1,5 @@
-//! Load that behaves as the world does: a ticketing system that sends again until it is answered, and people whose
-//! clicks are kept once they are told so.
+//! Realistic load: a ticketing system that sends each message again until it gets a result, and people whose commands are
+//! in the outbox before they get a confirmation.
 
 #![allow(clippy::disallowed_methods, reason = "the load is no part of a worker that drains")]
 
@@ -22,13 +22,13 @@ use uuid::Uuid;
 /// A running load.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    /// Ids of the messages sent so far.
+    /// Ids of all sent messages.
     pub sent: Arc<AtomicUsize>,
     sender: JoinHandle<BTreeMap<String, Vec<u8>>>,
     people: JoinHandle<()>,
 }
 
-/// A publisher, or nothing while the broker is away.
+/// A publisher. `None` while the broker is unavailable.
 pub async fn publisher(settings: &Settings) -> Option<(Link, Publisher)> {
     let config = broker::Config { url: settings.amqp_url.clone(), name: "load".into() };
     let link = Link::open(&config).await.ok()?;
@@ -62,7 +62,7 @@ pub fn outgoing(id: &str, body: &[u8]) -> Outgoing {
 }
 
 impl Load {
-    /// Begins to send `per_second` requests, and to answer them.
+    /// Starts to send `per_second` requests and to decide on them.
     pub fn start(settings: &Settings, store: &Store, pool: &PgPool, per_second: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let sent = Arc::new(AtomicUsize::new(0));
@@ -71,7 +71,7 @@ impl Load {
         Self { stop, sent, sender, people }
     }
 
-    /// Stops sending; answers with every message that was sent.
+    /// Stops the load. Returns every sent message.
     pub async fn finish(self) -> BTreeMap<String, Vec<u8>> {
         self.stop.store(true, Ordering::Relaxed);
         self.people.await.unwrap();
@@ -111,7 +111,7 @@ async fn send(
     messages
 }
 
-/// People decide on whatever is pending. A decision whose outcome is unknown, because the database died while it was
+/// People decide on all pending requests. A decision whose outcome is unknown, because the database died while it was
 /// committed, is sent again as the same message: a second message would be a second decision, which is refused.
 async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
     let mut clicked: HashSet<(Uuid, &'static str)> = HashSet::new();
@@ -149,7 +149,7 @@ async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
     }
 }
 
-/// Approves, but for every ninth request.
+/// Approves all but every ninth request.
 fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::Decide {
     contracts::commands::Decide {
         request,
@@ -163,7 +163,7 @@ fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::De
     }
 }
 
-/// Sends again what was not answered, as a ticketing system does, until everything is.
+/// Sends messages without a result again, as a ticketing system does, until each has one.
 pub async fn until_answered(
     settings: &Settings,
     pool: &PgPool,

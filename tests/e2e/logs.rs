@@ -1,4 +1,4 @@
-//! Every log worked out again from its bytes: dense, chained, and every checkpoint ever signed a prefix of it.
+//! Recomputes every log from its bytes: it has no gap, its streams are chained, and every signed checkpoint is a prefix of it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use tlog::{Checkpoint, Hash, Note, Verifier};
 
 use crate::harness::{Lockbox, eventually};
 
-/// Waits until all is placed and signed, then checks.
+/// Waits until all events are in the log and signed, then checks every log.
 pub async fn are_whole(lockbox: &Lockbox) {
     eventually("every event has its place and every log is signed", async || {
         let waiting: i64 =

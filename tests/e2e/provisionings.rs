@@ -1,4 +1,4 @@
-//! Every process is killed in the middle of grants: after the restart the target is closed and read back within a minute.
+//! Kills every process while grants are active. After the restart, access in the target is revoked and read back within a minute.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::harness::{Lockbox, eventually, python};
 
-/// The adapter of the examples as the target, and what reaches it.
+/// The adapter of the examples as the target, with the requests that it receives.
 struct Target {
     child: Child,
     folder: tempfile::TempDir,
@@ -58,7 +58,7 @@ impl Target {
         self.connector.probe(&order).await.unwrap() == Found::Open
     }
 
-    /// Stops answering, or answers again.
+    /// Stops or resumes responses.
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
@@ -75,7 +75,7 @@ fn granted(lockbox: &Lockbox, tenant: &str, approver: &str, duration: &str) -> U
     granted_to(lockbox, (tenant, approver), ("exchange_online", "finance@contoso.example"), duration)
 }
 
-/// A request of Robin's for a service and what is to be seen there, with both yeses.
+/// A request of Robin for a service and a resource, with both approvals.
 pub fn granted_to(
     lockbox: &Lockbox,
     (tenant, approver): (&str, &str),
@@ -110,7 +110,7 @@ pub fn granted_to(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_process_dies_in_the_middle_of_grants_and_after_the_restart_doors_are_closed_and_read_back() {
+async fn every_process_is_killed_during_grants_and_after_the_restart_provisionings_are_revoked_and_read_back() {
     let target = Target::start();
     let mut lockbox = Lockbox::start_with("provisionings", 1, Some(target.folder.path().join("lockbox.yaml"))).await;
     let state = async |lockbox: &Lockbox, id: Uuid, wanted: &str| {

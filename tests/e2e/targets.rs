@@ -1,5 +1,5 @@
-//! Every process of ours is killed in the middle of grants on real targets: mailboxes, files and a database refuse by
-//! themselves, and after the restart all are closed and read back. Without a broker, access still ends on time.
+//! Kills every process while grants are active on real targets: mailboxes, files and a database refuse access on their own,
+//! and after the restart every provisioning is revoked and read back. Without a broker, access still ends on time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const SALES: (&str, &str) = ("onedrive", "https://contoso.example/sales");
 const ROBIN: &str = "robin*finance@contoso.example";
 const SECRET: &str = "/sites/site-a/secret.txt";
 
-/// A gate as a process of its own, always on the same address.
+/// A gate in its own process, always on the same address.
 fn gate(lockbox: &Lockbox, address: &str, folder: &Path) -> Worker {
     let arguments = ["gate", "--listen", address].map(str::to_owned);
     let environment = [
@@ -52,7 +52,7 @@ fn shown(lockbox: &Lockbox, grant: Uuid) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_every_process_dead_targets_refuse_and_cut_by_themselves_and_are_read_back_after_the_restart() {
+async fn without_any_process_targets_end_access_on_their_own_and_are_read_back_after_the_restart() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let place = folder("dead-mail");
     let mail = mail_server(&place, &address);

@@ -1,11 +1,11 @@
-//! The Docker path of the tests: containers through testcontainers, taken when nothing else is there.
+//! Servers in Docker containers, which the tests use when no other servers are available.
 
 use testcontainers_modules::postgres::Postgres;
 use testcontainers_modules::rabbitmq::RabbitMq;
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
 use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, TestcontainersError};
 
-/// Starts both servers in containers. Answers with the database's and the broker's URL, or says why not.
+/// Starts both servers in containers. Returns the URLs of database and broker.
 pub async fn start() -> Result<(String, String), TestcontainersError> {
     let database: ContainerAsync<Postgres> = Postgres::default().with_tag("17-alpine").start().await?;
     let broker: ContainerAsync<RabbitMq> = RabbitMq::default().with_tag("4.2-alpine").start().await?;
@@ -16,13 +16,13 @@ pub async fn start() -> Result<(String, String), TestcontainersError> {
     );
     let amqp_url =
         format!("amqp://guest:guest@{}:{}/%2f", broker.get_host().await?, broker.get_host_port_ipv4(5672).await?);
-    // They are removed when the process ends.
+    // The containers are removed when the process ends.
     Box::leak(Box::new((database, broker)));
     Ok((database_url, amqp_url))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_topology_stands_on_the_broker_that_ships_with_compose() {
+async fn the_topology_can_be_declared_on_the_broker_of_docker_compose() {
     let (_database, amqp_url) = match start().await {
         Ok(urls) => urls,
         Err(why) => {

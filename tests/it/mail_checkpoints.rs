@@ -1,4 +1,4 @@
-//! A checkpoint is found in a mail as it was saved: the very bytes that the mail server got.
+//! Both verifiers find the checkpoint in a saved mail: in the exact bytes that the mail server received.
 
 use contracts::Kind;
 use domain::Verdict::Approve;
@@ -7,10 +7,10 @@ use crate::harness::{Lockbox, eventually, python, submission};
 use crate::histories::{run, until_placed};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_saved_as_the_mail_server_got_it_is_held_against_the_log_by_both_verifiers() {
+async fn both_verifiers_compare_the_checkpoint_of_a_saved_mail_with_the_log() {
     let roles = [&crate::harness::ROLES[..], &[workers::RoleName::Mail]].concat();
     let lockbox = Lockbox::with_roles(&roles).await;
-    // Mails have a checkpoint as soon as there is one.
+    // Mails contain a checkpoint only after the first one is signed.
     eventually("the log is signed", async || lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap()).await;
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
@@ -34,7 +34,7 @@ async fn a_mail_saved_as_the_mail_server_got_it_is_held_against_the_log_by_both_
             continue;
         }
         encoded += usize::from(String::from_utf8_lossy(&mail.raw).contains("=E2=80=94"));
-        // As it was received, and forwarded by somebody as an attachment.
+        // As received, and forwarded as an attachment.
         let forwarded = [
             b"Subject: Fwd\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: \
               text/plain\r\n\r\nsee below\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n",
@@ -50,9 +50,9 @@ async fn a_mail_saved_as_the_mail_server_got_it_is_held_against_the_log_by_both_
             assert_eq!(code, 0, "{name}: {text}");
             let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/verify");
             let done = python().args([program, export, "--key", &key, "--checkpoint", path]).output().unwrap();
-            let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
-            assert!(done.status.success(), "{name}: {said}");
-            // One that does not hold is noticed, so it was looked at.
+            let output = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+            assert!(done.status.success(), "{name}: {output}");
+            // An invalid checkpoint is reported, which shows that the verifier reads it.
             let foreign = String::from_utf8_lossy(bytes).replace("/t/contoso", "/t/adatum");
             std::fs::write(path, foreign).unwrap();
             let (_, text) = run(&lockbox, &["audit", "verify", export, "--key", &key, "--checkpoint", path]);

@@ -1,4 +1,4 @@
-//! Events as OCSF 1.3.0: every type fits the schema that others publish, and says what happened in its terms.
+//! Events in OCSF 1.3.0: every event type matches the published schema of its class.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use servers::programs::{or_skip, python_with};
 use crate::any_event::Draw;
 use crate::harness::{packages, progress};
 
-/// Reads documents, one a line; prints for each that does not fit its class where and why, and last how many there were.
+/// Reads one document per line. Prints the errors of each document that does not match its class, then the number of documents.
 const CHECK: &str = r"
 import sys, json
 from jsonschema import Draft202012Validator
@@ -41,7 +41,7 @@ fn draw(seed: u64) -> Draw {
 }
 
 #[test]
-fn every_event_of_every_type_fits_the_schema_of_its_class() {
+fn every_event_type_matches_the_schema_of_its_class() {
     let packages_of_python = ["ocsf-json-schema==1.2.0", "jsonschema==4.26.0"];
     let Some(python) = or_skip(python_with(&packages_of_python, &packages(), &progress())) else { return };
     let mut lines = String::new();
@@ -54,8 +54,8 @@ fn every_event_of_every_type_fits_the_schema_of_its_class() {
             count += 1;
         }
     }
-    let told = json!({"first": 3, "end": 5});
-    add(&views::ocsf_gap("lockbox.fabrikam.example/operator", 3, "missing", chrono::DateTime::UNIX_EPOCH, &told));
+    let details = json!({"first": 3, "end": 5});
+    add(&views::ocsf_gap("lockbox.fabrikam.example/operator", 3, "missing", chrono::DateTime::UNIX_EPOCH, &details));
     let mut checking =
         python.command().args(["-c", CHECK]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut checking.stdin.take().unwrap(), lines.as_bytes()).unwrap();
@@ -66,7 +66,7 @@ fn every_event_of_every_type_fits_the_schema_of_its_class() {
 }
 
 #[test]
-fn no_document_holds_a_null_and_what_has_no_field_is_unmapped() {
+fn no_document_contains_null_and_members_without_a_field_are_unmapped() {
     fn has_null(value: &Value) -> bool {
         match value {
             Value::Null => true,
@@ -87,28 +87,28 @@ fn no_document_holds_a_null_and_what_has_no_field_is_unmapped() {
 }
 
 #[test]
-fn a_refused_use_is_a_failure_with_its_source_and_its_reason() {
+fn a_refused_check_is_a_failure_with_source_and_reason() {
     let mut seen = (false, false);
     for seed in 0..40 {
         let message = draw(seed).event(Kind::GrantUsed).unwrap();
         let document = document(&message);
-        let told = serde_json::from_slice::<Value>(&message.body).unwrap()["data"].clone();
-        let is_allowed = told["allowed"].as_bool().unwrap();
+        let data = serde_json::from_slice::<Value>(&message.body).unwrap()["data"].clone();
+        let is_allowed = data["allowed"].as_bool().unwrap();
         assert_eq!(document["class_uid"], 6003);
         assert_eq!(document["status_id"], if is_allowed { 1 } else { 2 });
         assert_eq!(document["severity_id"], if is_allowed { 1 } else { 2 });
-        assert_eq!(document["status_code"], told["code"]);
-        assert_eq!(document["count"], told["count"]);
-        assert_eq!(document["resources"][0]["name"], told["resource"]);
-        if told["source"] == "192.0.2.7" {
+        assert_eq!(document["status_code"], data["code"]);
+        assert_eq!(document["count"], data["count"]);
+        assert_eq!(document["resources"][0]["name"], data["resource"]);
+        if data["source"] == "192.0.2.7" {
             assert_eq!(document["src_endpoint"], json!({"ip": "192.0.2.7"}));
         }
-        if told["method"] == "GET" {
+        if data["method"] == "GET" {
             assert_eq!(document["activity_id"], 2);
         }
         seen = (seen.0 || is_allowed, seen.1 || !is_allowed);
     }
-    assert_eq!(seen, (true, true), "both were looked at");
+    assert_eq!(seen, (true, true), "both results occur");
     for (kind, class, activity) in [
         (Kind::GrantActivated, 3005, 1),
         (Kind::GrantEnded, 3005, 2),

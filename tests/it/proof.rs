@@ -1,4 +1,4 @@
-//! Evidence from the real pipeline: exported, proved, verified by both verifiers, and tampered with past all guards.
+//! Evidence from the real roles: export, proof, verification by both verifiers, and detection of changes in the database.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ pub fn lockbox_command(lockbox: &Lockbox, arguments: &[&str]) -> (i32, String) {
     (done.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
-/// A request approved and one rejected, in the log and under a signature.
+/// One approved and one denied request, in a signed log.
 pub async fn recorded() -> Lockbox {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     for verdict in [Approve, Deny] {
@@ -30,7 +30,7 @@ pub async fn recorded() -> Lockbox {
         lockbox.steps(request).await;
     }
     lockbox.until_idle().await;
-    eventually("all is in the log and signed", async || {
+    eventually("all events are in the log and signed", async || {
         let state = lockbox.store.completeness(Some("contoso")).await.unwrap();
         let incomplete = lockbox.store.incomplete_requests("contoso").await.unwrap();
         let signed = state.checkpoint.map_or(0, |latest| latest.size);
@@ -41,7 +41,7 @@ pub async fn recorded() -> Lockbox {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_is_not() {
+async fn a_bundle_is_valid_for_both_verifiers_and_invalid_after_one_changed_byte() {
     let lockbox = recorded().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("contoso.tar");
@@ -53,11 +53,11 @@ async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_i
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("2 complete requests"), "{text}");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify");
-    let second = |file: &str| {
+    let python_verifier = |file: &str| {
         let done = python().arg(&program).args([file, "--key", &key]).output().unwrap();
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
-    let (code, text) = second(file);
+    let (code, text) = python_verifier(file);
     assert_eq!(code, Some(0), "{text}");
     let mut bytes = std::fs::read(&path).unwrap();
     let place = bytes.windows(6).position(|window| window == b"morgan").unwrap();
@@ -65,13 +65,13 @@ async fn a_bundle_of_the_real_log_is_good_for_both_verifiers_and_one_byte_less_i
     std::fs::write(&path, bytes).unwrap();
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
     assert_eq!(code, 11, "{text}");
-    let (code, text) = second(file);
+    let (code, text) = python_verifier(file);
     assert_eq!(code, Some(11), "{text}");
     lockbox.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proof_of_one_event_holds_by_itself() {
+async fn the_proof_of_one_event_is_valid_without_the_bundle() {
     let lockbox = recorded().await;
     let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'grant.activated'")
         .fetch_one(&lockbox.pool)
@@ -90,7 +90,7 @@ async fn the_proof_of_one_event_holds_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_verifies() {
+async fn an_approver_downloads_the_evidence_of_their_tenant_from_the_portal_and_it_is_valid() {
     let lockbox = recorded().await;
     let site = Site::open(&lockbox).await;
     let alex = site.sign_in("Alex Novak").await;
@@ -104,7 +104,7 @@ async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_v
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("contoso.tar");
-    // Whatever tenant is asked for, it is one's own.
+    // The parameter has no effect: people export only the log of their own tenant.
     std::fs::write(&path, fetch("/audit/bundle?tenant=adatum").await).unwrap();
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", path.to_str().unwrap(), "--key", &key]);
@@ -127,7 +127,7 @@ async fn an_approver_takes_the_own_tenants_evidence_away_from_the_pages_and_it_v
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() {
+async fn changes_by_a_database_superuser_are_detected_in_the_live_log() {
     let lockbox = recorded().await;
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
     assert_eq!(code, 0, "{text}");
@@ -141,10 +141,10 @@ async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() 
                 "update audit_events set body = convert_to(replace(convert_from(body, 'UTF8'), 'grant', 'Grant'), 'UTF8') where id = {granted}"
             ),
         ),
-        ("an event is gone", 12, format!("delete from audit_events where id = {granted}")),
-        ("an entry is gone", 12, format!("delete from audit_entries where log = {log} and index = 3")),
+        ("a deleted event", 12, format!("delete from audit_events where id = {granted}")),
+        ("a deleted entry", 12, format!("delete from audit_entries where log = {log} and index = 3")),
         (
-            "two entries exchanged",
+            "two entries swapped",
             11,
             format!(
                 "update audit_entries e set index = -1 - index where log = {log} and index in (2, 3); update audit_entries set index = 4 + index + 2 where log = {log} and index < 0"
@@ -159,21 +159,21 @@ async fn what_a_superuser_changes_past_all_guards_is_found_in_the_log_at_work() 
                 "update audit_checkpoints set note = replace(note, chr(10) || size || chr(10), chr(10) || size + 1 || chr(10)) where log = {log} and size = (select max(size) from audit_checkpoints where log = {log})"
             ),
         ),
-        ("who it is searched by", 15, "update audit_events set person = 'casey' where person = 'morgan'".to_owned()),
+        ("a search column", 15, "update audit_events set person = 'casey' where person = 'morgan'".to_owned()),
         (
             "longer access",
             15,
             "update requests set access_until = access_until + interval '1 hour' where state = 'active'".to_owned(),
         ),
         (
-            "a rejection undone",
+            "a denial undone",
             15,
             "update requests set state = 'pending_customer', finished_at = null where state = 'customer_denied'"
                 .to_owned(),
         ),
     ];
     for (name, expected, statement) in tampers {
-        // On a copy, so that each stands alone.
+        // Each change is made in its own copy of the database.
         let copy = lockbox.copy_of_database().await;
         let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&copy).await.unwrap();
         pool.execute("set session_replication_role = replica").await.unwrap();

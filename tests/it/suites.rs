@@ -1,4 +1,4 @@
-//! What others wrote, held against what Lockbox publishes: AsyncAPI's parser, the CloudEvents SDKs, schemathesis.
+//! Checks what Lockbox publishes with tools of other projects: the AsyncAPI parser, the CloudEvents SDKs, Schemathesis.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A script, copied to where its packages resolve.
+/// A script, copied to the folder in which its packages resolve.
 fn script(program: &Program, name: &str) -> Command {
     let folder = program.folder().unwrap().join(format!("{}-{name}", std::process::id()));
     std::fs::copy(client(name), &folder).unwrap();
@@ -36,11 +36,11 @@ fn script(program: &Program, name: &str) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_parser_of_asyncapi_reads_our_description_of_the_messages() {
+async fn the_asyncapi_parser_accepts_the_description_of_the_messages() {
     let Some(node) = or_skip(node_with(&["@asyncapi/parser@3.6.6"], &packages(), &progress())) else { return };
     let mut command = script(&node, "asyncapi.js");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/asyncapi.yaml"));
-    // No host is asked for a schema: the names in our files are names only.
+    // The parser must not download schemas: the URLs in our files are only names.
     command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("HTTP_PROXY", "http://127.0.0.1:9");
     let done = run(command).await;
     assert!(done.status.success(), "{}", text(&done.stderr));
@@ -48,7 +48,7 @@ async fn the_parser_of_asyncapi_reads_our_description_of_the_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sdks_of_cloudevents_read_our_events_and_are_read() {
+async fn the_cloudevents_sdks_read_our_events_and_lockbox_reads_theirs() {
     let Some(python) = or_skip(python_with(&["cloudevents==2.2.0", "pika==1.3.2"], &packages(), &progress())) else {
         return;
     };
@@ -63,7 +63,7 @@ async fn the_sdks_of_cloudevents_read_our_events_and_are_read() {
     std::fs::write(&data, submission().to_string()).unwrap();
     let lines: Vec<&str> = found.iter().map(|event| std::str::from_utf8(&event.body).unwrap()).collect();
     std::fs::write(&events, lines.join("\n")).unwrap();
-    // Python: every form of a message that its bindings to AMQP and to RabbitMQ make.
+    // Python: every message format of its AMQP and RabbitMQ bindings.
     let exchange = lockbox.settings.names.exchange(broker::Exchange::Requests);
     let mut command = script(&python, "events.py");
     let done = run({
@@ -105,7 +105,7 @@ async fn the_sdks_of_cloudevents_read_our_events_and_are_read() {
     lockbox.finish().await;
 }
 
-/// Code and words of the dead-letter message that names an encoding.
+/// Code and reason of the dead-letter message about an encoding.
 async fn dead_letter(lockbox: &Lockbox, encoding: &str) -> (String, String) {
     crate::harness::eventually(&format!("the message in {encoding} is refused"), async || {
         let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 50 };
@@ -115,7 +115,7 @@ async fn dead_letter(lockbox: &Lockbox, encoding: &str) -> (String, String) {
     .await
 }
 
-// `--checks all` would turn on again what is turned off for single operations.
+// `--checks all` would enable checks again that are disabled for single operations.
 const SCHEMATHESIS: &str = r#"
 [checks]
 enabled = true
@@ -137,7 +137,7 @@ checks.ensure_resource_availability.enabled = false
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schemathesis_finds_nothing_that_the_description_does_not_promise() {
+async fn schemathesis_finds_no_response_that_differs_from_the_openapi_description() {
     let Some(python) = or_skip(python_with(&["schemathesis==4.32.5"], &packages(), &progress())) else { return };
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
@@ -146,7 +146,7 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_promise() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("schemathesis.toml"), SCHEMATHESIS).unwrap();
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/openapi.json");
-    // A program's token submits for anybody; a person's decides.
+    // The token of a program submits for any person; the token of a person decides.
     for who in [None, Some("alex")] {
         let token = caller(&lockbox, &site, who, &ALL).await.token;
         let mut command = python.command();
@@ -157,7 +157,7 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_promise() {
             .args(["--url", &site.origin, "--header", &format!("Authorization: Bearer {token}")])
             .args(["--max-examples", "10", "--seed", "1", "--generation-deterministic", "--rate-limit", "40/s"])
             .args(["--continue-on-failure", "--no-color", "--warnings", "off"])
-            // Its own calls only go to the portal.
+            // Schemathesis must only call the portal.
             .env("NO_PROXY", "*");
         let done = run(command).await;
         assert!(done.status.success(), "as {who:?}: {}{}", text(&done.stdout), text(&done.stderr));

@@ -1,14 +1,14 @@
-//! Bundles: the entries beside one tile of leaves, each after its length in two bytes (c2sp.org/tlog-tiles).
+//! Entry bundles: the entries of one leaf tile, each after its length in two bytes (c2sp.org/tlog-tiles).
 
 use crate::Error;
 
-/// The longest entry, in bytes.
+/// Maximum size of an entry in bytes.
 pub const ENTRY_LIMIT: usize = 65_535;
 
-/// Writes entries one after another.
+/// Encodes entries.
 ///
 /// # Errors
-/// When one is longer than [`ENTRY_LIMIT`].
+/// When an entry is longer than [`ENTRY_LIMIT`].
 pub fn encode<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     for entry in entries {
@@ -20,14 +20,14 @@ pub fn encode<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// Reads entries until the bytes end.
+/// Decodes all entries.
 ///
 /// # Errors
-/// When they end within an entry.
+/// When the bytes end inside an entry.
 pub fn decode(bytes: &[u8]) -> Result<Vec<&[u8]>, Error> {
     let (mut rest, mut entries) = (bytes, Vec::new());
     while !rest.is_empty() {
-        let cut = || Error::Format("a bundle of entries", "it ends within an entry");
+        let cut = || Error::Format("a bundle of entries", "it ends inside an entry");
         let (length, after) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (entry, after) = after.split_at_checked(length).ok_or_else(cut)?;

@@ -1,28 +1,28 @@
-//! Checkpoints: what a log says of its whole tree, as the text of a note (c2sp.org/tlog-checkpoint).
+//! Checkpoints, which describe the whole tree of a log in the text of a note (c2sp.org/tlog-checkpoint).
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{Error, Hash, Note, Signed, Verifier};
 
-/// The log's name, its number of entries and its root. Extension lines are neither written nor accepted: nobody
-/// could audit them.
+/// Origin, number of entries and root of a log. Extension lines are neither written nor accepted, because they cannot be
+/// audited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: a URL without its scheme.
+    /// Name of the log: a URL without its scheme.
     pub origin: String,
-    /// Entries.
+    /// Number of entries.
     pub size: u64,
-    /// Root over all of them.
+    /// Root of the tree over all entries.
     pub root: Hash,
 }
 
 impl Checkpoint {
-    /// Opens a signed checkpoint: a log key whose name is the origin must have signed it. Answers with every
-    /// signature that holds, the log's and the witnesses'.
+    /// Verifies a signed checkpoint. A log key whose name is the origin must have signed it. Returns all valid signatures of
+    /// the log and of witnesses.
     ///
     /// # Errors
-    /// When it is no checkpoint, a known key's signature does not hold, or the log did not sign.
+    /// When the note is not a checkpoint, a signature by a known key is invalid, or the log key did not sign.
     pub fn open(note: &Note, keys: &[Verifier]) -> Result<(Self, Vec<Signed>), Error> {
         let signed = note.verify(keys)?;
         let checkpoint: Self = note.text.parse()?;

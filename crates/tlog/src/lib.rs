@@ -1,12 +1,12 @@
-//! Transparency logs: the Merkle tree of RFC 6962 and the C2SP text formats around it, pure and without any I/O.
+//! Transparency logs: the Merkle tree of RFC 6962 and its C2SP text formats, without I/O.
 //!
-//! What is stored is a *tile* ([`TileId`], up to 256 hashes of one level) and a *bundle* of entries beside each tile of
-//! leaves. A writer keeps a [`Frontier`], pushes leaves, and stores the tiles it gets back. A prover asks which tiles a
-//! proof needs ([`tiles_for_inclusion`], [`tiles_for_consistency`]), fetches them, and calls [`prove_inclusion`] or
-//! [`prove_consistency`]. A verifier needs neither: [`verify_inclusion`] and [`verify_consistency`] take a root, which
-//! comes out of a signed [`Note`] that holds a [`Checkpoint`].
+//! A log is stored as *tiles* ([`TileId`], up to 256 hashes of one level) and one *bundle* of entries per leaf tile. A
+//! writer has a [`Frontier`], pushes leaves, and stores the tiles that it returns. A prover determines the tiles of a
+//! proof ([`tiles_for_inclusion`], [`tiles_for_consistency`]), loads them, and calls [`prove_inclusion`] or
+//! [`prove_consistency`]. A verifier needs no tiles: [`verify_inclusion`] and [`verify_consistency`] take a root from
+//! a signed [`Note`] that contains a [`Checkpoint`].
 //!
-//! Absent on purpose: storage, clocks, key files, and any opinion of what an entry means.
+//! Deliberately absent: storage, clocks, key files, and the meaning of entries.
 
 pub mod bundle;
 pub mod checkpoint;
@@ -31,25 +31,25 @@ pub use tile::{TileId, TileSource, Tiles, tiles_for_root};
 pub use tree::{Frontier, root};
 pub use verify::{verify_consistency, verify_inclusion};
 
-/// Why something is not what it should be.
+/// Errors of this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Text or bytes that are not in their format.
-    #[error("{0} is not in its format: {1}")]
+    /// Text or bytes are not in the documented format.
+    #[error("{0} is malformed: {1}")]
     Format(&'static str, &'static str),
-    /// A tile that was needed and not given, or is too short.
+    /// A required tile is missing or too short.
     #[error("tile {0} is missing or too short")]
     MissingTile(TileId),
-    /// Sizes or indices that cannot belong together.
+    /// Sizes or indices are inconsistent.
     #[error("{0}")]
     OutOfRange(&'static str),
-    /// A proof that does not lead to the root.
+    /// The proof does not lead to the root.
     #[error("the proof does not lead to the root")]
     WrongRoot,
-    /// A signature by a known key that does not hold.
-    #[error("the signature of {0} does not hold")]
+    /// A signature by a known key is invalid.
+    #[error("the signature of {0} is invalid")]
     BadSignature(String),
     /// No known key signed.
-    #[error("none of the known keys signed this")]
+    #[error("no trusted key signed it")]
     NotSigned,
 }
