@@ -42,7 +42,7 @@ async fn no_page_has_a_fault_in_any_light_or_width() {
     let alex = sign_in(&browsers, &portal, "Alex Novak", 1280, "light").await;
     alex.go(&open).await;
     alex.press("Approve").await;
-    alex.until_it_shows("Access is open").await;
+    alex.until_it_shows("Access ends").await;
     alex.go(&format!("{portal}/audit")).await;
     let event = alex.script("return document.querySelector('main a[href^=\"/audit/\"]').href").await;
     let event = event.as_str().unwrap().to_owned();

@@ -68,8 +68,8 @@ pub async fn ask(robin: &Browser, portal: &str, tenant: &str, duration: &str) ->
     robin.enter("resource", "finance@contoso.example").await;
     robin.enter("justification", "Outgoing mail of the finance mailbox is stuck since this morning.").await;
     robin.enter("duration", duration).await;
-    robin.press("Send").await;
-    robin.until_it_shows("Waits for the vendor's manager").await;
+    robin.press("Submit request").await;
+    robin.until_it_shows("Pending vendor approval").await;
     robin.url().await
 }
 
@@ -77,7 +77,7 @@ pub async fn ask(robin: &Browser, portal: &str, tenant: &str, duration: &str) ->
 pub async fn review(morgan: &Browser, request: &str) {
     morgan.go(request).await;
     morgan.press("Approve").await;
-    morgan.until_it_shows("Waits for the customer").await;
+    morgan.until_it_shows("Pending customer approval").await;
 }
 
 /// The link in the latest mail to an address.
@@ -86,7 +86,7 @@ pub async fn link_in_mail(browser: &Browser, portal: &str, address: &str, subjec
         browser.go(&format!("{portal}/mailbox")).await;
         let script = format!(
             "const mail = [...document.querySelectorAll('article')].find((mail) => \
-             mail.innerText.includes('to {address}') && mail.querySelector('h2').innerText.includes('{subject}')); \
+             mail.innerText.includes('To {address}') && mail.querySelector('h2').innerText.includes('{subject}')); \
              return mail ? mail.querySelector('a').href : ''"
         );
         browser.script(&script).await.as_str().filter(|link| !link.is_empty()).map(str::to_owned)

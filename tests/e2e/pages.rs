@@ -17,7 +17,7 @@ async fn people_click_a_request_all_the_way_in_a_browser() {
     morgan.until_it_shows("Your decision").await;
     keep_picture(&morgan, "review-dark.png").await;
     morgan.press("Approve").await;
-    morgan.until_it_shows("Waits for the customer").await;
+    morgan.until_it_shows("Pending customer approval").await;
 
     // The approver follows the link in the mail on a phone, signs in, and lands on the request.
     let dana = browsers.open(360, "light").await;
@@ -25,20 +25,20 @@ async fn people_click_a_request_all_the_way_in_a_browser() {
     assert_eq!(link, request);
     dana.go(&link).await;
     dana.press("Dana Whitfield").await;
-    dana.until_it_shows("Robin Hale asks for access").await;
+    dana.until_it_shows("Access request from Robin Hale").await;
     dana.add_authenticator().await;
     dana.go(&format!("{portal}/passkeys")).await;
     dana.enter("name", "My phone").await;
-    dana.press("Add a passkey").await;
+    dana.press("Add passkey").await;
     dana.until_it_shows("never used").await;
     dana.go(&link).await;
     keep_picture(&dana, "decision-phone.png").await;
     dana.press("Approve").await;
-    dana.until_it_shows("Access is open").await;
+    dana.until_it_shows("Access ends").await;
     dana.until_it_shows("signed with a passkey").await;
 
     // Nobody touches the engineer's page: it shows the access, and its end.
-    robin.until_it_shows("Access has ended: its time was over").await;
+    robin.until_it_shows("Ended: ").await;
     keep_picture(&robin, "ended.png").await;
     for browser in [robin, morgan, dana] {
         browser.close().await;
@@ -60,7 +60,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_changes_nothing() {
         morgan.until_it_shows("Your decision").await;
     }
     robin.go(&request).await;
-    robin.until_it_shows("Nobody has answered yet").await;
+    robin.until_it_shows("There are no approvals yet").await;
     for browser in [robin, morgan] {
         browser.close().await;
     }

@@ -18,61 +18,61 @@ async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
     alex.go(&request).await;
     alex.enter("comment", "please call first").await;
     alex.press("Deny").await;
-    alex.until_it_shows("Rejected by the customer").await;
+    alex.until_it_shows("Denied by the customer").await;
     robin.until_it_shows("please call first").await;
 
     // Asked about, answered, approved for less, ended early; every page moves by itself.
     let request = ask(&robin, &portal, "contoso", "15m").await;
     review(&morgan, &request).await;
     alex.go(&request).await;
-    let thread = "//section[@id='thread']//textarea";
+    let thread = "//section[@id='comments']//textarea";
     alex.enter_at(thread, "Why the whole mailbox?").await;
-    alex.press("Send").await;
+    alex.press("Add comment").await;
     robin.until_it_shows("Why the whole mailbox?").await;
     robin.enter_at(thread, "Only the outbox is read.").await;
-    robin.press("Send").await;
+    robin.press("Add comment").await;
     alex.until_it_shows("Only the outbox is read.").await;
-    alex.enter("duration", "5m").await;
+    alex.click("//select[@name='duration']/option[@value='5m']").await;
     alex.press("Approve").await;
-    alex.until_it_shows("Access is open").await;
-    robin.until_it_shows("Access is open").await;
-    alex.press("End now").await;
-    alex.until_it_shows("Access has ended: the customer ended it").await;
-    robin.until_it_shows("Access has ended: the customer ended it").await;
+    alex.until_it_shows("Access ends").await;
+    robin.until_it_shows("Access ends").await;
+    alex.press("Revoke access").await;
+    alex.until_it_shows("Ended: revoked by the customer").await;
+    robin.until_it_shows("Ended: revoked by the customer").await;
 
     // Nobody answers.
     let request = ask(&robin, &portal, "adatum", "6s").await;
     review(&morgan, &request).await;
-    robin.until_it_shows("Expired: the customer did not answer").await;
+    robin.until_it_shows("Expired without a decision of the customer").await;
 
     // Two of three say yes, each with the comment that the tenant wants.
     let request = ask(&robin, &portal, "northwind", "15m").await;
     review(&morgan, &request).await;
-    for (name, state) in [("Ines Farah", "Waits for the customer"), ("Olu Adeyemi", "Access is open")] {
+    for (name, state) in [("Ines Farah", "Pending customer approval"), ("Olu Adeyemi", "Access ends")] {
         let approver = sign_in(&browsers, &portal, name, 1280, "light").await;
         approver.go(&request).await;
         approver.enter("comment", "agreed").await;
         approver.press("Approve").await;
-        approver.until_it_shows(&format!("{name} for the customer approved")).await;
+        approver.until_it_shows(&format!("{name} approved for the customer")).await;
         approver.until_it_shows(state).await;
         approver.close().await;
     }
-    robin.until_it_shows("Access is open").await;
+    robin.until_it_shows("Access ends").await;
 
     // Alex is away: Noor, who decides nothing otherwise, decides for Alex.
     alex.go(&format!("{portal}/settings")).await;
     alex.click("//select[@name='delegate']/option[@value='noor']").await;
     alex.script("const at = new Date(Date.now() + 86400000); document.querySelector('[name=until]').value = at.toISOString().slice(0, 16)")
         .await;
-    alex.press("Name a delegate").await;
+    alex.press("Set delegate").await;
     alex.until_it_shows("Noor Haddad decides for Alex Novak").await;
     let request = ask(&robin, &portal, "contoso", "15m").await;
     review(&morgan, &request).await;
     let noor = sign_in(&browsers, &portal, "Noor Haddad", 1280, "light").await;
     noor.go(&request).await;
     noor.press("Approve").await;
-    noor.until_it_shows("Noor Haddad for the customer approved").await;
-    robin.until_it_shows("Access is open").await;
+    noor.until_it_shows("Noor Haddad approved for the customer").await;
+    robin.until_it_shows("Access ends").await;
     for browser in [robin, morgan, alex, noor] {
         browser.close().await;
     }

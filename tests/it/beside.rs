@@ -40,7 +40,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     assert_eq!(lockbox.view(second).await.state, "active", "the other one stays");
     let after = alex.get(&page(first)).await.text;
-    assert!(after.contains("This access has ended. Access to the same content is still open"), "{after}");
+    assert!(after.contains("This access has ended. Other access to the same content is still active"), "{after}");
     let told = eventually("a mail that says so", async || {
         let mails = lockbox.mailbox.mails();
         mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still active"))

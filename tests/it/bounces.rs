@@ -49,7 +49,7 @@ async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_
     {
         let request = lockbox.submit(&submission()).await;
         let id = eventually("the manager is told, and it is on record", async || {
-            let on_record = morgan.get(&format!("/requests/{request}")).await.text.contains("handed over on");
+            let on_record = morgan.get(&format!("/requests/{request}")).await.text.contains("sent to ");
             let ours = format!(".{request}@");
             let mails = lockbox.mailbox.mails().into_iter().filter(|mail| mail.message_id.contains(&ours));
             mails.filter(|_| on_record).map(|mail| mail.message_id).next()
@@ -84,7 +84,7 @@ async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_
         assert!(failed["error"].as_str().unwrap().contains(said), "{failed}");
         assert_eq!(failed["actor"]["kind"], "lockbox", "not the broker's login: {failed}");
     }
-    assert!(morgan.get("/").await.text.contains("did not arrive"), "the alarm on the first page");
+    assert!(morgan.get("/").await.text.contains("was not delivered"), "the alarm on the first page");
     site.close();
     lockbox.finish().await;
 }

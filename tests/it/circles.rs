@@ -188,9 +188,6 @@ fn sources_below(source: &Path) -> BTreeMap<Module, File> {
     files.iter().map(|path| (module_of(source, path), read(path))).collect()
 }
 
-/// Crates whose files still form circles. A crate leaves this list when it has none, and never comes back.
-const NOT_YET: [&str; 1] = ["portal"];
-
 #[test]
 fn no_files_depend_on_each_other_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -200,11 +197,6 @@ fn no_files_depend_on_each_other_in_a_circle() {
     for folder in folders {
         let source = folder.join("src");
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if NOT_YET.contains(&name.as_str()) {
-            let found = circles_of(&sources_below(&source));
-            assert!(!found.is_empty(), "{name} has no circle any more: take it off the list");
-            continue;
-        }
         for circle in circles_of(&sources_below(&source)) {
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
             problems.push(format!("{}: {}", source.strip_prefix(root).unwrap().display(), names.join(", ")));

@@ -29,7 +29,7 @@ async fn a_portal_that_others_reach_does_not_start_with_developer_sign_in() {
         ..Provider::default()
     };
     for (listen, url, provider, why) in [
-        ("0.0.0.0:0", "http://localhost:8080", Provider::default(), "refused on 0.0.0.0"),
+        ("0.0.0.0:0", "http://localhost:8080", Provider::default(), "on 0.0.0.0"),
         ("127.0.0.1:0", "https://lockbox.fabrikam.example", Provider::default(), "LOCKBOX_PORTAL_URL"),
         ("127.0.0.1:0", "https://localhost.fabrikam.example", Provider::default(), "LOCKBOX_PORTAL_URL"),
         ("127.0.0.1:0", "http://localhost:8080", issuer, "an identity provider is set"),

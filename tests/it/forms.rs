@@ -33,8 +33,8 @@ async fn the_form_takes_a_start_that_lies_ahead_and_says_what_is_wrong_with_any_
         robin.fill("/requests/new", "/requests", &form).await
     };
     for (wrong, why) in [
-        ("tomorrow", "name a moment (UTC)".to_owned()),
-        ("2026-02-30T10:00", "name a moment (UTC)".to_owned()),
+        ("tomorrow", "enter a date and a time (UTC)".to_owned()),
+        ("2026-02-30T10:00", "enter a date and a time (UTC)".to_owned()),
         (&typed(now - TimeDelta::hours(2)), "is in the past".to_owned()),
     ] {
         let said = ask(wrong).await;
@@ -81,11 +81,11 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
     for (field, value, why) in [
         ("name", "", "Name:"),
         ("services", "", "name at least one"),
-        ("services", "coffee", "coffee is unknown"),
-        ("ceiling", "90d", "Longest access"),
-        ("ceiling", "long", "Longest access"),
-        ("quota", "0", "How many"),
-        ("quota", "many", "How many"),
+        ("services", "coffee", "no service coffee"),
+        ("ceiling", "90d", "Maximum duration"),
+        ("ceiling", "long", "Maximum duration"),
+        ("quota", "0", "Maximum number of uses"),
+        ("quota", "many", "Maximum number of uses"),
         ("until", past.as_str(), "within the next"),
         ("until", "soon", "within the next"),
     ] {
@@ -99,7 +99,7 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
     assert_eq!((policy.name.as_str(), policy.ceiling_seconds, policy.quota), ("night duty", 1800, 2));
     assert_eq!((policy.services.clone(), typed(policy.until)), (vec!["exchange_online".to_owned()], ahead.clone()));
     assert!(alex.get("/settings").await.text.contains("night duty"));
-    assert!(give("", "").await.text.contains("in force already"), "one of a name");
+    assert!(give("", "").await.text.contains("exists already"), "one of a name");
     let id = policy.id.to_string();
     let foreign = dana.fill("/settings", "/settings/break-glass/end", &[("policy", &id)]).await;
     assert_eq!(lockbox.store.policies(tenant).await.unwrap().len(), 1, "another tenant's: {}", foreign.status);

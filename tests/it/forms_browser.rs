@@ -26,9 +26,9 @@ async fn enter_in_a_reason_and_in_comments_is_taken_as_the_preview_says() {
     robin.enter("service_request", "SR-2026-004711").await;
     robin.enter("resource", "finance@contoso.example").await;
     robin.enter("justification", "Outgoing mail is stuck.\nSeen since this morning.").await;
-    robin.until_it_shows("You can send this request").await;
-    robin.press("Send").await;
-    robin.until_it_shows("Waits for the vendor's manager").await;
+    robin.until_it_shows("You can submit this request").await;
+    robin.press("Submit request").await;
+    robin.until_it_shows("Pending vendor approval").await;
     let id: uuid::Uuid = robin.url().await.rsplit('/').next().unwrap().parse().unwrap();
     let content = lockbox.view(id).await.content().unwrap();
     assert_eq!(content.justification, "Outgoing mail is stuck.\nSeen since this morning.");
@@ -36,12 +36,12 @@ async fn enter_in_a_reason_and_in_comments_is_taken_as_the_preview_says() {
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     let alex = signed_in(&browsers, &site, "Alex Novak").await;
     alex.go(&format!("{}/requests/{id}", site.origin)).await;
-    alex.enter_at("//section[@id='thread']//textarea", "Why all of it?\nOne folder is enough.").await;
-    alex.click("//section[@id='thread']//button").await;
+    alex.enter_at("//section[@id='comments']//textarea", "Why all of it?\nOne folder is enough.").await;
+    alex.click("//section[@id='comments']//button").await;
     alex.until_it_shows("One folder is enough.").await;
     alex.enter_at("//form[@data-passkeys]//textarea", "Until noon.\nNot longer.").await;
     alex.press("Approve").await;
-    alex.until_it_shows("Access is open").await;
+    alex.until_it_shows("Access ends").await;
     let decided = lockbox.store.decisions(id).await.unwrap();
     let by_customer = decided.iter().filter(|decision| decision.stage == "customer");
     let comments: Vec<_> = by_customer.filter_map(|decision| decision.comment.as_deref()).collect();

@@ -35,10 +35,10 @@ async fn a_request_that_is_refused_is_kept_with_each_problem_beside_its_field() 
             assert!(page.text.contains(kept), "{path}: {kept}");
         }
         for (field, words) in
-            [("service_request", "Service request number: "), ("justification", "Reason: "), ("duration", "Duration: ")]
+            [("service_request", "Service request: "), ("justification", "Justification: "), ("duration", "Duration: ")]
         {
             assert!(is_marked(&page.text, field), "{path}: {field} in {}", page.text);
-            let beside = page.text.split(&format!("id=\"fault-{field}\">")).nth(1).unwrap().split('<').next().unwrap();
+            let beside = page.text.split(&format!("id=\"error-{field}\">")).nth(1).unwrap().split('<').next().unwrap();
             assert!(beside.contains(words), "{path}: beside {field} stands {beside:?}");
         }
         for fine in ["resource", "tenant", "severity"] {
@@ -80,8 +80,12 @@ async fn a_decision_or_comment_that_is_refused_is_kept_with_the_problem_beside_i
     let form = [("verdict", "deny"), ("comment", "too late, but said"), ("digest", digest.as_str())];
     let late = morgan.fill(&page, &decision, &form).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
-    assert!(late.text.contains("You wrote:") && late.text.contains("too late, but said"), "{}", late.text);
-    assert!(late.text.contains("You have decided on this request already"), "{}", late.text);
+    assert!(
+        late.text.contains("Your comment was not saved:") && late.text.contains("too late, but said"),
+        "{}",
+        late.text
+    );
+    assert!(late.text.contains("You approved or denied this request already"), "{}", late.text);
     site.close();
     lockbox.finish().await;
 }
@@ -116,10 +120,10 @@ async fn settings_that_are_refused_are_kept_with_the_problem_beside_its_field() 
         ("/settings", with("access_ceiling", "for ever"), "rules", "access_ceiling", "for ever"),
         ("/settings", with("required_approvals", "9"), "rules", "required_approvals", "9"),
         ("/settings", with("notification_recipients", "nobody"), "rules", "notification_recipients", "nobody"),
-        ("/settings/away", away, "away", "until", "2020-01-01T10:00"),
+        ("/settings/out-of-office", away, "out-of-office", "until", "2020-01-01T10:00"),
         ("/settings/webhooks", webhook, "webhooks", "url", "Chat of the team"),
-        ("/settings/break-glass", policy.clone(), "emergencies", "ceiling", "night duty"),
-        ("/settings/break-glass", policy, "emergencies", "until", "night duty"),
+        ("/settings/break-glass", policy.clone(), "break-glass", "ceiling", "night duty"),
+        ("/settings/break-glass", policy, "break-glass", "until", "night duty"),
         ("/settings/approvers", group, "approvers", "new_group", "Night Shift"),
     ] {
         let page = alex.fill("/settings", path, &form).await;
@@ -129,7 +133,7 @@ async fn settings_that_are_refused_are_kept_with_the_problem_beside_its_field() 
         assert!(page.text.contains(&format!("id=\"{section}-{field}\"")), "{path}, {field}: {}", page.text);
         assert!(is_marked(&page.text, field), "{path}, {field}");
         assert!(page.text.contains(kept), "{path}: {kept}");
-        if path.ends_with("away") {
+        if path.ends_with("out-of-office") {
             assert!(page.text.contains("value=\"noor\" selected"), "the delegate stays chosen");
         }
         if path.ends_with("approvers") {

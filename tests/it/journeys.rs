@@ -228,16 +228,16 @@ async fn a_bounce_is_on_record_and_raises_an_alarm_on_the_first_page_of_whom_it_
     let site = crate::person::Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
     let request = lockbox.submit(&submission()).await;
-    assert!(!alex.get("/").await.text.contains("did not arrive"));
+    assert!(!alex.get("/").await.text.contains("was not delivered"));
     let bounce = serde_json::json!({
         "notification": uuid::Uuid::now_v7(), "message": uuid::Uuid::now_v7(), "template": "decision_needed",
         "recipient": "kim@contoso.example", "request": request, "error": "550 no such mailbox",
     });
     let sent = lockbox.publish(Kind::NotificationReport, &bounce).await;
     assert_eq!(lockbox.answer(&sent).await.type_name, "notification.failed");
-    assert!(alex.get("/").await.text.contains("did not arrive"));
+    assert!(alex.get("/").await.text.contains("was not delivered"));
     assert!(alex.get(&format!("/requests/{request}")).await.text.contains("550 no such mailbox"));
-    assert!(!dana.get("/").await.text.contains("did not arrive"), "nothing of another tenant");
+    assert!(!dana.get("/").await.text.contains("was not delivered"), "nothing of another tenant");
     site.close();
     lockbox.finish().await;
 }

@@ -44,11 +44,11 @@ async fn an_open_page_does_not_keep_its_reader_signed_in() {
     let id = lockbox.submit(&submission()).await;
     let request = format!("/requests/{id}");
     look_away(&lockbox, 25).await;
-    for path in ["/live".to_owned(), "/grants/live".to_owned(), format!("{request}/live")] {
+    for path in ["/updates".to_owned(), "/grants/updates".to_owned(), format!("{request}/updates")] {
         let once = morgan.get(&format!("{path}?once=1")).await;
         assert_eq!(once.status, StatusCode::OK);
         let mut stream = listen(&morgan, &path).await;
-        let told = until_it_says(&mut stream, "event: pulse").await;
+        let told = until_it_says(&mut stream, "event: version").await;
         assert!(told.contains(&once.text), "a look and the stream say the same: {told} {}", once.text);
         assert!(idle(&lockbox).await > 24.0 * 60.0, "{path} counts as activity");
     }
@@ -60,8 +60,8 @@ async fn an_open_page_does_not_keep_its_reader_signed_in() {
     assert!(idle(&lockbox).await < 60.0, "a click does not count as activity");
 
     // The stream of an open page says so when the time is over, and ends.
-    let mut stream = listen(&morgan, &format!("{request}/live")).await;
-    until_it_says(&mut stream, "event: pulse").await;
+    let mut stream = listen(&morgan, &format!("{request}/updates")).await;
+    until_it_says(&mut stream, "event: version").await;
     look_away(&lockbox, 31).await;
     until_it_says(&mut stream, "event: signed-out").await;
     let rest = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap().unwrap();
@@ -83,11 +83,11 @@ async fn news_comes_at_once_through_an_nginx_with_its_defaults() {
     let nginx = servers::nginx::Nginx::start(folder.path(), &packages(), configure, &progress()).unwrap();
     let origin = format!("http://localhost:{}", nginx.port);
     let behind = Person { cookie: morgan.cookie.clone(), origin, ..site.stranger() };
-    let mut stream = listen(&behind, &format!("/requests/{id}/live")).await;
+    let mut stream = listen(&behind, &format!("/requests/{id}/updates")).await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    let first = until_it_says(&mut stream, "event: pulse").await;
+    let first = until_it_says(&mut stream, "event: version").await;
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
-    let second = until_it_says(&mut stream, "event: pulse").await;
+    let second = until_it_says(&mut stream, "event: version").await;
     assert_ne!(first, second);
     nginx.stop();
     site.close();
@@ -99,7 +99,7 @@ async fn a_customers_person_without_a_role_sees_no_request_of_the_tenant() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let (noor, kim) = (site.sign_in("Noor Haddad").await, site.sign_in("Kim Duarte").await);
-    let before = noor.get("/live?once=1").await.text;
+    let before = noor.get("/updates?once=1").await.text;
     let id = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     lockbox.decide(Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
@@ -112,12 +112,12 @@ async fn a_customers_person_without_a_role_sees_no_request_of_the_tenant() {
         assert!(!seen.text.contains(&number), "{path}: {}", seen.text);
     }
     assert_eq!(noor.get(&format!("/requests/{id}")).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(noor.get("/live?once=1").await.text, before, "nor that there is one");
+    assert_eq!(noor.get("/updates?once=1").await.text, before, "nor that there is one");
 
     // Who decides for somebody who is away is an approver meanwhile.
     let now = lockbox.store.clock().await.unwrap();
     let until = (now + chrono::TimeDelta::days(2)).format("%Y-%m-%dT%H:%M").to_string();
-    let away = kim.fill("/settings", "/settings/away", &[("delegate", "noor"), ("until", &until)]).await;
+    let away = kim.fill("/settings", "/settings/out-of-office", &[("delegate", "noor"), ("until", &until)]).await;
     assert_eq!(away.status, StatusCode::SEE_OTHER, "{}", away.text);
     eventually("the delegate sees it", async || noor.get("/requests").await.text.contains(&number).then_some(())).await;
     site.close();

@@ -28,17 +28,17 @@ async fn seven_open_pages_load_and_all_of_them_hear_the_news() {
     let mut windows = Vec::new();
     for _ in 0..7 {
         let window = morgan.open_window(&request).await;
-        morgan.until_it_shows("asks for access").await;
+        morgan.until_it_shows("Access request from").await;
         windows.push(window);
     }
     // A click in the last one is answered too.
     morgan.click("//nav/a[@href='/requests']").await;
     morgan.click(&format!("//a[@href='/requests/{id}']")).await;
-    morgan.until_it_shows("asks for access").await;
+    morgan.until_it_shows("Access request from").await;
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     for window in &windows {
         morgan.use_window(window).await;
-        morgan.until_it_shows("Waits for the customer").await;
+        morgan.until_it_shows("Pending customer approval").await;
     }
     morgan.close().await;
     browsers.stop();
@@ -59,12 +59,12 @@ async fn an_open_page_shows_the_sign_in_page_when_nothing_was_done_for_thirty_mi
     let seen = "update sessions set last_seen_at = clock_timestamp() - interval '29 minutes'";
     sqlx::query(seen).execute(&lockbox.pool).await.unwrap();
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
-    morgan.until_it_shows("Waits for the customer").await;
+    morgan.until_it_shows("Pending customer approval").await;
     let idle = "select min(clock_timestamp() - last_seen_at) > interval '28 minutes' from sessions";
     assert!(sqlx::query_scalar::<_, bool>(idle).fetch_one(&lockbox.pool).await.unwrap(), "an update is no activity");
     let over = "update sessions set last_seen_at = last_seen_at - interval '5 minutes'";
     sqlx::query(over).execute(&lockbox.pool).await.unwrap();
-    morgan.until_it_shows("Choose who you are").await;
+    morgan.until_it_shows("Sign in as … (development)").await;
 
     // Words that are being written stay where they are.
     let alex = signed_in(&browsers, &site, "Alex Novak").await;

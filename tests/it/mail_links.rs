@@ -145,7 +145,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
             browser.go(&format!("{}/", site.origin)).await;
             if !signed_in.is_empty() {
                 browser.press("Sign out").await;
-                browser.until_it_shows("Choose who you are").await;
+                browser.until_it_shows("Sign in as … (development)").await;
             }
             if !person.is_empty() {
                 browser.press(person).await;
@@ -155,7 +155,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
         }
         browser.go(link).await;
         let shown = if link.contains("/requests/") { "SR-2026-004711" } else { "Settings" };
-        browser.until_it_shows(if person.is_empty() { "Choose who you are" } else { shown }).await;
+        browser.until_it_shows(if person.is_empty() { "Sign in as … (development)" } else { shown }).await;
         for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
             let stranger = site.stranger();
             let page = stranger.send(stranger.client.request(method, link)).await;

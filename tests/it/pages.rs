@@ -54,13 +54,13 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     assert!(!page.contains("<script>alert"), "text is never script");
     assert_eq!(answer(&alex, &request, &[("verdict", "approve"), ("duration", "30m")]).await, StatusCode::SEE_OTHER);
     let open = kim.get(&request).await.text;
-    assert!(open.contains("Access is open") && open.contains("End now"), "the other approver sees it too");
+    assert!(open.contains("Access ends") && open.contains("Revoke access"), "the other approver sees it too");
     let ended = kim.fill(&request, &format!("{request}/end"), &[("comment", "enough")]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     assert!(robin.get(&request).await.text.contains("revoked by the customer"));
     assert!(alex.get("/requests").await.text.contains(&request), "history never disappears");
     assert!(alex.get("/audit?text=enough").await.text.contains("grant.ended"));
-    let export = alex.get("/audit/export?type=access.").await;
+    let export = alex.get("/audit/export?type=grant.").await;
     assert!(
         export.text.contains("grant.activated") && export.headers["content-type"].to_str().unwrap().contains("csv")
     );
@@ -78,7 +78,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     long[7].1 = "9h";
     let refused = robin.fill("/requests/new", "/requests", &long).await;
     assert!(
-        refused.text.contains("The request was not sent") && refused.text.contains("mail is"),
+        refused.text.contains("The request was not submitted") && refused.text.contains("mail is"),
         "what was typed is kept"
     );
     let request = ask(&robin).await;
@@ -93,7 +93,7 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     let form = [("form_token", token.as_str()), ("verdict", "approve"), ("digest", other.as_str())];
     let answered = alex.post(&decision, &form).await;
     assert_eq!(answered.status, StatusCode::CONFLICT);
-    assert!(answered.text.contains("does not tell what it showed"), "{}", answered.text);
+    assert!(answered.text.contains("does not include the details that it showed"), "{}", answered.text);
     let mut shown = lockbox.view(id).await.content().unwrap();
     (shown.resource, shown.duration_seconds) = ("other@contoso.example".into(), 60);
     let shown = String::from_utf8(shown.to_bytes()).unwrap();
@@ -106,7 +106,10 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     {
         assert!(answered.text.contains(difference), "{difference}: {}", answered.text);
     }
-    assert!(!answered.text.contains("<th scope=\"row\">Why"), "what is the same is not among the differences");
+    assert!(
+        !answered.text.contains("<th scope=\"row\">Justification"),
+        "what is the same is not among the differences"
+    );
 
     // A form from elsewhere, without or with a stolen-looking token.
     let digest = lockbox.view(id).await.digest().to_string();
@@ -253,19 +256,19 @@ async fn the_form_says_what_will_happen_before_anything_is_sent() {
     };
     let page = look(&[]).await;
     for shown in [
-        "You can send this request",
-        "one of Jo Lindqvist, Morgan Reyes",
-        "one of Alex Novak, Kim Duarte",
-        "at most 45 min",
+        "You can submit this request",
+        "1 of Jo Lindqvist, Morgan Reyes",
+        "1 of Alex Novak, Kim Duarte",
+        "At most 45 min",
     ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     let page = look(&[("service", "onedrive"), ("tenant", "contoso")]).await;
-    assert!(page.contains("one of Alex Novak<"), "Kim decides about mail only: {page}");
+    assert!(page.contains("1 of Alex Novak<"), "Kim decides about mail only: {page}");
     assert!(look(&[("tenant", "northwind")]).await.contains("2 of Ines Farah, Olu Adeyemi, Pat Brandt"));
     assert!(look(&[("duration", "9h")]).await.contains("must be between 1 and 28800"));
     assert!(look(&[("duration", "soon")]).await.contains("Duration: "));
-    assert!(look(&[("justification", "")]).await.contains("No problems so far"));
+    assert!(look(&[("justification", "")]).await.contains("There are no errors so far"));
     let count: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
     assert_eq!(count, 0, "nothing was sent");
     site.close();

@@ -15,7 +15,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
 const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
-    ("GET", "/live", [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/updates", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
     ("POST", "/sign-in", [404, 404, 404, 404, 404, 404, 404]),
     ("GET", "/sign-in/start", [404, 404, 404, 404, 404, 404, 404]),
@@ -26,7 +26,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("POST", "/requests", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/preview", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/requests/{id}", [303, 200, 404, 200, 200, 200, 404]),
-    ("GET", "/requests/{id}/live", [303, 200, 404, 200, 200, 200, 404]),
+    ("GET", "/requests/{id}/updates", [303, 200, 404, 200, 200, 200, 404]),
     ("POST", "/requests/{id}/decision", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/end", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
@@ -34,7 +34,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("POST", "/requests/{id}/report", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/access-token", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/grants", [303, 200, 200, 200, 200, 200, 200]),
-    ("GET", "/grants/live", [303, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/grants/updates", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/audit", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/export", [303, 404, 404, 200, 200, 200, 200]),
     ("GET", "/audit/bundle", [303, 404, 404, 200, 200, 200, 200]),
@@ -48,7 +48,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("POST", "/passkeys/removal", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/settings", [303, 404, 404, 404, 404, 200, 200]),
     ("POST", "/settings", [303, 403, 403, 403, 403, 403, 403]),
-    ("POST", "/settings/away", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/out-of-office", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/approvers", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/webhooks", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/webhooks/removal", [303, 403, 403, 403, 403, 403, 403]),
@@ -70,7 +70,7 @@ const ACTIONS: [(&str, [u16; 7]); 6] = [
     ("end", [303, 303, 404, 303, 409, 303, 404]),
     ("withdrawal", [303, 303, 404, 409, 409, 409, 404]),
     ("comments", [303, 303, 404, 303, 409, 303, 404]),
-    ("handle", [303, 200, 404, 404, 404, 404, 404]),
+    ("access-token", [303, 200, 404, 404, 404, 404, 404]),
     ("report", [303, 409, 404, 409, 409, 303, 404]),
 ];
 
@@ -84,7 +84,7 @@ const FORMS: [Form; 8] = [
     ("/audit/searches", &[("name", "x"), ("query", "")], [303, 404, 404, 303, 303, 303, 303]),
     ("/audit/searches/removal", &[("name", "x")], [303, 404, 404, 303, 303, 303, 303]),
     ("/passkeys/removal", &[("credential", "x")], [303, 404, 404, 404, 404, 404, 404]),
-    ("/settings/away", &[("delegate", "")], [303, 404, 404, 404, 404, 303, 303]),
+    ("/settings/out-of-office", &[("delegate", "")], [303, 404, 404, 404, 404, 303, 303]),
     ("/settings", &[], [303, 404, 404, 404, 404, 200, 200]),
     ("/settings/approvers", &[], [303, 404, 404, 404, 404, 200, 200]),
     ("/settings/webhooks", &[("name", "x"), ("url", "https://10.0.0.1/")], [303, 404, 404, 404, 404, 200, 200]),
@@ -141,7 +141,7 @@ async fn every_page_gives_each_person_what_is_written_down() {
                 ("id", &nobody),
                 ("event", &nobody),
             ];
-            let status = if path.ends_with("/live") {
+            let status = if path.ends_with("/updates") {
                 let asked = person.client.get(&url).header("cookie", &person.cookie).send().await.unwrap();
                 asked.status()
             } else if method == "GET" {
@@ -164,7 +164,7 @@ async fn every_action_answers_each_person_as_written_down() {
     for (action, expected) in ACTIONS {
         for (column, name) in WHO.iter().enumerate() {
             let id = approved(&lockbox).await;
-            if matches!(action, "end" | "report" | "handle") {
+            if matches!(action, "end" | "report" | "access-token") {
                 let granted = lockbox.decide(contracts::Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
                 assert!(granted.contains("active") || granted.contains("approved"), "{granted}");
             }
@@ -175,7 +175,8 @@ async fn every_action_answers_each_person_as_written_down() {
             }
             let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
             let digest = lockbox.view(id).await.digest().to_string();
-            let form = [("verdict", "approve"), ("digest", digest.as_str()), ("comment", "why?"), ("answer", "accept")];
+            let form =
+                [("verdict", "approve"), ("digest", digest.as_str()), ("comment", "why?"), ("response", "acknowledge")];
             let answered = person.fill("/", &format!("/requests/{id}/{action}"), &form).await;
             assert_eq!(answered.status.as_u16(), expected[column], "{action} by {name:?}: {}", answered.text);
         }

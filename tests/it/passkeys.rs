@@ -156,7 +156,7 @@ async fn a_passkey_is_registered_once_for_this_portal_and_soon_after_signing_in(
         .unwrap();
     let stale = alex.fill("/passkeys", "/passkeys/options", &[]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);
-    assert!(stale.text.contains("Sign out and in again"));
+    assert!(stale.text.contains("Sign out, sign in again"));
     site.close();
     lockbox.finish().await;
 }

@@ -45,7 +45,7 @@ async fn a_passkey_works_where_the_browser_or_the_holder_cannot_write_json_and_t
     kim.add_authenticator().await;
     kim.script(OLDER).await;
     kim.enter("name", "My phone").await;
-    kim.press("Add a passkey").await;
+    kim.press("Add passkey").await;
     kim.until_it_shows("never used").await;
     for holder in [OLDER, PLAIN] {
         let id = lockbox.submit(&submission()).await;
@@ -54,7 +54,7 @@ async fn a_passkey_works_where_the_browser_or_the_holder_cannot_write_json_and_t
         kim.until_it_shows("Your decision").await;
         kim.script(REFUSING).await;
         kim.press("Approve").await;
-        kim.until_it_shows("The passkey was not used: it was cancelled, took too long").await;
+        kim.until_it_shows("The passkey was not used. You cancelled, the time ran out").await;
         let shown = kim.script("return document.body.innerText").await;
         assert!(!shown.as_str().unwrap().contains("w3.org"), "{shown}");
         kim.go(&format!("{}/requests/{id}", site.origin)).await;

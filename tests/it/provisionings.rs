@@ -299,25 +299,30 @@ async fn the_live_page_shows_what_is_open_and_which_end_is_not_confirmed_and_the
     lockbox.until_provisioning(request, "active").await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
     let live = alex.get("/grants").await.text;
-    assert!(live.contains("finance@contoso.example") && live.contains("End now") && live.contains("only to look"));
-    assert!(dana.get("/grants").await.text.contains("Nobody has access now"), "another tenant's");
+    assert!(live.contains("finance@contoso.example") && live.contains("Revoke access") && live.contains("Read only"));
+    assert!(dana.get("/grants").await.text.contains("There is no active access"), "another tenant's");
     target.will("probe", Manner::Fails);
     alex.fill("/grants", &format!("/requests/{request}/end"), &[]).await;
     eventually("the live page says that the end is not confirmed", async || {
         let page = alex.get("/grants").await.text;
-        (page.contains("End not confirmed since") && page.contains("probe is down")).then_some(())
+        (page.contains("Revocation unconfirmed since") && page.contains("probe is down")).then_some(())
     })
     .await;
     let page = alex.get(&format!("/requests/{request}")).await.text;
-    assert!(page.contains("End not confirmed") && !page.contains("Read back as closed"));
+    assert!(page.contains("Revocation unconfirmed") && !page.contains("ms after the order"));
     target.will("probe", Manner::Works);
     lockbox.until_provisioning(request, "revoked").await;
     let page = alex.get(&format!("/requests/{request}")).await.text;
-    assert!(page.contains("Read back as closed") && page.contains("ms after the order") && page.contains("Dispute"));
-    alex.fill("/", &format!("/requests/{request}/report"), &[("answer", "accept"), ("comment", "as agreed")]).await;
+    assert!(
+        page.contains("Revoked, verified in the target system")
+            && page.contains("ms after the order")
+            && page.contains("Dispute")
+    );
+    alex.fill("/", &format!("/requests/{request}/report"), &[("response", "acknowledge"), ("comment", "as agreed")])
+        .await;
     let page = alex.get(&format!("/requests/{request}")).await.text;
-    assert!(page.contains("Accepted") && page.contains("as agreed"), "{page}");
-    assert!(alex.get("/grants").await.text.contains("every end is confirmed"));
+    assert!(page.contains("Acknowledged") && page.contains("as agreed"), "{page}");
+    assert!(alex.get("/grants").await.text.contains("every revocation is confirmed"));
     site.close();
     lockbox.finish().await;
 }

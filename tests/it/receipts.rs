@@ -201,10 +201,10 @@ async fn a_new_passkey_a_delegate_and_changed_recipients_are_mailed_to_everyone_
 
     let until =
         (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::days(2)).format("%Y-%m-%dT%H:%M").to_string();
-    let away = alex.fill("/settings", "/settings/away", &[("delegate", "noor"), ("until", &until)]).await;
+    let away = alex.fill("/settings", "/settings/out-of-office", &[("delegate", "noor"), ("until", &until)]).await;
     assert_eq!(away.status.as_u16(), 303, "{}", away.text);
     mailed(&lockbox, &[ALEX, KIM, "noor@contoso.example"], &["oor is the delegate of alex until"]).await;
-    alex.fill("/settings", "/settings/away", &[("delegate", "")]).await;
+    alex.fill("/settings", "/settings/out-of-office", &[("delegate", "")]).await;
     mailed(&lockbox, &[ALEX, KIM, "noor@contoso.example"], &["he delegation of alex ended"]).await;
 
     let dana = site.sign_in("Dana Whitfield").await;

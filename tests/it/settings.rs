@@ -76,11 +76,11 @@ async fn settings_that_cannot_stand_are_said_and_nothing_changes() {
     let alex = site.sign_in("Alex Novak").await;
     for (field, value, said) in [
         ("required_approvals", "3", "you have 2 approvers"),
-        ("required_approvals", "0", "Approvals needed: must be between 1 and 10"),
-        ("decision_deadline", "soon", "Time to decide: "),
-        ("access_default", "9h", "Usual access: must be between 1 and 3600"),
+        ("required_approvals", "0", "Required approvals: must be between 1 and 10"),
+        ("decision_deadline", "soon", "Decision deadline: "),
+        ("access_default", "9h", "Default duration: must be between 1 and 3600"),
         ("reminders", "3h", "Reminders: must be between 1 and 7200"),
-        ("notification_recipients", "a@b@c", "is not an e-mail address"),
+        ("notification_recipients", "a@b@c", "is not an email address"),
     ] {
         let page = save(&alex, &[(field, value)]).await;
         assert_eq!(page.status, StatusCode::OK);
@@ -109,7 +109,7 @@ async fn a_delegate_decides_while_the_approver_is_away_and_no_longer() {
     let until =
         (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::days(3)).format("%Y-%m-%dT%H:%M").to_string();
     let name = async |delegate: &str, until: &str| {
-        alex.fill("/settings", "/settings/away", &[("delegate", delegate), ("until", until)]).await
+        alex.fill("/settings", "/settings/out-of-office", &[("delegate", delegate), ("until", until)]).await
     };
     assert_eq!(name("dana", &until).await.status, StatusCode::NOT_FOUND, "of another tenant");
     assert!(name("noor", "2020-01-01T00:00").await.text.contains("Until: enter a time (UTC)"), "in the past");
@@ -138,7 +138,7 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
     lockbox.decide(Kind::VendorDecide, waiting, "morgan", Approve).await;
     let save = async |form: &[(&str, &str)]| alex.fill("/settings", "/settings/approvers", form).await;
     let nobody = save(&[("group", "empty"), ("grant", "group/empty/*")]).await;
-    assert!(nobody.text.contains("nothing could be approved"), "{}", nobody.text);
+    assert!(nobody.text.contains("approvals are required"), "{}", nobody.text);
     let form = [
         ("new_group", "night-shift"),
         ("new_member", "noor"),

@@ -109,7 +109,7 @@ async fn a_refusal_says_what_was_missing_and_links_nobody() {
     let claims = |claims: Value| Said { claims, ..Idp::honest() };
     for (said, code, words) in [
         (claims(json!({ "sub": null })), "sign_in.claim_missing", "claim sub"),
-        (claims(json!({ "email": null })), "sign_in.claim_missing", "no e-mail address"),
+        (claims(json!({ "email": null })), "sign_in.claim_missing", "no email address"),
         (claims(json!({ "email_verified": null })), "sign_in.email_not_verified", "--oidc-trust-email"),
         (claims(json!({ "email_verified": false })), "sign_in.email_not_verified", "alex@contoso.example"),
         (claims(json!({ "email": "eve@evil.example" })), "sign_in.unknown_person", "eve@evil.example"),
@@ -122,7 +122,7 @@ async fn a_refusal_says_what_was_missing_and_links_nobody() {
                 ..Idp::honest()
             },
             "sign_in.claim_missing",
-            "no e-mail address",
+            "no email address",
         ),
         // Nor does the truth about one address hold for another.
         (
@@ -161,7 +161,7 @@ async fn a_provider_that_calls_itself_otherwise_than_the_setting_is_refused_at_t
     check().await.unwrap();
     let site = site(&lockbox, idp.provider()).await;
     let told = site.stranger().get("/sign-in/start").await;
-    assert!(told.status == StatusCode::FORBIDDEN && told.text.contains("does not answer now"), "{}", told.text);
+    assert!(told.status == StatusCode::FORBIDDEN && told.text.contains("is not available"), "{}", told.text);
     site.close();
     lockbox.finish().await;
 }

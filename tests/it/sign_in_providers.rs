@@ -127,7 +127,7 @@ async fn a_tenant_with_its_own_provider_signs_in_there_and_nobody_else_does() {
     assert!(page.contains("provider=0") && !page.contains("provider=1") && !page.contains("contoso"), "{page}");
     assert!(site.stranger().get("/sign-in?organization=contoso").await.text.contains("provider=1"));
     let unknown = site.stranger().get("/sign-in?organization=northwind").await.text;
-    assert!(unknown.contains("There is no sign-in for this organization") && !unknown.contains("provider=1"));
+    assert!(unknown.contains("This organization has no identity provider here") && !unknown.contains("provider=1"));
 
     let at_contoso = "/sign-in/start?provider=1";
     for (idp, start, address, is_in) in [

@@ -124,7 +124,7 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_redelivers_an
     let foreign: Uuid = sqlx::query_scalar(foreign).fetch_one(&lockbox.pool).await.unwrap();
     assert!(lockbox.store.redeliver(hook, foreign, None).await.is_err());
     let rotated = alex.fill(&log, "/settings/webhooks/rotation", &[("id", &id), ("overlap_seconds", "3600")]).await;
-    assert!(rotated.text.contains("whsec_") && rotated.text.contains("The old secret signs too until"));
+    assert!(rotated.text.contains("whsec_") && rotated.text.contains("they are signed with the old secret too"));
     eventually("the approvers are notified", async || {
         let mails = lockbox.mailbox.mails();
         mails.iter().any(|mail| mail.text.contains("has a new secret; the old one signs too until")).then_some(())

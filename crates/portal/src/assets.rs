@@ -1,23 +1,23 @@
-//! Style and script, built into the program: nothing is loaded from anybody else.
+//! Style sheet, scripts and icon. They are part of the program, so that pages load nothing from other sites.
 
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::Fault;
+use super::response::PageError;
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/portal.js");
 const PASSKEYS: &str = include_str!("assets/passkeys.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
-pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Fault> {
+pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, PageError> {
     let (kind, text) = match file.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "portal.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "passkeys.js" => ("text/javascript; charset=utf-8", PASSKEYS),
         "icon.svg" => ("image/svg+xml", ICON),
-        _ => return Err(Fault::Missing),
+        _ => return Err(PageError::NotFound),
     };
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")], text).into_response())
 }

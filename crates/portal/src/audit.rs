@@ -1,4 +1,4 @@
-//! The audit log as auditors, managers and approvers search it. A tenant's people see their tenant's events only.
+//! The audit log for auditors, managers and approvers. People of a tenant see events of their tenant only.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use store::audit::{AuditFilter, AuditRow, Found as FoundEvents};
 use store::searches::SavedSearch;
 use uuid::Uuid;
 
-use super::App;
-use super::answer::{Answer, Fault, Filled, Query, go, page};
-use super::look::Moment;
+use super::app::App;
+use super::format::DisplayTime;
+use super::response::{Form, PageError, PageResult, Query, redirect, render};
 use super::session::Viewer;
 
 /// Most events on a page.
 const PAGE_LIMIT: i64 = 100;
 /// Most events in an export.
 const EXPORT_LIMIT: i64 = 100_000;
-/// After this long a search shows what it has, and offers to go on.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// After this long a search shows its results so far, and offers to continue.
+const SEARCH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What to look for, as in the address of the page: a search is kept by keeping its address.
+/// The query of the page. A saved search is a saved query.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Asked {
+pub(crate) struct AuditQuery {
     request: String,
     service_request: String,
     person: String,
@@ -44,9 +44,9 @@ pub(crate) struct Asked {
     cursor: String,
 }
 
-struct Found {
+struct EventRow {
     id: String,
-    at: Moment,
+    at: DisplayTime,
     type_name: String,
     tenant: String,
     who: String,
@@ -59,19 +59,19 @@ struct Found {
 #[template(path = "audit.html")]
 struct AuditPage {
     viewer: Viewer,
-    asked: Asked,
+    query: AuditQuery,
     export: String,
-    /// Name of the log that is looked at, as its checkpoint's address has it.
+    /// Name of the log in the address of its checkpoint.
     log: String,
-    found: Vec<Found>,
+    events: Vec<EventRow>,
     searches: Vec<SavedSearch>,
-    /// Whether anything is missing, in a sentence.
-    complete: String,
+    /// Whether the log is complete, in a sentence.
+    completeness: String,
     problem: Option<String>,
-    /// The page behind this one.
+    /// Query of the next page.
     older: Option<String>,
-    /// How far back this search came before its time was over.
-    stopped_at: Option<Moment>,
+    /// The time that the search reached before its timeout.
+    stopped_at: Option<DisplayTime>,
 }
 
 #[derive(Template)]
@@ -80,29 +80,30 @@ struct EventPage {
     viewer: Viewer,
     id: String,
     type_name: String,
-    at: Moment,
-    recorded_at: Moment,
+    at: DisplayTime,
+    recorded_at: DisplayTime,
     tenant: String,
     request: Option<String>,
     body: String,
 }
 
-pub(super) fn moment(text: &str) -> Result<Option<DateTime<Utc>>, String> {
+/// Parses a time of a query; `None` when it is empty.
+pub(super) fn parse_time(text: &str) -> Result<Option<DateTime<Utc>>, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    // In a query an unescaped `+` of a zone arrives as a space.
+    // An unescaped `+` of a zone arrives as a space.
     let zoned = text.replace(' ', "+");
     let day =
         || Some(chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(chrono::NaiveTime::MIN).and_utc());
     let utc = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|at| at.and_utc());
     let parsed = DateTime::parse_from_rfc3339(&zoned).ok().map(|at| at.to_utc());
     let parsed = parsed.or_else(|| utc("%Y-%m-%dT%H:%M")).or_else(|| utc("%Y-%m-%dT%H:%M:%S%.f")).or_else(day);
-    parsed.map(Some).ok_or_else(|| format!("{text:?} is not a time; write 2026-11-24T10:00:00Z"))
+    parsed.map(Some).ok_or_else(|| format!("{text:?} is not a time; enter a time such as 2026-11-24T10:00:00Z"))
 }
 
-impl Asked {
+impl AuditQuery {
     pub(super) fn filter(&self, limit: i64) -> Result<AuditFilter, String> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let request = match self.request.trim() {
@@ -117,17 +118,20 @@ impl Asked {
             type_name: given(&self.type_name),
             cause: given(&self.cause),
             text: given(&self.text),
-            since: moment(&self.since).map_err(|fault| format!("since: {fault}"))?,
-            until: moment(&self.until).map_err(|fault| format!("until: {fault}"))?,
+            since: parse_time(&self.since).map_err(|fault| format!("since: {fault}"))?,
+            until: parse_time(&self.until).map_err(|fault| format!("until: {fault}"))?,
             after: match self.cursor.as_str() {
                 "" => None,
-                text => Some(text.parse().map_err(|()| "cursor: take `next` of the page before as it is".to_owned())?),
+                text => Some(
+                    text.parse().map_err(|()| "cursor: must be `next` of the previous page, unchanged".to_owned())?,
+                ),
             },
             limit,
         })
     }
 
-    fn address(&self) -> String {
+    /// The query as text, without the cursor and the format.
+    fn encode(&self) -> String {
         let pairs = [
             ("request", &self.request),
             ("service_request", &self.service_request),
@@ -144,36 +148,36 @@ impl Asked {
     }
 }
 
-/// Short name of the tenant whose events this person sees; `None` is all.
-pub(super) async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, Fault> {
+/// Short name of the tenant whose events this person sees; `None` for all tenants.
+pub(super) async fn own_tenant(app: &App, viewer: &Viewer) -> Result<Option<String>, PageError> {
     if !viewer.may_audit() {
-        return Err(Fault::Missing);
+        return Err(PageError::NotFound);
     }
     let Side::Customer(id) = viewer.person.side else { return Ok(None) };
     let tenant = app.store.tenants().await?.into_iter().find(|tenant| tenant.id == id);
-    tenant.map(|tenant| Some(tenant.name)).ok_or(Fault::Missing)
+    tenant.map(|tenant| Some(tenant.name)).ok_or(PageError::NotFound)
 }
 
-/// Searches as this person may, for a while.
-pub(super) async fn look(app: &App, viewer: &Viewer, filter: AuditFilter) -> Result<FoundEvents, Fault> {
-    look_for(app, viewer, filter, PATIENCE).await
+/// Searches the events that this person may see, with a timeout.
+pub(super) async fn search_events(app: &App, viewer: &Viewer, filter: AuditFilter) -> Result<FoundEvents, PageError> {
+    search_events_for(app, viewer, filter, SEARCH_TIMEOUT).await
 }
 
-async fn look_for(
+async fn search_events_for(
     app: &App,
     viewer: &Viewer,
     mut filter: AuditFilter,
-    patience: Duration,
-) -> Result<FoundEvents, Fault> {
+    timeout: Duration,
+) -> Result<FoundEvents, PageError> {
     if let Some(own) = own_tenant(app, viewer).await? {
         filter.tenant = Some(own);
     }
-    Ok(app.store.search_audit_within(&filter, patience).await?)
+    Ok(app.store.search_audit_within(&filter, timeout).await?)
 }
 
-pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
-    let (found, problem) = match asked.filter(PAGE_LIMIT) {
-        Ok(filter) => (look(&app, &viewer, filter).await?, None),
+pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(query): Query<AuditQuery>) -> PageResult {
+    let (found, problem) = match query.filter(PAGE_LIMIT) {
+        Ok(filter) => (search_events(&app, &viewer, filter).await?, None),
         Err(problem) => {
             own_tenant(&app, &viewer).await?;
             (FoundEvents::default(), Some(problem))
@@ -181,18 +185,18 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
     };
     let is_full = i64::try_from(found.events.len()).unwrap_or_default() == PAGE_LIMIT;
     let last = found.events.last().filter(|_| is_full).map(AuditRow::place);
-    let older = found.stopped_at.or(last).map(|place| format!("{}&cursor={place}", asked.address()));
-    let stopped_at = found.stopped_at.map(|place| Moment::from(place.at));
+    let older = found.stopped_at.or(last).map(|place| format!("{}&cursor={place}", query.encode()));
+    let stopped_at = found.stopped_at.map(|place| DisplayTime::from(place.at));
     let tenants = app.store.tenants().await?;
     let name_of = |tenant: &str| {
         let known = tenants.iter().find(|known| known.name == tenant);
         known.map_or_else(|| tenant.to_owned(), |known| known.display_name.clone())
     };
-    let found = found.events.iter().map(|event| {
+    let events = found.events.iter().map(|event| {
         let data = runtime::output::data(&event.body);
         let actor = &data["actor"];
         let who = actor["display_name"].as_str().or_else(|| actor["name"].as_str()).unwrap_or("Lockbox");
-        Found {
+        EventRow {
             id: event.id.to_string(),
             at: event.at.into(),
             type_name: event.type_name.clone(),
@@ -204,88 +208,93 @@ pub(crate) async fn search(State(app): State<App>, viewer: Viewer, Query(asked):
         }
     });
     let searches = app.store.searches(viewer.person.id.0).await?;
-    let asked_tenant = Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty());
-    let tenant = own_tenant(&app, &viewer).await?.or(asked_tenant);
-    let complete = super::complete::sentence(&app, tenant.as_deref()).await?;
-    page(&AuditPage {
-        complete,
+    let query_tenant = Some(query.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty());
+    let tenant = own_tenant(&app, &viewer).await?.or(query_tenant);
+    let completeness = super::completeness::sentence(&app.store, &app.counts, tenant.as_deref()).await?;
+    render(&AuditPage {
+        completeness,
         log: tenant.unwrap_or_else(|| super::log::OPERATOR.to_owned()),
-        found: found.collect(),
+        events: events.collect(),
         searches,
-        export: asked.address(),
+        export: query.encode(),
         viewer,
-        asked,
+        query,
         problem,
         older,
         stopped_at,
     })
 }
 
-/// A search to keep, or to forget.
+/// A search to save or to delete.
 #[derive(Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct SearchForm {
     form_token: String,
     name: String,
     #[serde(default)]
     query: String,
 }
 
-pub(crate) async fn keep(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
-    viewer.check(&named.form_token)?;
+pub(crate) async fn save_search(State(app): State<App>, viewer: Viewer, Form(form): Form<SearchForm>) -> PageResult {
+    viewer.check(&form.form_token)?;
     own_tenant(&app, &viewer).await?;
-    let name = domain::text::one_line(&named.name);
+    let name = domain::text::one_line(&form.name);
     if let Some(problem) = domain::text::problem(&name, 64, false) {
-        return Err(Fault::Unreadable(format!("the name of the search {problem}")));
+        return Err(PageError::Invalid(format!("The name of the search {problem}")));
     }
-    // Read and written again: only what the form knows is kept.
-    let asked: Asked =
-        serde_urlencoded::from_str(&named.query).map_err(|fault| Fault::Unreadable(fault.to_string()))?;
-    app.store.save_search(viewer.person.id.0, &name, &asked.address()).await?;
-    go(&format!("/audit?{}", asked.address()))
+    // Parsed and encoded again, so that only known parameters are saved.
+    let query: AuditQuery =
+        serde_urlencoded::from_str(&form.query).map_err(|error| PageError::Invalid(error.to_string()))?;
+    app.store.save_search(viewer.person.id.0, &name, &query.encode()).await?;
+    redirect(&format!("/audit?{}", query.encode()))
 }
 
-pub(crate) async fn forget(State(app): State<App>, viewer: Viewer, Filled(named): Filled<Named>) -> Answer {
-    viewer.check(&named.form_token)?;
+pub(crate) async fn delete_search(State(app): State<App>, viewer: Viewer, Form(form): Form<SearchForm>) -> PageResult {
+    viewer.check(&form.form_token)?;
     own_tenant(&app, &viewer).await?;
-    app.store.delete_search(viewer.person.id.0, &named.name).await?;
-    go("/audit")
+    app.store.delete_search(viewer.person.id.0, &form.name).await?;
+    redirect("/audit")
 }
 
-pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Answer {
-    // One more, to know whether something would be left out.
-    let filter = asked.filter(EXPORT_LIMIT + 1).map_err(Fault::Unreadable)?;
-    let found = look_for(&app, &viewer, filter, Duration::from_secs(86_400)).await?.events;
+pub(crate) async fn export(State(app): State<App>, viewer: Viewer, Query(query): Query<AuditQuery>) -> PageResult {
+    // One more, to find out whether the export would be incomplete.
+    let filter = query.filter(EXPORT_LIMIT + 1).map_err(PageError::Invalid)?;
+    let found = search_events_for(&app, &viewer, filter, Duration::from_secs(86_400)).await?.events;
     if i64::try_from(found.len()).unwrap_or(i64::MAX) > EXPORT_LIMIT {
-        let text =
-            format!("more than {EXPORT_LIMIT} events match; choose a shorter time and export one after the other");
-        return Err(Fault::Unreadable(text));
+        let text = format!(
+            "More than {EXPORT_LIMIT} events match. Choose a shorter period, and export one period after the other."
+        );
+        return Err(PageError::Invalid(text));
     }
     let listing = operations::audit_listing::listing(&found);
-    let (kind, name, text) = if asked.format == "json" {
+    let (kind, name, text) = if query.format == "json" {
         let own = own_tenant(&app, &viewer).await?;
-        let tenant = own.or_else(|| Some(asked.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty()));
+        let tenant = own.or_else(|| Some(query.tenant.trim().to_owned()).filter(|tenant| !tenant.is_empty()));
         let document = serde_json::json!({
-            "complete": super::complete::sentence(&app, tenant.as_deref()).await?,
+            "complete": super::completeness::sentence(&app.store, &app.counts, tenant.as_deref()).await?,
             "events": listing.json,
         });
         ("application/json", "audit.json", document.to_string())
     } else {
-        ("text/csv; charset=utf-8", "audit.csv", listing.csv().map_err(|failure| Fault::Away(failure.to_string()))?)
+        (
+            "text/csv; charset=utf-8",
+            "audit.csv",
+            listing.csv().map_err(|failure| PageError::Unavailable(failure.to_string()))?,
+        )
     };
     let disposition = format!("attachment; filename=\"{name}\"");
     Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
 }
 
-pub(crate) async fn event(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer {
+pub(crate) async fn event(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> PageResult {
     let own = own_tenant(&app, &viewer).await?;
-    let event = app.store.audit_event(id.parse().map_err(|_| Fault::Missing)?).await?;
+    let event = app.store.audit_event(id.parse().map_err(|_| PageError::NotFound)?).await?;
     if own.is_some() && own != event.tenant {
-        return Err(Fault::Missing);
+        return Err(PageError::NotFound);
     }
     let body = serde_json::from_slice::<serde_json::Value>(&event.body)
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_default();
-    page(&EventPage {
+    render(&EventPage {
         viewer,
         id: event.id.to_string(),
         type_name: event.type_name,

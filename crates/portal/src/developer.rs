@@ -1,5 +1,5 @@
-//! Developer sign-in lets anybody sign in as anybody. It works for a browser on this machine only: a portal that others
-//! can reach does not start with it, and a request that came from elsewhere is refused, whatever the portal listens on.
+//! Developer sign-in lets people sign in as any person. It works for browsers on this machine only. A portal that other
+//! machines can reach does not start with it, and requests from other machines are refused.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, header};
 use super::Provider;
 use runtime::outcome::Failure;
 
-/// Headers that a proxy adds. One of them says that the client is somewhere else.
+/// Headers that a proxy adds. With one of them the client may be on another machine.
 const FORWARDING: [&str; 2] = ["forwarded", "x-real-ip"];
 
-/// Whether a host, with or without a port, is this machine.
+/// Whether a host, with or without a port, is a loopback address.
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
@@ -21,42 +21,44 @@ pub(super) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// Whether an origin, such as `http://localhost:8080`, is this machine.
+/// Whether an origin, such as `http://localhost:8080`, is a loopback address.
 pub(super) fn is_loopback_origin(origin: &str) -> bool {
     origin.split_once("://").is_some_and(|(_, host)| is_loopback(host.split('/').next().unwrap_or_default()))
 }
 
-/// Refuses to start where anybody else could be signed in by it.
+/// Checks that only this machine can reach the portal.
 ///
 /// # Errors
 /// With what to change.
 pub(super) fn may_start(listen: SocketAddr, portal_url: &str, provider: &Provider) -> Result<(), Failure> {
     let refused = |why: String| {
-        Err(Failure::Usage(format!("--developer-sign-in lets anybody sign in as anybody and is refused {why}")))
+        Err(Failure::Usage(format!(
+            "--developer-sign-in lets people sign in as any person, so the portal refuses it {why}"
+        )))
     };
     if !listen.ip().is_loopback() {
-        return refused(format!("on {listen}; listen on 127.0.0.1"));
+        return refused(format!("on {listen}; listen on 127.0.0.1, or remove the flag"));
     }
     if !is_loopback_origin(portal_url) {
         return refused(format!(
-            "because the portal's URL is {portal_url}: others reach the portal there. Leave the flag out, or set \
-             LOCKBOX_PORTAL_URL to an address of this machine, such as http://localhost:8080"
+            "because other machines reach the portal at its URL {portal_url}. Remove the flag, or set LOCKBOX_PORTAL_URL \
+             to a loopback address such as http://localhost:8080"
         ));
     }
     if provider.is_set() {
-        return refused("because an identity provider is set; leave the flag or the provider out".to_owned());
+        return refused("because an identity provider is set; remove the flag or the provider".to_owned());
     }
     Ok(())
 }
 
-/// Why a request does not come from a browser on this machine, if it does not.
-pub(super) fn why_foreign(headers: &HeaderMap) -> Option<String> {
+/// Why a request is not from a browser on this machine; `None` when it is.
+pub(super) fn why_not_local(headers: &HeaderMap) -> Option<String> {
     let mut names = headers.keys().map(header::HeaderName::as_str);
     if let Some(name) = names.find(|name| FORWARDING.contains(name) || name.starts_with("x-forwarded")) {
-        return Some(format!("It came through a proxy: it has the header {name}."));
+        return Some(format!("The request came through a proxy: it has the header {name}."));
     }
     let host = headers.get(header::HOST).map_or("", |host| host.to_str().unwrap_or_default());
-    (!is_loopback(host)).then(|| "It was sent to a host name that is not this machine's own.".to_owned())
+    (!is_loopback(host)).then(|| "The request has a host name that is not a loopback address.".to_owned())
 }
 
 #[cfg(test)]
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_loopback() {
+    fn only_loopback_names_are_loopback() {
         for own in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.8.9.1", "[::1]:8080", "portal.localhost"] {
             assert!(is_loopback(own), "{own}");
         }

@@ -1,5 +1,4 @@
-//! What stands before every page: a form from another site changes nothing, and every answer carries the headers that
-//! keep a browser on our side.
+//! Middleware of every page: refuses forms from other sites, and adds security headers to every response.
 
 use std::time::Duration;
 
@@ -8,12 +7,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::App;
-use super::answer::{Fault, has_zero_character};
 use super::api;
+use super::app::App;
 use super::developer;
+use super::response::{PageError, has_zero_character};
 
-// No inline script, no inline style, nobody else's anything (https://www.w3.org/TR/CSP3/).
+// Scripts, styles and images from the portal only; nothing inline (https://www.w3.org/TR/CSP3/).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                                        connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const HEADERS: [(&str, &str); 7] = [
@@ -26,28 +25,30 @@ const HEADERS: [(&str, &str); 7] = [
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 ];
 
-/// Time for everything that changes something, from the first byte of the body to the answer.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// Longest time for a write, from the first byte of the body to the response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     if has_zero_character(request.uri().to_string().as_bytes()) {
         let is_api = request.uri().path().starts_with("/api/");
-        let fault = Fault::zero_character();
+        let fault = PageError::zero_character();
         return if is_api { api::Problem::from(fault).into_response() } else { fault.into_response() };
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    // The style of the page that says so may be loaded from anywhere.
+    // The error page needs its style on every machine.
     let is_asset = request.uri().path().starts_with("/assets/");
-    let foreign = Some(request.headers()).filter(|_| app.developer && !is_asset).and_then(developer::why_foreign);
-    let mut response = if let Some(why) = foreign {
-        Fault::Foreign(why).into_response()
+    let not_local = Some(request.headers()).filter(|_| app.developer && !is_asset).and_then(developer::why_not_local);
+    let mut response = if let Some(why) = not_local {
+        PageError::NotLocal(why).into_response()
     } else if reads {
         next.run(request).await
-    } else if is_our_own(request.headers(), &app.origin) {
-        // The body is read in this time too: who sends it drop by drop is not waited for.
-        tokio::time::timeout(WRITE_LIMIT, next.run(request)).await.unwrap_or_else(|_| Fault::TooSlow.into_response())
+    } else if is_same_origin(request.headers(), &app.origin) {
+        // Includes the time to read the body, against clients that send it slowly.
+        tokio::time::timeout(WRITE_TIMEOUT, next.run(request))
+            .await
+            .unwrap_or_else(|_| PageError::TimedOut.into_response())
     } else {
-        Fault::Forged.into_response()
+        PageError::Forged.into_response()
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -60,16 +61,16 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// Whether a browser says that the form is from our own page. Browsers always say; who says nothing is no browser and
-/// is stopped by the form's token. `Host` proves nothing: under DNS rebinding a foreign page's origin and host agree.
-/// A portal of this machine may be called by any of its names.
-fn is_our_own(headers: &HeaderMap, origin: &str) -> bool {
+/// Whether the headers say that the form is from a page of the portal. Browsers always send them; other clients are stopped
+/// by the form token. `Host` proves nothing: with DNS rebinding, origin and host of another site's page are the same.
+/// A portal on a loopback address accepts every loopback name.
+fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
-    let same = text("origin").is_none_or(|said| {
+    let same = text("origin").is_none_or(|sent| {
         let host = text("host").unwrap_or_default();
         let is_alias = || developer::is_loopback_origin(origin) && developer::is_loopback(host);
-        said == origin || (is_alias() && said.split_once("://").is_some_and(|(_, said)| said == host))
+        sent == origin || (is_alias() && sent.split_once("://").is_some_and(|(_, sent)| sent == host))
     });
     site && same
 }
@@ -78,29 +79,29 @@ fn is_our_own(headers: &HeaderMap, origin: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn said(origin: &str, pairs: &[(&'static str, &'static str)]) -> bool {
+    fn accepts(origin: &str, pairs: &[(&'static str, &'static str)]) -> bool {
         let headers =
             pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
-        is_our_own(&headers.collect(), origin)
+        is_same_origin(&headers.collect(), origin)
     }
 
     #[test]
-    fn only_our_own_pages_post() {
-        let said = |pairs: &[(&'static str, &'static str)]| said("https://lockbox.fabrikam.example", pairs);
-        assert!(said(&[("origin", "https://lockbox.fabrikam.example"), ("sec-fetch-site", "same-origin")]));
-        assert!(!said(&[("origin", "https://evil.example"), ("host", "lockbox.fabrikam.example")]));
-        assert!(!said(&[("origin", "null"), ("host", "lockbox.fabrikam.example")]));
-        assert!(!said(&[("sec-fetch-site", "cross-site")]));
-        assert!(!said(&[("sec-fetch-site", "same-site")]));
+    fn only_pages_of_the_portal_can_submit_forms() {
+        let accepts = |pairs: &[(&'static str, &'static str)]| accepts("https://lockbox.fabrikam.example", pairs);
+        assert!(accepts(&[("origin", "https://lockbox.fabrikam.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(!accepts(&[("origin", "https://evil.example"), ("host", "lockbox.fabrikam.example")]));
+        assert!(!accepts(&[("origin", "null"), ("host", "lockbox.fabrikam.example")]));
+        assert!(!accepts(&[("sec-fetch-site", "cross-site")]));
+        assert!(!accepts(&[("sec-fetch-site", "same-site")]));
     }
 
     #[test]
-    fn a_name_that_was_made_to_lead_here_is_not_ours() {
+    fn a_rebound_host_name_is_another_site() {
         let rebound = [("origin", "http://evil.example:8080"), ("host", "evil.example:8080")];
-        assert!(!said("https://lockbox.fabrikam.example", &rebound));
-        assert!(!said("http://localhost:8080", &rebound));
+        assert!(!accepts("https://lockbox.fabrikam.example", &rebound));
+        assert!(!accepts("http://localhost:8080", &rebound));
         let alias = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
-        assert!(said("http://localhost:8080", &alias), "another name of this machine");
-        assert!(!said("https://lockbox.fabrikam.example", &alias));
+        assert!(accepts("http://localhost:8080", &alias), "another loopback name");
+        assert!(!accepts("https://lockbox.fabrikam.example", &alias));
     }
 }

@@ -1,7 +1,8 @@
-//! The portal: pages for engineers, managers, approvers and auditors. Server rendered; every page works without script.
+//! The portal: web pages for requesters, managers, approvers and auditors, and the HTTP API. Pages are rendered on the
+//! server and work without scripts, except for passkeys.
 //!
-//! A click becomes a command in the outbox, like everywhere else; the page waits for what became of it and shows the
-//! truth. Nothing here decides: authority is checked again by the role that acts.
+//! A submitted form becomes a command in the outbox. The page waits for the result of the command and shows the stored
+//! state. The portal decides nothing: the worker role that handles the command checks permissions again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,47 +14,48 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clap::Args;
+use runtime::configuration::Settings;
+use runtime::outcome::Failure;
+use runtime::target_login::TargetLogins;
 use store::{Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use workers::{Health, Relay};
 
+use crate::app::{App, BUNDLES_AT_ONCE, Inner};
 use crate::mailbox::Mailbox;
-use runtime::configuration::Settings;
-use runtime::outcome::Failure;
 
 pub use oidc::{Claim, Entry, Provider, check as check_providers};
 
-mod answer;
+mod access_token;
 pub mod api;
-mod approvers;
-mod ask;
+mod app;
 mod assets;
 mod audit;
-mod changed;
-mod clicks;
-mod complete;
+mod commands;
+mod completeness;
 mod developer;
+mod digest_mismatch;
 mod evidence;
+mod format;
 mod grants;
 mod guard;
-mod handles;
-mod live;
 mod log;
-mod look;
 pub mod mailbox;
-mod mails;
+mod mailbox_page;
 mod oidc;
-mod pages;
 mod passkeys;
 mod refused;
 mod request;
+mod request_form;
+mod requests;
+mod response;
 mod session;
 mod settings;
-mod sight;
-mod story;
-mod webhooks;
+mod timeline;
+mod updates;
+mod visibility;
 
 /// Longest body of a form, in bytes.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -61,61 +63,28 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 /// Serve the web portal.
 #[derive(Args, Clone, Debug)]
 pub struct Portal {
-    /// Where to listen. Put a proxy that speaks TLS before any address that others reach.
+    /// Address to listen on. Put a TLS proxy in front of an address that other machines can reach.
     #[arg(long, env = "LOCKBOX_PORTAL_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Let anybody sign in as anybody, for development. Refused unless the portal listens on, and is known under, an
-    /// address of this machine, and no identity provider is set.
+    /// Let people sign in as any person, without a password, for development. The portal refuses this unless it listens
+    /// on a loopback address, `LOCKBOX_PORTAL_URL` is a loopback address, and no identity provider is set.
     #[arg(long)]
     developer_sign_in: bool,
     #[command(flatten)]
     provider: Provider,
 }
 
-/// How a portal is run.
+/// Options of a portal.
 pub struct Options {
     /// Whether people sign in by choosing a name.
     pub developer_sign_in: bool,
-    /// Through whom people sign in.
+    /// Identity providers.
     pub provider: Provider,
-    /// Mails to show.
+    /// Mails to show in development.
     pub mailbox: Option<Mailbox>,
 }
 
-/// What every page shares.
-#[derive(Clone)]
-pub(crate) struct App(Arc<Inner>);
-
-pub(crate) struct Inner {
-    store: Store,
-    relay: Relay,
-    developer: bool,
-    oidc: oidc::Oidc,
-    mailbox: Option<Mailbox>,
-    limits: api::Limits,
-    counts: complete::Counts,
-    /// Bundles that may be made at once: each holds a moment of the database still.
-    bundles: tokio::sync::Semaphore,
-    /// Hosts inside the house that webhooks may reach.
-    webhook_inside: workers::webhooks::Inside,
-    /// Logins at targets that are databases.
-    target_logins: runtime::target_login::TargetLogins,
-    /// Passkeys bound to this portal, or why there are none.
-    passkeys: Result<Passkeys, ::passkeys::Error>,
-    /// What browsers know it by, such as `https://lockbox.fabrikam.example`.
-    origin: String,
-}
-
-impl std::ops::Deref for App {
-    type Target = Inner;
-
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
-}
-
-/// Pages under construction: the list of routes and the router are made in the same breath, so that no route is
-/// without expectations in the tests.
+/// Routes under construction. The router and the list of routes are built together, so that the tests know every route.
 struct Pages {
     router: Router<App>,
     listed: Vec<(&'static str, &'static str)>,
@@ -135,32 +104,32 @@ impl Pages {
 
 fn pages() -> Pages {
     Pages { router: Router::new(), listed: Vec::new() }
-        .get("/", pages::home)
-        .get("/live", live::home)
-        .get("/sign-in", session::page)
+        .get("/", requests::pending)
+        .get("/updates", updates::pending)
+        .get("/sign-in", session::sign_in_page)
         .post("/sign-in", session::sign_in)
         .get("/sign-in/start", oidc::start)
         .get("/sign-in/callback", oidc::callback)
         .post("/sign-out", session::sign_out)
-        .get("/requests", pages::history)
-        .get("/requests/new", ask::form)
-        .post("/requests", ask::submit)
-        .post("/requests/preview", ask::preview)
+        .get("/requests", requests::list)
+        .get("/requests/new", request_form::show)
+        .post("/requests", request_form::submit)
+        .post("/requests/preview", request_form::preview)
         .get("/requests/{id}", request::show)
-        .get("/requests/{id}/live", live::events)
-        .post("/requests/{id}/decision", clicks::decide)
-        .post("/requests/{id}/end", clicks::end)
-        .post("/requests/{id}/withdrawal", clicks::withdraw)
-        .post("/requests/{id}/comments", clicks::comment)
-        .post("/requests/{id}/report", clicks::report)
-        .post("/requests/{id}/access-token", handles::fetch)
+        .get("/requests/{id}/updates", updates::request)
+        .post("/requests/{id}/decision", commands::decide)
+        .post("/requests/{id}/end", commands::revoke)
+        .post("/requests/{id}/withdrawal", commands::withdraw)
+        .post("/requests/{id}/comments", commands::comment)
+        .post("/requests/{id}/report", commands::respond_to_report)
+        .post("/requests/{id}/access-token", access_token::create)
         .get("/grants", grants::list)
-        .get("/grants/live", live::grants)
+        .get("/grants/updates", updates::grants)
         .get("/audit", audit::search)
         .get("/audit/export", audit::export)
         .get("/audit/bundle", evidence::bundle)
-        .post("/audit/searches", audit::keep)
-        .post("/audit/searches/removal", audit::forget)
+        .post("/audit/searches", audit::save_search)
+        .post("/audit/searches/removal", audit::delete_search)
         .get("/audit/{id}", audit::event)
         .get("/audit/{id}/proof", evidence::proof)
         .get("/passkeys", passkeys::list)
@@ -169,22 +138,22 @@ fn pages() -> Pages {
         .post("/passkeys/removal", passkeys::remove)
         .get("/settings", settings::show)
         .post("/settings", settings::change)
-        .post("/settings/away", settings::leave)
-        .post("/settings/approvers", approvers::change)
-        .post("/settings/webhooks", webhooks::add)
-        .post("/settings/webhooks/removal", webhooks::remove)
-        .post("/settings/webhooks/rotation", webhooks::rotate)
-        .post("/settings/webhooks/redelivery", webhooks::redeliver)
-        .get("/settings/webhooks/{id}", webhooks::deliveries)
-        .post("/settings/break-glass", settings::policies::give)
-        .post("/settings/break-glass/end", settings::policies::take_back)
-        .get("/mailbox", mails::list)
+        .post("/settings/out-of-office", settings::set_out_of_office)
+        .post("/settings/approvers", settings::approvers::change)
+        .post("/settings/webhooks", settings::webhooks::add)
+        .post("/settings/webhooks/removal", settings::webhooks::remove)
+        .post("/settings/webhooks/rotation", settings::webhooks::rotate)
+        .post("/settings/webhooks/redelivery", settings::webhooks::redeliver)
+        .get("/settings/webhooks/{id}", settings::webhooks::deliveries)
+        .post("/settings/break-glass", settings::policies::add)
+        .post("/settings/break-glass/end", settings::policies::end)
+        .get("/mailbox", mailbox_page::list)
         .get("/assets/{file}", assets::file)
         .get("/.well-known/lockbox/{tenant}/checkpoint", log::checkpoint)
         .get("/.well-known/lockbox/{tenant}/keys", log::keys)
 }
 
-/// Every page, with its method. The tests walk this list: a route without expectations fails them.
+/// Method and path of every route. A test goes through this list and fails when it has no expectation for a route.
 pub fn routes() -> Vec<(&'static str, &'static str)> {
     pages().listed
 }
@@ -193,16 +162,16 @@ fn router(app: App) -> Router {
     pages()
         .router
         .nest("/api/v1", api::router())
-        .fallback(answer::nothing_here)
+        .fallback(response::not_found)
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(app)
 }
 
-/// Starts a portal on an address that was taken.
+/// Starts a portal on a bound listener.
 ///
 /// # Errors
-/// When developer sign-in is asked for where others could reach it, or the settings cannot be used.
+/// When developer sign-in is set on a portal that other machines can reach, or a setting is not valid.
 pub fn start(
     settings: &Settings,
     listener: TcpListener,
@@ -227,13 +196,13 @@ pub fn start(
         store,
         relay,
         developer: options.developer_sign_in,
-        oidc: oidc::Oidc::new(&options.provider, &origin)?,
+        oidc: oidc::providers::Oidc::new(&options.provider, &origin)?,
         mailbox: options.mailbox,
-        limits: api::Limits::default(),
-        counts: complete::Counts::default(),
-        bundles: tokio::sync::Semaphore::new(evidence::AT_ONCE),
+        limits: api::limits::Limits::default(),
+        counts: completeness::Counts::default(),
+        bundles: tokio::sync::Semaphore::new(BUNDLES_AT_ONCE),
+        target_logins: TargetLogins::of(settings),
         webhook_inside: settings.webhook_inside.clone(),
-        target_logins: runtime::target_login::TargetLogins::of(settings),
         passkeys: Passkeys::at(&origin),
         origin,
     }));
@@ -242,7 +211,7 @@ pub fn start(
 }
 
 impl Portal {
-    /// Serves until asked to stop.
+    /// Serves until the process is asked to stop.
     ///
     /// # Errors
     /// As [`start`].
@@ -257,17 +226,18 @@ impl Portal {
         if !self.developer_sign_in && developer::is_loopback_origin(&settings.mail.portal_url) {
             tracing::warn!(
                 portal_url = settings.mail.portal_url,
-                "only browsers on this machine can use the portal; set LOCKBOX_PORTAL_URL to the address that browsers use"
+                "the portal URL is a loopback address, so only browsers on this machine can use the portal; set LOCKBOX_PORTAL_URL \
+                 to the address that browsers use"
             );
         }
         let options = Options { developer_sign_in: self.developer_sign_in, provider, mailbox: None };
         let listener = runtime::listen::bind(self.listen).await?;
         start(settings, listener, options, stop.clone(), &tasks)?;
-        tracing::info!(address = %self.listen, %admin, "the portal serves");
+        tracing::info!(address = %self.listen, %admin, "portal is ready");
         runtime::serve::stop_requested().await;
         stop.cancel();
         tasks.close();
-        // Pages that wait for news never end by themselves.
+        // Update streams of open pages never end by themselves.
         drop(tokio::time::timeout(std::time::Duration::from_secs(5), tasks.wait()).await);
         Ok(())
     }

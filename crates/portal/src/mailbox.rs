@@ -1,4 +1,4 @@
-//! A mailbox for development: takes every mail over SMTP on the loopback interface and keeps it in memory.
+//! A mailbox for development: accepts every mail over SMTP on the loopback interface and keeps it in memory.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-/// Longest line that is read, in bytes.
+/// Longest line of a client, in bytes.
 const LINE_LIMIT_BYTES: u64 = 64 * 1024;
-/// A client that says nothing for this long is hung up on.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// A connection is closed after this long without a line.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A mail as it arrived.
+/// A received mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
     /// Envelope recipients.
@@ -26,23 +26,23 @@ pub struct Mail {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// All of it.
+    /// The whole mail.
     pub raw: Vec<u8>,
 }
 
-/// The mailbox.
+/// The mailbox; clones share the mails.
 #[derive(Clone, Default)]
 pub struct Mailbox {
     mails: Arc<Mutex<Vec<Mail>>>,
 }
 
-struct Taking {
+struct Receiver {
     mailbox: Mailbox,
     to: Vec<String>,
     raw: Vec<u8>,
 }
 
-impl Handler for Taking {
+impl Handler for Receiver {
     fn data_start(&mut self, _domain: &str, _from: &str, _is8bit: bool, to: &[String]) -> Response {
         self.to = to.to_vec();
         self.raw.clear();
@@ -71,10 +71,10 @@ impl Handler for Taking {
 }
 
 impl Mailbox {
-    /// Listens on a free port. Answers with its address.
+    /// Listens on a free port, and returns its address.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn listen(&self, tasks: &TaskTracker) -> std::io::Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -83,30 +83,30 @@ impl Mailbox {
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mailbox = mailbox.clone();
-                connections.spawn(async move { drop(take(stream, mailbox).await) });
+                connections.spawn(async move { drop(receive(stream, mailbox).await) });
             }
         });
         Ok(address)
     }
 
-    /// Every mail so far.
+    /// Every mail so far, oldest first.
     pub fn mails(&self) -> Vec<Mail> {
         self.mails.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn take(stream: TcpStream, mailbox: Mailbox) -> std::io::Result<()> {
+async fn receive(stream: TcpStream, mailbox: Mailbox) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let taking = Taking { mailbox, to: Vec::new(), raw: Vec::new() };
-    let mut session = SessionBuilder::new("mailbox").build(IpAddr::V4(Ipv4Addr::LOCALHOST), taking);
+    let receiver = Receiver { mailbox, to: Vec::new(), raw: Vec::new() };
+    let mut session = SessionBuilder::new("mailbox").build(IpAddr::V4(Ipv4Addr::LOCALHOST), receiver);
     writer.write_all(&session.greeting().buffer()?).await?;
     let mut line = Vec::new();
     loop {
         line.clear();
         let mut limited = (&mut reader).take(LINE_LIMIT_BYTES);
-        let read = tokio::time::timeout(SILENCE_LIMIT, limited.read_until(b'\n', &mut line)).await??;
+        let read = tokio::time::timeout(IDLE_TIMEOUT, limited.read_until(b'\n', &mut line)).await??;
         if read == 0 {
             return Ok(());
         }

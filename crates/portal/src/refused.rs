@@ -1,29 +1,30 @@
-//! Refusals on pages: plain words for people who have no command line, the field that a refusal is about, and what was
-//! typed, so that nobody types it again.
+//! Refused forms: the error messages in words for people, the field that each message is about, and what was entered, so
+//! that the page can show it again.
 
 use store::views::RequestView;
 
-use super::sight::Can;
+use super::response::sentence;
+use super::visibility::Permissions;
 
-/// Fields of submissions and decisions, as the refusal names them, and what the page calls them.
+/// Fields of submissions and decisions: the name in refusals, and the label on pages.
 const LABELS: [(&str, &str); 14] = [
     ("tenant", "Customer"),
-    ("service_request", "Service request number"),
+    ("service_request", "Service request"),
     ("service", "Service"),
-    ("resource", "Mailbox, site or folder"),
-    ("category", "Kind of reason"),
-    ("justification", "Reason"),
-    ("justification.category", "Kind of reason"),
-    ("justification.text", "Reason"),
+    ("resource", "Resource"),
+    ("category", "Category"),
+    ("justification", "Justification"),
+    ("justification.category", "Category"),
+    ("justification.text", "Justification"),
     ("severity", "Severity"),
-    ("access_level", "How much"),
+    ("access_level", "Access level"),
     ("duration_seconds", "Duration"),
-    ("start_time", "Not before"),
-    ("break_glass", "BreakGlass"),
+    ("start_time", "Start time"),
+    ("break_glass", "Break-glass policy"),
     ("comment", "Comment"),
 ];
 
-/// One thing that is wrong, and with which field; no field when it is about the whole.
+/// An error message, and the field that it is about; an empty field when it is about the whole form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub field: String,
@@ -36,12 +37,12 @@ impl Problem {
     }
 }
 
-/// What is wrong with a field.
+/// The error message of a field.
 pub(crate) fn at<'a>(problems: &'a [Problem], field: &str) -> Option<&'a str> {
     problems.iter().find(|problem| problem.field == field).map(|problem| problem.text.as_str())
 }
 
-/// The name of a field in forms: the rules name the unit, forms take any.
+/// The name of a field in forms. Refusals name the unit of a duration; forms accept any unit.
 fn form_field(field: &str) -> &str {
     match field {
         "duration_seconds" => "duration",
@@ -51,35 +52,35 @@ fn form_field(field: &str) -> &str {
     }
 }
 
-/// A field that a refusal names, as the page calls it.
+/// The label of a field that a refusal names.
 fn label(field: &str) -> &str {
     LABELS.iter().find(|(name, _)| *name == field).map_or(field, |(_, label)| *label)
 }
 
-/// A problem of a field, as it stands beside it.
-pub(crate) fn of_field(field: &str, problem: &str) -> Problem {
+/// An error message with the label of its field.
+pub(crate) fn field_problem(field: &str, problem: &str) -> Problem {
     Problem::new(form_field(field), format!("{}: {problem}", label(field)))
 }
 
-/// What a refusal means on a page: by its code, and for invalid fields one by one.
+/// The error messages of a refusal: one for each field that is not valid, or one for the whole form.
 pub(crate) fn problems(code: &str, message: &str) -> Vec<Problem> {
     match code {
         "invalid" => message.split("; ").fold(Vec::new(), |mut found: Vec<Problem>, part| {
             match (part.split_once(": "), found.last_mut()) {
-                (Some((field, problem)), _) if is_field(field) => found.push(of_field(field, problem)),
-                // A problem's own words may hold a semicolon.
+                (Some((field, problem)), _) if is_field(field) => found.push(field_problem(field, problem)),
+                // The message of a field may have a semicolon itself.
                 (_, Some(last)) => last.text = format!("{}; {part}", last.text),
-                (_, None) => found.push(Problem::new("", super::answer::sentence(part))),
+                (_, None) => found.push(Problem::new("", sentence(part))),
             }
             found
         }),
         "comment_required" => {
-            vec![Problem::new("comment", "Comment: the customer requires a comment with each decision")]
+            vec![Problem::new("comment", "Comment: enter a comment; the customer requires one for each decision")]
         }
         "duration_longer" => {
-            vec![Problem::new("duration", "Duration: you can shorten the requested time, not extend it")]
+            vec![Problem::new("duration", "Duration: choose the requested duration or a shorter one")]
         }
-        code => vec![Problem::new("", plain(code, message))],
+        code => vec![Problem::new("", message_for(code, message))],
     }
 }
 
@@ -87,43 +88,43 @@ fn is_field(name: &str) -> bool {
     LABELS.iter().any(|(field, _)| *field == name) || name == "extends"
 }
 
-/// The words for a code on a page. Those of the rules stay where they say something of this very case.
-fn plain(code: &str, message: &str) -> String {
-    let words = match code {
-        "unknown_tenant" => "This customer does not take requests. Choose another one.",
-        "no_approver" => {
-            "The customer has nobody who may approve requests for this service. Ask the customer to name somebody."
-        }
+/// The message for a code on a page. The message of the refusal stays when it has details of this request.
+fn message_for(code: &str, message: &str) -> String {
+    let text = match code {
+        "unknown_tenant" => "This customer does not accept requests. Choose another customer.",
+        "no_approver" => "The customer has no approver for this service. Ask the customer to add one.",
         "no_reviewer" => {
-            "No manager other than you may review requests for this service. Ask whoever maintains the directory."
+            "The vendor has no manager other than you for this service. Ask the directory administrator to add one."
         }
-        "not_engineer" => "You may not request access to this service.",
-        "not_manager" | "not_approver" | "wrong_tenant" => "You may not decide on this request.",
-        "own_request" => "You cannot decide on your own request.",
+        "not_engineer" => "You do not have permission to request access to this service.",
+        "not_manager" | "not_approver" | "wrong_tenant" => {
+            "You do not have permission to approve or deny this request."
+        }
+        "own_request" => "You cannot approve or deny your own request.",
         "both_sides" => {
-            "You approved this request for the other side. The two approvals must come from different people."
+            "You approved this request for the vendor already. Another person must approve it for the customer."
         }
-        "repeated" => "You have decided on this request already.",
-        "not_reviewed" => "The vendor's manager has not approved this request yet.",
-        "already_active" => "Access is open already. End it instead.",
-        "not_requester" => "Only the person who made a request can withdraw it.",
-        "may_not_revoke" => "You may not end this access.",
-        "may_not_comment" => "You may not comment on this request.",
+        "repeated" => "You approved or denied this request already.",
+        "not_reviewed" => "The vendor has not approved this request yet.",
+        "already_active" => "Access is active already. Revoke it instead.",
+        "not_requester" => "Only the requester can withdraw a request.",
+        "may_not_revoke" => "You do not have permission to revoke this access.",
+        "may_not_comment" => "You do not have permission to comment on this request.",
         "passkey_required" => {
-            "The customer requires a passkey for each approval. Add one under your name at the top, and approve again."
+            "The customer requires a passkey for approvals. Select your name at the top, add a passkey, and approve again."
         }
         "revocation_unconfirmed" => {
-            "The report cannot be accepted yet, because the end of access is not confirmed. You can dispute it now."
+            "You cannot acknowledge the access report yet, because the revocation is not confirmed. You can dispute it."
         }
-        _ => return super::answer::sentence(message),
+        _ => return sentence(message),
     };
-    words.to_owned()
+    text.to_owned()
 }
 
-/// What was typed into a form of a request's page that was refused, and why.
+/// A form on a request's page that was refused: what was entered, and why it was refused.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Typed {
-    /// The form: the last part of its address.
+pub(crate) struct RefusedForm {
+    /// The form: the last part of the path that it was sent to.
     pub form: &'static str,
     pub comment: String,
     pub duration: String,
@@ -131,27 +132,27 @@ pub(crate) struct Typed {
     pub problems: Vec<Problem>,
 }
 
-impl Typed {
-    /// The comment that was typed into this form.
+impl RefusedForm {
+    /// The comment that was entered into this form.
     pub fn comment_in(&self, form: &str) -> &str {
         if self.form == form { &self.comment } else { "" }
     }
 
-    /// The time that was typed into this form.
+    /// The duration that was entered into this form.
     pub fn duration_in(&self, form: &str) -> &str {
         if self.form == form { &self.duration } else { "" }
     }
 
-    /// What is wrong with a field of this form.
+    /// The error message of a field of this form.
     pub fn at(&self, form: &str, field: &str) -> Option<&str> {
         if self.form == form { at(&self.problems, field) } else { None }
     }
 
-    /// What was typed, when the form that it was typed into is not on the page any more.
-    pub fn lost(&self, can: &Can, request: &RequestView) -> Option<&str> {
+    /// The comment that was entered, when the page no longer has the form that it was entered into.
+    pub fn lost_comment(&self, can: &Permissions, request: &RequestView) -> Option<&str> {
         let is_shown = match self.form {
             "decision" => can.review || can.decide,
-            "end" => can.end,
+            "end" => can.revoke,
             "withdrawal" => can.withdraw,
             "comments" => can.comment,
             "report" => can.report && request.state == "ended",
@@ -166,10 +167,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_problem_stands_beside_its_field() {
+    fn each_problem_has_its_field() {
         let message = "resource: must be an https URL; such as https://x; duration_seconds: must be at most 28800";
         let found = problems("invalid", message);
-        assert_eq!(at(&found, "resource"), Some("Mailbox, site or folder: must be an https URL; such as https://x"));
+        assert_eq!(at(&found, "resource"), Some("Resource: must be an https URL; such as https://x"));
         assert_eq!(at(&found, "duration"), Some("Duration: must be at most 28800"));
         assert_eq!(at(&found, "comment"), None);
         assert_eq!(

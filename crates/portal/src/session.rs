@@ -1,4 +1,4 @@
-//! Who is looking: the cookie, the session behind it, and signing in and out.
+//! Sessions: the cookie, the person behind it, sign-in and sign-out.
 
 use askama::Template;
 use axum::extract::{FromRequestParts, State};
@@ -12,34 +12,34 @@ use store::sessions::NewSession;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::App;
-use super::answer::{Answer, Fault, Filled, Query, go, page as render};
-use super::oidc::Way;
+use super::app::App;
+use super::oidc::providers::SignInOption;
+use super::response::{Form, PageError, PageResult, Query, redirect, render};
 
-/// Name of the cookie. `__Host-`: sent over TLS (or to this very machine), for this host only
+/// Name of the cookie. `__Host-`: the browser sends it over TLS (or to the loopback address), to this host only
 /// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis>).
 const COOKIE: &str = "__Host-lockbox";
-/// A session ends after this long, whatever happens: 12 hours.
+/// Longest session: 12 hours.
 const LIMIT_SECONDS: f64 = 12.0 * 3600.0;
-/// A session ends when nothing is asked for this long: 30 minutes.
+/// A session ends when it is not used for this long: 30 minutes.
 const IDLE_SECONDS: f64 = 30.0 * 60.0;
 
-/// The person behind a request to the portal.
+/// The person who is signed in.
 #[derive(Clone, Debug)]
 pub(crate) struct Viewer {
     pub person: Person,
-    /// Stands in every form.
+    /// Part of every form, against cross-site request forgery.
     pub form_token: String,
-    /// How long ago they signed in.
+    /// Seconds since the person signed in.
     pub age_seconds: f64,
     /// Whether people sign in by choosing a name.
     pub developer: bool,
-    /// How they signed in: `oidc` or `developer`.
+    /// Sign-in method: `oidc` or `developer`.
     pub method: String,
 }
 
 impl Viewer {
-    /// How their commands reach the roles, as the event's `auth` will say it.
+    /// Channel of the person's commands, for the `auth` of events.
     pub fn channel(&self) -> &'static str {
         match self.method.as_str() {
             "oidc" => "portal/oidc",
@@ -48,7 +48,7 @@ impl Viewer {
         }
     }
 
-    /// Who changes something, and how they are known, for the audit log and for receipts.
+    /// The person and the channel, for the audit log and for receipts.
     pub fn by(&self) -> store::settings::By<'_> {
         store::settings::By { person: &self.person, channel: self.channel() }
     }
@@ -74,15 +74,15 @@ impl Viewer {
         self.person.side == Side::Vendor
     }
 
-    /// Whether the audit log is open to them: auditors, managers and approvers.
+    /// Whether the person may read the audit log: auditors, managers and approvers may.
     pub fn may_audit(&self) -> bool {
         self.is(Role::Auditor) || self.is(Role::Manager) || self.is(Role::Approver)
     }
 
-    /// Refuses a form that is not from a page of this session.
-    pub fn check(&self, form_token: &str) -> Result<(), Fault> {
+    /// Checks that a form is from a page of this session.
+    pub fn check(&self, form_token: &str) -> Result<(), PageError> {
         let same = form_token.as_bytes().ct_eq(self.form_token.as_bytes());
-        if bool::from(same) { Ok(()) } else { Err(Fault::Forged) }
+        if bool::from(same) { Ok(()) } else { Err(PageError::Forged) }
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-/// 244 bits from the operating system's random numbers, as text.
+/// A random token of 244 bits.
 pub(super) fn token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
@@ -101,50 +101,49 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Set by the portal's script for a moment when it loads a page anew because of news: nobody clicked.
+/// Set by the portal's script when it reloads a page after an update: the person did nothing.
 const UPDATE_COOKIE: &str = "lockbox-update";
 
-/// A page that watches for news, and whose session is looked at without touching it: an open page does not keep anybody
-/// signed in.
+/// The person behind a page that receives updates. Updates do not extend the session: an open page keeps no one signed in.
 pub(crate) struct Watcher {
     pub viewer: Viewer,
     token_hash: Vec<u8>,
 }
 
 impl Watcher {
-    /// Whether the session goes on. An error counts as yes: the next look will tell.
+    /// Whether the session is still valid. On an error the answer is yes, and the next check decides.
     pub async fn is_signed_in(&self, app: &App) -> bool {
         app.store.session_lives(&self.token_hash, IDLE_SECONDS).await.unwrap_or(true)
     }
 }
 
 impl FromRequestParts<App> for Watcher {
-    type Rejection = Fault;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let token_hash = cookie(&parts.headers, COOKIE).map(hash).unwrap_or_default();
         Ok(Self { viewer: Viewer::of(parts, app, false).await?, token_hash })
     }
 }
 
 impl FromRequestParts<App> for Viewer {
-    type Rejection = Fault;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let is_update = parts.method == Method::GET && cookie(&parts.headers, UPDATE_COOKIE).is_some();
         Self::of(parts, app, !is_update).await
     }
 }
 
 impl Viewer {
-    async fn of(parts: &Parts, app: &App, touch: bool) -> Result<Self, Fault> {
+    async fn of(parts: &Parts, app: &App, touch: bool) -> Result<Self, PageError> {
         let session = match cookie(&parts.headers, COOKIE) {
             Some(token) => app.store.session(&hash(token), IDLE_SECONDS, touch).await?,
             None => None,
         };
-        // After signing in a page is shown, never an action repeated.
+        // After sign-in the person gets a page; a form is never submitted again.
         let next = if parts.method == Method::GET { parts.uri.to_string() } else { "/".to_owned() };
-        let session = session.ok_or(Fault::SignIn(next))?;
+        let session = session.ok_or(PageError::SignIn(next))?;
         Ok(Self {
             person: session.person,
             form_token: session.form_token,
@@ -159,52 +158,53 @@ impl Viewer {
 #[template(path = "sign_in.html")]
 struct SignInPage {
     developer: bool,
-    ways: Vec<Way>,
-    /// Whether an organization may be named that is not among the ways.
-    asks_organization: bool,
-    /// The organization that was named.
+    options: Vec<SignInOption>,
+    /// Whether there are identity providers that people find by the short name of their organization.
+    has_unlisted: bool,
+    /// The organization that was entered.
     organization: String,
-    /// Whether it was named in vain.
+    /// Whether no identity provider belongs to this organization.
     is_unknown: bool,
     people: Vec<Person>,
     next: String,
     start: String,
 }
 
-/// The page after signing out of a session that an identity provider began: it leads on to the provider.
+/// The page after sign-out from a session that an identity provider started. It continues to the provider's sign-out.
 #[derive(Template)]
 #[template(path = "signed_out.html")]
 struct SignedOutPage {
     url: String,
 }
 
-/// The page that follows a sign-in.
+/// Query of the sign-in page.
 #[derive(Deserialize)]
-pub(crate) struct Next {
+pub(crate) struct SignInQuery {
+    /// Path of the page after sign-in.
     #[serde(default)]
     pub next: String,
-    /// Short name of the organization whose provider is wanted.
+    /// Short name of the organization whose identity provider to show.
     #[serde(default)]
     pub organization: String,
 }
 
-/// A path of ours, or the first page: never another site.
-pub(crate) fn safe(next: &str) -> &str {
+/// A path of the portal, or the first page: never another site.
+pub(crate) fn safe_path(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
     if is_path { next } else { "/" }
 }
 
-pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> Answer {
+pub(crate) async fn sign_in_page(State(app): State<App>, Query(query): Query<SignInQuery>) -> PageResult {
     let people = if app.developer { app.store.enabled_people().await? } else { Vec::new() };
-    let next = safe(&query.next).to_owned();
+    let next = safe_path(&query.next).to_owned();
     let start = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
     let organization = query.organization.trim().to_owned();
-    let (ways, plain) = (app.oidc.ways(&organization), app.oidc.ways(""));
+    let (options, listed) = (app.oidc.options(&organization), app.oidc.options(""));
     render(&SignInPage {
         developer: app.developer,
-        is_unknown: !organization.is_empty() && ways.len() == plain.len(),
-        asks_organization: app.oidc.has_unlisted(),
-        ways,
+        is_unknown: !organization.is_empty() && options.len() == listed.len(),
+        has_unlisted: app.oidc.has_unlisted(),
+        options,
         organization,
         people,
         next,
@@ -213,63 +213,64 @@ pub(crate) async fn page(State(app): State<App>, Query(query): Query<Next>) -> A
 }
 
 #[derive(Deserialize)]
-pub(crate) struct SignIn {
+pub(crate) struct SignInForm {
     person: Uuid,
     #[serde(default)]
     next: String,
 }
 
-/// Sets a cookie that only this host gets, and no script sees.
-pub(crate) fn with_cookie(mut response: Response, name: &str, value: &str, seconds: i64) -> Answer {
+/// Sets a cookie that the browser sends to this host only and hides from scripts.
+pub(crate) fn with_cookie(mut response: Response, name: &str, value: &str, seconds: i64) -> PageResult {
     let cookie = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
-    let cookie = HeaderValue::from_str(&cookie).map_err(|fault| Fault::Away(fault.to_string()))?;
+    let cookie = HeaderValue::from_str(&cookie).map_err(|fault| PageError::Unavailable(fault.to_string()))?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
 
-/// Somebody who signed in.
-pub(crate) struct Begun<'a> {
+/// A person who signed in.
+pub(crate) struct SignedIn<'a> {
     pub person: PersonId,
     /// `oidc` or `developer`.
     pub method: &'a str,
-    /// The identity provider, and its token.
+    /// Issuer and identity token of the identity provider.
     pub issuer: Option<&'a str>,
     pub id_token: Option<&'a str>,
 }
 
-/// Begins a session and shows the page that follows. What was signed in before ends: a session never changes its person.
-pub(crate) async fn begin(app: &App, headers: &HeaderMap, begun: Begun<'_>, next: &str) -> Answer {
+/// Starts a session and redirects to the next page. An existing session ends: a session never changes its person.
+pub(crate) async fn start_session(app: &App, headers: &HeaderMap, signed_in: SignedIn<'_>, next: &str) -> PageResult {
     if let Some(old) = cookie(headers, COOKIE) {
         app.store.end_session(&hash(old)).await?;
     }
     let (secret, form_token) = (token(), token());
     let new = NewSession {
         token_hash: &hash(&secret),
-        person: begun.person.0,
+        person: signed_in.person.0,
         form_token: &form_token,
-        method: begun.method,
-        issuer: begun.issuer,
-        id_token: begun.id_token,
+        method: signed_in.method,
+        issuer: signed_in.issuer,
+        id_token: signed_in.id_token,
         limit_seconds: LIMIT_SECONDS,
         idle_seconds: IDLE_SECONDS,
     };
     app.store.begin_session(new).await?;
-    with_cookie(go(safe(next))?, COOKIE, &secret, 12 * 3600)
+    with_cookie(redirect(safe_path(next))?, COOKIE, &secret, 12 * 3600)
 }
 
-pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Filled(form): Filled<SignIn>) -> Answer {
+pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<SignInForm>) -> PageResult {
     if !app.developer {
-        return Err(Fault::Missing);
+        return Err(PageError::NotFound);
     }
-    let person = app.store.person(form.person).await?.filter(|person| person.enabled).ok_or(Fault::Missing)?;
-    let begun = Begun { person: person.id, method: "developer", issuer: None, id_token: None };
-    begin(&app, &headers, begun, &form.next).await
+    let person = app.store.person(form.person).await?.filter(|person| person.enabled).ok_or(PageError::NotFound)?;
+    let signed_in = SignedIn { person: person.id, method: "developer", issuer: None, id_token: None };
+    start_session(&app, &headers, signed_in, &form.next).await
 }
 
 #[derive(Deserialize)]
-pub(crate) struct SignOut {
+pub(crate) struct SignOutForm {
     form_token: String,
     #[serde(default)]
+    /// Present: end every session of the person.
     everywhere: Option<String>,
 }
 
@@ -277,38 +278,38 @@ pub(crate) async fn sign_out(
     State(app): State<App>,
     viewer: Viewer,
     headers: HeaderMap,
-    Filled(form): Filled<SignOut>,
-) -> Answer {
+    Form(form): Form<SignOutForm>,
+) -> PageResult {
     viewer.check(&form.form_token)?;
-    let held = hash(cookie(&headers, COOKIE).unwrap_or_default());
-    let provider = app.store.session_issuer(&held).await?;
+    let token_hash = hash(cookie(&headers, COOKIE).unwrap_or_default());
+    let provider = app.store.session_issuer(&token_hash).await?;
     if form.everywhere.is_some() {
         app.store.end_sessions(viewer.person.id.0).await?;
     } else {
-        app.store.end_session(&held).await?;
+        app.store.end_session(&token_hash).await?;
     }
-    // Or the next click would sign in again without a question.
-    let elsewhere = match &provider {
+    // Otherwise the next sign-in would succeed without a question of the identity provider.
+    let provider_sign_out = match &provider {
         Some((issuer, id_token)) => app.oidc.end_session(issuer, id_token).await,
         None => None,
     };
-    let page = match elsewhere {
-        // A page and no redirect: browsers let no form of ours lead to another site.
+    let page = match provider_sign_out {
+        // A page instead of a redirect: the content security policy lets no form redirect to another site.
         Some(url) => render(&SignedOutPage { url })?,
-        None => go("/sign-in")?,
+        None => redirect("/sign-in")?,
     };
     with_cookie(page, COOKIE, "", 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::safe;
+    use super::safe_path;
 
     #[test]
-    fn after_signing_in_only_a_page_of_ours_follows() {
-        assert_eq!(safe("/requests/1?x=2"), "/requests/1?x=2");
+    fn sign_in_redirects_to_the_portal_only() {
+        assert_eq!(safe_path("/requests/1?x=2"), "/requests/1?x=2");
         for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "", "/\t/evil.example"] {
-            assert_eq!(safe(elsewhere), "/");
+            assert_eq!(safe_path(elsewhere), "/");
         }
     }
 }

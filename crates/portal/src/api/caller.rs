@@ -1,4 +1,4 @@
-//! Who calls: the token, whose it is, and what it may be used for.
+//! The caller of the API: the token, its owner and its scopes.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -8,25 +8,26 @@ use store::tokens::Token;
 use store::views::{RequestFilter, RequestView};
 use uuid::Uuid;
 
-use super::super::App;
+use super::super::app::App;
 use super::super::session::{Viewer, hash};
-use super::super::{pages, sight};
-use super::SCOPES;
+use super::super::visibility;
+use super::limits::CALLS_PER_SECOND;
 use super::problem::Problem;
+use operations::scopes::SCOPES;
 
-/// Somebody with a good token.
+/// A caller with a valid token.
 pub(crate) struct Caller {
     pub token: Token,
-    /// The token is only the name of a person: a development server accepts it.
+    /// Whether the token is a developer token, which is not stored.
     is_developer: bool,
 }
 
-/// What a token begins with that is only the name of a person, such as `developer:robin`.
-const DEVELOPER: &str = "developer:";
+/// Prefix of a developer token. The rest is the short name of a person, such as `developer:robin`.
+const DEVELOPER_PREFIX: &str = "developer:";
 
-/// The person that a development server lets anybody on this machine be; nothing on every other server.
+/// The token of this person on a portal with developer sign-in; `None` on every other portal.
 async fn developer_token(app: &App, token: &str) -> Result<Option<Token>, Problem> {
-    let Some(name) = token.strip_prefix(DEVELOPER).filter(|_| app.developer) else { return Ok(None) };
+    let Some(name) = token.strip_prefix(DEVELOPER_PREFIX).filter(|_| app.developer) else { return Ok(None) };
     let people = app.store.enabled_people().await?;
     let person = people.into_iter().find(|person| person.enabled && person.name == name);
     let scopes = SCOPES.iter().map(|(scope, _)| (*scope).to_owned()).collect();
@@ -42,10 +43,10 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let said = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // The scheme's name has no case (RFC 9110, section 11.1).
-        let said = said.and_then(|said| said.trim().split_once(' '));
-        let (token, is_developer) = match said.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        // The name of the scheme is case-insensitive (RFC 9110, section 11.1).
+        let credentials = header.and_then(|header| header.trim().split_once(' '));
+        let (token, is_developer) = match credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
             Some((_, token)) => match developer_token(app, token.trim()).await? {
                 Some(token) => (Some(token), true),
                 None => (app.store.token(&hash(token.trim())).await?, false),
@@ -53,11 +54,11 @@ impl FromRequestParts<App> for Caller {
             None => (None, false),
         };
         let token = token.ok_or_else(|| {
-            let detail = "send a token that is good as `Authorization: Bearer …`; `lockbox token add` makes one";
+            let detail = "no valid token; send one as `Authorization: Bearer …` (`lockbox token add` creates one)";
             Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
         })?;
-        if app.limits.0.check_key(&token.id).is_err() {
-            let detail = format!("more than {} calls a second; wait a moment", super::CALLS_PER_SECOND);
+        if !app.limits.allow(&token.id) {
+            let detail = format!("more than {CALLS_PER_SECOND} calls per second; try again in a second");
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail));
         }
         Ok(Self { token, is_developer })
@@ -65,26 +66,26 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
-    /// Channel of the caller's commands, as the event's `auth` states it.
+    /// Channel of the caller's commands, for the `auth` of events.
     pub fn channel(&self) -> &'static str {
         if self.is_developer { "api/developer" } else { "api/token" }
     }
 
-    /// Whether calls are remembered under an idempotency key: only for tokens that are stored.
+    /// Whether idempotency keys work: they are stored with a token, and developer tokens are not stored.
     pub fn has_keys(&self) -> bool {
         !self.is_developer
     }
 
-    /// Refuses a token that was not made for this.
+    /// Checks that the token has a scope.
     pub fn may(&self, scope: &str) -> Result<(), Problem> {
         if self.token.scopes.iter().any(|held| held == scope) {
             return Ok(());
         }
-        let detail = format!("this token does not allow {scope}");
+        let detail = format!("the token does not have the scope {scope}; use a token that has it");
         Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
     }
 
-    /// The token's owner as pages see people; none behind a program's token.
+    /// The token's owner; `None` for a program's token.
     pub fn viewer(&self) -> Option<Viewer> {
         let person = self.token.person.clone()?;
         let method = "token".to_owned();
@@ -93,28 +94,28 @@ impl Caller {
 
     /// Short name of the person who acts.
     pub fn person(&self) -> Result<String, Problem> {
-        let nobody = || {
-            let detail = "this is a program's token, and only people do this; use a person's token";
+        let not_a_person = || {
+            let detail = "the token belongs to a program, and only people may do this; use a person's token";
             Problem::new(StatusCode::FORBIDDEN, "not_a_person", detail)
         };
-        self.token.person.as_ref().map(|person| person.name.clone()).ok_or_else(nobody)
+        self.token.person.as_ref().map(|person| person.name.clone()).ok_or_else(not_a_person)
     }
 
-    /// The part of all requests that the caller sees: a program sees all.
+    /// The requests that the caller sees: a program sees all.
     pub async fn scope(&self, app: &App) -> Result<RequestFilter, Problem> {
         match self.viewer() {
-            Some(viewer) => Ok(pages::scope(app, &viewer).await?),
+            Some(viewer) => Ok(visibility::request_scope(app, &viewer).await?),
             None => Ok(RequestFilter::default()),
         }
     }
 
     /// A request that the caller may see.
-    pub async fn find(&self, app: &App, id: &str) -> Result<(RequestView, Content), Problem> {
-        let id: Uuid = id.parse().map_err(|_| Problem::missing())?;
+    pub async fn load_request(&self, app: &App, id: &str) -> Result<(RequestView, Content), Problem> {
+        let id: Uuid = id.parse().map_err(|_| Problem::not_found())?;
         let request = app.store.show_request(id).await?;
         let content = match self.viewer() {
-            Some(viewer) => sight::see(&viewer, &request)?,
-            None => request.content().ok_or_else(Problem::missing)?,
+            Some(viewer) => visibility::visible_content(&viewer, &request)?,
+            None => request.content().ok_or_else(Problem::not_found)?,
         };
         Ok((request, content))
     }

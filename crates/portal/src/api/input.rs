@@ -1,4 +1,4 @@
-//! What callers send: query parameters and bodies, read leniently in form and answered with clear words.
+//! Query parameters and request bodies: parsed strictly, with an error message that names the parameter or the field.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
@@ -7,11 +7,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use contracts::reading::{unmarked, zero_character};
 use serde::de::DeserializeOwned;
 
-use super::super::App;
+use super::super::app::App;
+use super::endpoints::{may_be_empty, operation};
 use super::problem::Problem;
 
-/// Query parameters: those of the operation, each at most once. A name that is not known is refused, since leaving out a
-/// filter that was mistyped would answer with more than was asked for.
+/// Query parameters of an endpoint, each at most once. An unknown name is refused: ignoring a misspelled filter would
+/// return more than the caller wants.
 pub(super) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
@@ -20,32 +21,34 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        let operation = super::operation(parts.method.as_str(), path);
+        let operation = operation(parts.method.as_str(), path);
         let known: Vec<&str> =
             operation.iter().flat_map(|operation| operation.query).map(|parameter| parameter.name).collect();
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&&*name) {
                 let known = known.join(", ");
-                return Err(Problem::unreadable(format!("query parameter {name:?} is not known; there are {known}")));
+                return Err(Problem::invalid(format!("query parameter {name:?} is unknown; use {known}")));
             }
             if seen.iter().any(|before| *before == name) {
-                return Err(Problem::unreadable(format!("query parameter {name:?} is there twice; send it once")));
+                return Err(Problem::invalid(format!("query parameter {name:?} is repeated; send it once")));
             }
-            // Empty text is text; an empty time, number or cursor is a mistake of the caller.
-            if value.is_empty() && !super::may_be_empty(operation.as_ref(), &name) {
-                return Err(Problem::unreadable(format!("query parameter {name:?} is empty; leave it out")));
+            // A text may be empty; an empty time, number or cursor is an error.
+            if value.is_empty() && !may_be_empty(operation.as_ref(), &name) {
+                return Err(Problem::invalid(format!(
+                    "query parameter {name:?} is empty; send a value or leave the parameter out"
+                )));
             }
             seen.push(name.into_owned());
         }
         match serde_urlencoded::from_str(query) {
             Ok(params) => Ok(Self(params)),
-            Err(fault) => Err(Problem::unreadable(format!("the query cannot be read: {fault}"))),
+            Err(fault) => Err(Problem::invalid(format!("the query is not valid: {fault}"))),
         }
     }
 }
 
-/// A body as it came, said to be JSON.
+/// The bytes of a request body.
 pub(super) struct Body(Bytes);
 
 impl FromRequest<App> for Body {
@@ -57,7 +60,7 @@ impl FromRequest<App> for Body {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 64 KiB")
             }
-            _ => Problem::unreadable("the body did not come whole; send it again"),
+            _ => Problem::invalid("the body is incomplete; send it again"),
         })?;
         match wrong {
             Some(detail) if !body.is_empty() => {
@@ -68,7 +71,7 @@ impl FromRequest<App> for Body {
     }
 }
 
-/// What is wrong with the form that the headers say the body has.
+/// Why the headers do not describe a JSON body.
 fn wrong_type(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
     if let Some(encoding) = text(header::CONTENT_ENCODING)
@@ -87,14 +90,17 @@ fn wrong_type(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Body {
-    /// Reads it, or says what is wrong and where.
+    /// Parses the body.
+    ///
+    /// # Errors
+    /// When it is not JSON, or does not match the schema.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let body = unmarked(&self.0).map_err(Problem::unreadable)?;
+        let body = unmarked(&self.0).map_err(Problem::invalid)?;
         if let Some(place) = zero_character(body) {
-            let detail = format!("the character U+0000 is in {place:?} of the body; leave it out");
-            return Err(Problem::unreadable(detail));
+            let detail = format!("the character U+0000 in {place:?} of the body is not allowed; remove it");
+            return Err(Problem::invalid(detail));
         }
         let body = if body.is_empty() { b"{}".as_slice() } else { body };
-        serde_json::from_slice(body).map_err(|fault| Problem::unreadable(format!("the body does not fit: {fault}")))
+        serde_json::from_slice(body).map_err(|fault| Problem::invalid(format!("the body is not valid: {fault}")))
     }
 }

@@ -1,31 +1,31 @@
-//! The interface described for programs: `OpenAPI` 3.1 (<https://spec.openapis.org/oas/v3.1.1.html>), printed from
-//! [`OPERATIONS`](super::OPERATIONS), the schemas that the messages have too, and those of the answers in
-//! `components.json`.
+//! The `OpenAPI` 3.1 description of the API (<https://spec.openapis.org/oas/v3.1.1.html>), made from [`OPERATIONS`], the
+//! schemas of the messages, and the schemas of the responses in `components.json`.
 
 use axum::Json;
 use serde_json::{Map, Value, json};
 
-use super::{OPERATIONS, Operation, SCOPES};
+use super::endpoints::{OPERATIONS, Operation};
+use operations::scopes::SCOPES;
 
-/// Schemas of the answers.
+/// Schemas of the responses.
 const COMPONENTS: &str = include_str!("components.json");
-/// Schema of events, which are messages as they travel.
+/// Schema of events: the envelope of messages.
 const ENVELOPE: &str = include_str!("../../../../schemas/envelope.schema.json");
 
-/// What every operation may answer when it goes wrong: status, name in the description, and what it means.
+/// The error responses: status, name in the description, and description.
 const PROBLEMS: [(&str, &str, &str); 12] = [
-    ("400", "unreadable", "The call cannot be read: the detail names the parameter or the place in the body."),
-    ("401", "unauthorized", "There is no good token."),
-    ("403", "forbidden", "The token, or the person whose it is, may not do this."),
-    ("404", "missing", "There is nothing here, or nothing that the caller may see."),
-    ("405", "other_method", "This path is called with another method; `Allow` names them."),
-    ("408", "too_slow", "The body did not come in time."),
-    ("409", "conflict", "The state of the request does not allow this: for example, its deadline has passed."),
+    ("400", "unreadable", "The request is not valid. The detail names the parameter or the field of the body."),
+    ("401", "unauthorized", "The token is missing or not valid."),
+    ("403", "forbidden", "The token, or its owner, does not have permission."),
+    ("404", "missing", "The resource does not exist, or the caller does not have permission to see it."),
+    ("405", "other_method", "The path does not support this method. `Allow` names the methods."),
+    ("408", "too_slow", "The body did not arrive in time."),
+    ("409", "conflict", "The state of the request does not allow the action: for example, its deadline has passed."),
     ("413", "too_large", "The body is larger than 64 KiB."),
     ("415", "other_type", "The body is not JSON, or it is compressed."),
-    ("422", "invalid", "The body can be read, and breaks a rule: the detail names every field."),
-    ("429", "too_many", "The token is used more often than allowed; `Retry-After` says when to try again."),
-    ("503", "away", "Lockbox cannot answer now. Try again, writes with the same `Idempotency-Key`."),
+    ("422", "invalid", "The body breaks a rule. The detail names every field."),
+    ("429", "too_many", "The token made too many calls. `Retry-After` says when to try again, in seconds."),
+    ("503", "away", "Lockbox is not available. Try again; repeat a write with the same `Idempotency-Key`."),
 ];
 
 /// The description.
@@ -61,9 +61,9 @@ pub fn document() -> Value {
             "title": "Lockbox",
             "version": "1",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Request access to customer content, follow the request, decide on it. Every call that \
-                            changes something becomes a command, and the answer says what became of it. 202 means \
-                            that the command is stored and takes effect later.",
+            "description": "Request access to customer content, watch requests, approve and deny them. Every write becomes \
+                            a command, and the response has its result. Status 202 means that the command is stored \
+                            and takes effect later.",
         },
         "servers": [{"url": "/", "description": "The portal that serves this description."}],
         "security": [{"token": []}],
@@ -71,7 +71,7 @@ pub fn document() -> Value {
             {"name": "requests", "description": "Requests and decisions."},
             {"name": "grants", "description": "Active access and access reports."},
             {"name": "audit", "description": "The audit log."},
-            {"name": "interface", "description": "This interface."},
+            {"name": "interface", "description": "The API itself."},
         ],
         "paths": paths,
         "components": {
@@ -85,7 +85,7 @@ pub fn document() -> Value {
     })
 }
 
-/// A schema without what names it elsewhere.
+/// A schema without its identifiers.
 fn schema(text: &str) -> Value {
     let mut schema: Value = serde_json::from_str(text).unwrap_or_default();
     if let Some(schema) = schema.as_object_mut() {
@@ -96,10 +96,10 @@ fn schema(text: &str) -> Value {
     schema
 }
 
-/// Says of every free text of a body that it holds no U+0000.
+/// Adds to every free text of a body that it must not have U+0000.
 fn forbid_zero_characters(schema: &mut Value) {
-    let is_said = ["enum", "const", "pattern", "format"].iter().any(|word| schema.get(word).is_some());
-    if schema["type"] == "string" && !is_said {
+    let is_restricted = ["enum", "const", "pattern", "format"].iter().any(|word| schema.get(word).is_some());
+    if schema["type"] == "string" && !is_restricted {
         schema["pattern"] = "^[^\\u0000]*$".into();
     }
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -109,38 +109,39 @@ fn forbid_zero_characters(schema: &mut Value) {
 
 fn parameters(operation: &Operation) -> Vec<Value> {
     let query = operation.query.iter().map(|parameter| {
-        let (name, means) = (parameter.name, parameter.means);
-        json!({"name": name, "in": "query", "description": means, "schema": schema(parameter.schema)})
+        let (name, description) = (parameter.name, parameter.description);
+        json!({"name": name, "in": "query", "description": description, "schema": schema(parameter.schema)})
     });
     let mut parameters: Vec<Value> = query.collect();
     if operation.path.contains("{id}") {
         let schema = json!({"type": "string", "format": "uuid"});
         parameters.push(
-            json!({"name": "id", "in": "path", "required": true, "description": "The request.", "schema": schema}),
+            json!({"name": "id", "in": "path", "required": true, "description": "Id of the request.", "schema": schema}),
         );
     }
-    if operation.method == "POST" && !is_told_once(operation) {
-        let means = "The caller's name for this call: the same again is answered again and done once.";
+    if operation.method == "POST" && !is_shown_once(operation) {
+        let means = "Key of your choice for this call. A repeated call with the same key and body takes effect once and gets the same \
+                     response.";
         let schema = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[\\x21-\\x7E]+$"});
         parameters.push(json!({"name": "Idempotency-Key", "in": "header", "description": means, "schema": schema}));
     }
     parameters
 }
 
-/// Nothing is kept that could be told again.
-fn is_told_once(operation: &Operation) -> bool {
-    operation.answer == "handle"
+/// Whether the response cannot be repeated, because only a hash of it is stored.
+fn is_shown_once(operation: &Operation) -> bool {
+    operation.response == "access_token"
 }
 
 fn responses(operation: &Operation) -> Map<String, Value> {
     let is_write = operation.method == "POST";
     let json_of =
         |name: &str| json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{name}")}}});
-    let good = match operation.answer {
+    let good = match operation.response {
         "object" => json!({"application/json": {"schema": {"type": "object"}}}),
         name => json_of(name),
     };
-    let mut answers = Map::new();
+    let mut responses = Map::new();
     let is_new = operation.id == "submitRequest";
     let mut done = json!({"description": "Done.", "content": good});
     if is_new {
@@ -148,10 +149,10 @@ fn responses(operation: &Operation) -> Map<String, Value> {
             "description": "Path of the request.", "schema": {"type": "string", "format": "uri-reference"},
         }});
     }
-    answers.insert(if is_new { "201" } else { "200" }.to_owned(), done);
-    if is_write && !is_told_once(operation) {
-        let means = "The command is stored; it takes effect as soon as the roles run.";
-        answers.insert("202".to_owned(), json!({"description": means, "content": json_of("stored")}));
+    responses.insert(if is_new { "201" } else { "200" }.to_owned(), done);
+    if is_write && !is_shown_once(operation) {
+        let means = "The command is stored. It takes effect as soon as the workers run.";
+        responses.insert("202".to_owned(), json!({"description": means, "content": json_of("stored")}));
     }
     let may = |status: &str| match status {
         "401" | "429" => operation.scope.is_some(),
@@ -162,16 +163,16 @@ fn responses(operation: &Operation) -> Map<String, Value> {
         _ => true,
     };
     for (status, name, _) in PROBLEMS.iter().filter(|(status, ..)| may(status)) {
-        answers.insert((*status).to_owned(), json!({"$ref": format!("#/components/responses/{name}")}));
+        responses.insert((*status).to_owned(), json!({"$ref": format!("#/components/responses/{name}")}));
     }
-    answers
+    responses
 }
 
 fn describe(operation: &Operation) -> Value {
     let tag = match operation.path {
         "/openapi.json" | "/me" => "interface",
         "/audit" => "audit",
-        path if path == "/grants" || path.ends_with("/report") || path.ends_with("/handle") => "grants",
+        path if path == "/grants" || path.ends_with("/report") || path.ends_with("/access-token") => "grants",
         _ => "requests",
     };
     let mut described = json!({
@@ -185,7 +186,7 @@ fn describe(operation: &Operation) -> Value {
     if let Some(body) = operation.body {
         let mut schema = schema(body);
         forbid_zero_characters(&mut schema);
-        // What needs no more than a word needs no body at all.
+        // Without required fields the body is optional.
         let required = schema["required"].is_array();
         described["requestBody"] = json!({"required": required, "content": {"application/json": {"schema": schema}}});
     }

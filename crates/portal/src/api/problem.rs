@@ -1,14 +1,14 @@
-//! What went wrong, for programs: problem details (RFC 9457).
+//! Error responses of the API: problem details (RFC 9457).
 
 use axum::Json;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use runtime::outcome::Failure;
 use serde_json::{Value, json};
 
-use super::super::answer::Fault;
-use runtime::outcome::Failure;
+use super::super::response::PageError;
 
-/// A problem.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub status: StatusCode,
@@ -18,35 +18,40 @@ pub(crate) struct Problem {
     pub detail: String,
 }
 
-pub(crate) type Answer = Result<Response, Problem>;
+/// What a handler of the API returns.
+pub(crate) type ApiResult = Result<Response, Problem>;
 
 impl Problem {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), detail: detail.into() }
     }
 
-    /// Missing and forbidden are one answer.
-    pub fn missing() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here, or nothing that you may see")
+    /// The response for missing and for forbidden resources.
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "this resource does not exist, or you do not have permission to see it",
+        )
     }
 
-    pub fn unreadable(detail: impl Into<String>) -> Self {
+    pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "unreadable", detail)
     }
 
-    /// A write whose outcome is not known: the command may be stored already.
-    pub fn unsure(failure: Failure) -> Self {
+    /// The response to a write whose outcome is unknown: the command may be stored already.
+    pub fn unknown_outcome(failure: Failure) -> Self {
         let mut problem = Self::from(failure);
         if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-            "Lockbox cannot answer now; the command may be stored and take effect later. Look at the request, or send \
-             the same again with the same Idempotency-Key"
+            "Lockbox could not confirm the result; the command may be stored and take effect later. Check the request, or \
+             repeat the call with the same Idempotency-Key"
                 .clone_into(&mut problem.detail);
         }
         problem
     }
 }
 
-/// The status that says whose turn it is: to send something else (422), to be somebody else (403), or to look again (409).
+/// The status of a refusal: send another body (422), call as another person (403), or check the state (409).
 fn status(code: &str) -> StatusCode {
     match code {
         "invalid" | "unknown_tenant" | "unknown_person" | "comment_required" | "passkey_required"
@@ -62,42 +67,50 @@ fn status(code: &str) -> StatusCode {
     }
 }
 
-pub(super) async fn nothing_here() -> Problem {
-    Problem::missing()
+pub(super) async fn not_found() -> Problem {
+    Problem::not_found()
 }
 
-pub(super) async fn other_method(method: Method) -> Problem {
-    let detail = format!("this path is not called with {method}; the header Allow names the methods");
+pub(super) async fn method_not_allowed(method: Method) -> Problem {
+    let detail = format!("this path does not support {method}; the header Allow names the methods");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-/// JSON.
-pub(super) fn answer(status: StatusCode, body: Value) -> Answer {
+/// A JSON response.
+pub(super) fn json_response(status: StatusCode, body: Value) -> ApiResult {
     Ok((status, Json(body)).into_response())
 }
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
+impl From<PageError> for Problem {
+    fn from(fault: PageError) -> Self {
         match fault {
-            Fault::Unreadable(detail) => Self::unreadable(detail),
-            Fault::Away(why) | Fault::Unsure(why) => {
-                tracing::error!(why, "a call could not be answered");
-                let detail = "Lockbox cannot answer now; try again in a moment";
+            PageError::Invalid(detail) => Self::invalid(detail),
+            PageError::Unavailable(why) | PageError::UnknownOutcome(why) => {
+                tracing::error!(why, "API call failed because a part of Lockbox is not available");
+                let detail = "Lockbox is not available; try again in a minute";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "away", detail)
             }
-            Fault::Refused { code, message, .. } => Self::new(status(&code), &code, message),
-            Fault::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "this took too long"),
-            Fault::TooLong => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 64 KiB"),
-            Fault::SignIn(_) | Fault::Missing | Fault::Forged | Fault::Foreign(_) | Fault::NotSignedIn { .. } => {
-                Self::missing()
+            PageError::Refused { code, message, .. } => Self::new(status(&code), &code, message),
+            PageError::TimedOut => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "the call took too long; check the request before you repeat the call",
+            ),
+            PageError::TooLong => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 64 KiB")
             }
+            PageError::SignIn(_)
+            | PageError::NotFound
+            | PageError::Forged
+            | PageError::NotLocal(_)
+            | PageError::NotSignedIn { .. } => Self::not_found(),
         }
     }
 }
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        Fault::from(error).into()
+        PageError::from(error).into()
     }
 }
 
@@ -105,12 +118,12 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused { code, message } => Self::new(status(&code), &code, message),
-            Failure::NotFound(_) => Self::missing(),
-            Failure::Usage(detail) => Self::unreadable(detail),
+            Failure::NotFound(_) => Self::not_found(),
+            Failure::Usage(detail) => Self::invalid(detail),
             Failure::Unreachable(why)
             | Failure::TimedOut(why)
             | Failure::Failed(why)
-            | Failure::Untrue { words: why, .. } => Fault::Away(why).into(),
+            | Failure::Untrue { words: why, .. } => PageError::Unavailable(why).into(),
         }
     }
 }
@@ -125,8 +138,8 @@ impl IntoResponse for Problem {
         let kind = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if self.status == StatusCode::UNAUTHORIZED {
-            let how = header::HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+            let scheme = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));

@@ -1,47 +1,47 @@
-// Passkeys: the only thing that pages cannot do without script.
+// Passkeys need this script; everything else on pages works without scripts.
 "use strict";
 
-// What is exchanged is encoded here and not by `toJSON` and `parseCreationOptionsFromJSON`: older browsers lack them,
-// and in the answers of some password managers they fail.
-const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+// Older browsers lack `toJSON` and `parseCreationOptionsFromJSON`, and with some password managers they fail. This script
+// therefore encodes and decodes the fields itself.
+const decode = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 
-const encoded = (value) => {
+const encode = (value) => {
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value;
   const view = ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value);
   return btoa(Array.from(view, (byte) => String.fromCharCode(byte)).join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 };
 
-const written = (credential) => {
-  const id = encoded(credential.rawId) || credential.id;
-  const response = { clientDataJSON: encoded(credential.response.clientDataJSON) };
+const toJson = (credential) => {
+  const id = encode(credential.rawId) || credential.id;
+  const response = { clientDataJSON: encode(credential.response.clientDataJSON) };
   for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
-    const value = encoded(credential.response[name]);
+    const value = encode(credential.response[name]);
     if (value) response[name] = value;
   }
   return JSON.stringify({ id, rawId: id, type: "public-key", response, extensions: {} });
 };
 
-// The browser's own words name standards and functions; these say what to do.
-const WORDS = {
-  NotAllowedError: "The passkey was not used: it was cancelled, took too long, or this device has none for you. Try again.",
-  AbortError: "The passkey was not used: it was cancelled. Try again.",
-  InvalidStateError: "This device has a passkey of yours already.",
+// The browser's own messages name standards and functions; these say what to do.
+const MESSAGES = {
+  NotAllowedError: "The passkey was not used. You cancelled, the time ran out, or this device has no passkey of yours. Try again.",
+  AbortError: "The passkey was not used, because it was cancelled. Try again.",
+  InvalidStateError: "This device has a passkey of yours already. Use that passkey, or add one on another device.",
   SecurityError: "Passkeys do not work at this address. Open the portal at the address in your mails.",
-  NotSupportedError: "This device offers no passkey that fits. Try another device or a security key.",
-  ConstraintError: "This device cannot check who you are. Set up a PIN, fingerprint or face on it, or try another device.",
+  NotSupportedError: "This device has no suitable passkey. Use another device or a security key.",
+  ConstraintError: "This device cannot verify you. Set up a PIN, fingerprint or face recognition on it, or use another device.",
 };
 
-const trouble = (form, error) => {
-  const place = form.querySelector("[data-trouble]");
-  place.textContent = error.plain ?? WORDS[error.name] ?? "The passkey could not be used. Try again, or use another browser or device.";
+const showError = (form, error) => {
+  const place = form.querySelector("[data-error]");
+  place.textContent = error.plain ?? MESSAGES[error.name] ?? "The passkey could not be used. Try again, or use another browser or device.";
   place.hidden = false;
 };
 
-const plain = (words) => Object.assign(new Error(words), { plain: words });
+const withMessage = (message) => Object.assign(new Error(message), { plain: message });
 
-const holder = () => {
-  if (!navigator.credentials?.get) throw plain("This browser cannot use passkeys. Use a current browser.");
+const credentialsApi = () => {
+  if (!navigator.credentials?.get) throw withMessage("This browser cannot use passkeys. Use a current browser.");
   return navigator.credentials;
 };
 
@@ -55,36 +55,36 @@ register?.addEventListener("submit", async (event) => {
   if (register.elements.answer.value) return;
   event.preventDefault();
   try {
-    const credentials = holder();
+    const credentials = credentialsApi();
     const body = new URLSearchParams({ form_token: register.elements.form_token.value });
-    const answer = await fetch(register.dataset.register, { method: "POST", body });
-    if (!answer.ok) throw plain("Sign out and in again, and try once more.");
-    const { publicKey } = await answer.json();
-    publicKey.challenge = bytes(publicKey.challenge);
-    publicKey.user.id = bytes(publicKey.user.id);
-    for (const held of publicKey.excludeCredentials ?? []) held.id = bytes(held.id);
-    register.elements.answer.value = written(await credentials.create({ publicKey }));
+    const response = await fetch(register.dataset.register, { method: "POST", body });
+    if (!response.ok) throw withMessage("The portal refused the registration. Sign out, sign in again, and add the passkey again.");
+    const { publicKey } = await response.json();
+    publicKey.challenge = decode(publicKey.challenge);
+    publicKey.user.id = decode(publicKey.user.id);
+    for (const credential of publicKey.excludeCredentials ?? []) credential.id = decode(credential.id);
+    register.elements.answer.value = toJson(await credentials.create({ publicKey }));
     register.requestSubmit(event.submitter);
   } catch (error) {
-    trouble(register, error);
+    showError(register, error);
   }
 });
 
-// The challenge is the decision: digest of the content, verdict, and the time that is allowed.
-const signing = document.querySelector("form[data-passkeys]");
-signing?.addEventListener("submit", async (event) => {
-  const ids = signing.dataset.passkeys.split(" ").filter((id) => id);
-  const fields = signing.elements;
+// The challenge is the decision: the digest of the content, the verdict and the approved duration in seconds.
+const decision = document.querySelector("form[data-passkeys]");
+decision?.addEventListener("submit", async (event) => {
+  const ids = decision.dataset.passkeys.split(" ").filter((id) => id);
+  const fields = decision.elements;
   if (!ids.length || event.submitter.value !== "approve" || fields.assertion.value) return;
   event.preventDefault();
   try {
-    const said = ["lockbox.decision.v1", fields.digest.value, "approve", seconds(fields.duration?.value ?? "")].join("\n");
-    const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(said));
-    const allowCredentials = ids.map((id) => ({ type: "public-key", id: bytes(id) }));
+    const statement = ["lockbox.decision.v1", fields.digest.value, "approve", seconds(fields.duration?.value ?? "")].join("\n");
+    const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(statement));
+    const allowCredentials = ids.map((id) => ({ type: "public-key", id: decode(id) }));
     const publicKey = { challenge, allowCredentials, userVerification: "required", rpId: location.hostname };
-    fields.assertion.value = written(await holder().get({ publicKey }));
-    signing.requestSubmit(event.submitter);
+    fields.assertion.value = toJson(await credentialsApi().get({ publicKey }));
+    decision.requestSubmit(event.submitter);
   } catch (error) {
-    trouble(signing, error);
+    showError(decision, error);
   }
 });

@@ -1,121 +1,138 @@
-// The pages work without this. It counts down, and shows news of a request by itself.
+// Pages work without this script. It shows countdowns and times in the reader's zone, and reloads pages that have changed.
 "use strict";
 
-const left = (milliseconds) => {
+// Time until a deadline, in its two largest units.
+const remaining = (milliseconds) => {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
   const parts = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"], [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
   const shown = parts.filter(([count]) => count > 0).slice(0, 2).map(([count, unit]) => `${count} ${unit}`);
-  return shown.length ? `${shown.join(" ")} left` : "time is over";
+  return shown.length ? `${shown.join(" ")} left` : "time is up";
 };
 
-const tick = () => {
+const LAST_HOUR = 3600 * 1000;
+
+const updateCountdowns = () => {
   for (const element of document.querySelectorAll("[data-until]")) {
-    element.textContent = left(Date.parse(element.dataset.until) - Date.now());
+    const left = Date.parse(element.dataset.until) - Date.now();
+    element.textContent = remaining(left);
+    element.classList.toggle("soon", left < LAST_HOUR);
   }
 };
-// Times name their zone, UTC; here they are in the reader's as well, when that is another.
-const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
-for (const element of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(element.dateTime);
-  if (at.getTimezoneOffset() === 0) continue;
-  const name = zoneName.formatToParts(at).find((part) => part.type === "timeZoneName").value;
-  const text = `${zone.format(at)} ${name}`;
-  if (element.closest("dd, .until, #state-until")) {
-    element.insertAdjacentHTML("afterend", '<span class="here"></span>');
-    element.nextElementSibling.textContent = ` (${text})`;
-  } else {
-    element.title = text;
+
+// Pages have times in UTC. Here they are relative and in the reader's zone; UTC is in the tooltip.
+const absoluteFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+const relativeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const RELATIVE_DAYS = 7;
+
+const relative = (at) => {
+  const seconds = Math.round((at.getTime() - Date.now()) / 1000);
+  const size = Math.abs(seconds);
+  if (size < 60) return seconds > 0 ? "in less than a minute" : "less than a minute ago";
+  if (size < 3600) return relativeFormat.format(Math.trunc(seconds / 60), "minute");
+  if (size < 86400) return relativeFormat.format(Math.trunc(seconds / 3600), "hour");
+  if (size < RELATIVE_DAYS * 86400) return relativeFormat.format(Math.trunc(seconds / 86400), "day");
+  return "";
+};
+
+const updateTimes = () => {
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    const at = new Date(element.dateTime);
+    element.title ||= element.textContent;
+    // A countdown beside the time says the same as a relative time.
+    const hasCountdown = element.parentElement.querySelector("[data-until]") !== null;
+    element.textContent = [hasCountdown ? "" : relative(at), absoluteFormat.format(at)].filter((part) => part).join(", ");
   }
-}
-tick();
-setInterval(tick, 1000);
+};
+updateTimes();
+updateCountdowns();
+setInterval(updateCountdowns, 1000);
+setInterval(updateTimes, 30000);
 
-// A browser keeps six connections to a host over HTTP/1.1. Three pages in view may hold one for news; every other page
-// asks now and then. A page that nobody sees asks seldom, and as soon as it is seen again.
-const live = document.querySelector("[data-live]");
+// A browser opens at most six connections to a host over HTTP/1.1. Three visible pages may hold one for updates. Every
+// other page polls, a hidden page less often, and again as soon as it is visible.
+const updates = document.querySelector("[data-updates]");
 const SLOTS = 3;
-const ASK_SECONDS = 3;
-const HIDDEN_ASK_SECONDS = 30;
+const POLL_SECONDS = 3;
+const HIDDEN_POLL_SECONDS = 30;
 
-const follow = () => {
-  let news;
+const watchUpdates = () => {
+  let source;
   let release = () => {};
-  let waiting;
+  let timer;
   let isFinished = false;
-  let isBeginning = false;
-  // A form that was refused is shown at the address it was sent to; the page itself is elsewhere.
-  const page = live.querySelector("a").pathname;
-  // Somebody who is writing is not interrupted: the news waits behind a link.
-  const isWriting = () => [...document.querySelectorAll("textarea, main input:not([type=hidden])")].some((field) => field.value !== "");
+  let isStarting = false;
+  // A refused form is shown at the address that it was sent to; the page itself has another address.
+  const page = updates.querySelector("a").pathname;
+  // A page with unsent input is not reloaded: it shows a link instead.
+  const hasInput = () => [...document.querySelectorAll("textarea, main input:not([type=hidden])")].some((field) => field.value !== "");
   const stop = () => {
-    news?.close();
-    news = undefined;
-    clearTimeout(waiting);
+    source?.close();
+    source = undefined;
+    clearTimeout(timer);
     release();
     release = () => {};
   };
   const reload = () => {
     isFinished = true;
     stop();
-    // Nobody clicked: this must not count as activity, or an open page would keep its reader signed in.
+    // A reload by the script must not count as activity, or an open page would keep its reader signed in.
     document.cookie = `lockbox-update=1; Path=${page}; Max-Age=5; SameSite=Strict`;
     if (location.pathname === page) location.reload();
     else location.replace(page);
   };
-  const show = (words) => {
-    if (words) live.querySelector(".banner").textContent = words;
-    live.hidden = false;
+  const showBanner = (message) => {
+    if (message) updates.querySelector(".banner").textContent = message;
+    updates.hidden = false;
   };
-  const told = (pulse) => {
-    if (isFinished || !pulse || pulse === live.dataset.pulse) return;
-    if (isWriting()) show();
+  const onVersion = (version) => {
+    if (isFinished || !version || version === updates.dataset.version) return;
+    if (hasInput()) showBanner();
     else reload();
   };
-  const signedOut = () => {
+  const onSignedOut = () => {
     if (isFinished) return;
-    if (!isWriting()) return reload();
+    if (!hasInput()) return reload();
     isFinished = true;
     stop();
-    show("You were signed out, because nothing was done here for some time. Copy what you wrote, and sign in again.");
+    showBanner("You were signed out after 30 minutes without activity. Copy your text, and sign in again.");
   };
-  const askSoon = () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(ask, 1000 * (document.hidden ? HIDDEN_ASK_SECONDS : ASK_SECONDS));
+  const schedulePoll = () => {
+    clearTimeout(timer);
+    timer = setTimeout(poll, 1000 * (document.hidden ? HIDDEN_POLL_SECONDS : POLL_SECONDS));
   };
-  const ask = async () => {
+  const poll = async () => {
     try {
-      const answer = await fetch(`${live.dataset.live}?once=1`, { redirect: "manual" });
-      if (answer.type === "opaqueredirect") signedOut();
-      else if (answer.ok) told(await answer.text());
+      const response = await fetch(`${updates.dataset.updates}?once=1`, { redirect: "manual" });
+      if (response.type === "opaqueredirect") onSignedOut();
+      else if (response.ok) onVersion(await response.text());
     } catch {
-      // The portal is away; the next time will tell.
+      // The portal is not available; the next poll tries again.
     }
-    if (!isFinished && !news) await begin();
+    if (!isFinished && !source) await start();
   };
   const listen = () => {
-    news = new EventSource(live.dataset.live);
-    news.addEventListener("pulse", (event) => told(event.data));
-    news.addEventListener("signed-out", signedOut);
-    news.addEventListener("error", () => {
-      // Closed for good, such as by a proxy that answers something else.
-      if (news?.readyState === EventSource.CLOSED) {
+    source = new EventSource(updates.dataset.updates);
+    source.addEventListener("version", (event) => onVersion(event.data));
+    source.addEventListener("signed-out", onSignedOut);
+    source.addEventListener("error", () => {
+      // Closed permanently, for example by a proxy that sends another response.
+      if (source?.readyState === EventSource.CLOSED) {
         stop();
-        askSoon();
+        schedulePoll();
       }
     });
   };
-  // Takes a free slot and holds it until `release`.
-  const take = (slot) => new Promise((taken) => {
-    navigator.locks.request(`lockbox-news-${slot}`, { ifAvailable: true }, (lock) => {
-      taken(lock !== null);
-      return lock && new Promise((letGo) => { release = letGo; });
-    }).catch(() => taken(false));
+  // Locks a free slot until `release`.
+  const lockSlot = (slot) => new Promise((resolve) => {
+    navigator.locks.request(`lockbox-updates-${slot}`, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise((unlock) => { release = unlock; });
+    }).catch(() => resolve(false));
   });
-  const listens = async () => {
+  const listenInFreeSlot = async () => {
     if (document.hidden || !navigator.locks) return false;
     for (let slot = 0; slot < SLOTS; slot += 1) {
-      if (!(await take(slot))) continue;
+      if (!(await lockSlot(slot))) continue;
       if (document.hidden || isFinished) {
         release();
         return false;
@@ -125,47 +142,48 @@ const follow = () => {
     }
     return false;
   };
-  const begin = async () => {
-    if (isBeginning) return;
-    isBeginning = true;
-    if (!(await listens()) && !isFinished) askSoon();
-    isBeginning = false;
+  const start = async () => {
+    if (isStarting) return;
+    isStarting = true;
+    if (!(await listenInFreeSlot()) && !isFinished) schedulePoll();
+    isStarting = false;
   };
   document.addEventListener("visibilitychange", () => {
     if (isFinished) return;
     stop();
-    if (document.hidden) askSoon();
-    else ask();
+    if (document.hidden) schedulePoll();
+    else poll();
   });
   addEventListener("pagehide", stop);
-  addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
-  begin();
+  addEventListener("pageshow", (event) => { if (event.persisted) poll(); });
+  start();
 };
 document.cookie = `lockbox-update=; Path=${location.pathname}; Max-Age=0; SameSite=Strict`;
-if (live) follow();
+if (updates) watchUpdates();
 
-// What would become of a request, while it is typed.
-const asking = document.querySelector("form[data-preview]");
-if (asking) {
-  let waiting;
-  let asked = 0;
-  const look = async () => {
-    const turn = ++asked;
-    const answer = await fetch(asking.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(asking)) });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    // Only the newest answer counts, whichever comes last.
-    if (turn !== asked) return;
+// Updates the preview of a request while the form is filled in.
+const requestForm = document.querySelector("form[data-preview]");
+if (requestForm) {
+  let timer;
+  let latest = 0;
+  const updatePreview = async () => {
+    const current = ++latest;
+    const response = await fetch(requestForm.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(requestForm)) });
+    if (!response.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    // Only the response to the latest input counts; responses may arrive in another order.
+    if (current !== latest) return;
     document.querySelector("#preview").replaceWith(page.querySelector("#preview"));
-    for (const place of asking.querySelectorAll("[data-fault]")) {
-      place.textContent = page.querySelector(`[data-fault="${place.dataset.fault}"]`)?.textContent ?? "";
+    updateTimes();
+    for (const place of requestForm.querySelectorAll("[data-field-error]")) {
+      place.textContent = page.querySelector(`[data-field-error="${place.dataset.fieldError}"]`)?.textContent ?? "";
       const field = place.parentElement.querySelector("[name]");
       if (place.textContent) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
     }
   };
-  asking.addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => look().catch(() => {}), 300);
+  requestForm.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => updatePreview().catch(() => {}), 300);
   });
 }

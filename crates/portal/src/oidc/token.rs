@@ -1,6 +1,6 @@
-//! Identity tokens: whether one holds, and what it says
-//! (<https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>). Strict about who signed for whom and
-//! when; lenient about how numbers and truth values are written, since providers differ.
+//! Validates identity tokens and reads their claims
+//! (<https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>). Strict about issuer, audience, signature
+//! and times; lenient about the format of numbers and booleans, because providers differ.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,46 +8,46 @@ use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
 use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyUse, JwsSigningAlgorithm};
 use serde_json::{Map, Value};
 
-/// Clocks of providers may differ from ours by this many seconds.
+/// Clocks of providers may differ from the database's clock by this many seconds.
 const LEEWAY_SECONDS: f64 = 180.0;
 
-/// What an identity token must fit.
+/// What a valid identity token has.
 pub(super) struct Expected<'a> {
     pub issuer: &'a str,
     pub client_id: &'a str,
-    /// Audiences that may stand beside the client id.
+    /// Audiences that are allowed beside the client ID.
     pub audiences: &'a [String],
     pub nonce: &'a str,
     /// Seconds since 1970, by the database's clock.
     pub now: f64,
 }
 
-/// What somebody says about a person: the members of an identity token, or of an answer of `UserInfo`.
+/// Claims about a person, from an identity token or from `UserInfo`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Claims(pub Map<String, Value>);
 
 impl Claims {
-    /// Reads an object.
+    /// Parses a JSON object.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().map(Self)
     }
 
-    /// A text that is not empty.
+    /// A claim that is text and not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// A truth value, also one written as text.
+    /// A claim that is a boolean, also as text.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.0.get(name)? {
-            Value::Bool(said) => Some(*said),
-            Value::String(said) if said.eq_ignore_ascii_case("true") => Some(true),
-            Value::String(said) if said.eq_ignore_ascii_case("false") => Some(false),
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
             _ => None,
         }
     }
 
-    /// Seconds since 1970, also written as text; an error when they cannot be read.
+    /// A claim that is a time in seconds since 1970, also as text.
     fn seconds(&self, name: &str) -> Result<Option<f64>, String> {
         let read = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match self.0.get(name) {
@@ -67,7 +67,7 @@ impl Claims {
     }
 }
 
-/// Whether an algorithm signs with a key pair: a token that the portal's own secret could make proves nothing.
+/// Whether an algorithm uses a key pair: the portal could sign a token with its own secret itself.
 fn is_key_pair(kind: &CoreJwsSigningAlgorithm) -> bool {
     use CoreJwsSigningAlgorithm as Kind;
     !matches!(kind, Kind::None | Kind::HmacSha256 | Kind::HmacSha384 | Kind::HmacSha512)
@@ -84,10 +84,10 @@ fn fits(key: &CoreJsonWebKey, kind: &CoreJwsSigningAlgorithm) -> bool {
         && kind.key_type().as_ref() == Some(key.key_type())
 }
 
-/// What a token says, if it holds.
+/// The claims of a valid token.
 ///
 /// # Errors
-/// Why it does not, for the log.
+/// Why the token is not valid, for the log.
 pub(super) fn verify(
     token: &str,
     keys: &[CoreJsonWebKey],
@@ -95,17 +95,18 @@ pub(super) fn verify(
     expected: &Expected<'_>,
 ) -> Result<Claims, String> {
     let parts: Vec<&str> = token.split('.').collect();
-    let [head, body, signature] = parts[..] else { return Err("it has not three parts".to_owned()) };
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "a part of it is not base64url".to_owned());
-    let header = Claims::read(&decode(head)?).ok_or("its header is not JSON")?;
-    let name = header.text("alg").ok_or("its header names no algorithm")?;
+    let [head, body, signature] = parts[..] else { return Err("the token does not have three parts".to_owned()) };
+    let decode =
+        |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "a part of the token is not base64url".to_owned());
+    let header = Claims::read(&decode(head)?).ok_or("the header is not JSON")?;
+    let name = header.text("alg").ok_or("the header has no algorithm")?;
     let kind: CoreJwsSigningAlgorithm =
         serde_json::from_value(name.into()).map_err(|_| format!("the algorithm {name} is unknown"))?;
     if !is_key_pair(&kind) || !algorithms.iter().any(|offered| offered == name) {
-        return Err(format!("the algorithm {name} is not among those of the provider that have a key pair"));
+        return Err(format!("the algorithm {name} is not an algorithm of the provider with a key pair"));
     }
     if header.0.contains_key("crit") {
-        return Err("its header has critical members that are not understood".to_owned());
+        return Err("the header has critical members (crit), which are not supported".to_owned());
     }
     let kid = header.text("kid");
     let named = |key: &&CoreJsonWebKey| match (kid, key.key_id()) {
@@ -116,41 +117,41 @@ pub(super) fn verify(
     let signature = decode(signature)?;
     let mut candidates = keys.iter().filter(named).filter(|key| fits(key, &kind));
     if !candidates.any(|key| key.verify_signature(&kind, signed.as_bytes(), &signature).is_ok()) {
-        return Err(format!("no key of the provider made its signature (kid {kid:?}, {name})"));
+        return Err(format!("no key of the provider matches the signature (kid {kid:?}, {name})"));
     }
-    let claims = Claims::read(&decode(body)?).ok_or("its body is not JSON")?;
+    let claims = Claims::read(&decode(body)?).ok_or("the body is not JSON")?;
     check(&claims, expected)?;
     Ok(claims)
 }
 
-/// Who it is from and for, when, and for which sign-in.
+/// Checks issuer, audience, times and nonce.
 fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), String> {
     if claims.text("iss") != Some(expected.issuer) {
-        return Err(format!("its issuer is {:?}", claims.text("iss")));
+        return Err(format!("the issuer is {:?}", claims.text("iss")));
     }
     let (audiences, party) = (claims.audiences(), claims.text("azp"));
     if !audiences.contains(&expected.client_id) {
-        return Err(format!("it is for {audiences:?}"));
+        return Err(format!("the audience is {audiences:?}"));
     }
     if party.is_some_and(|party| party != expected.client_id) {
-        return Err(format!("its authorized party is {party:?}"));
+        return Err(format!("the authorized party is {party:?}"));
     }
     let is_known = |name: &&str| *name == expected.client_id || expected.audiences.iter().any(|known| known == name);
     if party.is_none() && !audiences.iter().all(is_known) {
-        return Err(format!("it is for {audiences:?} and names no authorized party; see --oidc-audience"));
+        return Err(format!("the audience is {audiences:?} without an authorized party; see --oidc-audience"));
     }
     let now = expected.now;
-    let ends = claims.seconds("exp")?.ok_or("it has no end (exp)")?;
+    let ends = claims.seconds("exp")?.ok_or("there is no expiry time (exp)")?;
     if ends + LEEWAY_SECONDS <= now {
-        return Err(format!("it ended {} s ago", now - ends));
+        return Err(format!("the token expired {} s ago", now - ends));
     }
     for name in ["nbf", "iat"] {
         if let Some(at) = claims.seconds(name)?.filter(|at| at - LEEWAY_SECONDS > now) {
-            return Err(format!("its {name} is {} s ahead", at - now));
+            return Err(format!("{name} is {} s in the future", at - now));
         }
     }
     if claims.text("nonce") != Some(expected.nonce) {
-        return Err("its nonce is not that of this sign-in".to_owned());
+        return Err("the nonce is of another sign-in".to_owned());
     }
     Ok(())
 }
@@ -162,11 +163,11 @@ mod tests {
     use super::*;
 
     fn faults(change: &Value) -> Result<(), String> {
-        let mut said = json!({
+        let mut claims = json!({
             "iss": "https://login.example", "aud": "lockbox", "exp": 1060, "iat": 1000, "nonce": "n", "sub": "s",
         });
         for (name, value) in change.as_object().unwrap() {
-            said[name] = value.clone();
+            claims[name] = value.clone();
         }
         let audiences = ["api".to_owned()];
         let expected = Expected {
@@ -176,11 +177,11 @@ mod tests {
             nonce: "n",
             now: 1000.0,
         };
-        check(&Claims(said.as_object().unwrap().clone()), &expected)
+        check(&Claims(claims.as_object().unwrap().clone()), &expected)
     }
 
     #[test]
-    fn what_providers_write_in_different_ways_is_read() {
+    fn claims_in_the_formats_of_different_providers_are_valid() {
         for good in [
             json!({}),
             json!({"aud": ["lockbox"]}),
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_for_another_at_another_time_or_of_another_sign_in_does_not_hold() {
+    fn a_token_with_another_audience_time_or_nonce_is_not_valid() {
         for bad in [
             json!({"iss": "https://login.example/"}),
             json!({"aud": "elsewhere"}),
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn truth_is_read_also_as_text() {
+    fn booleans_can_be_text() {
         let claims = Claims(json!({"a": true, "b": "True", "c": "no", "d": false}).as_object().unwrap().clone());
         let read: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| claims.flag(name)).to_vec();
         assert_eq!(read, [Some(true), Some(true), None, Some(false), None]);
