@@ -311,7 +311,7 @@ async fn a_caller_who_can_see_a_request_learns_that_it_has_no_report_yet() {
     let program = caller(&lockbox, &site, None, &ALL).await;
     let (status, said) = program.get(&path).await;
     assert_eq!((status, &said["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
-    assert_eq!(said["detail"], "there is no report yet: no access is over");
+    assert_eq!(said["detail"], "there is no access report yet, because access has not ended");
     let missing = program.get(&format!("/requests/{}/report", uuid::Uuid::nil())).await;
     assert_eq!(missing.0, StatusCode::NOT_FOUND);
     assert_ne!(missing.1["detail"], said["detail"]);
