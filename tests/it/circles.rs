@@ -196,7 +196,6 @@ fn no_files_depend_on_each_other_in_a_circle() {
     let mut problems = Vec::new();
     for folder in folders {
         let source = folder.join("src");
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for circle in circles_of(&sources_below(&source)) {
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
             problems.push(format!("{}: {}", source.strip_prefix(root).unwrap().display(), names.join(", ")));
