@@ -224,9 +224,26 @@ impl Content {
     }
 }
 
+/// Whether stored content allows its requester to change the resource. Content that does not state this clearly allows
+/// reading only.
+pub fn allows_writing(content: &[u8]) -> bool {
+    let document: Value = serde_json::from_slice(content).unwrap_or_default();
+    document["access_level"].as_str().and_then(AccessLevel::parse) == Some(AccessLevel::ReadWrite)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_allows_writing_only_when_it_says_so() {
+        assert!(allows_writing(br#"{"access_level":"read_write"}"#));
+        for other in
+            [&br#"{"access_level":"read_only"}"#[..], br#"{"access_level":["read_write"]}"#, b"{}", b"[]", b"not JSON"]
+        {
+            assert!(!allows_writing(other), "{}", String::from_utf8_lossy(other));
+        }
+    }
 
     #[test]
     fn content_survives_its_bytes_and_any_change_changes_the_digest() {

@@ -101,6 +101,19 @@ pub struct Person {
 }
 
 impl Person {
+    /// The tenant that this person belongs to, whose settings the person may see; `None` for the vendor's people.
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self.side {
+            Side::Customer(tenant) => Some(tenant),
+            Side::Vendor => None,
+        }
+    }
+
+    /// Whether this person has `role` for at least one service.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.assignments.iter().any(|assignment| assignment.role == role)
+    }
+
     /// Whether this person has `role` for `service`.
     pub fn holds(&self, role: Role, service: &str) -> bool {
         self.assignments

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::Kind;
 use contracts::envelope::Message;
 use contracts::events::{self, PolicyChanged};
-use domain::{BreakGlassPolicy, Person, PolicyUsage, Side, TenantId};
+use domain::{BreakGlassPolicy, PolicyUsage, TenantId};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
@@ -84,13 +84,6 @@ pub(crate) async fn load(tx: &mut Tx, snapshot: &mut Snapshot, named: Vec<(Strin
     Ok(())
 }
 
-fn tenant_of(by: &Person) -> Result<TenantId, Error> {
-    match by.side {
-        Side::Customer(tenant) => Ok(tenant),
-        Side::Vendor => Err(Error::NotFound(by.name.clone())),
-    }
-}
-
 impl Store {
     /// The valid break-glass policies of a tenant.
     ///
@@ -108,7 +101,7 @@ impl Store {
     /// When the database refuses (the person is not an approver, the name is in use) or does not answer.
     pub async fn create_policy(&self, by: By<'_>, policy: &BreakGlassPolicy) -> Result<Vec<Message>, Error> {
         let doing = "creating a break-glass policy";
-        let tenant = tenant_of(by.person)?;
+        let tenant = TenantId(crate::settings::tenant_of(by.person)?);
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         // A name can be used again when its policy is no longer valid.
         sqlx::query(OVER).bind(tenant.0).bind(&policy.name).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -152,7 +145,7 @@ impl Store {
     /// [`Error::NotFound`] when the tenant has no policy with this id, or when the database does not answer.
     pub async fn revoke_policy(&self, by: By<'_>, id: Uuid) -> Result<Vec<Message>, Error> {
         let doing = "revoking a break-glass policy";
-        let tenant = tenant_of(by.person)?;
+        let tenant = TenantId(crate::settings::tenant_of(by.person)?);
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         let ended: Option<(String, String)> = sqlx::query_as(END)
             .bind(tenant.0)

@@ -144,13 +144,12 @@ pub(crate) async fn load(
             .await
             .map_err(Error::at("reading people"))?;
         let people: Vec<Person> = rows.into_iter().map(Person::from).collect();
-        let holds = |person: &&Person, role| person.assignments.iter().any(|held| held.role == role);
         snapshot.managers = people
             .iter()
-            .filter(|person| person.side == Side::Vendor && holds(person, Role::Manager))
+            .filter(|person| person.side == Side::Vendor && person.has_role(Role::Manager))
             .cloned()
             .collect();
-        snapshot.approvers = people.iter().filter(|person| holds(person, Role::Approver)).cloned().collect();
+        snapshot.approvers = people.iter().filter(|person| person.has_role(Role::Approver)).cloned().collect();
         snapshot.people = people.into_iter().map(|person| (person.name.clone(), person)).collect::<HashMap<_, _>>();
     }
     let producers: Vec<(String, String)> =

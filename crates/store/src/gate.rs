@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
-use serde::Deserialize;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
@@ -49,7 +48,7 @@ impl FromRow<'_, PgRow> for Grant {
             tenant: row.try_get("tenant")?,
             service: row.try_get("service")?,
             resource: row.try_get("resource")?,
-            may_write: may_write(row.try_get("content")?),
+            may_write: domain::allows_writing(row.try_get("content")?),
             access_until: row.try_get("access_until")?,
             person: row.try_get("person")?,
             name: row.try_get("name")?,
@@ -57,15 +56,6 @@ impl FromRow<'_, PgRow> for Grant {
             is_open: row.try_get::<Option<bool>, _>("is_open")?.unwrap_or(false),
         })
     }
-}
-
-/// Anything that the content does not state clearly is read only.
-fn may_write(content: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Able {
-        access_level: Option<String>,
-    }
-    serde_json::from_slice::<Able>(content).is_ok_and(|able| able.access_level.as_deref() == Some("read_write"))
 }
 
 /// SHA-256 of an access token.

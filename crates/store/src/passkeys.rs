@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
-use domain::Side;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -118,10 +117,7 @@ async fn commit_change(
 ) -> Result<Vec<Message>, Error> {
     let doing = "storing a change of passkeys";
     let at: DateTime<Utc> = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
-    let tenant = match by.person.side {
-        Side::Customer(tenant) => Some(tenant.0),
-        Side::Vendor => None,
-    };
+    let tenant = by.person.tenant().map(|tenant| tenant.0);
     let (actor, changes) = (by.actor(), [change]);
     let by_name = &by.person.display_name;
     let change_made =

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use contracts::envelope::Message;
 use contracts::events::{self, Actor, PolicyChanged};
-use domain::{Person, Rules, Side};
+use domain::{Person, Rules};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
@@ -54,10 +54,7 @@ const DELEGATIONS: &str = "select d.id, p.name as person, p.display_name as pers
 const CLOCK: &str = "select clock_timestamp()";
 
 pub(crate) fn tenant_of(by: &Person) -> Result<Uuid, Error> {
-    match by.side {
-        Side::Customer(tenant) => Ok(tenant.0),
-        Side::Vendor => Err(Error::NotFound(by.name.clone())),
-    }
+    by.tenant().map(|tenant| tenant.0).ok_or_else(|| Error::NotFound(by.name.clone()))
 }
 
 impl Store {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use contracts::directory::{Directory, PersonEntry, TenantEntry, WitnessEntry};
 use contracts::envelope::Message;
 use contracts::events::{self, Actor, Auth, PolicyChanged};
-use domain::Rules;
+use domain::{ReservedChange, Rules, Witnesses};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -237,36 +237,32 @@ async fn witnesses(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry, id: 
     Ok(())
 }
 
-/// Refuses changes that would weaken the tenant's protection against the vendor: the number of required witnesses may only
-/// increase, and the witnesses may change only while none is required, because the tenant did not choose the new ones.
+/// Refuses changes of the witnesses that are reserved for the tenant's own approvers.
 async fn check_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<(), Error> {
     let reading = sqlx::query_as(WITNESSES_HELD).bind(id).fetch_one(&mut **tx);
-    let (held, before): (Option<i32>, Vec<String>) =
+    let (required, listed): (Option<i32>, Vec<String>) =
         reading.await.map_err(Error::at("reading the witnesses of a tenant"))?;
-    let asked = entry.rules.witnesses_required;
+    let before = Witnesses { required, listed };
+    let line =
+        |witness: &WitnessEntry| format!("{} {} {}", witness.name(), witness.url.trim_end_matches('/'), witness.key);
+    let after =
+        Witnesses { required: entry.rules.witnesses_required, listed: entry.witnesses.iter().map(line).collect() };
     let name = &entry.name;
-    if asked < held {
-        let number = |required: Option<i32>| required.map_or_else(|| "none".to_owned(), |number| number.to_string());
-        return Err(Error::ReservedForTenant(format!(
-            "tenant {name}: witnesses_required is {} and only {name}'s own approvers can lower it, under Settings in the \
-             portal; the file says {}",
-            number(held),
-            number(asked)
-        )));
-    }
-    let mut after: Vec<String> = entry
-        .witnesses
-        .iter()
-        .map(|witness| format!("{} {} {}", witness.name(), witness.url.trim_end_matches('/'), witness.key))
-        .collect();
-    after.sort_unstable();
-    if held.unwrap_or_default() > 0 && before != after {
-        return Err(Error::ReservedForTenant(format!(
-            "tenant {name}: access requires its witnesses, so they can change only after {name}'s own approvers \
-             have set the number to 0, under Settings in the portal"
-        )));
-    }
-    Ok(())
+    let number = |required: Option<i32>| required.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    before.check_operator_change(&after).map_err(|change| {
+        Error::ReservedForTenant(match change {
+            ReservedChange::FewerRequired => format!(
+                "tenant {name}: witnesses_required is {} and only {name}'s own approvers can lower it, under Settings in \
+                 the portal; the file says {}",
+                number(before.required),
+                number(after.required)
+            ),
+            ReservedChange::OtherWitnesses => format!(
+                "tenant {name}: access requires its witnesses, so they can change only after {name}'s own approvers \
+                 have set the number to 0, under Settings in the portal"
+            ),
+        })
+    })
 }
 
 const PERSON_BEFORE: &str = "select to_jsonb(p) || jsonb_build_object('roles', (select coalesce(jsonb_agg( \

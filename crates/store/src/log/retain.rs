@@ -62,7 +62,6 @@ const MONTHS: &str = "select c.relname::text as name, m.month, m.month::timestam
                       cross join lateral (select to_date(substring(c.relname from '\\d{4}_\\d{2}$'), 'YYYY_MM') as month) m \
                       where i.inhparent = 'audit_events'::regclass and c.relname ~ '^audit_events_\\d{4}_\\d{2}$' \
                       and m.month < $1 order by m.month";
-const NEWEST: &str = "select (date_trunc('month', clock_timestamp() at time zone 'UTC') - interval '1 month')::date";
 const OBSTACLES: &str = "select (select count(*) from audit_events a left join audit_entries e on e.event = a.id \
                          where a.at >= $1 and a.at < $2 and not exists (select from audit_quarantine q where q.event = a.id) \
                          and not exists (select from audit_checkpoints c \
@@ -90,8 +89,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn months_before(&self, day: NaiveDate) -> Result<Vec<Month>, Error> {
         let doing = "reading the months of the audit log";
-        let newest: NaiveDate = sqlx::query_scalar(NEWEST).fetch_one(&self.pool).await.map_err(Error::at(doing))?;
-        sqlx::query_as(MONTHS).bind(day.min(newest)).fetch_all(&self.pool).await.map_err(Error::at(doing))
+        let keep = domain::retention::first_month_to_keep(self.clock().await?);
+        sqlx::query_as(MONTHS).bind(day.min(keep)).fetch_all(&self.pool).await.map_err(Error::at(doing))
     }
 
     /// The obstacles to archiving a month.
