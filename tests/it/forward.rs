@@ -203,7 +203,7 @@ async fn nothing_is_sent_to_an_untrusted_receiver_and_one_process_at_a_time_forw
     assert!(!messages.is_empty() && messages.iter().all(|message| message.contains("/t/contoso\"")), "only its log");
     for (to, words) in [
         ("http://siem.contoso.example/", "https"),
-        ("https://name:secret@siem.contoso.example/", "no secret belongs"),
+        ("https://name:secret@siem.contoso.example/", "must not contain a secret"),
         ("ftp://siem.contoso.example/", "syslog+tls://"),
     ] {
         let (code, text) = forward(&lockbox, &["--to", to]).await;

@@ -30,7 +30,7 @@ async fn an_end_is_never_confirmed_while_the_target_fails_hangs_or_lies() {
     target.will("probe", Manner::Fails);
     closings("probe", Manner::Fails, "probe is down").await;
     target.will("probe", Manner::Hangs);
-    closings("probe", Manner::Hangs, "was not answered within 5 s").await;
+    closings("probe", Manner::Hangs, "within 5 s").await;
     let provisioning = lockbox.until_provisioning(request, "revoked").await;
     assert!(provisioning.revocation_ordered_at < provisioning.revoked_at);
     let failed = lockbox.event(request, "grant.provisioning_failed").await;
