@@ -132,38 +132,34 @@ pub enum ProvisioningEvent {
 /// Decides what follows from `fact`. A fact that arrives late, twice or out of order does not change what is already
 /// confirmed.
 pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioning, Vec<ProvisioningEvent>) {
+    use {ProvisioningFact as Fact, ProvisioningState as State};
+
     let same = || (provisioning.clone(), Vec::new());
     match (provisioning.state, fact) {
-        (ProvisioningState::Provisioning, ProvisioningFact::Provisioned { extra_rights, at }) => {
+        (State::Provisioning, Fact::Provisioned { extra_rights, at }) => {
             let next = Provisioning {
                 provisioned_at: Some(*at),
                 next_try_at: Some(provisioning.until),
-                ..in_state(provisioning, ProvisioningState::Active)
+                ..in_state(provisioning, State::Active)
             };
             (next, vec![ProvisioningEvent::Provisioned { extra_rights: extra_rights.clone() }])
         }
-        (ProvisioningState::Provisioning, ProvisioningFact::NotProvisioned { problem, at }) => {
-            fails(provisioning, problem, *at)
-        }
-        (ProvisioningState::Active, ProvisioningFact::FoundMissing { at }) => {
+        (State::Provisioning, Fact::NotProvisioned { problem, at }) => fails(provisioning, problem, *at),
+        (State::Active, Fact::FoundMissing { at }) => {
             let problem = "access was missing in the target system; it is provisioned again".to_owned();
-            let next =
-                Provisioning { next_try_at: Some(*at), ..in_state(provisioning, ProvisioningState::Provisioning) };
+            let next = Provisioning { next_try_at: Some(*at), ..in_state(provisioning, State::Provisioning) };
             (next, vec![ProvisioningEvent::Failed { problem, alarm: false }])
         }
-        (
-            ProvisioningState::Provisioning | ProvisioningState::Active,
-            ProvisioningFact::RevocationOrdered { refused_from, at },
-        ) => {
+        (State::Provisioning | State::Active, Fact::RevocationOrdered { refused_from, at }) => {
             let next = Provisioning {
                 revocation_ordered_at: Some(*at),
                 refused_from: Some(*refused_from),
                 next_try_at: Some(*at),
-                ..in_state(provisioning, ProvisioningState::Revoking)
+                ..in_state(provisioning, State::Revoking)
             };
             (next, Vec::new())
         }
-        (ProvisioningState::Revoking, ProvisioningFact::SessionsCut { sessions, at }) => {
+        (State::Revoking, Fact::SessionsCut { sessions, at }) => {
             let next = Provisioning {
                 cut_at: provisioning.cut_at.filter(|_| *sessions == 0).or(Some(*at)),
                 sessions_cut: provisioning.sessions_cut + sessions,
@@ -171,9 +167,9 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             };
             (next, Vec::new())
         }
-        (ProvisioningState::Revoking, ProvisioningFact::Revoked { at }) => {
+        (State::Revoking, Fact::Revoked { at }) => {
             let next = Provisioning {
-                state: ProvisioningState::Revoked,
+                state: State::Revoked,
                 cut_at: provisioning.cut_at.or(Some(*at)),
                 revoked_at: Some(*at),
                 next_try_at: None,
@@ -181,39 +177,27 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             };
             (next, vec![ProvisioningEvent::Revoked])
         }
-        (ProvisioningState::Revoking, ProvisioningFact::NotRevoked { problem, at }) => {
-            fails(provisioning, problem, *at)
-        }
-        (ProvisioningState::Provisioning | ProvisioningState::Revoking, ProvisioningFact::FoundMissing { .. })
+        (State::Revoking, Fact::NotRevoked { problem, at }) => fails(provisioning, problem, *at),
+        (State::Provisioning | State::Revoking, Fact::FoundMissing { .. })
+        | (State::Provisioning, Fact::SessionsCut { .. } | Fact::Revoked { .. } | Fact::NotRevoked { .. })
         | (
-            ProvisioningState::Provisioning,
-            ProvisioningFact::SessionsCut { .. }
-            | ProvisioningFact::Revoked { .. }
-            | ProvisioningFact::NotRevoked { .. },
+            State::Active,
+            Fact::Provisioned { .. }
+            | Fact::NotProvisioned { .. }
+            | Fact::SessionsCut { .. }
+            | Fact::Revoked { .. }
+            | Fact::NotRevoked { .. },
         )
+        | (State::Revoking, Fact::Provisioned { .. } | Fact::NotProvisioned { .. } | Fact::RevocationOrdered { .. })
         | (
-            ProvisioningState::Active,
-            ProvisioningFact::Provisioned { .. }
-            | ProvisioningFact::NotProvisioned { .. }
-            | ProvisioningFact::SessionsCut { .. }
-            | ProvisioningFact::Revoked { .. }
-            | ProvisioningFact::NotRevoked { .. },
-        )
-        | (
-            ProvisioningState::Revoking,
-            ProvisioningFact::Provisioned { .. }
-            | ProvisioningFact::NotProvisioned { .. }
-            | ProvisioningFact::RevocationOrdered { .. },
-        )
-        | (
-            ProvisioningState::Revoked,
-            ProvisioningFact::Provisioned { .. }
-            | ProvisioningFact::NotProvisioned { .. }
-            | ProvisioningFact::FoundMissing { .. }
-            | ProvisioningFact::RevocationOrdered { .. }
-            | ProvisioningFact::SessionsCut { .. }
-            | ProvisioningFact::Revoked { .. }
-            | ProvisioningFact::NotRevoked { .. },
+            State::Revoked,
+            Fact::Provisioned { .. }
+            | Fact::NotProvisioned { .. }
+            | Fact::FoundMissing { .. }
+            | Fact::RevocationOrdered { .. }
+            | Fact::SessionsCut { .. }
+            | Fact::Revoked { .. }
+            | Fact::NotRevoked { .. },
         ) => same(),
     }
 }

@@ -194,6 +194,7 @@ fn time(at: &DateTime<Utc>) -> String {
 }
 
 impl fmt::Display for Refusal {
+    #[allow(clippy::too_many_lines, reason = "one arm for each refusal, so that all sentences are in one place")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(faults) => {

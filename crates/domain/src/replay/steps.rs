@@ -95,18 +95,7 @@ pub(super) fn particulars(request: &Replayed, step: &RecordedStep, rule: &mut im
         }
         "grant.activated" => grant_activated(request, step, &mut must),
         "grant.ended" => grant_ended(request, step, &mut must),
-        "request.expired" => {
-            let (stage, deadline) = match step.from.as_deref() {
-                Some("pending_vendor") => ("vendor", request.review_deadline),
-                _ => ("customer", request.decision_deadline),
-            };
-            must(step.stage.as_deref() == Some(stage), "a request expires at the stage it is in");
-            must(step.deadline == deadline, "the deadline never moves");
-            must(
-                deadline.is_some_and(|deadline| step.at >= deadline),
-                "a request expires at its deadline, not earlier",
-            );
-        }
+        "request.expired" => expired(request, step, &mut must),
         "request.withdrawn" => {
             let holds = match step.cause.as_deref() {
                 Some("requester") => step.person.is_some() && is_requester,
@@ -147,6 +136,16 @@ fn break_glass(request: &Replayed, step: &RecordedStep, must: &mut impl FnMut(bo
     must(step.person != request.first, "break-glass access needs two different persons of the vendor");
     must(request.first.is_none() == is_first, "break-glass access needs two approvals, one after the other");
     must(request.review_deadline.is_some_and(|by| step.at < by), "a vendor review counts only before its deadline");
+}
+
+fn expired(request: &Replayed, step: &RecordedStep, must: &mut impl FnMut(bool, &str)) {
+    let (stage, deadline) = match step.from.as_deref() {
+        Some("pending_vendor") => ("vendor", request.review_deadline),
+        _ => ("customer", request.decision_deadline),
+    };
+    must(step.stage.as_deref() == Some(stage), "a request expires at the stage it is in");
+    must(step.deadline == deadline, "the deadline never moves");
+    must(deadline.is_some_and(|deadline| step.at >= deadline), "a request expires at its deadline, not earlier");
 }
 
 fn grant_activated(request: &Replayed, step: &RecordedStep, must: &mut impl FnMut(bool, &str)) {
