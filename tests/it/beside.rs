@@ -1,4 +1,4 @@
-//! Two grants for one content: whoever ends one is told of the other, and can end both.
+//! Two grants for one resource: a person who revokes one is informed about the other, and can revoke both.
 
 use reqwest::StatusCode;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ async fn two(lockbox: &Lockbox) -> (Uuid, Uuid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_open_and_can_end_all() {
+async fn revoking_access_shows_other_active_access_to_the_same_resource_and_can_revoke_all() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let site = Site::open(&lockbox).await;
@@ -41,12 +41,12 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
     assert_eq!(lockbox.view(second).await.state, "active", "the other one stays");
     let after = alex.get(&page(first)).await.text;
     assert!(after.contains("This access has ended. Other access to the same content is still active"), "{after}");
-    let told = eventually("a mail that says so", async || {
+    let mail = eventually("a mail about the other access", async || {
         let mails = lockbox.mailbox.mails();
         mails.into_iter().find(|mail| mail.text.contains("Access to the same content is still active"))
     })
     .await;
-    assert!(told.text.contains("still active under 1 other request"), "{}", told.text);
+    assert!(mail.text.contains("still active under 1 other request"), "{}", mail.text);
     // From the page of the one that has ended.
     let all = alex.fill(&page(first), &format!("{}/end", page(first)), &[("all", "yes")]).await;
     assert_eq!(all.status, StatusCode::SEE_OTHER, "{}", all.text);
@@ -69,7 +69,7 @@ async fn who_ends_access_is_told_that_other_access_to_the_same_content_stays_ope
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_says_what_stays_open_and_ends_all_when_asked() {
+async fn the_command_line_names_other_active_access_and_revokes_all_with_an_option() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let token = caller(&lockbox, &site, Some("alex"), &ALL).await.token;
@@ -92,7 +92,7 @@ async fn the_command_line_says_what_stays_open_and_ends_all_when_asked() {
     assert!(said.contains(&second.to_string()) && said.contains("SR-2026-004712") && said.contains("--all"), "{said}");
     assert_eq!(lockbox.view(second).await.state, "active");
     let said = run(&["grant", "revoke", &first.to_string(), "--all"]).await;
-    assert!(!said.contains("still open"), "{said}");
+    assert!(!said.contains("still active"), "{said}");
     assert_eq!(lockbox.view(second).await.state, "ended");
     let (first, second) = two(&lockbox).await;
     run(&["grant", "revoke", &second.to_string(), "--all"]).await;

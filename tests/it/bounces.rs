@@ -39,7 +39,7 @@ fn hand_in_with(lockbox: &Lockbox, report: &str, options: &[&str]) -> (i32, Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_on_its_request() {
+async fn a_bounced_mail_is_recorded_once_raises_the_alarm_and_is_shown_on_its_request() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let site = Site::open(&lockbox).await;
@@ -48,11 +48,11 @@ async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_
         [(POSTFIX, "User unknown in virtual mailbox table"), (EXCHANGE, "RESOLVER.ADR.RecipientNotFound")]
     {
         let request = lockbox.submit(&submission()).await;
-        let id = eventually("the manager is told, and it is on record", async || {
-            let on_record = morgan.get(&format!("/requests/{request}")).await.text.contains("sent to ");
+        let id = eventually("the manager is notified, and the page shows the notification", async || {
+            let is_shown = morgan.get(&format!("/requests/{request}")).await.text.contains("sent to ");
             let ours = format!(".{request}@");
             let mails = lockbox.mailbox.mails().into_iter().filter(|mail| mail.message_id.contains(&ours));
-            mails.filter(|_| on_record).map(|mail| mail.message_id).next()
+            mails.filter(|_| is_shown).map(|mail| mail.message_id).next()
         })
         .await;
         let identity = id.split('@').next().unwrap();
@@ -93,8 +93,8 @@ async fn a_mail_that_comes_back_is_on_record_once_raises_the_alarm_and_is_shown_
 async fn nobody_reports_a_mail_that_was_never_sent_and_nothing_is_held_for_days() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
-    let invented = format!("{}.{request}", uuid::Uuid::now_v7());
-    let (code, text) = hand_in(&lockbox, &POSTFIX.replace(PLACE, &invented));
+    let unknown = format!("{}.{request}", uuid::Uuid::now_v7());
+    let (code, text) = hand_in(&lockbox, &POSTFIX.replace(PLACE, &unknown));
     assert!(code == 0 && text.contains("ALARM") && text.contains("User unknown"), "{code}: {text}");
     let filter =
         store::audit::AuditFilter { type_name: Some("notification.failed".into()), limit: 1, ..Default::default() };
@@ -112,7 +112,7 @@ async fn nobody_reports_a_mail_that_was_never_sent_and_nothing_is_held_for_days(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_report_is_forwarded_once_to_whoever_reads_it() {
+async fn mail_that_is_not_a_report_is_forwarded_once() {
     let mut lockbox = Lockbox::without_roles().await;
     let server = Server::default();
     lockbox.settings.mail.url = server.listen().await;

@@ -12,7 +12,7 @@ use crate::bounces::hand_in;
 use crate::harness::{Lockbox, ROLES, eventually, packages, progress, submission};
 
 /// Whom Exim runs as when the tests run as root: it refuses to be root.
-const NOBODY: u32 = 65_534;
+const NOBODY_ID: u32 = 65_534;
 
 /// An Exim without root on a free port; everything to the sender's address is kept in a file.
 struct Exim {
@@ -57,8 +57,8 @@ fn start() -> Option<Exim> {
     let at = |name: &str| folder.path().join(name);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let own = nix::unistd::geteuid().as_raw();
-    let user = if own == 0 { NOBODY } else { own };
-    let group = if own == 0 { NOBODY } else { nix::unistd::getegid().as_raw() };
+    let user = if own == 0 { NOBODY_ID } else { own };
+    let group = if own == 0 { NOBODY_ID } else { nix::unistd::getegid().as_raw() };
     // Exim looks up a user of its own, which a machine without its package lacks.
     write(&at("passwd"), &format!("root:x:0:0::/:/bin/sh\nDebian-exim:x:{user}:{group}::/:/bin/sh\n"), 0o644);
     write(&at("group"), &format!("root:x:0:\nDebian-exim:x:{group}:\n"), 0o644);
@@ -86,7 +86,7 @@ fn start() -> Option<Exim> {
     let mut daemon = Command::new(at("exim.sh"));
     daemon.arg("-C").arg(at("exim.conf")).args(["-bdf", "-odf"]).stdin(Stdio::null()).stderr(log);
     if own == 0 {
-        daemon.uid(NOBODY).gid(NOBODY);
+        daemon.uid(NOBODY_ID).gid(NOBODY_ID);
     }
     Some(Exim { process: daemon.spawn().unwrap(), port, folder })
 }

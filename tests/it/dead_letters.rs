@@ -1,4 +1,4 @@
-//! A dead-letter message that is sent again has the authority of whoever sent it first, and never more.
+//! A replayed dead-letter message has the rights of the login that first sent it, and never more.
 
 use broker::{Exchange, Link, Outgoing, Publisher};
 use contracts::Kind;

@@ -103,7 +103,7 @@ async fn a_log_that_is_older_than_it_may_be_is_stale_and_the_operators_log_can_b
         }
     }
     let (code, text) = run(&lockbox, &["audit", "verify", "--max-age", "0"]);
-    assert_eq!(code, 14, "the log at work: {text}");
+    assert_eq!(code, 14, "the log in the database: {text}");
     assert_eq!(run(&lockbox, &["audit", "verify", "--max-age", "3600"]).0, 0);
     lockbox.finish().await;
 }

@@ -40,7 +40,7 @@ async fn journeys(lockbox: &Lockbox) {
     .execute(&lockbox.pool)
     .await
     .unwrap();
-    // A question, both yeses, an early end.
+    // A comment, both approvals, an early revocation.
     let asked = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, asked, "morgan", Approve).await;
     let question = json!({"request": asked, "by": "alex", "comment": "why the whole mailbox?"});
@@ -49,7 +49,7 @@ async fn journeys(lockbox: &Lockbox) {
     lockbox.until(asked, "active").await;
     let end = RevokeAccess { request: asked, by: "alex".into(), comment: None };
     lockbox.outcome(Kind::GrantRevoke, &end).await;
-    // Rejected by either side, and taken back.
+    // Denied by either side, and withdrawn.
     let no = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, no, "morgan", Deny).await;
     let no = lockbox.submit(&submission()).await;
@@ -72,7 +72,7 @@ async fn journeys(lockbox: &Lockbox) {
     data["tenant"] = "adatum".into();
     let expires = lockbox.submit(&data).await;
     lockbox.until(expires, "expired").await;
-    // An emergency, ended.
+    // Break-glass access, revoked.
     give(lockbox, 5).await;
     let urgent = lockbox.submit(&break_glass()).await;
     lockbox.decide(Kind::VendorDecide, urgent, "morgan", Approve).await;
@@ -139,7 +139,7 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
     let browser = browsers.open(1280, "light").await;
     let mut signed_in = String::new();
     for (to, link) in &links {
-        // A mere address has nobody behind it: its mail is read by whoever reads it, here by nobody who is signed in.
+        // A notification recipient is an address without a person: its mail is read here by a person who is not signed in.
         let person = people.iter().find(|person| person.email == *to).map_or("", |person| person.display_name.as_str());
         if person != signed_in {
             browser.go(&format!("{}/", site.origin)).await;

@@ -1,4 +1,4 @@
-//! People who sign in with a token on the command line: neither database nor broker is in their reach.
+//! The command line of people with API tokens: they reach neither the database nor the broker.
 
 use std::process::Output;
 
@@ -8,7 +8,7 @@ use crate::api::{ALL, caller};
 use crate::harness::{Lockbox, ROLES};
 use crate::person::Site;
 
-/// Somebody at a terminal far away.
+/// The terminal of a person.
 struct Terminal {
     portal: String,
     token: String,
@@ -42,7 +42,7 @@ impl Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
+async fn the_command_line_handles_a_complete_request_with_api_tokens() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let terminal = async |name: &str| {
@@ -69,7 +69,7 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
         "json",
     ];
     let request: Value = serde_json::from_str(&robin.says(&submit).await).unwrap();
-    assert_eq!(request["requester"], "robin", "the token says who asks");
+    assert_eq!(request["requester"], "robin", "the token states the requester");
     let id = request["id"].as_str().unwrap();
     assert!(robin.refused(&["request", "approve", id], 4).await.contains("own_request"));
     assert!(morgan.says(&["request", "approve", id, "--comment", "go on"]).await.contains("pending_customer"));
@@ -83,7 +83,7 @@ async fn a_request_goes_all_the_way_on_the_command_line_with_tokens_alone() {
     lockbox.until_idle().await;
     let found = alex.says(&["audit", "search", "--person", "morgan", "-o", "csv"]).await;
     assert!(found.contains("request.vendor_approved") && found.contains("go on"), "{found}");
-    // Another tenant's approver finds nothing, and a token that is none lets nobody in.
+    // An approver of another tenant finds nothing, and an unknown token is refused.
     let dana = terminal("dana").await;
     dana.refused(&["request", "show", id], 3).await;
     let nobody = Terminal { portal: site.origin.clone(), token: "lbx_none".into() };

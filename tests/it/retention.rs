@@ -77,7 +77,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
         .await
         .unwrap();
     assert!(left < 256, "{left} stay, whose tile goes on");
-    // The archive, the log at work with its tables, and an export of what is left.
+    // The archive, the log in the database with its tables, and an export of the rest.
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let archived = folder.path().join(month.format("%Y-%m").to_string()).join("contoso.tar");
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", archived.to_str().unwrap(), "--key", &key]);

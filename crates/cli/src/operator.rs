@@ -18,7 +18,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The actor of events. Whoever has the database's login can give any name, and the event states that.
+    /// The actor of events. Every user of the database's login can give any name, and the event states that login.
     pub fn actor(&self) -> Actor {
         let auth = Some(Auth::of_channel("cli/database"));
         Actor { kind: "operator".to_owned(), name: Some(self.name.clone()), ..Actor::lockbox() }.known_by(auth)

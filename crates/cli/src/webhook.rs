@@ -277,7 +277,7 @@ fn tenant(hook: &WebhookView) -> String {
 fn document(hook: &WebhookView) -> serde_json::Value {
     json!({
         "id": hook.id, "tenant": hook.tenant, "name": hook.name, "url": hook.url, "types": hook.types,
-        "state": hook.state(), "waiting": hook.waiting, "given_up": hook.failed,
+        "state": hook.state(), "pending": hook.waiting, "failed": hook.failed,
         "failing_since": hook.failing_since.map(time), "paused_until": hook.paused_until.map(time),
         "old_secret_until": hook.secret_before_until.map(time),
         "off_at": hook.off_at.map(time), "off_why": hook.off_why, "last_error": hook.last_error,

@@ -287,6 +287,18 @@ impl Flags {
         }
     }
 
+    fn log_format(&self, reader: &mut Reader) -> LogFormat {
+        match (self.log_format, reader.file.get("log-format").map(String::as_str)) {
+            (Some(format), _) => format,
+            (None, Some("json")) => LogFormat::Json,
+            (None, None | Some("text")) => LogFormat::Text,
+            (None, Some(other)) => {
+                reader.faults.push(format!("log-format: {other:?} is not valid; use text or json"));
+                LogFormat::Text
+            }
+        }
+    }
+
     /// Combines the sources and checks the settings.
     ///
     /// # Errors
@@ -336,15 +348,7 @@ impl Flags {
                 reader.faults.push(format!("database-connections: {connections:?} is not between 1 and 1000"));
                 4
             });
-        let log_format = match (self.log_format, reader.file.get("log-format").map(String::as_str)) {
-            (Some(format), _) => format,
-            (None, Some("json")) => LogFormat::Json,
-            (None, None | Some("text")) => LogFormat::Text,
-            (None, Some(other)) => {
-                reader.faults.push(format!("log-format: {other:?} is not valid; use text or json"));
-                LogFormat::Text
-            }
-        };
+        let log_format = self.log_format(&mut reader);
         let mail = self.mail(&mut reader, smtp_url);
         let token = reader.secret("token", self.token.as_ref(), self.token_file.as_ref(), "");
         let webhook_inside = Inside::parse(&reader.value("webhook-inside", self.webhook_inside.as_ref(), ""));

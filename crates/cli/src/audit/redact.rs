@@ -35,7 +35,7 @@ impl Redact {
                 line(&format!("{texts} texts are redacted. The audit log records it and still verifies."))
             }
             Redaction::Waits { requests, dead_letter, pending_messages } => Err(Failure::Refused {
-                code: "erasure.waits".to_owned(),
+                code: "redaction.pending".to_owned(),
                 message: obstacles(&requests, &dead_letter, pending_messages),
             }),
         }

@@ -1,5 +1,5 @@
-//! Reads what comes to the sender's address: reports of failed deliveries (RFC 3464, RFC 6533, and the texts of servers
-//! that write none), and for whom they failed; everything else is told apart.
+//! Reads mail to the sender's address: reports of failed deliveries (RFC 3464, RFC 6533, and the texts of servers without
+//! such reports) with the recipients that failed. Other mail is recognized as such.
 
 mod parts;
 mod status;
@@ -11,61 +11,61 @@ use uuid::Uuid;
 use parts::is;
 use status::Status;
 
-/// Most mails of ours that one report is compared with.
+/// Largest number of Lockbox mails that one report is compared with.
 const CANDIDATES: usize = 10;
 /// Length of a UUID as text.
 const UUID_LENGTH: usize = 36;
-/// Name of the header that says which mail it is.
+/// Header with the identity of a Lockbox mail.
 const OWN_HEADER: &str = "x-lockbox-notification:";
 
-/// What a mail to the sender's address is.
+/// Kind of a mail to the sender's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// No report of a delivery; what it is instead.
+    /// Not a report of a delivery; its kind in words.
     Other(&'static str),
-    /// A report in which nothing failed for good.
+    /// A report without a permanent failure.
     NothingFailed,
     /// A report of a failed delivery.
     Failed(Report),
 }
 
-/// What a mail server says of a mail of ours that it did not deliver.
+/// The report of a mail server about a Lockbox mail that it did not deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
-    /// The mails that it may be about, the likeliest first: only what was sent from here counts.
+    /// The mails that it may be about, the likeliest first. Only a mail that Lockbox sent counts.
     pub about: Vec<Identity>,
-    /// Name of the server that wrote it, if it says so.
+    /// Name of the server that wrote the report, if it is given.
     pub reporter: Option<String>,
-    /// For each recipient that it failed for: what the server said, in one line.
+    /// For each failed recipient: the text of the server, in one line.
     pub failed: Vec<String>,
 }
 
-/// Which mail of ours.
+/// Identity of a Lockbox mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// Id of the notice.
+    /// Id of the notification.
     pub notification: Uuid,
-    /// The request it was about, if it was about one.
+    /// The request of the notification, if it has one.
     pub request: Option<Uuid>,
 }
 
 impl Incoming {
-    /// Reads one.
+    /// Reads a mail.
     pub fn read(raw: &[u8]) -> Self {
         let Some(mail) = MessageParser::default().parse(raw) else { return Self::Other("not a mail") };
         let status = Status::of(&mail);
         let failed = match &status {
             Some(status) if !status.failed.is_empty() => status.failed.clone(),
             Some(status) if status.is_readable => return Self::NothingFailed,
-            // A status part that says nothing is a report all the same: what is said in words counts, or an alarm.
+            // A status part without a status is a report too: its text counts, or it raises an alarm.
             Some(_) if text::is_delay(&mail) => return Self::NothingFailed,
-            Some(_) => text::failed(&mail).unwrap_or_else(|| vec!["the report does not say what failed".to_owned()]),
+            Some(_) => text::failed(&mail).unwrap_or_else(|| vec!["the report does not state what failed".to_owned()]),
             None if is_receipt(&mail) => return Self::Other("a read receipt"),
             None => match text::failed(&mail) {
                 Some(_) if text::is_delay(&mail) => return Self::NothingFailed,
                 Some(failed) => failed,
                 None if text::is_automatic(&mail) => return Self::Other("an automatic reply"),
-                None => return Self::Other("an answer or another mail"),
+                None => return Self::Other("a reply or another mail"),
             },
         };
         let reporter = status.and_then(|status| status.reporter);
@@ -73,13 +73,13 @@ impl Incoming {
     }
 }
 
-/// Whether it says that somebody opened a mail (RFC 8098).
+/// Whether the mail is a read receipt (RFC 8098).
 fn is_receipt(mail: &Message<'_>) -> bool {
     mail.parts.iter().any(|part| is(part, "message", "disposition-notification"))
 }
 
-/// Which mails of ours are named in it: in what came back first, then in what the report answers to and in its words.
-/// Other servers replace the `Message-ID` and keep our own header, or keep the old one under another name.
+/// The Lockbox mails that a report names: first in the returned mail, then in the other parts and the text. Some servers replace
+/// the `Message-ID` and keep the header of Lockbox, or store the old one under another name.
 fn identities(mail: &Message<'_>, raw: &[u8]) -> Vec<Identity> {
     let returned = mail.parts.iter().filter(|part| {
         let names =
@@ -102,7 +102,7 @@ fn identities(mail: &Message<'_>, raw: &[u8]) -> Vec<Identity> {
     found
 }
 
-/// Identities in a text: `notice.request`, or `notice` alone in front of an `@` or in our own header.
+/// Identities in a text: `notification.request`, or `notification` alone before an `@` or in the header of Lockbox.
 fn named_in(text: &str) -> Vec<Identity> {
     let mut found = Vec::new();
     let mut rest = text;

@@ -1,17 +1,17 @@
-//! The part of a report that is for machines: RFC 3464, and RFC 6533 for addresses that are not ASCII.
+//! The machine-readable part of a report: RFC 3464, and RFC 6533 for addresses that are not ASCII.
 
 use mail_parser::{Message, PartType};
 
 use super::parts::{is, one_line};
 use super::text;
 
-/// What the status part says.
+/// Content of the status part.
 pub(super) struct Status {
     /// Name of the server that wrote the report.
     pub reporter: Option<String>,
-    /// What is said of each recipient that the mail failed for. Delays are no failures.
+    /// Text for each failed recipient. A delay is not a failure.
     pub failed: Vec<String>,
-    /// Whether it says of at least one recipient what became of the mail.
+    /// Whether the part states the outcome for at least one recipient.
     pub is_readable: bool,
 }
 
@@ -29,7 +29,7 @@ impl Status {
         Some(Self::read(&String::from_utf8_lossy(bytes), &text::body(mail)))
     }
 
-    /// Reads the part; where it gives no reason for a recipient, the report's words do.
+    /// Reads the part. The text of the report gives the reason where the part does not.
     fn read(status: &str, words: &str) -> Self {
         let unfolded = status.replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
         let blocks = || unfolded.split("\n\n");
@@ -45,10 +45,11 @@ impl Status {
     }
 }
 
-/// Whether the mail failed for the recipient of a block; nothing when it does not say. The first block is about the mail.
+/// Whether the mail failed for the recipient of a block; `None` when the block does not state it. The first block is about the
+/// mail.
 fn has_failed(block: &str) -> Option<bool> {
     match field(block, "action").map(str::to_ascii_lowercase).as_deref() {
-        // Some servers call the end of their patience by a name of its own.
+        // Some servers have a name of their own for the end of their attempts.
         Some("failed" | "expired") => Some(true),
         Some("delayed" | "delivered" | "relayed" | "expanded") => Some(false),
         _ => field(block, "status").and_then(|status| status.chars().next()).map(|class| class == '5'),

@@ -147,7 +147,7 @@ fn servers_that_write_for_people_alone_are_understood() {
 }
 
 #[test]
-fn what_is_no_report_is_told_apart_and_a_warning_is_no_failure() {
+fn other_mail_is_not_a_report_and_a_warning_is_not_a_failure() {
     let read = |text: &str| Incoming::read(text.as_bytes());
     let away = format!(
         "From: alex@contoso.example\nAuto-Submitted: auto-replied\nIn-Reply-To: <{NOTIFICATION}.{REQUEST}@fabrikam.example>\n\

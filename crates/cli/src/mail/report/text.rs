@@ -1,10 +1,10 @@
-//! Reports that are written for people alone: Exim, qmail, and whoever else writes no status part.
+//! Reports that are written for people only: Exim, qmail, and other servers that write no status part.
 
 use mail_parser::Message;
 
 use super::parts::one_line;
 
-/// What the subjects of reports begin with or hold, in small letters.
+/// Parts of the subjects of reports, in lower case.
 const SUBJECTS: [&str; 16] = [
     "undeliver",
     "returned mail",
@@ -23,10 +23,10 @@ const SUBJECTS: [&str; 16] = [
     "mail failed",
     "error sending your mail",
 ];
-/// What the senders of reports hold, in small letters: some write a name and no address.
+/// Parts of the senders of reports, in lower case: some write a name without an address.
 const SENDERS: [&str; 6] =
     ["mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "mail delivery", "mail.delivery.system"];
-/// What is said of a mail that is still tried.
+/// Texts about a mail whose delivery is still attempted.
 const DELAYS: [&str; 7] = [
     "(delay)",
     "delayed",
@@ -36,7 +36,7 @@ const DELAYS: [&str; 7] = [
     "not yet been delivered",
     "will continue to be attempted",
 ];
-/// How qmail begins.
+/// First words of a report of qmail.
 const QMAIL: &str = "hi. this is the";
 
 /// A header as text.
@@ -44,12 +44,12 @@ fn header(mail: &Message<'_>, name: &'static str) -> Option<String> {
     mail.header_raw(name).map(one_line).filter(|value| !value.is_empty())
 }
 
-/// The words of a mail.
+/// The text of a mail.
 pub(super) fn body(mail: &Message<'_>) -> String {
     mail.body_text(0).unwrap_or_default().replace("\r\n", "\n")
 }
 
-/// Whether it says that it was written by a program (RFC 3834, and what programs wrote before).
+/// Whether the mail states that a program wrote it (RFC 3834 and earlier headers).
 pub(super) fn is_automatic(mail: &Message<'_>) -> bool {
     let submitted = header(mail, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
     let precedence = header(mail, "Precedence").unwrap_or_default().to_lowercase();
@@ -58,13 +58,13 @@ pub(super) fn is_automatic(mail: &Message<'_>) -> bool {
         || precedence == "auto_reply"
 }
 
-/// Whether it says that a mail is still tried.
+/// Whether the report states that delivery is still attempted.
 pub(super) fn is_delay(mail: &Message<'_>) -> bool {
     let text = format!("{}\n{}", mail.subject().unwrap_or_default(), one_line(&body(mail))).to_lowercase();
     DELAYS.iter().any(|words| text.contains(words))
 }
 
-/// For whom a mail failed, in words; nothing when this is no report.
+/// The failed recipients with their reasons; `None` when the mail is not a report.
 pub(super) fn failed(mail: &Message<'_>) -> Option<Vec<String>> {
     let text = body(mail);
     if let Some(recipients) = header(mail, "X-Failed-Recipients") {
@@ -84,7 +84,7 @@ pub(super) fn failed(mail: &Message<'_>) -> Option<Vec<String>> {
     is_report.then(|| vec![one_line(&reason(&text, ""))])
 }
 
-/// The paragraphs of qmail's form: `<address>:` and the reason below it. What follows the line is our own mail.
+/// The paragraphs of a qmail report: `<address>:` and the reason below it. The original mail follows the line.
 fn qmail(text: &str) -> Vec<String> {
     let report = text.split("--- Below this line").next().unwrap_or_default();
     let failures = report.split("\n\n").filter_map(|paragraph| {
@@ -94,7 +94,7 @@ fn qmail(text: &str) -> Vec<String> {
     failures.collect()
 }
 
-/// Why: the paragraph that holds a reply code of SMTP, else the one that names the recipient, else the first words.
+/// The reason: the paragraph with an SMTP reply code, else the paragraph that names the recipient, else the first paragraph.
 pub(super) fn reason(text: &str, recipient: &str) -> String {
     let paragraphs = || text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
     let coded = paragraphs().find(|paragraph| has_code(paragraph));
@@ -105,7 +105,7 @@ pub(super) fn reason(text: &str, recipient: &str) -> String {
     if reason.is_empty() { "no reason given".to_owned() } else { reason.to_owned() }
 }
 
-/// Whether a text holds a permanent reply: three digits that begin with 5, or an enhanced status such as 5.1.1.
+/// Whether a text contains a permanent reply: three digits that begin with 5, or an enhanced status such as 5.1.1.
 fn has_code(text: &str) -> bool {
     text.split(|c: char| !(c.is_ascii_digit() || c == '.')).any(|word| {
         let word = word.trim_matches('.');
