@@ -101,7 +101,7 @@ async fn nobody_reports_a_mail_that_was_never_sent_and_nothing_is_held_for_days(
     assert!(lockbox.store.search_audit(&filter).await.unwrap().is_empty());
     for (mail, what) in [
         ("Auto-Submitted: auto-replied\nSubject: away\n\nI am out of office\n", "an automatic reply"),
-        ("From: alex@contoso.example\nSubject: Re: access\n\napproved\n", "an answer or another mail"),
+        ("From: alex@contoso.example\nSubject: Re: access\n\napproved\n", "a reply or another mail"),
         ("", "not a mail"),
     ] {
         let (code, text) = hand_in(&lockbox, mail);
