@@ -130,7 +130,7 @@ async fn answer(store: Store, pool: PgPool, stop: Arc<AtomicBool>) {
                 continue;
             }
             // Every fourth is left to expire.
-            if by == "dana" && request.as_u128() % 4 == 0 {
+            if by == "dana" && request.as_u128().is_multiple_of(4) {
                 clicked.insert((request, by));
                 continue;
             }
@@ -154,7 +154,7 @@ fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::De
     contracts::commands::Decide {
         request,
         by: by.into(),
-        verdict: if request.as_u128() % 9 == 0 { Verdict::Deny } else { Verdict::Approve },
+        verdict: if request.as_u128().is_multiple_of(9) { Verdict::Deny } else { Verdict::Approve },
         digest: Digest(digest.try_into().unwrap()),
         comment: None,
         channel: "load".into(),

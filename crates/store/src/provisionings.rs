@@ -78,6 +78,15 @@ const LIVE: &str = "select request from provisionings where request = any($1) an
 const SHOULD_BE_OPEN: &str = "select d.request from provisionings d where d.state = 'active' and d.connector = $1 \
                               and d.until_at > clock_timestamp() and d.provisioned_at < clock_timestamp() - interval '10 seconds' limit 10000";
 
+/// The provisioning with the order to revoke access that has ended by now.
+fn order_revocation(provisioning: Provisioning, now: DateTime<Utc>) -> Provisioning {
+    if provisioning.until > now {
+        return provisioning;
+    }
+    let ended = ProvisioningFact::RevocationOrdered { refused_from: provisioning.until, at: now };
+    step(&provisioning, &ended).0
+}
+
 impl Store {
     /// Claims up to `limit` due provisionings for `lease`. Those whose connector is the gate are completed immediately. The order
     /// to revoke access that has ended is written here, before a target is called.
@@ -99,15 +108,9 @@ impl Store {
         let mut written = Vec::with_capacity(rows.len());
         for mut row in rows {
             let content = row.content()?;
-            let mut provisioning = row.provisioning()?;
-            let was = provisioning.state;
-            if provisioning.until <= now {
-                provisioning = step(
-                    &provisioning,
-                    &ProvisioningFact::RevocationOrdered { refused_from: provisioning.until, at: now },
-                )
-                .0;
-            }
+            let before = row.provisioning()?;
+            let was = before.state;
+            let provisioning = order_revocation(before, now);
             let connector = row.connector.clone().unwrap_or_else(|| choose(&content.service).to_owned());
             if provisioning.state == ProvisioningState::Provisioning && !row.is_proved {
                 // Access without proof is not provisioned: it is checked again until the log has both approvals. Revocation never waits for it.
