@@ -87,7 +87,7 @@ pub mod tests {
         let mut page = format!(
             "{GENERATED}\n# Settings\n\nFor operators: the settings that every command knows. An option overrides the \
              environment variable, which overrides the settings file (`--config`). The file is YAML; its keys are the long \
-             names without the dashes. It can also hold the sections `provisionings` and `sign-in`.\n\n\
+             names without the dashes. It can also hold the sections `targets` and `sign-in`.\n\n\
              | Option | Environment variable | Description |\n|---|---|---|\n"
         );
         for arg in settings(root) {

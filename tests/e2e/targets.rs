@@ -65,7 +65,7 @@ async fn without_any_process_targets_end_access_on_their_own_and_are_read_back_a
     }
     let [at, canary] = [place.display().to_string(), format!("http://127.0.0.1:{}{SECRET}", files.nginx.port)];
     let text = format!(
-        "provisionings:\n  exchange_online: {{kind: mailbox, entries: {at}/entries, doveadm: 'http://127.0.0.1:{}', key-file: {at}/key}}\n  \
+        "targets:\n  exchange_online: {{kind: mailbox, entries: {at}/entries, doveadm: 'http://127.0.0.1:{}', key-file: {at}/key}}\n  \
          sharepoint: {{kind: files, gate: 'http://{address}', canary: '{canary}'}}\n  \
          onedrive: {{kind: postgres, url-file: {at}/url, secret-file: {at}/secret}}\n",
         mail.doveadm

@@ -115,15 +115,15 @@ fn every_event_of_every_type_with_any_values_is_accepted_by_the_verifiers_format
     // The second verifier reads each entry and its event too.
     let path = folder.path().join("entries");
     std::fs::write(&path, &lines).unwrap();
-    let program = "import sys, verify\n\
+    let program = "import sys, entries, events\n\
                    for number, line in enumerate(open(sys.argv[1])):\n    \
-                   match = verify.ENTRY.fullmatch(bytes.fromhex(line.strip()))\n    \
-                   assert match and verify.read_event(match.group(1), True), number\n\
+                   match = entries.ENTRY.fullmatch(bytes.fromhex(line.strip()))\n    \
+                   assert match and events.read_event(match.group(1), True), number\n\
                    print(number + 1)";
     let done = python()
         .args(["-c", program])
         .arg(&path)
-        .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tools"))
+        .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tools/verify"))
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -210,8 +210,8 @@ async fn an_event_that_no_verifier_would_accept_is_quarantined_and_the_log_stays
     let (code, text) = run(&lockbox, &["audit", "check"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("8 events are quarantined") && text.contains("another tenant's log"), "{text}");
-    assert!(text.contains("grant.token_issued") && text.contains("not in its format"), "{text}");
-    assert!(text.contains("more than 65,000 bytes") && text.contains("is a step"), "{text}");
+    assert!(text.contains("grant.token_issued") && text.contains("not in the documented format"), "{text}");
+    assert!(text.contains("more than 65,000 bytes") && text.contains("is a lifecycle step"), "{text}");
     let (code, text) = run(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
     assert!(code == 0 && text.contains("7 recorded events are quarantined"), "{text}");
     let (_, text) = run(&lockbox, &["doctor"]);

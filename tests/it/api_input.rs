@@ -34,7 +34,7 @@ async fn every_wrong_call_returns_a_problem_that_explains_what_to_do() {
     let cases = [
         (call(Method::DELETE, "/requests"), 405, "DELETE"),
         (call(Method::PUT, "/me"), 405, "PUT"),
-        (call(Method::GET, "/nothing"), 404, "nothing here"),
+        (call(Method::GET, "/nothing"), 404, "this resource does not exist"),
         (post("text/plain", good.clone()), 415, "application/json"),
         (post("application/x-www-form-urlencoded", good.clone()), 415, "application/json"),
         (post("application/json; charset=utf-16", good.clone()), 415, "utf-16"),

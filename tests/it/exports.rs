@@ -70,10 +70,10 @@ async fn an_export_of_a_period_holds_its_entries_and_of_all_others_the_hashes_an
         judged(&lockbox, &export, &["--key", &key])
     };
     for (since, until, here) in [
-        (Some(400), Some(450), "of the entries 256 to 512 are here"),
-        (None, Some(100), "of the entries 0 to 256 are here"),
-        (Some(700), Some(80_000), "of the entries 512 to "),
-        (Some(400), Some(401), "of the entries 256 to 512 are here"),
+        (Some(400), Some(450), "the bundle holds entries 256 to 512"),
+        (None, Some(100), "the bundle holds entries 0 to 256"),
+        (Some(700), Some(80_000), "the bundle holds entries 512 to "),
+        (Some(400), Some(401), "the bundle holds entries 256 to 512"),
     ] {
         let (code, text) = of(since.map(time), until.map(time));
         assert_eq!(code, 0, "{text}");
@@ -144,7 +144,7 @@ async fn a_new_key_is_announced_under_the_old_and_followed_however_many_checkpoi
     assert_eq!(code, 0, "{text}");
     let new: Verifier = keys[1].parse().unwrap();
     assert!(text.contains(&format!("signed by {} (key {})", new.name, hex::encode(new.id()))), "{text}");
-    let count = text.lines().find_map(|line| line.strip_prefix("continues   ")?.split(' ').next()?.parse::<u32>().ok());
+    let count = text.lines().find_map(|line| line.strip_prefix("consistent  with ")?.split(' ').next()?.parse::<u32>().ok());
     assert!((201..=204).contains(&count.unwrap()), "the last ones, and those of the changes: {text}");
     lockbox.finish().await;
 }
@@ -220,7 +220,7 @@ async fn a_signer_that_lost_its_memory_signs_nothing_until_it_adopts_what_its_ow
     record(&lockbox, now, 5).await;
     let signing = Signing::start(&lockbox, folder.path().join("second"));
     eventually("it says that it remembers nothing", async || {
-        signing.said().contains("memory knows nothing of this log").then_some(())
+        signing.said().contains("folder has no tree of this log").then_some(())
     })
     .await;
     assert_eq!(signed().await, before, "nothing is signed on somebody's word");

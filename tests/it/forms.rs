@@ -79,7 +79,7 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
         alex.fill("/settings", "/settings/break-glass", &form).await
     };
     for (field, value, why) in [
-        ("name", "", "Name:"),
+        ("name", "", "Policy name: must not be empty"),
         ("services", "", "name at least one"),
         ("services", "coffee", "no service coffee"),
         ("ceiling", "90d", "Maximum duration"),

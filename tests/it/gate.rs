@@ -148,7 +148,7 @@ async fn only_the_engineer_has_access_and_only_to_the_granted_resource_while_acc
     assert_eq!(yes.status(), StatusCode::NO_CONTENT);
     assert_eq!(yes.headers()["x-lockbox-request"], request.to_string());
     assert_eq!(
-        (&yes.headers()["x-lockbox-person"], &yes.headers()["x-lockbox-mode"]),
+        (&yes.headers()["x-lockbox-person"], &yes.headers()["x-lockbox-access-level"]),
         (&"robin".parse().unwrap(), &"read_only".parse().unwrap())
     );
     assert!(gate.allows(&mailbox(&handle)).await, "and again");

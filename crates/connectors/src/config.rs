@@ -1,4 +1,4 @@
-//! The connectors of services: the section `provisionings` of the settings file. A service that is not in it has no target and
+//! The connectors of services: the section `targets` of the settings file. A service that is not in it has no target and
 //! is provisioned by the gate alone.
 
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ pub fn build(config: &Config) -> Result<Vec<Built>, Vec<String>> {
     for (service, target) in config {
         match target.build() {
             Ok((kind, connector)) => built.push(Built { service: service.clone(), kind, connector }),
-            Err(fault) => faults.push(format!("provisionings: {service}: {fault}")),
+            Err(fault) => faults.push(format!("targets: {service}: {fault}")),
         }
     }
     if faults.is_empty() { Ok(built) } else { Err(faults) }

@@ -71,7 +71,7 @@ fn respond(decision: &Decision, allowed: StatusCode) -> Response {
         ("x-lockbox-person", grant.name.clone()),
         ("x-lockbox-request", grant.request.to_string()),
         ("x-lockbox-until", grant.access_until.map(runtime::output::time).unwrap_or_default()),
-        ("x-lockbox-mode", access_level(grant).to_owned()),
+        ("x-lockbox-access-level", access_level(grant).to_owned()),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);

@@ -236,7 +236,7 @@ pub struct Settings {
     /// Log format.
     pub log_format: LogFormat,
     /// Connector of each service; only in the settings file.
-    pub provisionings: connectors::Config,
+    pub targets: connectors::Config,
     /// Identity providers; only in the settings file.
     pub sign_in: Vec<crate::sign_in::Entry>,
 }
@@ -306,7 +306,7 @@ impl Flags {
     pub fn resolve(&self) -> Result<Settings, Failure> {
         let mut faults = Vec::new();
         let file = self.config.as_deref().map(|path| file::read(path, &mut faults)).unwrap_or_default();
-        let file::Written { values: file, provisionings, sign_in } = file;
+        let file::Written { values: file, targets, sign_in } = file;
         let mut reader = Reader { file, faults };
         let database_url = reader.secret(
             "database-url",
@@ -367,7 +367,7 @@ impl Flags {
                 database_connections,
                 log,
                 log_format,
-                provisionings,
+                targets,
                 sign_in,
             }),
             _ => Err(Failure::Usage(format!("the settings are not valid:\n  {}", reader.faults.join("\n  ")))),

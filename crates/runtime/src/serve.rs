@@ -101,7 +101,7 @@ pub async fn start(
             RoleName::Expiry => drop(tasks.spawn(workers::supervisor::run_expiry(shared))),
             RoleName::Access => {
                 let provisionings =
-                    connectors::build(&settings.provisionings).map_err(|faults| Failure::Usage(faults.join("; ")))?;
+                    connectors::build(&settings.targets).map_err(|faults| Failure::Usage(faults.join("; ")))?;
                 drop(tasks.spawn(workers::access::run(shared, workers::access::Provisionings::behind(provisionings))));
             }
             RoleName::Audit => {

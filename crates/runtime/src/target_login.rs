@@ -21,7 +21,7 @@ pub struct TargetLogin {
 impl TargetLogins {
     /// Those of the settings.
     pub fn of(settings: &Settings) -> Self {
-        Self(settings.provisionings.clone())
+        Self(settings.targets.clone())
     }
 
     /// The login of a grant, when the service is a database.

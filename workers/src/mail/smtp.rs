@@ -145,7 +145,7 @@ impl Mailer {
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("X-Auto-Response-Suppress", "OOF, AutoReply"))
             // The template, for filters: the subject is the same for all mails of a request.
-            .raw_header(header("X-Lockbox-Happening", letter.template()))
+            .raw_header(header("X-Lockbox-Event", letter.template()))
             // Identifies the mail when it bounces at a server that changed its Message-ID.
             .raw_header(header("X-Lockbox-Notification", &self.identity(letter)))
             .multipart(MultiPart::alternative_plain_html(composed.text, composed.html))

@@ -1,4 +1,4 @@
-//! The settings file: single settings under their long names, and the sections `provisionings` and `sign-in`.
+//! The settings file: single settings under their long names, and the sections `targets` and `sign-in`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn section<T: serde::de::DeserializeOwned + Default>(
 #[derive(Default)]
 pub(super) struct Written {
     pub values: BTreeMap<String, String>,
-    pub provisionings: connectors::Config,
+    pub targets: connectors::Config,
     pub sign_in: Vec<crate::sign_in::Entry>,
 }
 
@@ -62,8 +62,8 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
     };
     let mut written = Written::default();
     for (name, value) in values {
-        if name == "provisionings" {
-            written.provisionings = section(&name, value, faults);
+        if name == "targets" {
+            written.targets = section(&name, value, faults);
         } else if name == "sign-in" {
             written.sign_in = section(&name, value, faults);
         } else if KNOWN.contains(&name.as_str()) {
@@ -71,7 +71,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
             written.values.insert(name, text);
         } else {
             faults.push(format!(
-                "config: {name} is not a setting; use one of {}, provisionings, sign-in",
+                "config: {name} is not a setting; use one of {}, targets, sign-in",
                 KNOWN.join(", ")
             ));
         }
