@@ -20,10 +20,10 @@ fn the_demo_runs_the_main_job_on_real_servers_and_ends_by_itself() {
         "SR-2026-004714 is expired (customer)",
         "malformed.json               refused: data of lockbox.request.submit.v1",
         "to dana@adatum.example",
-        "none missing",
+        "none is missing",
         "exit code 0",
         "access until",
-        "found: NOT VALID, exit code 11",
+        "the copy does not verify: exit code 11",
         "tools/verify",
         "sign in as robin",
     ] {

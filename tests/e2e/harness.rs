@@ -58,7 +58,25 @@ impl Lockbox {
                 lockbox.spawn(role, number);
             }
         }
+        lockbox.until_ready().await;
         lockbox
+    }
+
+    /// Waits until each role consumes its queue. Commands of people have an outcome from then on.
+    async fn until_ready(&self) {
+        eventually("each role consumes its queue", async || {
+            let config = broker::Config { url: self.settings.amqp_url.clone(), name: "test".into() };
+            let link = broker::Link::open(&config).await.ok()?;
+            let depths = broker::topology::depths(&link, &self.settings.names).await;
+            link.close().await;
+            let depths = depths.ok()?;
+            let idle = |role: &RoleName| {
+                let queue = self.settings.names.queue(role.as_str());
+                depths.iter().any(|depth| depth.queue == queue && depth.consumers == 0)
+            };
+            (!RoleName::ALL.iter().any(idle)).then_some(())
+        })
+        .await;
     }
 
     /// The same, but without sequencer and signer.

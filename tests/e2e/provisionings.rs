@@ -38,10 +38,9 @@ impl Target {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap();
-        let provisionings = format!("exchange_online: {{kind: webhook, url: {url:?}, secret-file: {secret:?}}}");
-        std::fs::write(folder.path().join("lockbox.yaml"), format!("provisionings:\n  {provisionings}\n")).unwrap();
-        let connector =
-            connectors::build(&serde_saphyr::from_str(&provisionings).unwrap()).unwrap().remove(0).connector;
+        let target = format!("exchange_online: {{kind: webhook, url: {url:?}, secret-file: {secret:?}}}");
+        std::fs::write(folder.path().join("lockbox.yaml"), format!("targets:\n  {target}\n")).unwrap();
+        let connector = connectors::build(&serde_saphyr::from_str(&target).unwrap()).unwrap().remove(0).connector;
         Self { child, folder, connector }
     }
 

@@ -144,7 +144,8 @@ async fn a_new_key_is_announced_under_the_old_and_followed_however_many_checkpoi
     assert_eq!(code, 0, "{text}");
     let new: Verifier = keys[1].parse().unwrap();
     assert!(text.contains(&format!("signed by {} (key {})", new.name, hex::encode(new.id()))), "{text}");
-    let count = text.lines().find_map(|line| line.strip_prefix("consistent  with ")?.split(' ').next()?.parse::<u32>().ok());
+    let count =
+        text.lines().find_map(|line| line.strip_prefix("consistent  with ")?.split(' ').next()?.parse::<u32>().ok());
     assert!((201..=204).contains(&count.unwrap()), "the last ones, and those of the changes: {text}");
     lockbox.finish().await;
 }

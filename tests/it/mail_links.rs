@@ -112,9 +112,8 @@ async fn a_browser_that_follows_every_link_of_every_mail_of_every_journey_change
         "break_glass_activated",
         "break_glass_ended",
     ];
-    let is_about = |raw: &[u8], template: &str| {
-        String::from_utf8_lossy(raw).contains(&format!("X-Lockbox-Event: {template}\r\n"))
-    };
+    let is_about =
+        |raw: &[u8], template: &str| String::from_utf8_lossy(raw).contains(&format!("X-Lockbox-Event: {template}\r\n"));
     eventually("a mail of every kind has come and nothing moves any more", async || {
         let mails = lockbox.mailbox.mails();
         let all = wanted.iter().all(|template| mails.iter().any(|mail| is_about(&mail.raw, template)));

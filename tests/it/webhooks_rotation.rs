@@ -127,7 +127,10 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_redelivers_an
     assert!(rotated.text.contains("whsec_") && rotated.text.contains("they are signed with the old secret too"));
     eventually("the approvers are notified", async || {
         let mails = lockbox.mailbox.mails();
-        mails.iter().any(|mail| mail.text.contains("has a new secret; the previous secret also signs until")).then_some(())
+        mails
+            .iter()
+            .any(|mail| mail.text.contains("has a new secret; the previous secret also signs until"))
+            .then_some(())
     })
     .await;
     site.close();

@@ -70,10 +70,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Written {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             written.values.insert(name, text);
         } else {
-            faults.push(format!(
-                "config: {name} is not a setting; use one of {}, targets, sign-in",
-                KNOWN.join(", ")
-            ));
+            faults.push(format!("config: {name} is not a setting; use one of {}, targets, sign-in", KNOWN.join(", ")));
         }
     }
     written
