@@ -228,7 +228,7 @@ async fn a_signer_that_lost_its_memory_signs_nothing_until_it_adopts_what_its_ow
     drop(signing);
     let (code, text) = run(&lockbox, &["audit", "reset-signer"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains(&format!("/t/contoso at {before} entries, root ")), "{text}");
+    assert!(text.contains(&format!("/t/contoso: {before} entries, root ")), "{text}");
     let _signing = Signing::start(&lockbox, folder.path().join("third"));
     eventually("it is signed again", async || (signed().await > before).then_some(())).await;
     until_placed(&lockbox).await;
