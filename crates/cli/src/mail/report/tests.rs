@@ -156,7 +156,7 @@ fn other_mail_is_not_a_report_and_a_warning_is_not_a_failure() {
     assert_eq!(read(&away), Incoming::Other("an automatic reply"));
     assert_eq!(
         read("From: alex@contoso.example\nSubject: Re: access\n\napproved\n"),
-        Incoming::Other("an answer or another mail")
+        Incoming::Other("a reply or another mail")
     );
     assert!(matches!(Incoming::read(&[0xff, 0xfe, 0x00, 0x80]), Incoming::Other(_)));
     assert!(matches!(read(""), Incoming::Other(_)));
