@@ -74,7 +74,12 @@ async fn a_request_that_came_through_a_proxy_or_to_another_name_signs_nobody_in(
         let home = robin.send(sent(client.get(format!("{}/", site.origin)))).await;
         assert_eq!(home.status, StatusCode::FORBIDDEN, "{header}: {value}");
         assert!(!home.text.contains("Robin Hale"));
+        // Nor does the API accept the name of a person there.
+        let me = client.get(format!("{}/api/v1/me", site.origin)).bearer_auth("developer:robin");
+        assert_eq!(sent(me).send().await.unwrap().status(), StatusCode::FORBIDDEN, "{header}: {value}");
     }
+    let me = client.get(format!("{}/api/v1/me", site.origin)).bearer_auth("developer:robin");
+    assert_eq!(me.send().await.unwrap().status(), StatusCode::OK);
     // Another name of this machine is good.
     let alias = site.origin.replace("localhost", "127.0.0.1");
     assert_eq!(client.get(format!("{alias}/sign-in")).send().await.unwrap().status(), StatusCode::OK);

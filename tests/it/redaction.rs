@@ -120,7 +120,7 @@ async fn messages_given_up_on_lose_their_words_when_somebody_has_resolved_them()
     data["justification"]["text"] = "an ocelot".into();
     data["duration_seconds"] = "long".into();
     lockbox.publish(Kind::RequestSubmit, &data).await;
-    let dead_letter = eventually("it is parked or refused", async || {
+    let dead_letter = eventually("it is dead-lettered or refused", async || {
         let found: Vec<uuid::Uuid> =
             sqlx::query_scalar("select id from dead_letters").fetch_all(&lockbox.pool).await.unwrap();
         found.into_iter().next()
