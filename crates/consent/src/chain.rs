@@ -114,12 +114,12 @@ impl Chain {
         }
         let changes = changes(&judge, next);
         let signers = signers(&judge, signed)?;
-        let own_keys = is_own_keys(&changes, &signers.persons);
-        let needed = needed_signatures(&judge, &changes, own_keys);
+        let own = is_own(&changes, &signers.persons);
+        let needed = needed_signatures(&judge, &changes, own);
         if !signers.has_recovery && signers.persons.len() < needed {
             return Err(Fault::TooFew { found: signers.persons.len(), needed });
         }
-        let weakens = changes.iter().any(|change| change.effect == Effect::Weakens) && !own_keys;
+        let weakens = changes.iter().any(|change| change.effect == Effect::Weakens) && !own;
         let delayed = weakens || signers.persons.len() < needed;
         let delay = if delayed { TimeDelta::seconds(judge.change_delay_seconds) } else { TimeDelta::zero() };
         let stated = DateTime::parse_from_rfc3339(&next.effective_at).map_or(at, |time| time.to_utc());
@@ -158,15 +158,15 @@ fn signers(judge: &Statement, signed: &SignedStatement) -> Result<Signers, Fault
     Ok(signers)
 }
 
-/// Whether the change is about the keys of one approver alone, who signed it with a key in force.
-fn is_own_keys(changes: &[Change], signers: &BTreeSet<Uuid>) -> bool {
-    let Some(owner) = changes.first().and_then(|change| change.keys_of) else { return false };
-    signers.contains(&owner) && changes.iter().all(|change| change.keys_of == Some(owner))
+/// Whether the change is about the keys and delegations of one approver alone, who signed it with a key in force.
+fn is_own(changes: &[Change], signers: &BTreeSet<Uuid>) -> bool {
+    let Some(owner) = changes.first().and_then(|change| change.own_of) else { return false };
+    signers.contains(&owner) && changes.iter().all(|change| change.own_of == Some(owner))
 }
 
-fn needed_signatures(judge: &Statement, changes: &[Change], own_keys: bool) -> usize {
+fn needed_signatures(judge: &Statement, changes: &[Change], own: bool) -> usize {
     // No change at all withdraws the pending one, which any approver may do.
-    if changes.is_empty() || own_keys {
+    if changes.is_empty() || own {
         return 1;
     }
     let weakens = changes.iter().any(|change| change.effect == Effect::Weakens);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::statement::{Approver, BreakGlassRule, Rules, Statement};
+use crate::statement::{Approver, BreakGlassRule, Delegation, Rules, Statement};
 
 /// What a change does to the tenant's protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct Change {
     pub sentence: String,
     /// What it does.
     pub effect: Effect,
-    /// The approver whose own keys it is about, and nothing else.
-    pub keys_of: Option<Uuid>,
+    /// The approver whose own keys or delegation it is about, and nothing else. This approver may make the change alone.
+    pub own_of: Option<Uuid>,
 }
 
 #[derive(Default)]
@@ -33,7 +34,7 @@ struct Changes(Vec<Change>);
 
 impl Changes {
     fn add(&mut self, effect: Effect, sentence: String) {
-        self.0.push(Change { sentence, effect, keys_of: None });
+        self.0.push(Change { sentence, effect, own_of: None });
     }
 
     /// A number: `weaker` says whether the new one protects less.
@@ -84,6 +85,7 @@ pub fn changes(before: &Statement, after: &Statement) -> Vec<Change> {
     rule_changes(&mut found, &before.rules, &after.rules);
     recipient_changes(&mut found, &before.notification_recipients, &after.notification_recipients);
     break_glass_changes(&mut found, &before.break_glass, &after.break_glass);
+    delegation_changes(&mut found, before, after);
     found.0
 }
 
@@ -103,11 +105,11 @@ fn approver_changes(found: &mut Changes, before: &Approver, after: &Approver) {
     }
     for key in after.keys.iter().filter(|key| !before.keys.contains(key)) {
         let sentence = format!("{name} gets the key {}", key.id);
-        found.0.push(Change { sentence, effect: Effect::Weakens, keys_of: Some(after.person) });
+        found.0.push(Change { sentence, effect: Effect::Weakens, own_of: Some(after.person) });
     }
     for key in before.keys.iter().filter(|key| !after.keys.contains(key)) {
         let sentence = format!("{name} loses the key {}", key.id);
-        found.0.push(Change { sentence, effect: Effect::Strengthens, keys_of: Some(after.person) });
+        found.0.push(Change { sentence, effect: Effect::Strengthens, own_of: Some(after.person) });
     }
 }
 
@@ -143,24 +145,51 @@ fn recipient_changes(found: &mut Changes, before: &[String], after: &[String]) {
 }
 
 fn break_glass_changes(found: &mut Changes, before: &[BreakGlassRule], after: &[BreakGlassRule]) {
-    let named = |rules: &[BreakGlassRule], name: &str| rules.iter().find(|rule| rule.name == name).cloned();
+    let same = |rules: &[BreakGlassRule], id: Uuid| rules.iter().find(|rule| rule.policy == id).cloned();
     for rule in after {
         let name = &rule.name;
-        match named(before, name) {
+        match same(before, rule.policy) {
             None => found.add(Effect::Weakens, format!("the break-glass policy {name} is added")),
             Some(earlier) if earlier == *rule => {}
             Some(earlier) => {
-                let narrower = set(&rule.services).is_subset(&set(&earlier.services))
+                let narrower = rule.name == earlier.name
+                    && rule.tenant == earlier.tenant
+                    && set(&rule.services).is_subset(&set(&earlier.services))
                     && rule.ceiling_seconds <= earlier.ceiling_seconds
                     && rule.quota <= earlier.quota
-                    && rule.until <= earlier.until;
+                    && is_not_later(&rule.until, &earlier.until);
                 let effect = if narrower { Effect::Strengthens } else { Effect::Weakens };
                 found.add(effect, format!("the break-glass policy {name} changes"));
             }
         }
     }
-    for rule in before.iter().filter(|rule| named(after, &rule.name).is_none()) {
+    for rule in before.iter().filter(|rule| same(after, rule.policy).is_none()) {
         found.add(Effect::Strengthens, format!("the break-glass policy {} is removed", rule.name));
+    }
+}
+
+fn is_not_later(time: &str, other: &str) -> bool {
+    match (DateTime::parse_from_rfc3339(time), DateTime::parse_from_rfc3339(other)) {
+        (Ok(time), Ok(other)) => time <= other,
+        _ => false,
+    }
+}
+
+fn delegation_changes(found: &mut Changes, before: &Statement, after: &Statement) {
+    let name = |person: Uuid| {
+        let approver = after.approver(person).or_else(|| before.approver(person));
+        approver.map_or_else(|| person.to_string(), |approver| approver.name.clone())
+    };
+    let mut add = |effect, delegation: &Delegation, what: String| {
+        found.0.push(Change { sentence: what, effect, own_of: Some(delegation.person) });
+    };
+    for new in after.delegations.iter().filter(|new| !before.delegations.contains(new)) {
+        let (delegate, person) = (name(new.delegate), name(new.person));
+        add(Effect::Weakens, new, format!("{delegate} decides for {person} until {}", new.until));
+    }
+    for old in before.delegations.iter().filter(|old| !after.delegations.contains(old)) {
+        let (delegate, person) = (name(old.delegate), name(old.person));
+        add(Effect::Strengthens, old, format!("{delegate} no longer decides for {person}"));
     }
 }
 
@@ -175,6 +204,9 @@ mod tests {
 
     fn policy(quota: u32) -> BreakGlassRule {
         BreakGlassRule {
+            v: 1,
+            policy: Uuid::from_u128(5),
+            tenant: Uuid::from_u128(6),
             name: "night".into(),
             services: vec!["sharepoint".into()],
             ceiling_seconds: 900,
@@ -188,7 +220,7 @@ mod tests {
         let (alex, dana) = (Device::new(), Device::new());
         let mut base = founding(&[&alex, &dana]);
         base.approvers[0].services = vec!["sharepoint".into()];
-        let weakening: [(Edit, &str); 13] = [
+        let weakening: [(Edit, &str); 14] = [
             (|next| next.approvers.push(approver("mallory", 9, &Device::new())), "mallory becomes an approver"),
             (|next| next.approvers[0].services.clear(), "other services"),
             (|next| next.approvers[1].keys.push(Device::new().key), "gets the key"),
@@ -202,6 +234,13 @@ mod tests {
             (|next| next.break_glass.push(policy(3)), "night is added"),
             (|next| next.rules.witnesses_required -= 1, "cosignatures"),
             (|next| next.notification_recipients.clear(), "no longer notified"),
+            (
+                |next| {
+                    let (person, delegate) = (next.approvers[0].person, next.approvers[1].person);
+                    next.delegations.push(Delegation { person, delegate, until: "2027-01-01T00:00:00Z".into() });
+                },
+                "dana decides for alex",
+            ),
         ];
         base.notification_recipients = vec!["security@contoso.example".into()];
         for (edit, sentence) in weakening {

@@ -1,6 +1,6 @@
 //! A decision as its approver signs it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,8 +42,23 @@ pub struct Decision {
     pub comment: Option<String>,
     /// Random value of the server, in base64url without padding.
     pub nonce: String,
-    /// The signature counts until then (RFC 3339, UTC).
-    pub not_after: DateTime<Utc>,
+    /// The signature counts until then (RFC 3339, UTC, as in [`time_text`]).
+    pub not_after: String,
+}
+
+/// A time as signed documents hold it: RFC 3339 in UTC with microseconds.
+pub fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// A decision with the assertion that signed it, as the member `signature` of an event holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedDecision {
+    /// What was signed.
+    pub decision: Decision,
+    /// What the key made.
+    pub assertion: Assertion,
 }
 
 impl Decision {
@@ -69,15 +84,20 @@ impl Decision {
         if self.authority_version != authority.version {
             return Err(Fault::AuthorityVersion { found: self.authority_version, expected: authority.version });
         }
-        if at > self.not_after {
-            return Err(Fault::Stale(self.not_after.to_rfc3339()));
+        let end =
+            DateTime::parse_from_rfc3339(&self.not_after).map_err(|_| Fault::Unreadable("the end of validity"))?;
+        if at > end {
+            return Err(Fault::Stale(self.not_after.clone()));
+        }
+        if end - TimeDelta::seconds(NONCE_LIFETIME_SECONDS) > at {
+            return Err(Fault::TooLong(self.not_after.clone()));
         }
         let (owner, key) =
             authority.key(assertion.key()).ok_or_else(|| Fault::UnknownKey(assertion.key().to_owned()))?;
         if owner.person != self.person {
             return Err(Fault::OthersKey { key: key.id.clone(), person: self.person.to_string() });
         }
-        if !owner.services.is_empty() && !owner.services.contains(&self.service) {
+        if !authority.decides_about(owner, &self.service, at) {
             return Err(Fault::NotApprover(self.service.clone()));
         }
         if key.kind == KeyKind::Software && !authority.rules.software_keys {
@@ -93,7 +113,12 @@ mod tests {
     use chrono::{TimeDelta, TimeZone};
 
     use super::*;
+    use crate::statement::Delegation;
     use crate::testing::{Device, founding};
+
+    fn end() -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 12, 1, 9, 2, 0).unwrap()
+    }
 
     fn decision() -> Decision {
         Decision {
@@ -109,7 +134,7 @@ mod tests {
             access_level: "read_only".into(),
             comment: None,
             nonce: "bm9uY2U".into(),
-            not_after: Utc.with_ymd_and_hms(2026, 12, 1, 9, 2, 0).unwrap(),
+            not_after: time_text(end()),
         }
     }
 
@@ -119,7 +144,7 @@ mod tests {
         let authority = founding(&[&alex, &dana]);
         let signed = decision();
         let assertion = alex.sign(&signed.challenge());
-        let now = signed.not_after - TimeDelta::seconds(60);
+        let now = end() - TimeDelta::seconds(60);
         assert_eq!(signed.verify(&authority, &assertion, now).map(|key| &key.id), Ok(&alex.key.id));
         let edits: [fn(&mut Decision); 9] = [
             |decision| decision.request = Uuid::from_u128(78),
@@ -130,7 +155,7 @@ mod tests {
             |decision| decision.access_level = "read_write".into(),
             |decision| decision.comment = Some("00".repeat(32)),
             |decision| decision.nonce = "b3RoZXI".into(),
-            |decision| decision.not_after += TimeDelta::hours(1),
+            |decision| decision.not_after = time_text(end() + TimeDelta::seconds(1)),
         ];
         for edit in edits {
             let mut other = signed.clone();
@@ -139,8 +164,11 @@ mod tests {
         }
         let other = Decision { person: Uuid::from_u128(2), ..signed.clone() };
         assert!(matches!(other.verify(&authority, &assertion, now), Err(Fault::OthersKey { .. })));
-        let late = signed.not_after + TimeDelta::seconds(1);
+        let late = end() + TimeDelta::seconds(1);
         assert!(matches!(signed.verify(&authority, &assertion, late), Err(Fault::Stale(_))));
+        let early = end() - TimeDelta::seconds(121);
+        assert!(matches!(signed.verify(&authority, &assertion, early), Err(Fault::TooLong(_))));
+        assert!(signed.verify(&authority, &assertion, end() - TimeDelta::seconds(120)).is_ok());
     }
 
     #[test]
@@ -148,7 +176,7 @@ mod tests {
         let (alex, mallory, software) = (Device::new(), Device::new(), Device::software());
         let mut authority = founding(&[&alex]);
         let signed = decision();
-        let now = signed.not_after;
+        let now = end();
         let judge = |authority: &Statement, device: &Device| {
             signed.verify(authority, &device.sign(&signed.challenge()), now).map(|key| key.id.clone())
         };
@@ -159,6 +187,12 @@ mod tests {
         assert_eq!(judge(&authority, &software), Ok(software.key.id.clone()));
         authority.approvers[0].services = vec!["onedrive".into()];
         assert_eq!(judge(&authority, &alex), Err(Fault::NotApprover("sharepoint".into())));
+        authority.approvers.push(crate::testing::approver("dana", 2, &mallory));
+        let until = time_text(now + TimeDelta::seconds(1));
+        authority.delegations = vec![Delegation { person: Uuid::from_u128(2), delegate: Uuid::from_u128(1), until }];
+        assert_eq!(judge(&authority, &alex), Ok(alex.key.id.clone()), "on behalf of dana");
+        authority.delegations[0].until = time_text(now);
+        assert_eq!(judge(&authority, &alex), Err(Fault::NotApprover("sharepoint".into())), "the delegation is over");
         authority.version = 2;
         assert_eq!(judge(&authority, &alex), Err(Fault::AuthorityVersion { found: 1, expected: 2 }));
     }

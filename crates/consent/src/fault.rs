@@ -75,6 +75,9 @@ pub enum Fault {
     /// The decision came too late for the time that was signed.
     #[error("the signature was valid until {0} and came later")]
     Stale(String),
+    /// The decision claims a longer validity than a signature has.
+    #[error("the signature claims to be valid until {0}, which is more than two minutes after the decision")]
+    TooLong(String),
     /// The decision names another version of the authority than the one in force.
     #[error("the decision was signed under version {found} of the authority, and version {expected} is in force")]
     AuthorityVersion {

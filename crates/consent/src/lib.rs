@@ -9,16 +9,20 @@ mod chain;
 mod change;
 mod decision;
 mod fault;
+mod file;
 mod key;
 mod statement;
 
 pub use assertion::{Assertion, verify};
 pub use chain::{Chain, Recorded, Signature, SignedStatement};
 pub use change::{Change, Effect, changes};
-pub use decision::{Decision, NONCE_LIFETIME_SECONDS};
+pub use decision::{Decision, NONCE_LIFETIME_SECONDS, SignedDecision, time_text};
 pub use fault::Fault;
+pub use file::{AuthorityFile, Pin, RecordedStatement};
 pub use key::{Algorithm, Key, KeyKind};
-pub use statement::{Approver, BreakGlassRule, IdentityProvider, Portal, Rules, Statement, Witness, fingerprint};
+pub use statement::{
+    Approver, BreakGlassRule, Delegation, IdentityProvider, Portal, Rules, Statement, VENDOR, Witness, fingerprint,
+};
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -40,5 +44,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, clippy::new_without_default, reason = "only tests use it")]
+pub mod testing;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,6 +10,8 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::key::{Key, KeyKind};
 
+/// The `tenant` of the authority of the vendor.
+pub const VENDOR: &str = "vendor";
 /// Purpose of the challenge that approvers sign for a statement.
 const PURPOSE: &str = "lockbox/authority/v1";
 /// Shortest delay before a change that weakens protection takes effect: 24 hours.
@@ -96,10 +98,29 @@ pub struct IdentityProvider {
     pub client_id: String,
 }
 
-/// A break-glass policy: access that the tenant approves beforehand, within narrow bounds.
+/// While an approver is out of office, another approver also decides about the services of that approver.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegation {
+    /// The approver who is out of office.
+    pub person: Uuid,
+    /// The approver who decides.
+    pub delegate: Uuid,
+    /// End of the delegation (RFC 3339, UTC).
+    pub until: String,
+}
+
+/// A break-glass policy: access that the tenant approves beforehand, within narrow bounds. Requests name its digest, which
+/// is the SHA-256 of this document in RFC 8785 form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BreakGlassRule {
+    /// Version of this format: 1.
+    pub v: u8,
+    /// Id of the policy.
+    pub policy: Uuid,
+    /// Id of the tenant.
+    pub tenant: Uuid,
     /// Name, which requests give.
     pub name: String,
     /// Services that it covers; never empty.
@@ -142,6 +163,8 @@ pub struct Statement {
     pub notification_recipients: Vec<String>,
     /// Break-glass policies in force.
     pub break_glass: Vec<BreakGlassRule>,
+    /// Delegations in force.
+    pub delegations: Vec<Delegation>,
     /// The statement takes effect no earlier (RFC 3339, UTC).
     pub effective_at: String,
 }
@@ -173,6 +196,18 @@ impl Statement {
         self.approvers.iter().find_map(|approver| Some((approver, approver.keys.iter().find(|key| key.id == id)?)))
     }
 
+    /// Whether an approver decides about a service at a moment, directly or for somebody who is out of office.
+    pub fn decides_about(&self, approver: &Approver, service: &str, at: DateTime<Utc>) -> bool {
+        let covers = |of: &Approver| of.services.is_empty() || of.services.iter().any(|own| own == service);
+        let lasts = |until: &str| DateTime::parse_from_rfc3339(until).is_ok_and(|until| at < until);
+        covers(approver)
+            || self.delegations.iter().any(|delegation| {
+                delegation.delegate == approver.person
+                    && lasts(&delegation.until)
+                    && self.approver(delegation.person).is_some_and(covers)
+            })
+    }
+
     /// Approvers who can sign.
     pub(crate) fn signers(&self) -> usize {
         self.approvers.iter().filter(|approver| !approver.keys.is_empty()).count()
@@ -193,7 +228,11 @@ impl Statement {
             self.approvers.iter().flat_map(|approver| &approver.keys).any(|key| key.kind == KeyKind::Software);
         let is_time = |text: &str| text.ends_with('Z') && DateTime::parse_from_rfc3339(text).is_ok();
         let narrow = |rule: &BreakGlassRule| {
-            !rule.services.is_empty() && rule.ceiling_seconds > 0 && rule.quota > 0 && is_time(&rule.until)
+            rule.v == 1
+                && !rule.services.is_empty()
+                && rule.ceiling_seconds > 0
+                && rule.quota > 0
+                && is_time(&rule.until)
         };
         let demands = [
             (self.v == 1, "its format is not version 1"),
@@ -223,6 +262,15 @@ impl Statement {
             (rules.decision_deadline_seconds > 0 && rules.access_ceiling_seconds > 0, "a time is at least one second"),
             (rules.witnesses_required <= rules.witnesses.len(), "it needs more witnesses than it names"),
             (!self.portal.origin.is_empty() && !self.portal.rp_id.is_empty(), "it names no portal"),
+            (
+                self.delegations.iter().all(|delegation| {
+                    delegation.person != delegation.delegate
+                        && persons.contains(&delegation.person)
+                        && persons.contains(&delegation.delegate)
+                        && is_time(&delegation.until)
+                }),
+                "a delegation names two different approvers and an end",
+            ),
             (self.break_glass.iter().all(narrow), "a break-glass policy names services, a ceiling, a quota and an end"),
             (is_time(&self.effective_at), "the time of effect is not RFC 3339 in UTC"),
         ];
@@ -292,6 +340,10 @@ mod tests {
             |statement| statement.version = 2,
             |statement| statement.effective_at = "tomorrow".into(),
             |statement| statement.portal.rp_id.clear(),
+            |statement| {
+                let (person, until) = (statement.approvers[0].person, statement.effective_at.clone());
+                statement.delegations.push(Delegation { person, delegate: person, until });
+            },
         ] {
             assert!(matches!(bad(change), Err(Fault::Invalid(_))));
         }

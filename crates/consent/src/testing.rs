@@ -1,4 +1,4 @@
-//! Keys that sign in tests.
+//! Devices that sign in tests: of this crate and, with the feature `testing`, of others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{Algorithm, Approver, Assertion, Key, KeyKind, Portal, Rules, Statement, sha256};
 
-pub(crate) fn portal() -> Portal {
+pub fn portal() -> Portal {
     Portal { origin: "https://lockbox.fabrikam.example".into(), rp_id: "lockbox.fabrikam.example".into() }
 }
 
@@ -19,13 +19,13 @@ enum Pair {
 }
 
 /// A device that holds one private key.
-pub(crate) struct Device {
-    pub(crate) key: Key,
+pub struct Device {
+    pub key: Key,
     pair: Pair,
 }
 
 impl Device {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
@@ -40,18 +40,27 @@ impl Device {
         Self { key, pair: Pair::P256(pair) }
     }
 
-    pub(crate) fn software() -> Self {
+    pub fn software() -> Self {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
         let public: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
         Self { key: Key::software(&public), pair: Pair::Ed25519(pair) }
     }
 
-    pub(crate) fn sign(&self, challenge: &[u8; 32]) -> Assertion {
+    pub fn sign(&self, challenge: &[u8; 32]) -> Assertion {
         self.sign_with(challenge, "webauthn.get", 0x05, false)
     }
 
-    pub(crate) fn sign_with(&self, challenge: &[u8; 32], kind: &str, flags: u8, is_framed: bool) -> Assertion {
+    /// Signs at the portal of a statement.
+    pub fn sign_at(&self, portal: &Portal, challenge: &[u8; 32]) -> Assertion {
+        self.make(portal, challenge, "webauthn.get", 0x05, false)
+    }
+
+    pub fn sign_with(&self, challenge: &[u8; 32], kind: &str, flags: u8, is_framed: bool) -> Assertion {
+        self.make(&portal(), challenge, kind, flags, is_framed)
+    }
+
+    fn make(&self, portal: &Portal, challenge: &[u8; 32], kind: &str, flags: u8, is_framed: bool) -> Assertion {
         let key = self.key.id.clone();
         match &self.pair {
             Pair::Ed25519(pair) => {
@@ -59,11 +68,11 @@ impl Device {
             }
             Pair::P256(pair) => {
                 let client = json!({
-                    "type": kind, "challenge": URL_SAFE_NO_PAD.encode(challenge), "origin": portal().origin,
+                    "type": kind, "challenge": URL_SAFE_NO_PAD.encode(challenge), "origin": portal.origin,
                     "crossOrigin": is_framed,
                 });
                 let client = client.to_string().into_bytes();
-                let mut data = sha256(portal().rp_id.as_bytes()).to_vec();
+                let mut data = sha256(portal.rp_id.as_bytes()).to_vec();
                 data.extend([flags, 0, 0, 0, 1]);
                 let signed = [data.clone(), sha256(&client).to_vec()].concat();
                 let signature = pair.sign(&SystemRandom::new(), &signed).unwrap();
@@ -79,7 +88,7 @@ impl Device {
 }
 
 /// An approver with one passkey.
-pub(crate) fn approver(name: &str, number: u128, device: &Device) -> Approver {
+pub fn approver(name: &str, number: u128, device: &Device) -> Approver {
     Approver {
         person: Uuid::from_u128(number),
         name: name.into(),
@@ -90,7 +99,7 @@ pub(crate) fn approver(name: &str, number: u128, device: &Device) -> Approver {
 }
 
 /// The first statement of contoso, with one approver for each device.
-pub(crate) fn founding(devices: &[&Device]) -> Statement {
+pub fn founding(devices: &[&Device]) -> Statement {
     let names = ["alex", "dana", "kim"];
     let approvers = devices.iter().zip(names).zip(1..).map(|((device, name), number)| approver(name, number, device));
     Statement {
@@ -107,6 +116,7 @@ pub(crate) fn founding(devices: &[&Device]) -> Statement {
         identity_provider: None,
         notification_recipients: Vec::new(),
         break_glass: Vec::new(),
+        delegations: Vec::new(),
         effective_at: "2026-12-01T08:00:00.000000Z".into(),
     }
 }
