@@ -17,7 +17,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ("connectors", &[]),
     ("servers", &[]),
     ("tlog", &[]),
-    ("evidence", &["domain", "tlog"]),
+    ("evidence", &["consent", "domain", "tlog"]),
     ("passkeys", &["contracts", "domain"]),
     ("workers", &["broker", "connectors", "contracts", "domain", "passkeys", "store", "tlog"]),
     ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),

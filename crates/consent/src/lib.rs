@@ -45,5 +45,11 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 #[cfg(any(test, feature = "testing"))]
-#[allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, clippy::new_without_default, reason = "only tests use it")]
+#[allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::new_without_default,
+    reason = "only tests use it"
+)]
 pub mod testing;

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod bundle;
 pub mod canonical;
+pub mod decisions;
 pub mod entry;
 pub mod event;
 pub mod examine;
