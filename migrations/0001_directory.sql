@@ -24,7 +24,9 @@ create table tenants (
     -- `customer` after the first change in the portal: from then on, `lockbox apply` does not change this tenant's approvers.
     approver_rules_owner               text not null default 'operator' constraint tenants_approver_rules_owner_check check (approver_rules_owner in ('operator', 'customer')),
     -- Null: access needs no proof in the log. 0: the log's own signature is enough. More: this many witnesses must have signed.
-    witnesses_required        integer constraint tenants_witnesses_required_check check (witnesses_required between 0 and 10)
+    witnesses_required        integer constraint tenants_witnesses_required_check check (witnesses_required between 0 and 10),
+    -- Whether anyone may read the tenant's log at the portal's /.well-known/lockbox, without a token.
+    public_log                boolean not null default false
 );
 
 create table witnesses (

@@ -13,7 +13,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/updates", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
@@ -61,6 +61,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 47] = [
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/checkpoint", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/keys", [200, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/.well-known/lockbox/{tenant}/tile/{*path}", [404, 404, 404, 404, 404, 404, 404]),
 ];
 
 /// What the actions answer to each, with a good token: 303 is done (for nobody: sign in first), 409 a refusal by the
@@ -124,7 +125,7 @@ async fn every_page_gives_each_person_what_is_written_down() {
         for (method, path, expected) in EXPECTED {
             let of = if path.starts_with("/audit/{") { event.id } else { id };
             let path =
-                path.replace("{id}", &of.to_string()).replace("{file}", "style.css").replace("{tenant}", "contoso");
+                path.replace("{id}", &of.to_string()).replace("{file}", "style.css").replace("{tenant}", "contoso").replace("{*path}", "0/000.p/1");
             let url = format!("{}{path}", site.origin);
             let nobody = uuid::Uuid::nil().to_string();
             let digest = "0".repeat(64);

@@ -100,6 +100,9 @@ pub struct TenantEntry {
     /// Witnesses of its audit log.
     #[serde(default)]
     pub witnesses: Vec<WitnessEntry>,
+    /// Whether anyone may read its audit log at the portal without a token.
+    #[serde(default)]
+    pub public_log: bool,
 }
 
 /// A witness: a program that the customer, or a party it trusts, operates.

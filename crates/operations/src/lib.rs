@@ -9,4 +9,5 @@ pub mod directory_file;
 pub mod documents;
 pub mod examine;
 pub mod export;
+pub mod log_files;
 pub mod scopes;

@@ -151,6 +151,7 @@ fn pages() -> Pages {
         .get("/assets/{file}", assets::file)
         .get("/.well-known/lockbox/{tenant}/checkpoint", log::checkpoint)
         .get("/.well-known/lockbox/{tenant}/keys", log::keys)
+        .get("/.well-known/lockbox/{tenant}/tile/{*path}", log::tile)
 }
 
 /// Method and path of every route. A test goes through this list and fails when it has no expectation for a route.

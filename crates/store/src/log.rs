@@ -69,6 +69,7 @@ const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, e.in
                        from audit_entries e left join audit_events a on a.id = e.event and a.at = e.at \
                        where e.log = $1 and e.index >= $2 and e.index < $3 order by e.index";
 const CUT: &str = "select coalesce(max(cut), 0)::bigint from audit_archives where log = $1";
+const PUBLIC: &str = "select exists (select from tenants where name = $1 and public_log)";
 const PLACE: &str =
     "select l.tenant, e.index from audit_entries e join audit_logs l on l.id = e.log where e.event = $1";
 
@@ -138,6 +139,15 @@ impl Store {
     pub async fn log_cut(&self, log: i32) -> Result<i64, Error> {
         let reading = sqlx::query_scalar(CUT).bind(log).fetch_one(&self.pool);
         reading.await.map_err(Error::at("reading which part of a log is archived"))
+    }
+
+    /// Whether anyone may read the log of this tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_public_log(&self, tenant: &str) -> Result<bool, Error> {
+        let reading = sqlx::query_scalar(PUBLIC).bind(tenant).fetch_one(&self.pool);
+        reading.await.map_err(Error::at("reading whether a log is public"))
     }
 
     /// The log and index of an event.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Columns of a tenant with their labels, in the order of the description.
-pub(crate) const TENANT: [(&str, &str); 12] = [
+pub(crate) const TENANT: [(&str, &str); 13] = [
     ("display_name", "display name"),
     ("enabled", "enabled"),
     ("notification_recipients", "notification recipients"),
@@ -16,6 +16,7 @@ pub(crate) const TENANT: [(&str, &str); 12] = [
     ("comment_required", "comment required"),
     ("passkey_required", "passkey required"),
     ("witnesses_required", "witnesses required"),
+    ("public_log", "public log"),
 ];
 
 /// Columns of a person.

@@ -173,6 +173,7 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
         .bind(rules.comment_required)
         .bind(rules.passkey_required)
         .bind(&rules.reminders_seconds)
+        .bind(entry.public_log)
         .fetch_one(&mut **tx)
         .await
         .map_err(Error::at(doing))?;
