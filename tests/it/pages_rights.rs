@@ -124,8 +124,11 @@ async fn every_page_gives_each_person_what_is_written_down() {
         let person = if name.is_empty() { site.stranger() } else { site.sign_in(name).await };
         for (method, path, expected) in EXPECTED {
             let of = if path.starts_with("/audit/{") { event.id } else { id };
-            let path =
-                path.replace("{id}", &of.to_string()).replace("{file}", "style.css").replace("{tenant}", "contoso").replace("{*path}", "0/000.p/1");
+            let path = path
+                .replace("{id}", &of.to_string())
+                .replace("{file}", "style.css")
+                .replace("{tenant}", "contoso")
+                .replace("{*path}", "0/000.p/1");
             let url = format!("{}{path}", site.origin);
             let nobody = uuid::Uuid::nil().to_string();
             let digest = "0".repeat(64);
