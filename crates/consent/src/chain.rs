@@ -54,6 +54,7 @@ pub struct Chain {
     latest: Statement,
     in_force: Statement,
     pending: Option<Pending>,
+    recorded_at: Option<DateTime<Utc>>,
 }
 
 impl Chain {
@@ -72,7 +73,13 @@ impl Chain {
         if signers.persons.len() < needed {
             return Err(Fault::TooFew { found: signers.persons.len(), needed });
         }
-        Ok(Self { founding: statement.clone(), latest: statement.clone(), in_force: statement.clone(), pending: None })
+        Ok(Self {
+            founding: statement.clone(),
+            latest: statement.clone(),
+            in_force: statement.clone(),
+            pending: None,
+            recorded_at: None,
+        })
     }
 
     /// The first statement, whose fingerprint a customer keeps.
@@ -112,6 +119,10 @@ impl Chain {
         if next.previous.as_deref() != Some(hex::encode(self.latest.hash()).as_str()) {
             return Err(Fault::Previous);
         }
+        // An older judge would know approvers who have been removed since.
+        if self.recorded_at.is_some_and(|last| at < last) {
+            return Err(Fault::Backdated);
+        }
         let changes = changes(&judge, next);
         let signers = signers(&judge, signed)?;
         let own = is_own(&changes, &signers.persons);
@@ -126,6 +137,7 @@ impl Chain {
         let in_force_from = stated.max(at + delay);
         self.in_force = judge;
         self.latest = next.clone();
+        self.recorded_at = Some(at);
         self.pending = Some(Pending { statement: next.clone(), from: in_force_from });
         Ok(Recorded { changes, in_force_from, signers: signers.persons.into_iter().collect() })
     }

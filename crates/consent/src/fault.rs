@@ -55,6 +55,9 @@ pub enum Fault {
     /// The statement does not follow the one before.
     #[error("the statement names another predecessor than the last recorded statement")]
     Previous,
+    /// The statement claims to be older than the one before.
+    #[error("the statement is recorded earlier than the statement before it")]
+    Backdated,
     /// The statement is another tenant's.
     #[error("the statement is about the tenant {0}")]
     Tenant(String),

@@ -271,6 +271,11 @@ impl Statement {
                 }),
                 "a delegation names two different approvers and an end",
             ),
+            (
+                distinct(self.break_glass.iter().map(|rule| rule.policy))
+                    && distinct(rules.witnesses.iter().map(|one| &one.key)),
+                "a break-glass policy or a witness is listed twice",
+            ),
             (self.break_glass.iter().all(narrow), "a break-glass policy names services, a ceiling, a quota and an end"),
             (is_time(&self.effective_at), "the time of effect is not RFC 3339 in UTC"),
         ];
@@ -279,6 +284,10 @@ impl Statement {
             None => Ok(()),
         }
     }
+}
+
+fn distinct<T: Ord>(values: impl Iterator<Item = T> + Clone) -> bool {
+    values.clone().collect::<BTreeSet<_>>().len() == values.count()
 }
 
 /// The fingerprint that a customer keeps: SHA-256 of the first statement, as eight groups of eight hexadecimal digits.
@@ -340,6 +349,10 @@ mod tests {
             |statement| statement.version = 2,
             |statement| statement.effective_at = "tomorrow".into(),
             |statement| statement.portal.rp_id.clear(),
+            |statement| {
+                let witness = |name: &str| Witness { name: name.into(), key: "w+00000000+k".into() };
+                statement.rules.witnesses = vec![witness("one"), witness("two")];
+            },
             |statement| {
                 let (person, until) = (statement.approvers[0].person, statement.effective_at.clone());
                 statement.delegations.push(Delegation { person, delegate: person, until });

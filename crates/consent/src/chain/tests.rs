@@ -120,6 +120,17 @@ fn a_statement_that_skips_forks_or_is_about_another_tenant_is_refused_and_change
 }
 
 #[test]
+fn an_approver_who_was_removed_signs_no_statement_before_the_removal_afterwards() {
+    let (alex, dana, kim) = (Device::new(), Device::new(), Device::new());
+    let mut chain = founded(&[&alex, &dana, &kim]);
+    let without = next(&chain, at(2), |next| drop(next.approvers.pop()));
+    chain.record(&sign(&without, &[&alex, &dana]), at(2)).unwrap();
+    let stricter = next(&chain, at(1), |next| next.rules.access_ceiling_seconds = 60);
+    assert_eq!(chain.clone().record(&sign(&stricter, &[&kim, &alex]), at(1)), Err(Fault::Backdated));
+    assert!(chain.record(&sign(&stricter, &[&dana, &alex]), at(2)).is_ok());
+}
+
+#[test]
 fn a_change_that_hides_a_weakening_behind_a_strengthening_waits() {
     let alex = Device::new();
     let mut chain = founded(&[&alex]);
