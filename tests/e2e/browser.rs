@@ -109,7 +109,7 @@ impl Browser {
         self.post("/window", json!({ "handle": handle })).await.unwrap();
     }
 
-    /// Gives it a passkey holder that says yes to everything (<https://www.w3.org/TR/webauthn-3/#sctn-automation>).
+    /// Gives it a passkey holder that approves everything (<https://www.w3.org/TR/webauthn-3/#sctn-automation>).
     pub async fn add_authenticator(&self) {
         let holder = json!({
             "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
@@ -139,7 +139,7 @@ impl Browser {
         found[ELEMENT].as_str().map(str::to_owned)
     }
 
-    /// Clicks what the XPath names, once it is there.
+    /// Selects the element that the XPath names, once it is there.
     pub async fn click(&self, xpath: &str) {
         eventually(&format!("{xpath} can be clicked"), async || {
             let element = self.find(xpath).await?;
@@ -148,7 +148,7 @@ impl Browser {
         .await;
     }
 
-    /// Clicks the button with these words.
+    /// Selects the button with these words.
     pub async fn press(&self, words: &str) {
         self.click(&format!("//button[contains(normalize-space(.), \"{words}\")]")).await;
     }

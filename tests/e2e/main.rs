@@ -6,6 +6,7 @@ mod accessibility;
 mod audit_parts;
 #[allow(dead_code, reason = "shared with the integration tests, which use the rest of it")]
 mod browser;
+mod courses;
 mod demo;
 mod dev;
 mod faults;
@@ -14,7 +15,6 @@ mod load;
 mod logs;
 mod pages;
 mod provisionings;
-mod roads;
 #[path = "../it/target_servers.rs"]
 mod target_servers;
 mod targets;

@@ -4,7 +4,7 @@ use crate::browser::Browsers;
 use crate::dev::{Dev, ask, keep_picture, link_in_mail, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_click_a_request_all_the_way_in_a_browser() {
+async fn people_take_a_request_from_submission_to_its_end_in_a_browser() {
     let browsers = Browsers::start("journey").await;
     let dev = Dev::start("journey");
     let portal = dev.portal.clone();

@@ -122,11 +122,11 @@ async fn without_any_process_targets_end_access_on_their_own_and_are_read_back_a
     // No broker from the moment access opens.
     let site = granted_to(&lockbox, CONTOSO, FILES, "20s");
     provisioning(&lockbox, site, "active").await;
-    let handle = shown(&lockbox, site);
+    let token = shown(&lockbox, site);
     lockbox.servers.broker.as_mut().unwrap().kill();
-    assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::OK);
+    assert_eq!(files.get(SECRET, &token).await.0, StatusCode::OK);
     until_over(&lockbox, site).await;
-    assert_eq!(files.get(SECRET, &handle).await.0, StatusCode::UNAUTHORIZED, "on time");
+    assert_eq!(files.get(SECRET, &token).await.0, StatusCode::UNAUTHORIZED, "on time");
     provisioning(&lockbox, site, "revoked").await;
     lockbox.servers.broker.as_mut().unwrap().restart().unwrap();
     asked.kill();

@@ -94,7 +94,7 @@ async fn a_request_is_submitted_approved_and_revoked_over_http() {
     let (status, granted) = alex.post(&format!("{path}/decision"), &yes).await;
     assert_eq!((status, &granted["state"]), (StatusCode::OK, &json!("active")));
     assert_eq!(
-        alex.post(&format!("{path}/end"), &json!({"comment": "enough"})).await.1["cause"],
+        alex.post(&format!("{path}/revocation"), &json!({"comment": "enough"})).await.1["cause"],
         "revoked_by_customer"
     );
     let events = ticketing.get(&format!("{path}/events")).await.1;
@@ -279,12 +279,12 @@ async fn only_the_requester_creates_an_access_token_and_each_replaces_the_previo
     let (first, second) = (robin.post(&path, &json!({})).await, robin.post(&path, &json!({})).await);
     assert_eq!((first.0, second.0), (StatusCode::OK, StatusCode::OK));
     let gate = crate::gate::Gate::open(&lockbox).await;
-    let shows = async |handle: &Value| {
-        let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online",
+    let shows = async |token: &Value| {
+        let question = json!({"access_token": token, "tenant": "contoso", "service": "exchange_online",
                               "resource": "finance@contoso.example"});
         gate.allows(&question).await
     };
-    assert!(!shows(&first.1["handle"]).await && shows(&second.1["handle"]).await);
+    assert!(!shows(&first.1["access_token"]).await && shows(&second.1["access_token"]).await);
     gate.close().await;
     site.close();
     lockbox.finish().await;

@@ -36,7 +36,7 @@ async fn revoking_access_shows_other_active_access_to_the_same_resource_and_can_
     assert!(open.contains("Other access to this content") && open.contains(&page(second)), "{open}");
     assert!(open.contains("Revoke all access to this content") && !open.contains(&page(hr)));
     assert!(!alex.get(&page(hr)).await.text.contains("Other access to this content"));
-    let ended = alex.fill(&page(first), &format!("{}/end", page(first)), &[]).await;
+    let ended = alex.fill(&page(first), &format!("{}/revocation", page(first)), &[]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     assert_eq!(lockbox.view(second).await.state, "active", "the other one stays");
     let after = alex.get(&page(first)).await.text;
@@ -48,7 +48,7 @@ async fn revoking_access_shows_other_active_access_to_the_same_resource_and_can_
     .await;
     assert!(mail.text.contains("still active under 1 other request"), "{}", mail.text);
     // From the page of the one that has ended.
-    let all = alex.fill(&page(first), &format!("{}/end", page(first)), &[("all", "yes")]).await;
+    let all = alex.fill(&page(first), &format!("{}/revocation", page(first)), &[("all", "yes")]).await;
     assert_eq!(all.status, StatusCode::SEE_OTHER, "{}", all.text);
     assert_eq!(lockbox.view(second).await.state, "ended");
     assert_eq!(lockbox.view(hr).await.state, "active", "other content is left alone");

@@ -1,4 +1,4 @@
-//! Emergencies: off unless the customer's own approvers gave a rule, and then two managers under exactly that rule.
+//! Break-glass access: off unless the customer's own approvers set a policy, and then two managers under exactly that policy.
 
 use chrono::TimeDelta;
 use contracts::Kind;
@@ -50,7 +50,7 @@ pub fn break_glass() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
+async fn without_a_policy_of_the_customer_there_is_no_break_glass_access() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     assert_eq!(lockbox.outcome(Kind::RequestSubmit, &break_glass()).await, "no_break_glass_policy");
     let given = give(&lockbox, 5).await;
@@ -71,7 +71,7 @@ async fn without_a_rule_of_the_customer_there_are_no_emergencies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end_it_and_is_owed_a_review() {
+async fn two_different_managers_approve_break_glass_access_and_every_approver_is_notified_and_can_revoke_it() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let policy = give(&lockbox, 5).await;
@@ -82,7 +82,7 @@ async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "alex", Approve).await, "not_reviewed");
     let first = lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     assert_eq!(first, "request.break_glass_supported");
-    assert_eq!(lockbox.view(request).await.state, "pending_vendor", "one yes opens nothing");
+    assert_eq!(lockbox.view(request).await.state, "pending_vendor", "one approval opens nothing");
     assert_eq!(lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await, "repeated");
     assert_eq!(lockbox.decide(Kind::VendorDecide, request, "robin", Approve).await, "own_request");
     lockbox.decide(Kind::VendorDecide, request, "jo", Approve).await;
@@ -90,12 +90,12 @@ async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end
     lockbox.until_provisioning(request, "active").await;
     let granted = lockbox.event(request, "grant.activated").await;
     assert_eq!(granted["break_glass"], "night watch", "clearly marked");
-    eventually("every approver is told", async || {
+    eventually("every approver is notified", async || {
         let mails = lockbox.mailbox.mails();
-        let told = |to: &str| {
+        let notified = |to: &str| {
             mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("BREAK-GLASS ACCESS was granted"))
         };
-        (told("alex@contoso.example") && told("kim@contoso.example")).then_some(())
+        (notified("alex@contoso.example") && notified("kim@contoso.example")).then_some(())
     })
     .await;
     let end = contracts::commands::RevokeAccess { request, by: "kim".into(), comment: None };
@@ -124,7 +124,7 @@ async fn two_different_managers_open_an_emergency_every_approver_is_told_can_end
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quota_a_withdrawn_rule_and_a_no_of_either_manager_stop_an_emergency() {
+async fn a_quota_a_revoked_policy_and_a_denial_of_either_manager_stop_break_glass_access() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let policy = give(&lockbox, 1).await;
     let (first, second, third) = (
@@ -150,20 +150,20 @@ async fn a_quota_a_withdrawn_rule_and_a_no_of_either_manager_stop_an_emergency()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_grants_no_emergency_that_no_rule_and_no_second_manager_stand_behind() {
+async fn the_database_grants_no_break_glass_access_without_a_policy_and_a_second_manager() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     give(&lockbox, 5).await;
-    let (ordinary, one_yes) = (lockbox.submit(&submission()).await, lockbox.submit(&break_glass()).await);
-    lockbox.decide(Kind::VendorDecide, one_yes, "morgan", Approve).await;
+    let (ordinary, one_approval) = (lockbox.submit(&submission()).await, lockbox.submit(&break_glass()).await);
+    lockbox.decide(Kind::VendorDecide, one_approval, "morgan", Approve).await;
     let grant = "update requests set state = 'active', manager = (select id from people where name = 'morgan'), \
                  access_from = now(), access_until = now() + interval '10 seconds', version = version + 1 where id = $1";
-    for (request, constraint) in [(ordinary, "requests_break_glass_policy"), (one_yes, "requests_approvals")] {
+    for (request, constraint) in [(ordinary, "requests_break_glass_policy"), (one_approval, "requests_approvals")] {
         let fault = sqlx::query(grant).bind(request).execute(&lockbox.pool).await.unwrap_err();
         assert_eq!(fault.into_database_error().unwrap().constraint(), Some(constraint));
     }
     let longer = "update break_glass_policies set quota = 100";
     assert!(sqlx::query(longer).execute(&lockbox.pool).await.is_err(), "a rule never changes");
-    let tenant = lockbox.view(one_yes).await.content().unwrap().tenant;
+    let tenant = lockbox.view(one_approval).await.content().unwrap().tenant;
     let until = lockbox.store.clock().await.unwrap() + TimeDelta::days(1);
     let policy = BreakGlassPolicy { name: "by others".into(), ..rule(tenant, 5, until) };
     for other in ["morgan", "noor"] {

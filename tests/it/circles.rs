@@ -1,4 +1,4 @@
-//! No files of a crate depend on each other in a circle: whoever opens one can read it before the ones that use it.
+//! No files of a crate depend on each other in a circle: a file can be read before the ones that use it.
 //!
 //! A file depends on another when it names something that the other defines. A re-export (`pub use`) is a facade, not a
 //! dependency: a name is followed to the file that defines it.

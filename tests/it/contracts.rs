@@ -229,7 +229,7 @@ impl Walk {
     }
 }
 
-/// Both yeses of managers to an emergency, and the grant.
+/// Both approvals of managers for break-glass access, and the grant.
 fn break_glass_events() -> Vec<Message> {
     let policy = BreakGlassPolicy {
         id: Uuid::from_u128(7),
@@ -388,7 +388,7 @@ fn asyncapi_says_what_the_program_does() {
         assert!(exchange["messages"][kind.key()].is_object(), "{} is on {channel}", kind.key());
         let declared = plan.exchanges.iter().find(|declared| exchange["address"] == declared.name).unwrap();
         assert_eq!(exchange["bindings"]["amqp"]["exchange"]["type"], declared.kind);
-        // Whoever must get it has a queue bound for it.
+        // Each role that must get it has a queue bound for it.
         for role in kind.roles() {
             let reaches = plan.bindings.iter().any(|binding| {
                 binding.exchange == declared.name

@@ -43,9 +43,11 @@ async fn each_wrong_decision_is_refused_with_a_reason_of_its_own_and_audited() {
         ..AuditFilter::default()
     };
     let refused = lockbox.store.search_audit(&filter).await.unwrap();
-    assert!(refused.len() >= 9, "{} refusals on record", refused.len());
-    let by_kim =
-        refused.iter().find(|event| event.person.as_deref() == Some("kim")).expect("the named person is on record");
+    assert!(refused.len() >= 9, "{} refusals in the audit log", refused.len());
+    let by_kim = refused
+        .iter()
+        .find(|event| event.person.as_deref() == Some("kim"))
+        .expect("the named person is in the audit log");
     assert_eq!(body(by_kim)["actor"]["display_name"], "Kim Duarte");
     lockbox.finish().await;
 }

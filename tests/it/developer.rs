@@ -1,4 +1,4 @@
-//! Developer sign-in lets anybody be anybody: it serves browsers on this machine and nobody else.
+//! Developer sign-in lets anybody be anybody: it serves only browsers on this machine.
 
 use portal::{self, Provider};
 use reqwest::StatusCode;

@@ -59,7 +59,7 @@ async fn the_form_takes_a_start_that_lies_ahead_and_says_what_is_wrong_with_any_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
+async fn an_approver_sets_a_break_glass_policy_by_form_and_revokes_it() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);
@@ -101,9 +101,9 @@ async fn an_approver_gives_a_standing_consent_by_form_and_takes_it_back() {
     assert!(alex.get("/settings").await.text.contains("night duty"));
     assert!(give("", "").await.text.contains("exists already"), "one of a name");
     let id = policy.id.to_string();
-    let foreign = dana.fill("/settings", "/settings/break-glass/end", &[("policy", &id)]).await;
+    let foreign = dana.fill("/settings", "/settings/break-glass/revocation", &[("policy", &id)]).await;
     assert_eq!(lockbox.store.policies(tenant).await.unwrap().len(), 1, "another tenant's: {}", foreign.status);
-    let back = alex.fill("/settings", "/settings/break-glass/end", &[("policy", &id)]).await;
+    let back = alex.fill("/settings", "/settings/break-glass/revocation", &[("policy", &id)]).await;
     assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text);
     assert!(lockbox.store.policies(tenant).await.unwrap().is_empty());
     assert!(!alex.get("/settings").await.text.contains("night duty"));

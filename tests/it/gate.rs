@@ -59,9 +59,9 @@ impl Gate {
     }
 
     /// What nginx asks for its client.
-    async fn proxied(&self, handle: &str, method: &str, uri: &str, more: &[(&str, &str)]) -> bool {
+    async fn proxied(&self, token: &str, method: &str, uri: &str, more: &[(&str, &str)]) -> bool {
         let query = "proxy=nginx&tenant=contoso&service=sharepoint&site=https://contoso.example";
-        let mut asking = self.client.get(format!("http://{}/v1/check?{query}", self.address)).bearer_auth(handle);
+        let mut asking = self.client.get(format!("http://{}/v1/check?{query}", self.address)).bearer_auth(token);
         asking = asking.header("x-original-uri", uri).header("x-original-method", method);
         for (name, value) in more {
             asking = asking.header(*name, *value);
@@ -88,7 +88,7 @@ pub async fn granted(lockbox: &Lockbox, data: &Value) -> Uuid {
     request
 }
 
-pub async fn handle(lockbox: &Lockbox, request: Uuid) -> String {
+pub async fn access_token(lockbox: &Lockbox, request: Uuid) -> String {
     operations::access_token::issue(&lockbox.store, request, "robin").await.unwrap().0
 }
 
@@ -138,23 +138,23 @@ async fn only_the_engineer_has_access_and_only_to_the_granted_resource_while_acc
             "{other} did not ask for it"
         );
     }
-    let old = handle(&lockbox, request).await;
-    let handle = handle(&lockbox, request).await;
-    let mailbox = |handle: &str| {
-        json!({"handle": handle, "tenant": "contoso", "service": "exchange_online",
+    let old = access_token(&lockbox, request).await;
+    let token = access_token(&lockbox, request).await;
+    let mailbox = |token: &str| {
+        json!({"access_token": token, "tenant": "contoso", "service": "exchange_online",
                "resource": "finance@contoso.example", "person": "robin"})
     };
-    let yes = gate.ask(&mailbox(&handle)).await;
+    let yes = gate.ask(&mailbox(&token)).await;
     assert_eq!(yes.status(), StatusCode::NO_CONTENT);
     assert_eq!(yes.headers()["x-lockbox-request"], request.to_string());
     assert_eq!(
         (&yes.headers()["x-lockbox-person"], &yes.headers()["x-lockbox-access-level"]),
         (&"robin".parse().unwrap(), &"read_only".parse().unwrap())
     );
-    assert!(gate.allows(&mailbox(&handle)).await, "and again");
-    assert!(!gate.allows(&mailbox(&old)).await, "a new handle replaces the old");
+    assert!(gate.allows(&mailbox(&token)).await, "and again");
+    assert!(!gate.allows(&mailbox(&old)).await, "a new access token replaces the old");
     for (field, value, code) in [
-        ("handle", "lbg_guessed", None),
+        ("access_token", "lbg_guessed", None),
         ("tenant", "adatum", Some("elsewhere")),
         ("tenant", "nobody", Some("elsewhere")),
         ("service", "onedrive", Some("elsewhere")),
@@ -163,7 +163,7 @@ async fn only_the_engineer_has_access_and_only_to_the_granted_resource_while_acc
         ("method", "DELETE", Some("read_only")),
         ("surprise", "x", Some("odd")),
     ] {
-        let mut wrong = mailbox(&handle);
+        let mut wrong = mailbox(&token);
         wrong[field] = value.into();
         let no = gate.ask(&wrong).await;
         let status = if code.is_some() { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
@@ -177,11 +177,11 @@ async fn only_the_engineer_has_access_and_only_to_the_granted_resource_while_acc
     }
     let disable = "update people set enabled = not enabled where name = 'robin'";
     sqlx::query(disable).execute(&lockbox.pool).await.unwrap();
-    assert!(!gate.allows(&mailbox(&handle)).await, "a disabled engineer");
+    assert!(!gate.allows(&mailbox(&token)).await, "a disabled engineer");
     sqlx::query(disable).execute(&lockbox.pool).await.unwrap();
-    assert!(gate.allows(&mailbox(&handle)).await);
+    assert!(gate.allows(&mailbox(&token)).await);
     end(&lockbox, request).await;
-    assert!(!gate.allows(&mailbox(&handle)).await, "ended");
+    assert!(!gate.allows(&mailbox(&token)).await, "ended");
     assert!(
         operations::access_token::issue(&lockbox.store, request, "robin").await.is_err(),
         "nothing is open any more"
@@ -206,9 +206,9 @@ async fn a_site_is_read_only_below_the_granted_folder_and_written_only_with_read
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
-    let handle = handle(&lockbox, request).await;
-    assert!(gate.proxied(&handle, "GET", "/sites/site-a/x.txt", &[]).await);
-    assert!(gate.proxied(&handle, "PROPFIND", "/sites/site-a/", &[]).await);
+    let token = access_token(&lockbox, request).await;
+    assert!(gate.proxied(&token, "GET", "/sites/site-a/x.txt", &[]).await);
+    assert!(gate.proxied(&token, "PROPFIND", "/sites/site-a/", &[]).await);
     for uri in [
         "/sites/site-ab/x",
         "/sites/site-a/../site-b/x",
@@ -219,20 +219,20 @@ async fn a_site_is_read_only_below_the_granted_folder_and_written_only_with_read
         "/SITES/site-a/x",
         "/",
     ] {
-        assert!(!gate.proxied(&handle, "GET", uri, &[]).await, "{uri}");
+        assert!(!gate.proxied(&token, "GET", uri, &[]).await, "{uri}");
     }
     for method in ["PUT", "DELETE", "MKCOL", "PROPPATCH", "LOCK", "POST", "BREW"] {
-        assert!(!gate.proxied(&handle, method, "/sites/site-a/x.txt", &[]).await, "{method} on what is read only");
+        assert!(!gate.proxied(&token, method, "/sites/site-a/x.txt", &[]).await, "{method} on what is read only");
     }
     let asks_for_more = [("x-http-method-override", "DELETE")];
-    assert!(!gate.proxied(&handle, "GET", "/sites/site-a/x.txt", &asks_for_more).await);
+    assert!(!gate.proxied(&token, "GET", "/sites/site-a/x.txt", &asks_for_more).await);
     make_writable(&lockbox, request).await;
-    assert!(gate.proxied(&handle, "PUT", "/sites/site-a/x.txt", &[]).await);
-    assert!(gate.proxied(&handle, "MOVE", "/sites/site-a/x.txt", &[("destination", "/sites/site-a/y.txt")]).await);
+    assert!(gate.proxied(&token, "PUT", "/sites/site-a/x.txt", &[]).await);
+    assert!(gate.proxied(&token, "MOVE", "/sites/site-a/x.txt", &[("destination", "/sites/site-a/y.txt")]).await);
     for out in ["/sites/site-b/x.txt", "/sites/site-a/../site-b/x.txt", "https://evil.example/sites/site-a/x", ""] {
-        assert!(!gate.proxied(&handle, "COPY", "/sites/site-a/x.txt", &[("destination", out)]).await, "{out}");
+        assert!(!gate.proxied(&token, "COPY", "/sites/site-a/x.txt", &[("destination", out)]).await, "{out}");
     }
-    assert!(!gate.proxied(&handle, "MOVE", "/sites/site-a/x.txt", &[]).await, "nobody says where to");
+    assert!(!gate.proxied(&token, "MOVE", "/sites/site-a/x.txt", &[]).await, "nobody says where to");
     gate.close().await;
     lockbox.finish().await;
 }
@@ -245,9 +245,10 @@ async fn a_token_is_valid_only_for_its_own_grant() {
     let part = granted(&lockbox, &site("https://contoso.example/sites/a/part")).await;
     let other = granted(&lockbox, &site("https://contoso.example/sites/b")).await;
     make_writable(&lockbox, part).await;
-    let tokens = [handle(&lockbox, whole).await, handle(&lockbox, part).await, handle(&lockbox, other).await];
+    let tokens =
+        [access_token(&lockbox, whole).await, access_token(&lockbox, part).await, access_token(&lockbox, other).await];
     let ask = async |token: usize, resource: &str, method: &str| {
-        let question = json!({"handle": tokens[token], "tenant": "contoso", "service": "sharepoint", "resource": resource, "method": method});
+        let question = json!({"access_token": tokens[token], "tenant": "contoso", "service": "sharepoint", "resource": resource, "method": method});
         let answer = gate.ask(&question).await;
         answer.headers().get("x-lockbox-request").map(|value| value.to_str().unwrap().to_owned())
     };
@@ -271,8 +272,8 @@ async fn access_with_a_later_start_time_is_refused_until_then() {
     let mut later = submission();
     later["start_time"] = (lockbox.store.clock().await.unwrap() + chrono::TimeDelta::hours(1)).to_rfc3339().into();
     let request = granted(&lockbox, &later).await;
-    let handle = handle(&lockbox, request).await;
-    let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+    let token = access_token(&lockbox, request).await;
+    let question = json!({"access_token": token, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
     assert!(!gate.allows(&question).await);
     let open = gate.client.get(format!("http://{}/v1/open/{request}", gate.address)).send().await.unwrap();
     assert_eq!(open.status(), StatusCode::FORBIDDEN);
@@ -285,8 +286,8 @@ async fn a_slow_or_unavailable_database_refuses_within_half_a_second() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &submission()).await;
-    let handle = handle(&lockbox, request).await;
-    let question = json!({"handle": handle, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+    let token = access_token(&lockbox, request).await;
+    let question = json!({"access_token": token, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
     assert!(gate.allows(&question).await);
     let mut holder = lockbox.pool.begin().await.unwrap();
     sqlx::query("lock table requests in access exclusive mode").execute(&mut *holder).await.unwrap();
@@ -316,8 +317,8 @@ async fn a_signed_token_expires_within_a_minute_and_with_the_grant_and_verifies_
         let mut data = site("https://contoso.example/sites/a");
         data["duration_seconds"] = seconds.into();
         let request = granted(&lockbox, &data).await;
-        let shown = handle(&lockbox, request).await;
-        let question = json!({"handle": shown, "tenant": "contoso", "service": "sharepoint", "resource": "https://contoso.example/sites/a"});
+        let shown = access_token(&lockbox, request).await;
+        let question = json!({"access_token": shown, "tenant": "contoso", "service": "sharepoint", "resource": "https://contoso.example/sites/a"});
         let asking = gate.client.post(format!("http://{}/v1/token", gate.address)).body(question.to_string());
         let answer: Value = serde_json::from_str(&asking.send().await.unwrap().text().await.unwrap()).unwrap();
         (lockbox.view(request).await.access_until.unwrap(), answer["token"].as_str().unwrap().to_owned())
@@ -353,8 +354,8 @@ async fn the_first_check_after_a_committed_end_is_refused() {
     let gate = Gate::open(&lockbox).await;
     for _ in 0..5 {
         let request = granted(&lockbox, &submission()).await;
-        let shown = handle(&lockbox, request).await;
-        let question = json!({"handle": shown, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
+        let shown = access_token(&lockbox, request).await;
+        let question = json!({"access_token": shown, "tenant": "contoso", "service": "exchange_online", "resource": "finance@contoso.example"});
         assert!(gate.allows(&question).await);
         let data = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
         lockbox.command(Kind::GrantRevoke, &data).await;

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use crate::gate::{Gate, granted, handle, make_writable, site, uses};
+use crate::gate::{Gate, access_token, granted, make_writable, site, uses};
 use crate::harness::{Lockbox, ROLES, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,9 +10,9 @@ async fn traefik_and_envoy_get_the_responses_that_they_expect() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let gate = Gate::open(&lockbox).await;
     let request = granted(&lockbox, &site("https://contoso.example/sites/a")).await;
-    let handle = handle(&lockbox, request).await;
+    let token = access_token(&lockbox, request).await;
     let status = async |method: Method, path: &str, headers: &[(&str, &str)]| {
-        let mut asking = gate.client.request(method, format!("http://{}{path}", gate.address)).bearer_auth(&handle);
+        let mut asking = gate.client.request(method, format!("http://{}{path}", gate.address)).bearer_auth(&token);
         for (name, value) in headers {
             asking = asking.header(*name, *value);
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::audit::AuditFilter;
 use uuid::Uuid;
 
-use crate::gate::{Gate, granted, handle, site, uses};
+use crate::gate::{Gate, access_token, granted, site, uses};
 use crate::harness::{Lockbox, ROLES, body, eventually};
 use crate::person::Site;
 
@@ -23,7 +23,7 @@ async fn grants(lockbox: &Lockbox) -> Vec<(Uuid, String)> {
         let mut asked = site(resource);
         (asked["tenant"], asked["service"]) = (tenant.into(), service.into());
         let request = granted(lockbox, &asked).await;
-        all.push((request, handle(lockbox, request).await));
+        all.push((request, access_token(lockbox, request).await));
     }
     all
 }
@@ -36,8 +36,7 @@ async fn a_token_gives_no_access_to_another_tenant_or_service() {
     let mut opened = 0;
     for (shown, (_, token)) in all.iter().enumerate() {
         for (asked, (tenant, service, resource)) in PLACES.into_iter().enumerate() {
-            let question =
-                json!({"handle": token, "person": "robin", "tenant": tenant, "service": service, "resource": resource});
+            let question = json!({"access_token": token, "person": "robin", "tenant": tenant, "service": service, "resource": resource});
             let is_own = shown == asked;
             assert_eq!(gate.allows(&question).await, is_own, "token of {:?} at {tenant}/{service}", PLACES[shown]);
             opened += usize::from(is_own);
@@ -122,7 +121,7 @@ async fn the_command_line_prints_only_the_access_token_on_standard_output() {
     let (code, out, err) = portal.command(&[&create[..], &["-o", "json"]].concat());
     assert_eq!(code, 0, "{err}");
     let said: Value = serde_json::from_str(&out).unwrap();
-    assert!(said["token"].as_str().unwrap().starts_with("lbg_") && said["person"] == "robin", "{said}");
+    assert!(said["access_token"].as_str().unwrap().starts_with("lbg_") && said["person"] == "robin", "{said}");
     portal.close();
     lockbox.finish().await;
 }

@@ -135,7 +135,7 @@ fn chart_moves() -> Vec<(String, String)> {
     let mut moves = Vec::new();
     for (from, targets) in legal {
         for to in targets {
-            // Two managers in an emergency; the chart shows ordinary requests.
+            // Two managers for break-glass access; the chart shows ordinary requests.
             let break_glass = (from, to) == ("pending_vendor", "active");
             let shown = break_glass || rows.iter().any(|row| row.state == from && row.outcome == Ok(to));
             assert!(shown, "{from} -> {to} is in the table and not in the chart");

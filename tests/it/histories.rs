@@ -13,7 +13,7 @@ use store::texts::Whose;
 use uuid::Uuid;
 use workers::RoleName;
 
-use crate::gate::{Gate, handle};
+use crate::gate::{Gate, access_token};
 use crate::harness::{Lockbox, ROLES, eventually, quick_submission, submission};
 use crate::scripted::{Manner, Scripted};
 
@@ -54,7 +54,7 @@ pub fn second_opinion(bundle: &str, more: &[&str]) -> Option<(i32, String)> {
     Some((done.status.code()?, String::from_utf8_lossy(&done.stdout).into_owned()))
 }
 
-/// Verifies every log at work with its tables, and the bundle of each by both verifiers. Answers with the types on record.
+/// Verifies every running log with its tables, and the bundle of each by both verifiers. Returns the types in the audit log.
 pub async fn all_good(lockbox: &Lockbox) -> Vec<String> {
     until_signed(lockbox).await;
     let (code, text) = run(lockbox, &["audit", "verify"]);
@@ -104,7 +104,7 @@ async fn respond_to_report(lockbox: &Lockbox, request: Uuid, acknowledges: bool)
         .await
 }
 
-/// Everybody at work, with a scripted target behind Exchange Online.
+/// All roles running, with a scripted target behind Exchange Online.
 async fn scripted() -> (Lockbox, Scripted) {
     let lockbox = Lockbox::without_roles().await;
     let roles = ROLES.into_iter().filter(|role| *role != RoleName::Access).chain([RoleName::Mail]);
@@ -131,7 +131,7 @@ async fn give(lockbox: &Lockbox, quota: i32) -> BreakGlassPolicy {
     policy
 }
 
-/// An emergency that two managers opened.
+/// Break-glass access that two managers approved.
 async fn break_glass(lockbox: &Lockbox) -> Uuid {
     let mut data = submission();
     data["break_glass"] = "night watch".into();
@@ -145,7 +145,7 @@ async fn break_glass(lockbox: &Lockbox) -> Uuid {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
     let (lockbox, target) = scripted().await;
-    // Opened and ended by whoever may, with an extension, a shorter time, and both answers to the report.
+    // Activated and ended by each person who may, with an extension, a shorter time, and both answers to the report.
     for (by, acknowledges) in [("alex", true), ("robin", false), ("jo", true)] {
         let request = lockbox.granted(&submission()).await;
         lockbox.until_provisioning(request, "active").await;
@@ -187,7 +187,7 @@ async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
     lockbox.decide(Kind::CustomerDecide, refused, "kim", Deny).await;
     lockbox.until(asked, "ended").await;
     lockbox.until(silent, "expired").await;
-    // Two yeses of the customer, asked for with a start in the future.
+    // Two approvals of the customer, requested with a start time in the future.
     let mut data = submission();
     data["tenant"] = "northwind".into();
     data["start_time"] = json!(lockbox.store.clock().await.unwrap() + chrono::TimeDelta::seconds(20));
@@ -223,7 +223,7 @@ async fn answers_silence_questions_ends_and_reports_of_every_kind_are_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_is_not() {
+async fn break_glass_access_is_valid_but_not_without_its_second_manager_or_its_policy() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let policy = give(&lockbox, 5).await;
     let first = break_glass(&lockbox).await;
@@ -244,7 +244,7 @@ async fn emergencies_are_good_and_one_without_its_second_manager_or_its_consent_
         (without_consent, "a policy that the customer created before"),
         (wider_consent, "a policy that the customer created before"),
         (by_the_vendor, "created by a person of the customer"),
-        (taken_back_before, "does not use a revoked policy"),
+        (revoked_before, "does not use a revoked policy"),
     ] {
         let mut events = events(&lockbox).await;
         lie(&mut events);
@@ -300,8 +300,8 @@ fn by_the_vendor(events: &mut [Value]) {
     events[place]["data"]["actor"] = events[manager]["data"]["actor"].clone();
 }
 
-/// As if the consent had been given and taken back well before anything was granted under it.
-fn taken_back_before(events: &mut [Value]) {
+/// As if the policy had been set and revoked well before anything was granted under it.
+fn revoked_before(events: &mut [Value]) {
     let given = policy(events);
     let ended = events.iter().position(|event| event["data"]["break_glass_policy_ended"].is_string()).unwrap();
     let at: chrono::DateTime<chrono::Utc> = events[given]["time"].as_str().unwrap().parse().unwrap();
@@ -326,11 +326,11 @@ async fn tickets_that_close_people_who_leave_settings_tokens_uses_erasures_and_n
     let withdrawn = lockbox.submit(&submission()).await;
     lockbox.publish(Kind::RequestWithdraw, &json!({"request": withdrawn, "by": "robin", "comment": "solved"})).await;
     lockbox.until(withdrawn, "withdrawn").await;
-    // Settings, tokens, uses of the gate, words that are erased, a message that nobody can read.
+    // Settings, tokens, uses of the gate, texts that are redacted, a message that nobody can read.
     let (used, waiting) = (lockbox.granted(&submission()).await, lockbox.submit(&submission()).await);
     lockbox.until_provisioning(used, "active").await;
-    let token = handle(&lockbox, used).await;
-    let question = json!({"handle": token, "tenant": "contoso", "service": "exchange_online",
+    let token = access_token(&lockbox, used).await;
+    let question = json!({"access_token": token, "tenant": "contoso", "service": "exchange_online",
                           "resource": "finance@contoso.example"});
     for _ in 0..3 {
         gate.client.post(format!("http://{}/v1/check", gate.address)).body(question.to_string()).send().await.unwrap();

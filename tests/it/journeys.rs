@@ -1,4 +1,4 @@
-//! Requests on every road there is.
+//! Requests from submission to each possible end.
 
 use contracts::Kind;
 use domain::Verdict::{Approve, Deny};
@@ -41,7 +41,7 @@ async fn a_no_of_either_side_ends_a_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_different_approvers_must_say_yes_where_the_tenant_wants_two() {
+async fn two_different_approvers_must_approve_where_the_tenant_requires_two() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let mut data = submission();
     data["tenant"] = "northwind".into();
@@ -105,15 +105,15 @@ async fn mails_reach_the_right_people_once_and_hold_no_free_text() {
     let request = lockbox.submit(&data).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     lockbox.decide(Kind::CustomerDecide, request, "dana", Deny).await;
-    let told = eventually("all mail has arrived", async || {
-        let mut told: Vec<(String, String)> = lockbox
+    let notified = eventually("all mail has arrived", async || {
+        let mut notified: Vec<(String, String)> = lockbox
             .mailbox
             .mails()
             .iter()
             .map(|mail| (mail.to.join(","), mail.text.lines().nth(2).unwrap_or_default().to_owned()))
             .collect();
-        told.sort();
-        (told.len() >= 10).then_some(told)
+        notified.sort();
+        (notified.len() >= 10).then_some(notified)
     })
     .await;
     let expected = [
@@ -128,7 +128,7 @@ async fn mails_reach_the_right_people_once_and_hold_no_free_text() {
         ("security@adatum.example", "An access request needs your decision."),
         ("security@adatum.example", "The customer denied the request."),
     ];
-    assert_eq!(told, expected.map(|(to, subject)| (to.to_owned(), subject.to_owned())));
+    assert_eq!(notified, expected.map(|(to, subject)| (to.to_owned(), subject.to_owned())));
     for mail in lockbox.mailbox.mails() {
         let raw = String::from_utf8_lossy(&mail.raw).into_owned();
         assert!(!raw.contains("secret words"), "free text of the engineer stays out of mail");
@@ -158,14 +158,14 @@ async fn an_approver_asks_the_engineer_answers_and_mail_says_only_that_there_is_
     assert_eq!(say("dana", "are you done?").await, "request.commented", "also while access is open");
     let steps = lockbox.steps(request).await;
     assert_eq!(steps[2..5], ["request.commented", "request.commented", "request.customer_approved"]);
-    let told = eventually("both are told", async || {
+    let notified = eventually("both are notified", async || {
         let mails = lockbox.mailbox.mails();
         let about =
             |to: &str| mails.iter().any(|mail| mail.to.join(",") == to && mail.text.contains("There is a new comment"));
         (about("robin@fabrikam.example") && about("dana@adatum.example")).then_some(mails)
     })
     .await;
-    assert!(told.iter().all(|mail| !String::from_utf8_lossy(&mail.raw).contains("outbox")));
+    assert!(notified.iter().all(|mail| !String::from_utf8_lossy(&mail.raw).contains("outbox")));
     lockbox.finish().await;
 }
 
@@ -191,10 +191,10 @@ async fn more_time_is_a_new_request_linked_to_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_consumer_may_send_the_notices_and_say_so() {
+async fn another_consumer_may_send_the_notifications_and_report_it() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
-    let asked: Vec<(uuid::Uuid, Vec<u8>)> = eventually("notices are asked for", async || {
+    let asked: Vec<(uuid::Uuid, Vec<u8>)> = eventually("notifications are published", async || {
         let rows: Vec<_> = sqlx::query_as("select message_id, body from outbox where consumer = 'mail'")
             .fetch_all(&lockbox.pool)
             .await
@@ -223,7 +223,7 @@ async fn another_consumer_may_send_the_notices_and_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bounce_is_on_record_and_raises_an_alarm_on_the_first_page_of_whom_it_concerns() {
+async fn a_bounce_is_in_the_audit_log_and_raises_an_alarm_on_the_first_page_of_the_people_it_concerns() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let site = crate::person::Site::open(&lockbox).await;
     let (alex, dana) = (site.sign_in("Alex Novak").await, site.sign_in("Dana Whitfield").await);

@@ -48,8 +48,8 @@ async fn an_open_page_does_not_keep_its_reader_signed_in() {
         let once = morgan.get(&format!("{path}?once=1")).await;
         assert_eq!(once.status, StatusCode::OK);
         let mut stream = listen(&morgan, &path).await;
-        let told = until_it_says(&mut stream, "event: version").await;
-        assert!(told.contains(&once.text), "a look and the stream say the same: {told} {}", once.text);
+        let sent = until_it_says(&mut stream, "event: version").await;
+        assert!(sent.contains(&once.text), "a page load and the stream show the same: {sent} {}", once.text);
         assert!(idle(&lockbox).await > 24.0 * 60.0, "{path} counts as activity");
     }
     // A page that the script loads anew is no click either.

@@ -55,7 +55,7 @@ async fn a_request_goes_from_page_to_page_until_the_customer_ends_it() {
     assert_eq!(answer(&alex, &request, &[("verdict", "approve"), ("duration", "30m")]).await, StatusCode::SEE_OTHER);
     let open = kim.get(&request).await.text;
     assert!(open.contains("Access ends") && open.contains("Revoke access"), "the other approver sees it too");
-    let ended = kim.fill(&request, &format!("{request}/end"), &[("comment", "enough")]).await;
+    let ended = kim.fill(&request, &format!("{request}/revocation"), &[("comment", "enough")]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     assert!(robin.get(&request).await.text.contains("revoked by the customer"));
     assert!(alex.get("/requests").await.text.contains(&request), "history never disappears");
@@ -149,7 +149,7 @@ async fn looking_at_every_page_changes_nothing() {
         let person = site.sign_in(name).await;
         let links = ["/", "/requests", "/audit", "/audit/export", "/mailbox", "/requests/new"].map(str::to_owned);
         let actions =
-            ["", "/decision?verdict=approve", "/end", "/withdrawal"].map(|end| format!("/requests/{id}{end}"));
+            ["", "/decision?verdict=approve", "/revocation", "/withdrawal"].map(|end| format!("/requests/{id}{end}"));
         for path in links.iter().chain(&actions) {
             person.get(path).await;
             person.send(person.client.head(format!("{}{path}", site.origin))).await;
@@ -231,7 +231,7 @@ async fn a_client_that_is_slow_to_say_what_it_wants_is_not_waited_for() {
     let address = site.origin.trim_start_matches("http://localhost").to_owned();
     let mut slow = tokio::net::TcpStream::connect(format!("127.0.0.1{address}")).await.unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
-    // It says no more, and is let go; others are served meanwhile.
+    // It sends nothing more and is disconnected; others are served meanwhile.
     assert_eq!(site.stranger().get("/sign-in").await.status, StatusCode::OK);
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(crate::harness::PATIENCE, slow.read_to_end(&mut rest)).await;

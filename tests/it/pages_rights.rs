@@ -28,7 +28,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
     ("GET", "/requests/{id}", [303, 200, 404, 200, 200, 200, 404]),
     ("GET", "/requests/{id}/updates", [303, 200, 404, 200, 200, 200, 404]),
     ("POST", "/requests/{id}/decision", [303, 403, 403, 403, 403, 403, 403]),
-    ("POST", "/requests/{id}/end", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/{id}/revocation", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/comments", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/report", [303, 403, 403, 403, 403, 403, 403]),
@@ -56,7 +56,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
     ("POST", "/settings/webhooks/redelivery", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/settings/webhooks/{id}", [303, 404, 404, 404, 404, 404, 404]),
     ("POST", "/settings/break-glass", [303, 403, 403, 403, 403, 403, 403]),
-    ("POST", "/settings/break-glass/end", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/settings/break-glass/revocation", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/checkpoint", [200, 200, 200, 200, 200, 200, 200]),
@@ -68,7 +68,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
 /// rules, 404 not theirs to see.
 const ACTIONS: [(&str, [u16; 7]); 6] = [
     ("decision", [303, 409, 404, 409, 409, 303, 404]),
-    ("end", [303, 303, 404, 303, 409, 303, 404]),
+    ("revocation", [303, 303, 404, 303, 409, 303, 404]),
     ("withdrawal", [303, 303, 404, 409, 409, 409, 404]),
     ("comments", [303, 303, 404, 303, 409, 303, 404]),
     ("access-token", [303, 200, 404, 404, 404, 404, 404]),
@@ -168,7 +168,7 @@ async fn every_action_answers_each_person_as_written_down() {
     for (action, expected) in ACTIONS {
         for (column, name) in WHO.iter().enumerate() {
             let id = approved(&lockbox).await;
-            if matches!(action, "end" | "report" | "access-token") {
+            if matches!(action, "revocation" | "report" | "access-token") {
                 let granted = lockbox.decide(contracts::Kind::CustomerDecide, id, "kim", Verdict::Approve).await;
                 assert!(["grant.activated", "request.customer_approved"].contains(&&*granted), "{granted}");
             }

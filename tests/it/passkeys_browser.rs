@@ -1,4 +1,4 @@
-//! Passkeys in a real browser, with holders that do less than today's standard, or say no.
+//! Passkeys in a real browser, with authenticators that do less than today's standard, or refuse.
 
 use contracts::Kind;
 use domain::Verdict;
@@ -28,7 +28,7 @@ const REFUSING: &str = "navigator.credentials.get = async () => { throw new DOME
 was not allowed. See: https://www.w3.org/TR/webauthn-2/#sctn-privacy-considerations-client.', 'NotAllowedError'); };";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passkey_works_where_the_browser_or_the_holder_cannot_write_json_and_trouble_is_told_plainly() {
+async fn a_passkey_works_where_the_browser_or_the_authenticator_cannot_write_json_and_failures_are_explained() {
     let mut lockbox = Lockbox::without_roles().await;
     let site = Site::open(&lockbox).await;
     lockbox.settings.mail.portal_url.clone_from(&site.origin);

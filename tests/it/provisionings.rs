@@ -1,4 +1,4 @@
-//! Doors in target systems: opened at their time, closed at once, and never called closed before they are read back.
+//! Provisionings in target systems: active at their time, revoked at once, and never called revoked before they are read back.
 
 use chrono::{TimeDelta, Utc};
 use connectors::AccessLevel;
@@ -30,7 +30,7 @@ pub async fn end(lockbox: &Lockbox, request: Uuid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_door_opens_for_exactly_what_was_asked_and_its_end_is_a_receipt() {
+async fn a_provisioning_covers_exactly_what_was_requested_and_its_end_is_a_receipt() {
     let (lockbox, target) = scripted().await;
     let mut data = submission();
     data["access_level"] = "read_write".into();
@@ -40,7 +40,7 @@ async fn a_door_opens_for_exactly_what_was_asked_and_its_end_is_a_receipt() {
     assert_eq!((order.tenant.as_str(), order.service.as_str()), ("contoso", "exchange_online"));
     assert_eq!((order.resource.as_str(), order.engineer.as_str()), ("finance@contoso.example", "robin"));
     assert_eq!(order.access_level, AccessLevel::ReadWrite);
-    assert_eq!(Some(order.until), lockbox.view(request).await.access_until, "the target is told the end");
+    assert_eq!(Some(order.until), lockbox.view(request).await.access_until, "the target receives the end");
     assert_eq!(lockbox.event(request, "grant.provisioned").await["connector"], "scripted");
     target.begin_sessions(request, 2);
     end(&lockbox, request).await;
@@ -84,7 +84,7 @@ async fn a_start_in_the_future_opens_at_its_time_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_no_target_is_configured_the_gate_is_the_door() {
+async fn where_no_target_is_configured_the_gate_is_the_only_access() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.granted(&submission()).await;
     lockbox.until_provisioning(request, "active").await;
@@ -99,7 +99,7 @@ async fn where_no_target_is_configured_the_gate_is_the_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_carries_our_mark_and_should_not_be_open_is_removed_and_reported_and_what_was_lost_is_opened_again() {
+async fn an_orphaned_entitlement_is_removed_and_reported_and_what_was_lost_is_provisioned_again() {
     let (lockbox, target) = scripted().await;
     let over = lockbox.granted(&submission()).await;
     lockbox.until_provisioning(over, "active").await;
@@ -118,7 +118,7 @@ async fn what_carries_our_mark_and_should_not_be_open_is_removed_and_reported_an
     lockbox.keep_provisionings(vec![target.built("exchange_online")]).await;
     let removed = lockbox.event(over, "grant.orphan_removed").await;
     assert!(removed["note"].as_str().unwrap().contains("the revocation was confirmed"));
-    eventually("the stranger is removed and on record", async || {
+    eventually("the orphaned entitlement is removed and in the audit log", async || {
         let said = "select count(*) from audit_events where type = 'grant.orphan_removed'";
         let said: i64 = sqlx::query_scalar(said).fetch_one(&lockbox.pool).await.unwrap();
         (said == 2 && target.open_for(stranger).is_none()).then_some(())
@@ -157,7 +157,7 @@ async fn a_disabled_engineer_loses_pending_requests_and_open_access_at_once() {
     assert_eq!(lockbox.until(pending, "withdrawn").await.cause.as_deref(), Some("requester_disabled"));
     lockbox.until_provisioning(open, "revoked").await;
     assert_eq!(target.open_for(open), None);
-    assert_eq!(lockbox.view(other).await.state, "pending_vendor", "nobody else is touched");
+    assert_eq!(lockbox.view(other).await.state, "pending_vendor", "no other request changes");
     assert_eq!(lockbox.decide(Kind::VendorDecide, other, "morgan", Approve).await, "request.vendor_approved");
     lockbox.finish().await;
 }
@@ -171,7 +171,7 @@ async fn disabling_an_engineer_does_not_wait_for_requests_that_move_and_they_end
     sqlx::query("select from people where name = 'robin' for update").execute(&mut *disabling).await.unwrap();
     let deciding = lockbox.decide(Kind::CustomerDecide, request, "alex", Approve);
     let disabled = async {
-        eventually("the yes holds its request and waits for the engineer's row", async || {
+        eventually("the approval locks its request and waits for the engineer's row", async || {
             let waiting =
                 "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
             let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&lockbox.pool).await.unwrap();
@@ -192,7 +192,7 @@ async fn disabling_an_engineer_does_not_wait_for_requests_that_move_and_they_end
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_cannot_be_forged_and_no_door_moves_back() {
+async fn a_receipt_cannot_be_forged_and_no_provisioning_moves_back() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.granted(&quick_submission(1)).await;
     lockbox.until_provisioning(request, "revoked").await;
@@ -247,7 +247,7 @@ async fn used(lockbox: &Lockbox, request: Uuid, method: &str, resource: &str, al
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_closing_report_says_what_was_asked_granted_used_and_given_back_and_the_customer_answers_it() {
+async fn the_access_report_shows_what_was_requested_granted_used_and_released_and_the_customer_acknowledges_it() {
     let (lockbox, target) = scripted().await;
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
@@ -302,7 +302,7 @@ async fn the_live_page_shows_what_is_open_and_which_end_is_not_confirmed_and_the
     assert!(live.contains("finance@contoso.example") && live.contains("Revoke access") && live.contains("Read only"));
     assert!(dana.get("/grants").await.text.contains("There is no active access"), "another tenant's");
     target.will("probe", Manner::Fails);
-    alex.fill("/grants", &format!("/requests/{request}/end"), &[]).await;
+    alex.fill("/grants", &format!("/requests/{request}/revocation"), &[]).await;
     eventually("the live page says that the end is not confirmed", async || {
         let page = alex.get("/grants").await.text;
         (page.contains("Revocation unconfirmed since") && page.contains("probe is down")).then_some(())
@@ -328,7 +328,7 @@ async fn the_live_page_shows_what_is_open_and_which_end_is_not_confirmed_and_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_access_that_was_over_before_anybody_looked_at_its_door_is_ordered_closed_and_then_closed() {
+async fn access_that_ended_before_its_provisioning_began_is_revoked() {
     let lockbox =
         Lockbox::with_roles(&[RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit]).await;
     let request = lockbox.granted(&crate::harness::quick_submission(1)).await;

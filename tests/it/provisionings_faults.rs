@@ -1,5 +1,5 @@
-//! Doors whose target fails, hangs or lies, whose broker is away, or whose roles sleep: closed is never said before it is
-//! read back.
+//! Provisionings whose target fails, hangs or lies, whose broker is away, or whose roles sleep: none is called revoked before
+//! it is read back.
 
 use serde_json::json;
 use workers::RoleName;
@@ -62,28 +62,28 @@ async fn sessions_are_cut_although_closing_fails_and_an_end_unconfirmed_for_a_mi
         let alarms: i64 = sqlx::query_scalar(said).bind(request).fetch_one(&lockbox.pool).await.unwrap();
         alarms
     };
-    eventually("the alarm is on record", async || (alarms().await == 1).then_some(())).await;
+    eventually("the alarm is in the audit log", async || (alarms().await == 1).then_some(())).await;
     let failures = lockbox.store.provisioning(request).await.unwrap().unwrap().failures;
     assert_eq!(lockbox.store.provisioning(request).await.unwrap().unwrap().state, "revoking");
     eventually("it is tried again all the same", async || {
         (lockbox.store.provisioning(request).await.unwrap().unwrap().failures > failures).then_some(())
     })
     .await;
-    let told = async |headline: &str| {
+    let notified = async |headline: &str| {
         let mails = lockbox.mailbox.mails().into_iter().filter(|mail| mail.text.contains(headline));
-        let mut told: Vec<String> = mails.map(|mail| mail.to.join(",")).collect();
-        told.sort();
-        told
+        let mut notified: Vec<String> = mails.map(|mail| mail.to.join(",")).collect();
+        notified.sort();
+        notified
     };
     let both_sides =
         ["alex@contoso.example", "kim@contoso.example", "morgan@fabrikam.example", "robin@fabrikam.example"];
-    eventually("both sides are told", async || {
-        (told("revocation of access is not confirmed").await == both_sides).then_some(())
+    eventually("both sides are notified", async || {
+        (notified("revocation of access is not confirmed").await == both_sides).then_some(())
     })
     .await;
     target.will("close", Manner::Works);
     lockbox.until_provisioning(request, "revoked").await;
-    assert_eq!(told("revocation of access is not confirmed").await, both_sides, "once");
+    assert_eq!(notified("revocation of access is not confirmed").await, both_sides, "once");
     assert_eq!(alarms().await, 1);
     lockbox.finish().await;
 }
@@ -109,7 +109,7 @@ async fn what_opened_without_an_answer_is_closed_like_any_other() {
     let (lockbox, target) = scripted().await;
     target.will("open", Manner::WorksAndHangs);
     let request = lockbox.granted(&submission()).await;
-    eventually("it stands open and nobody knows", async || target.open_for(request)).await;
+    eventually("it is active and nobody knows", async || target.open_for(request)).await;
     assert_eq!(lockbox.store.provisioning(request).await.unwrap().unwrap().state, "provisioning");
     end(&lockbox, request).await;
     let provisioning = lockbox.until_provisioning(request, "revoked").await;
@@ -118,7 +118,7 @@ async fn what_opened_without_an_answer_is_closed_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_broker_out_of_reach_doors_are_opened_and_closed_from_the_rows() {
+async fn with_the_broker_out_of_reach_provisionings_begin_and_end_from_the_rows() {
     let (lockbox, target) = scripted().await;
     let request = lockbox.granted(&quick_submission(3)).await;
     lockbox.until_provisioning(request, "active").await;
@@ -129,7 +129,7 @@ async fn with_the_broker_out_of_reach_doors_are_opened_and_closed_from_the_rows(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_open_door_closes_at_its_end_although_nobody_marks_the_request_as_ended() {
+async fn an_active_provisioning_is_revoked_at_its_end_although_nobody_marks_the_request_as_ended() {
     let lockbox = Lockbox::without_roles().await;
     let roles = [RoleName::Intake, RoleName::ManagerReview, RoleName::Approval, RoleName::Audit];
     lockbox.start(&roles).await;

@@ -79,7 +79,7 @@ async fn the_kit_finds_that_the_adapter_of_the_examples_holds_and_that_a_strange
     let said = String::from_utf8_lossy(&held.stdout).into_owned();
     assert!(held.status.success(), "{said}{}", String::from_utf8_lossy(&held.stderr));
     assert!(said.lines().count() > 14 && !said.contains("FAULT"), "{said}");
-    // Something that says yes to everything.
+    // A target that accepts everything.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let careless = format!("http://{}/", listener.local_addr().unwrap());
     let router = axum::Router::new().fallback(|| async { r#"{"state": "open", "sessions": 0, "grants": []}"# });
@@ -166,7 +166,7 @@ async fn a_grant_opens_and_closes_through_a_real_adapter_and_one_that_is_down_co
     assert_eq!(connector.marked().await.unwrap(), [second], "the other grant stays");
     drop(adapter);
     end(second).await;
-    eventually("the failure is on record", async || {
+    eventually("the failure is in the audit log", async || {
         let provisioning = lockbox.store.provisioning(second).await.unwrap().unwrap();
         assert_ne!(provisioning.state, "revoked", "nobody read it back");
         provisioning.last_error

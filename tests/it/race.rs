@@ -86,7 +86,7 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
     assert_eq!(late, 0, "no yes at or after the deadline");
     let endings: i64 = sqlx::query_scalar("select count(*) from (select request from audit_events where type in ('grant.activated', 'request.expired') group by request having count(*) <> 1) x")
         .fetch_one(&lockbox.pool).await.unwrap();
-    assert_eq!(endings, 0, "exactly one ending on record each");
+    assert_eq!(endings, 0, "exactly one end in the audit log each");
     assert_eq!(lockbox.store.audit_gaps(5).await.unwrap(), Vec::<uuid::Uuid>::new());
     lockbox.finish().await;
 }

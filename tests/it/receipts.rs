@@ -34,7 +34,7 @@ fn operator(lockbox: &Lockbox, arguments: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// Stores a command in a person's name, as whoever has the database's login can do without the portal.
+/// Stores a command in a person's name, as a user with the database's login can do without the portal.
 async fn by_database(lockbox: &Lockbox, kind: Kind, request: uuid::Uuid, data: &impl serde::Serialize) {
     let about = About { request: Some(request), channel: Some("cli/database"), ..About::default() };
     let command = message(kind, lockbox.store.clock().await.unwrap(), about, data);

@@ -31,7 +31,7 @@ async fn holding(lockbox: &Lockbox, word: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the_log_stays_whole() {
+async fn redacted_texts_are_gone_from_every_table_when_the_request_is_over_and_the_log_stays_valid() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let mut data = submission();
     data["justification"]["text"] = "an ocelot sleeps on the archive".into();
@@ -66,7 +66,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
     assert_eq!(view.digest(), digest, "what was decided on is still committed to");
     let comments: Vec<_> = lockbox.store.decisions(request).await.unwrap().into_iter().map(|one| one.comment).collect();
     assert_eq!(comments, [Some(REDACTED.to_owned()), Some(REDACTED.to_owned())]);
-    // The engine still reads such a request: what comes too late is refused as ever, not parked.
+    // The engine still reads such a request: what comes too late is refused as ever, not dead-lettered.
     assert_eq!(lockbox.decide(Kind::CustomerDecide, request, "kim", Approve).await, "already_finished");
     let filter = AuditFilter { type_name: Some("texts.redacted".into()), limit: 5, ..AuditFilter::default() };
     let said = lockbox.store.search_audit(&filter).await.unwrap();
@@ -82,7 +82,7 @@ async fn erased_words_are_gone_from_every_table_when_the_request_is_over_and_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_but_words_of_what_is_over_is_ever_erased() {
+async fn only_texts_of_requests_that_are_over_are_redacted() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
@@ -114,7 +114,7 @@ async fn nothing_but_words_of_what_is_over_is_ever_erased() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_given_up_on_lose_their_words_when_somebody_has_resolved_them() {
+async fn dead_letter_messages_lose_their_texts_when_somebody_has_resolved_them() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     let mut data = submission();
     data["justification"]["text"] = "an ocelot".into();

@@ -30,7 +30,7 @@ async fn save(person: &Person, changed: &[(&str, &str)]) -> crate::person::Page 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approver_is_told() {
+async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approver_is_notified() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let site = Site::open(&lockbox).await;
@@ -48,16 +48,16 @@ async fn an_approver_changes_the_rules_for_requests_from_now_on_and_every_approv
         ..AuditFilter::default()
     };
     let event =
-        eventually("the change is on record", async || lockbox.store.search_audit(&filter).await.unwrap().pop());
+        eventually("the change is in the audit log", async || lockbox.store.search_audit(&filter).await.unwrap().pop());
     let changes = body(&event.await)["changes"].to_string();
     assert!(changes.contains("required approvals from 1 to 2"), "{changes}");
     for address in ["alex@contoso.example", "kim@contoso.example"] {
-        eventually(&format!("{address} is told"), async || {
+        eventually(&format!("{address} is notified"), async || {
             let mails = lockbox.mailbox.mails();
-            let told = mails
+            let notified = mails
                 .iter()
                 .any(|mail| mail.to.join(",") == address && mail.subject == "[Lockbox] Contoso Ltd: settings");
-            told.then_some(())
+            notified.then_some(())
         })
         .await;
     }
@@ -129,7 +129,7 @@ async fn a_delegate_decides_while_the_approver_is_away_and_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_is_told() {
+async fn approvers_set_who_decides_about_which_service_and_everybody_concerned_is_notified() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     let site = Site::open(&lockbox).await;
@@ -158,15 +158,15 @@ async fn approvers_say_who_decides_about_which_service_and_everybody_concerned_i
     lockbox.decide(Kind::CustomerDecide, waiting, "noor", Approve).await;
     lockbox.until(waiting, "active").await;
     for address in ["alex@contoso.example", "kim@contoso.example", "noor@contoso.example"] {
-        eventually(&format!("{address} is told"), async || {
+        eventually(&format!("{address} is notified"), async || {
             let mails = lockbox.mailbox.mails();
-            let told =
+            let notified =
                 |mail: &portal::mailbox::Mail| mail.to.join(",") == address && mail.text.contains("approves for");
-            mails.iter().any(told).then_some(())
+            mails.iter().any(notified).then_some(())
         })
         .await;
     }
-    // The vendor's file does not take it back.
+    // The vendor's file does not undo it.
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/directory.yaml");
     devkit::dev::prepare(&lockbox.settings, Some(&directory)).await.unwrap();
     let again = lockbox.submit(&submission()).await;

@@ -1,4 +1,4 @@
-//! Sign-in through an identity provider: who comes in, who does not, and what they are told was missing.
+//! Sign-in through an identity provider: who may sign in, who may not, and which reason the page gives.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -156,12 +156,16 @@ async fn a_provider_that_calls_itself_otherwise_than_the_setting_is_refused_at_t
     idp.said.lock().unwrap().discovery = json!({ "issuer": slash });
     let refused = check().await.unwrap_err().to_string();
     assert!(refused.contains(&format!("{slash:?}")) && refused.contains(&format!("{:?}", idp.issuer)), "{refused}");
-    // One that is away now may be there later: the portal starts, and whoever signs in is told.
+    // One that is not available now may be available later: the portal starts, and the sign-in page says so.
     idp.said.lock().unwrap().discovery = json!({ "jwks_uri": null });
     check().await.unwrap();
     let site = site(&lockbox, idp.provider()).await;
-    let told = site.stranger().get("/sign-in/start").await;
-    assert!(told.status == StatusCode::FORBIDDEN && told.text.contains("is not available"), "{}", told.text);
+    let answered = site.stranger().get("/sign-in/start").await;
+    assert!(
+        answered.status == StatusCode::FORBIDDEN && answered.text.contains("is not available"),
+        "{}",
+        answered.text
+    );
     site.close();
     lockbox.finish().await;
 }

@@ -60,7 +60,7 @@ async fn the_operator_says_which_claim_counts_and_whether_addresses_are_trusted(
         assert!(person.get("/").await.text.contains(who), "{settings:?}");
         site.close();
     }
-    // Trust is for providers that never say it: one that says no is believed.
+    // Trust is for providers that never send the claim: one that denies it is believed.
     forget(&lockbox).await;
     let trusting = site(&lockbox, Provider { oidc_trust_email: true, ..own.clone() }).await;
     let (_, back) = idp.sign_in(&trusting, claims(json!({ "email_verified": false }))).await;
@@ -113,7 +113,7 @@ async fn the_client_secret_goes_where_the_provider_takes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_with_its_own_provider_signs_in_there_and_nobody_else_does() {
+async fn only_the_people_of_a_tenant_with_its_own_provider_sign_in_there() {
     let lockbox = Lockbox::without_roles().await;
     let (vendor, contoso) = (Idp::start().await, Idp::start().await);
     let provider = Provider { others: vec![contoso.entry("contoso")], ..vendor.provider() };
@@ -122,7 +122,7 @@ async fn a_tenant_with_its_own_provider_signs_in_there_and_nobody_else_does() {
     let refused = |page: &crate::person::Page| {
         page.status == StatusCode::FORBIDDEN && page.text.contains("sign_in.other_provider")
     };
-    // The customer's provider is not told to everybody; who knows its name finds it.
+    // The customer's provider is not shown to everybody; people who know its name find it.
     let page = site.stranger().get("/sign-in").await.text;
     assert!(page.contains("provider=0") && !page.contains("provider=1") && !page.contains("contoso"), "{page}");
     assert!(site.stranger().get("/sign-in?organization=contoso").await.text.contains("provider=1"));

@@ -4,7 +4,7 @@ use connectors::{AccessLevel, Connector, Files, Found, Order};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::gate::{Gate, end, granted, handle, make_writable, site, uses};
+use crate::gate::{Gate, access_token, end, granted, make_writable, site, uses};
 use crate::harness::{Lockbox, ROLES, eventually};
 use crate::target_servers::FileSite;
 
@@ -17,7 +17,7 @@ async fn files_behind_nginx_are_accessible_exactly_while_the_grant_is_active() {
     assert_eq!(files.ask("GET", secret, None, &[]).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(files.get(secret, "lbg_guessed").await.0, StatusCode::UNAUTHORIZED);
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     assert_eq!(files.get(secret, &shown).await, (StatusCode::OK, "content of site-a".to_owned()));
     for path in [
         "/sites/site-ab/secret.txt",
@@ -105,7 +105,7 @@ async fn a_webdav_client_lists_reads_and_edits_only_inside_the_granted_folder() 
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open("webdav", &gate.address.to_string());
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let own = format!("http://127.0.0.1:{}", files.nginx.port);
     let dav = async |method: &str, path: &str, more: &[(&str, &str)]| files.ask(method, path, Some(&shown), more).await;
     let status = async |method: &str, path: &str, more: &[(&str, &str)]| dav(method, path, more).await.0;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use reqwest::StatusCode;
 
-use crate::gate::{Gate, granted, handle, make_writable, site};
+use crate::gate::{Gate, access_token, granted, make_writable, site};
 use crate::harness::{Lockbox, ROLES};
 use crate::target_servers::FileSite;
 
@@ -57,7 +57,7 @@ async fn no_method_follows_a_symbolic_link_out_of_the_granted_folder() {
     let files = FileSite::open_with("links", &gate.address.to_string(), prepare);
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
     make_writable(&lockbox, request).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let before = all(&files.files);
     assert!(before.iter().filter(|(_, what)| what.starts_with("->")).count() == LINKS.len());
     let through = [
@@ -134,7 +134,7 @@ async fn folders_with_links_are_copied_moved_and_deleted_without_the_link_target
     let files = FileSite::open_with("links-in-folders", &gate.address.to_string(), prepare);
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
     make_writable(&lockbox, request).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let beside = all(&files.files.join("sites/site-b"));
     let to = |path: &str| format!("http://127.0.0.1:{}/sites/site-a/{path}", files.nginx.port);
     let send = async |method: &str, from: &str, onto: &str| {

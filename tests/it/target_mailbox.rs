@@ -8,7 +8,7 @@ use domain::Verdict::Approve;
 use servers::programs::{debian, or_skip};
 use workers::RoleName;
 
-use crate::gate::{Gate, end, granted, handle, make_writable, uses};
+use crate::gate::{Gate, access_token, end, granted, make_writable, uses};
 use crate::harness::{Lockbox, ROLES, eventually, packages, progress, submission};
 use crate::target_servers::{Imap, folder, mail_server};
 
@@ -25,7 +25,7 @@ async fn a_mailbox_is_readable_while_access_is_active_and_the_session_ends_with_
     let robin = "robin*finance@contoso.example";
     assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "before approval");
     let request = granted(&lockbox, &asked).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     assert!(Imap::enter(server.imap, robin, &shown).await.is_err(), "the provisioning is not open yet");
     let order = Order {
         grant: request,
@@ -89,7 +89,7 @@ async fn a_mailbox_is_readable_while_access_is_active_and_the_session_ends_with_
 
     // Ends that hold by themselves: the entry's own for logins and for sessions, and a gate that is away.
     let next = granted(&lockbox, &asked).await;
-    let shown = handle(&lockbox, next).await;
+    let shown = access_token(&lockbox, next).await;
     let until = contracts::envelope::wall_clock() + chrono::TimeDelta::seconds(4);
     let brief = Order { grant: next, until, ..order.clone() };
     provisioning.open(&brief).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_session_has_the_rights_of_the_grant_whose_token_it_used() {
             .unwrap();
     }
     for (grant, rights) in [(reading, "READ-ONLY"), (writing, "READ-WRITE")] {
-        let shown = handle(&lockbox, grant).await;
+        let shown = access_token(&lockbox, grant).await;
         let mut session = Imap::enter(server.imap, "robin*finance@contoso.example", &shown).await.unwrap();
         let said = session.say("SELECT INBOX").await;
         assert!(said.contains(rights), "{said}");
@@ -167,7 +167,7 @@ async fn mbsync_copies_every_mail_of_every_folder_and_can_write_none() {
     let mut asked = submission();
     asked["duration_seconds"] = 600.into();
     let request = granted(&lockbox, &asked).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let until = lockbox.view(request).await.access_until.unwrap();
     provisioning
         .open(&Order {
@@ -236,7 +236,7 @@ async fn only_both_approvals_open_access_in_a_real_target_and_an_end_closes_it()
     assert!(Imap::enter(server.imap, robin, "lbg_guessed").await.is_err(), "the customer has not approved");
     lockbox.decide(contracts::Kind::CustomerDecide, request, "alex", Approve).await;
     lockbox.until_provisioning(request, "active").await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let mut session = Imap::enter(server.imap, robin, &shown).await.unwrap();
     session.say("SELECT INBOX").await;
     assert!(session.say("FETCH 1 BODY.PEEK[TEXT]").await.contains("content of finance@contoso.example"));

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use servers::caddy::Caddy;
 use servers::programs::{debian, or_skip};
 
-use crate::gate::{Gate, end, granted, handle, make_writable, site};
+use crate::gate::{Gate, access_token, end, granted, make_writable, site};
 use crate::harness::{Lockbox, ROLES, packages, progress};
 use crate::target_servers::{FileSite, folder, moved};
 
@@ -18,11 +18,11 @@ async fn a_client_must_sign_in_with_a_valid_token_and_gets_the_reason_of_a_refus
     let gate = Gate::open(&lockbox).await;
     let files = FileSite::open("sign-in", &gate.address.to_string());
     let first = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
-    let old = handle(&lockbox, first).await;
+    let old = access_token(&lockbox, first).await;
     assert_eq!(files.get(SECRET, &old).await.0, StatusCode::OK);
     end(&lockbox, first).await;
     let second = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
-    let shown = handle(&lockbox, second).await;
+    let shown = access_token(&lockbox, second).await;
     // A browser keeps what was typed, and asks anew only on 401.
     let ended = ("authorization", format!("Bearer {old}"));
     for (name, value) in [
@@ -68,7 +68,7 @@ async fn file_managers_of_windows_and_macos_find_open_and_change_the_granted_fol
     let files = FileSite::open("file-managers", &gate.address.to_string());
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
     make_writable(&lockbox, request).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let status =
         async |method: &str, path: &str, more: &[(&str, &str)]| files.ask(method, path, Some(&shown), more).await.0;
 
@@ -134,7 +134,7 @@ async fn litmus_passes_behind_the_gate() {
     asked["duration_seconds"] = 600.into();
     let request = granted(&lockbox, &asked).await;
     make_writable(&lockbox, request).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let root = litmus.root().unwrap_or(Path::new("/")).join("usr");
     let mut command = litmus.command();
     command.env("TESTROOT", root.join("libexec/litmus")).env("HTDOCS", root.join("share/litmus/htdocs"));
@@ -168,7 +168,7 @@ async fn caddy_works_with_the_example_configuration() {
     let caddy = Caddy::start(&folder("caddy-server"), &packages(), configure, &progress()).unwrap();
     let request = granted(&lockbox, &site("https://contoso.example/sites/site-a")).await;
     make_writable(&lockbox, request).await;
-    let shown = handle(&lockbox, request).await;
+    let shown = access_token(&lockbox, request).await;
     let client = reqwest::Client::new();
     let ask = async |method: &str, path: &str, token: Option<&str>, to: Option<&str>| {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();

@@ -106,7 +106,7 @@ async fn lines_and_joiners_work_in_every_comment() {
     let yes = json!({"verdict": "approve", "digest": digest, "comment": WRITTEN, "duration_seconds": 30.0});
     let (status, said) = alex_token.post(&format!("{page}/decision"), &yes).await;
     assert_eq!(status, StatusCode::OK, "{said}");
-    let (status, said) = alex_token.post(&format!("{page}/end"), &json!({"comment": WRITTEN})).await;
+    let (status, said) = alex_token.post(&format!("{page}/revocation"), &json!({"comment": WRITTEN})).await;
     assert_eq!(status, StatusCode::OK, "{said}");
     let (code, _, err) = site.command(&["request", "comment", &request.to_string(), "--as", "alex", WRITTEN]);
     assert!(code == 0 || code == 4, "{err}");

@@ -109,7 +109,7 @@ async fn a_later_start_opens_later_and_lasts_as_long_as_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_not_answered_is_reminded_once_for_each_time_that_is_set() {
+async fn approvers_who_have_not_decided_are_reminded_once_for_each_time_that_is_set() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     lockbox.start(&[RoleName::Mail]).await;
     sqlx::query(

@@ -75,8 +75,8 @@ impl Client {
     async fn check(&self, index: usize) -> Result<(bool, f64), Failure> {
         let grant = &self.live[index % self.live.len()];
         let body = format!(
-            r#"{{"handle": "{}", "tenant": "contoso", "service": "{}", "resource": "{}"}}"#,
-            grant.handle, grant.service, grant.resource
+            r#"{{"access_token": "{}", "tenant": "contoso", "service": "{}", "resource": "{}"}}"#,
+            grant.access_token, grant.service, grant.resource
         );
         let started = Instant::now();
         let mut connection = self.connection().await?;

@@ -84,7 +84,7 @@ impl DovecotAuth {
         let client = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|fault| Failure::Failed(fault.to_string()))?;
         let check = json!({
-            "handle": token, "person": engineer, "tenant": self.tenant, "service": self.service,
+            "access_token": token, "person": engineer, "tenant": self.tenant, "service": self.service,
             "resource": mailbox, "method": "LOGIN", "source": self.source,
         });
         let call = client.post(format!("{}/v1/check", self.gate.trim_end_matches('/'))).body(check.to_string());

@@ -124,9 +124,10 @@ impl GrantCommand {
 async fn token(portal: &PortalClient, id: Uuid, format: Format) -> Result<(), Failure> {
     let issued = portal.post(&format!("/requests/{id}/access-token"), &json!({})).await?;
     let person = portal.person().await?;
-    let token = issued["handle"].as_str().unwrap_or_default();
+    let token = issued["access_token"].as_str().unwrap_or_default();
     if format == Format::Json {
-        let document = json!({ "request": id, "person": person, "token": token, "database": issued["database"] });
+        let document =
+            json!({ "request": id, "person": person, "access_token": token, "database": issued["database"] });
         return print_json(&document);
     }
     print_message(&format!(

@@ -67,7 +67,7 @@ enum Proxy {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProgramCheck {
-    handle: String,
+    access_token: String,
     #[serde(default)]
     person: Option<String>,
     tenant: String,
@@ -209,7 +209,8 @@ impl Check {
             let body: ProgramCheck = serde_json::from_slice(body).map_err(|_| Odd)?;
             check.method = body.method.unwrap_or_else(|| "READ".to_owned());
             (check.tenant, check.service, check.resource) = (body.tenant, body.service, body.resource);
-            (check.credential, check.claimed, check.destination) = (Some(body.handle), body.person, body.destination);
+            (check.credential, check.claimed, check.destination) =
+                (Some(body.access_token), body.person, body.destination);
             check.source = address(body.source.as_deref(), peer);
             if check.destination.is_none() && matches!(check.method.as_str(), "COPY" | "MOVE") {
                 return Err(Odd);

@@ -32,7 +32,7 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
         ("GET", "/requests/{id}") => get(read::show),
         ("GET", "/requests/{id}/events") => get(read::events),
         ("POST", "/requests/{id}/decision") => post(actions::act::<actions::Decision>),
-        ("POST", "/requests/{id}/end") => post(actions::act::<actions::Revocation>),
+        ("POST", "/requests/{id}/revocation") => post(actions::act::<actions::Revocation>),
         ("POST", "/requests/{id}/withdrawal") => post(actions::act::<actions::Withdrawal>),
         ("POST", "/requests/{id}/comments") => post(actions::act::<actions::Comment>),
         ("GET", "/grants") => get(read::grants),

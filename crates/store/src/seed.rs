@@ -72,10 +72,10 @@ const LIVE: &str = "insert into requests (id, content, digest, tenant, service_r
                     md5('engineer' || 1 + n % 10000)::uuid, duration_seconds, required_approvals, 'active', 4, submitted_at, \
                     review_deadline, manager, decision_deadline, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 day' \
                     from generate_series(1, $1::bigint) n, (select * from requests where access_until is not null limit 1) r";
-const HANDLES: &str = "insert into access_tokens (request, token_hash, person) select md5('live' || n)::uuid, \
+const TOKENS: &str = "insert into access_tokens (request, token_hash, person) select md5('live' || n)::uuid, \
                        sha256(convert_to('lbg_' || n, 'UTF8')), md5('engineer' || 1 + n % 10000)::uuid \
                        from generate_series(1, $1::bigint) n";
-const LIVE_GRANTS: &str = "select r.id as request, 'lbg_' || n as handle, r.service, r.resource \
+const LIVE_GRANTS: &str = "select r.id as request, 'lbg_' || n as access_token, r.service, r.resource \
                            from generate_series(1, $1::bigint) n join requests r on r.id = md5('live' || n)::uuid";
 const END_LIVE: &str = "update requests set state = 'ended', cause = 'revoked_by_vendor', finished_at = clock_timestamp(), \
                         access_until = clock_timestamp(), version = version + 1 where id = $1";
@@ -87,7 +87,7 @@ pub struct SeededGrant {
     /// Its request.
     pub request: Uuid,
     /// Its access token.
-    pub handle: String,
+    pub access_token: String,
     /// Service.
     pub service: String,
     /// The resource that it covers.
@@ -106,7 +106,7 @@ impl Store {
         for statement in [BESIDE_THE_GUARDS, ENGINEERS, ASSIGNED] {
             sqlx::query(statement).execute(&mut *tx).await.map_err(Error::at(doing))?;
         }
-        for statement in [LIVE, HANDLES] {
+        for statement in [LIVE, TOKENS] {
             sqlx::query(statement).bind(count).execute(&mut *tx).await.map_err(Error::at(doing))?;
         }
         tx.commit().await.map_err(Error::at(doing))?;

@@ -9,7 +9,7 @@ import svix
 for delivery in json.load(sys.stdin):
     for library in (standardwebhooks, svix):
         try:
-            # The exact bytes; svix hands back what it parsed.
+            # The exact bytes; svix returns what it parsed.
             library.Webhook(delivery["secret"]).verify(delivery["body"], delivery["headers"])
             verdict = True
         except Exception as fault:  # each library has an exception of its own

@@ -37,7 +37,7 @@ impl Revoke {
             portal.grants().await?.into_iter().filter(|grant| is_beside(grant, &own, self.id)).collect();
         let body = json!({ "comment": self.comment });
         for other in others.iter().filter(|_| self.all) {
-            let path = format!("/requests/{}/end", other["request"].as_str().unwrap_or_default());
+            let path = format!("/requests/{}/revocation", other["request"].as_str().unwrap_or_default());
             match portal.post(&path, &body).await {
                 // Refused: that access has ended in the meantime.
                 Ok(_) | Err(Failure::Refused { .. }) => {}
@@ -49,7 +49,7 @@ impl Revoke {
         }
         // With --all the named access may have ended already: it only states the resource.
         if !self.all || own["state"] == "active" {
-            portal.post(&format!("/requests/{}/end", self.id), &body).await?;
+            portal.post(&format!("/requests/{}/revocation", self.id), &body).await?;
         }
         wait_for_confirmation(portal, self.id).await?;
         show(portal, self.id, format).await

@@ -179,7 +179,7 @@ pub(super) async fn create_access_token(State(app): State<App>, caller: Caller, 
             failure => failure.into(),
         })?;
     app.relay.publish(vec![event], Vec::new(), app.store.clock().await?).await;
-    let mut body = json!({"request": request.id, "handle": access_token});
+    let mut body = json!({"request": request.id, "access_token": access_token});
     if let Some(found) = app.target_logins.find(&request.service, request.id)? {
         body["database"] = json!({"login": found.login, "password": found.password});
     }

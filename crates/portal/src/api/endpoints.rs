@@ -146,7 +146,7 @@ pub const OPERATIONS: [Operation; 15] = [
     },
     Operation {
         method: "POST",
-        path: "/requests/{id}/end",
+        path: "/requests/{id}/revocation",
         id: "revokeAccess",
         response: "request",
         summary: "Revoke active access.",

@@ -1,12 +1,12 @@
-//! Every other road of a request, in a browser: rejected, asked about, ended early, expired, decided by two.
+//! Every other course of a request, in a browser: denied, commented, revoked early, expired, decided by two.
 
 use crate::browser::Browsers;
 use crate::dev::{Dev, ask, review, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
-    let browsers = Browsers::start("roads").await;
-    let dev = Dev::start("roads");
+async fn people_deny_comment_revoke_early_let_expire_and_decide_by_two() {
+    let browsers = Browsers::start("courses").await;
+    let dev = Dev::start("courses");
     let portal = dev.portal.clone();
     let robin = sign_in(&browsers, &portal, "Robin Hale", 1280, "light").await;
     let morgan = sign_in(&browsers, &portal, "Morgan Reyes", 1280, "light").await;
@@ -45,7 +45,7 @@ async fn people_reject_ask_end_early_let_expire_and_decide_by_two() {
     review(&morgan, &request).await;
     robin.until_it_shows("Expired without a decision of the customer").await;
 
-    // Two of three say yes, each with the comment that the tenant wants.
+    // Two of three approve, each with the comment that the tenant requires.
     let request = ask(&robin, &portal, "northwind", "15m").await;
     review(&morgan, &request).await;
     for (name, state) in [("Ines Farah", "Pending customer approval"), ("Olu Adeyemi", "Access ends")] {
