@@ -18,7 +18,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ("servers", &[]),
     ("tlog", &[]),
     ("evidence", &["consent", "domain", "tlog"]),
-    ("passkeys", &["contracts", "domain"]),
+    ("passkeys", &["consent", "contracts", "domain"]),
     ("workers", &["broker", "connectors", "contracts", "domain", "passkeys", "store", "tlog"]),
     ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),
     ("operations", &["contracts", "domain", "evidence", "runtime", "store", "tlog"]),
@@ -29,6 +29,7 @@ const EDGES: [(&str, &[&str]); 20] = [
         &[
             "broker",
             "connectors",
+            "consent",
             "contracts",
             "domain",
             "evidence",

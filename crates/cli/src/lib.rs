@@ -16,6 +16,7 @@ mod dead_letter;
 mod doctor;
 mod dovecot_auth;
 mod grant;
+mod key;
 mod mail;
 mod migrate;
 mod operator;
@@ -24,6 +25,7 @@ mod portal_client;
 mod publish;
 mod request;
 mod show;
+mod software_key;
 mod token;
 mod topology;
 mod webhook;
@@ -37,6 +39,9 @@ pub enum Command {
     Request(request::RequestCommand),
     /// Manage active access: list, revoke, access tokens and access reports.
     Grant(grant::GrantCommand),
+    /// Create software keys that sign decisions.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Run worker roles.
     ///
     /// The roles are intake, manager-review, notification, approval, expiry, access, audit and mail. The audit role
@@ -92,6 +97,7 @@ impl Command {
         match self {
             Self::Request(request) => Box::pin(request.run(settings, format)).await,
             Self::Grant(grant) => Box::pin(grant.run(settings, format)).await,
+            Self::Key(key) => key.run(format),
             Self::Worker(worker) => Box::pin(worker.run(settings)).await,
             Self::Migrate(migrate) => migrate.run(settings).await,
             Self::Topology(topology) => topology.run(settings, format).await,

@@ -18,6 +18,10 @@ use webauthn_rs::prelude::{
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
+pub use public_key::public_key;
+
+mod public_key;
+
 /// Why a passkey cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
