@@ -19,7 +19,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ("tlog", &[]),
     ("evidence", &["consent", "domain", "tlog"]),
     ("passkeys", &["consent", "contracts", "domain"]),
-    ("workers", &["broker", "connectors", "contracts", "domain", "passkeys", "store", "tlog"]),
+    ("workers", &["broker", "connectors", "consent", "contracts", "domain", "evidence", "passkeys", "store", "tlog"]),
     ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),
     ("operations", &["contracts", "domain", "evidence", "runtime", "store", "tlog"]),
     ("portal", &["broker", "contracts", "domain", "evidence", "operations", "passkeys", "runtime", "store", "workers"]),

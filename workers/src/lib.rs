@@ -33,6 +33,8 @@ mod signatures;
 pub mod signer;
 mod sub_batches;
 pub mod supervisor;
+pub mod trust;
+pub mod verified_grants;
 pub mod webhooks;
 pub mod witness;
 

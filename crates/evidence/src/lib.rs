@@ -12,6 +12,7 @@ pub mod event;
 pub mod examine;
 pub mod finding;
 pub mod fixtures;
+pub mod grant;
 pub mod pinned;
 pub mod proof;
 pub mod rows;

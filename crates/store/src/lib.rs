@@ -11,6 +11,7 @@ pub mod directory;
 mod error;
 pub mod evidence;
 pub mod gate;
+mod grant_evidence;
 pub mod identities;
 pub mod log;
 pub mod outbox;
