@@ -7,6 +7,10 @@ import re
 from ed25519 import is_valid_signature
 
 
+# The types of keys.
+LOG, WITNESS = 1, 4
+
+
 class Malformed(Exception):
     """The input is not in its documented format."""
 
@@ -29,7 +33,7 @@ class Key:
         if len(parts) != 3:
             raise Malformed("it is not a public key")
         self.text, self.name, data = text, parts[0], decode_base64(parts[2])
-        if len(data) != 33 or data[0] not in (1, 4) or not self.name:
+        if len(data) != 33 or data[0] not in (LOG, WITNESS) or not self.name:
             raise Malformed("it is not a public key")
         self.kind, self.key = data[0], data[1:]
         self.id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
@@ -37,7 +41,7 @@ class Key:
             raise Malformed("it is not a public key")
 
     def verify(self, text, signature):
-        if self.kind == 1:
+        if self.kind == LOG:
             return is_valid_signature(self.key, text.encode(), signature)
         if len(signature) < 8:
             return False
@@ -78,14 +82,14 @@ class Note:
                 self.checkpoint = (lines[0], int(lines[1]), root)
 
     def open(self, keys):
-        """Returns (checkpoint, None) when the log key signed and no known signature is invalid, else (None, reason)."""
+        """Returns (checkpoint, None) when a log key signed and no log key's signature is invalid, else (None, reason)."""
         has_log_signature = False
         for name, key_id, signature in self.signatures:
             for key in keys:
-                if key.name == name and key.id == key_id:
+                if key.kind == LOG and key.name == name and key.id == key_id:
                     if not key.verify(self.text, signature):
                         return None, "the signature of %s is invalid" % name
-                    has_log_signature = has_log_signature or (key.kind == 1 and self.checkpoint and self.checkpoint[0] == name)
+                    has_log_signature = has_log_signature or (self.checkpoint and self.checkpoint[0] == name)
         if not has_log_signature:
             return None, "no trusted key of this log signed it"
         return self.checkpoint, None

@@ -37,14 +37,30 @@ def _add(p, q):
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def _times(n, p):
-    q = (0, 1, 1, 0)
-    while n:
-        if n & 1:
-            q = _add(q, p)
-        p = _add(p, p)
-        n >>= 1
-    return q
+def _double(p):
+    a, b, c = p[0] * p[0] % P, p[1] * p[1] % P, 2 * p[2] * p[2] % P
+    h = a + b
+    e, g = h - (p[0] + p[1]) * (p[0] + p[1]) % P, a - b
+    f = c + g
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+@functools.lru_cache(maxsize=256)
+def _multiples(p):
+    """The multiples 0 to 15 of a point."""
+    row = [(0, 1, 1, 0)]
+    for _ in range(15):
+        row.append(_add(row[-1], p))
+    return row
+
+
+def _sum_of_products(a, p, b, q):
+    """a·p + b·q, four bits of both numbers at a time."""
+    of_p, of_q, total = _multiples(p), _multiples(q), (0, 1, 1, 0)
+    for shift in range(252, -4, -4):
+        total = _double(_double(_double(_double(total))))
+        total = _add(_add(total, of_p[a >> shift & 15]), of_q[b >> shift & 15])
+    return total
 
 
 _GY = 4 * pow(5, P - 2, P) % P
@@ -52,7 +68,7 @@ _GX = _recover_x(_GY, 0)
 G = (_GX, _GY, 1, _GX * _GY % P)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=65536)
 def is_valid_signature(key, message, signature):
     if len(key) != 32 or len(signature) != 64:
         return False
@@ -61,5 +77,6 @@ def is_valid_signature(key, message, signature):
     if a is None or r is None or s >= L:
         return False
     h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    left, right = _times(s, G), _add(r, _times(h, a))
-    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+    # s·G = R + h·A, as s·G + h·(−A) = R.
+    found = _sum_of_products(s, G, h, (P - a[0], a[1], 1, P - a[3]))
+    return (found[0] - r[0] * found[2]) % P == 0 and (found[1] - r[1] * found[2]) % P == 0

@@ -1,8 +1,9 @@
 """Format chapter 9, "Verdicts": kinds of findings, their exit codes and their severity."""
 
-SIGNATURE, CHANGED, MISSING, SPLIT_VIEW, STALE, RULE = 10, 11, 12, 13, 14, 16
-MOST_SEVERE_FIRST = [SIGNATURE, SPLIT_VIEW, CHANGED, MISSING, RULE, STALE]
-NAMES = {SIGNATURE: "signature", CHANGED: "changed", MISSING: "missing", SPLIT_VIEW: "split view", STALE: "stale", RULE: "rule broken"}
+SIGNATURE, CHANGED, MISSING, SPLIT_VIEW, STALE, RULE, CONSENT, NOT_VERIFIED = 10, 11, 12, 13, 14, 16, 17, 18
+MOST_SEVERE_FIRST = [SIGNATURE, SPLIT_VIEW, CHANGED, MISSING, CONSENT, RULE, STALE, NOT_VERIFIED]
+NAMES = {SIGNATURE: "signature", CHANGED: "changed", MISSING: "missing", SPLIT_VIEW: "split view", STALE: "stale",
+         RULE: "rule broken", CONSENT: "consent", NOT_VERIFIED: "consent not verified"}
 
 
 class Finding:
