@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::envelope::{About, Message, message};
 use contracts::events::{
     self, Actor, Auth, DeadLetter, FieldFault, GrantUsed, IdentityChanged, LogHeartbeat, LogKeyChanged,
-    NotificationResult, OrphanRemoved, PasskeyChanged, PolicyChanged, Refused, TextsRedacted, TokenChanged,
-    TokenIssued,
+    NotificationResult, Operation, OperationPerformed, OrphanRemoved, PasskeyChanged, PolicyChanged, Refused,
+    TextsRedacted, TokenChanged, TokenIssued,
 };
 use contracts::{Kind, Traceparent};
 use domain::lifecycle::{Decided, submit};
@@ -342,6 +342,11 @@ impl Draw {
             Kind::LogKeyChanged => {
                 let (key, previous) = (self.key.clone(), self.perhaps(Self::text));
                 let data = LogKeyChanged { log: self.text(), key, previous, actor: self.actor() };
+                self.plain(kind, None, &data)
+            }
+            Kind::OperationPerformed => {
+                let operation = self.random.choice([Operation::Migrate, Operation::WebhookRedeliver]).unwrap();
+                let data = OperationPerformed { operation, details: vec![self.text()], actor: self.actor() };
                 self.plain(kind, None, &data)
             }
             Kind::TextsRedacted => {

@@ -14,6 +14,7 @@ use workers::signer::Seeds;
 
 use crate::harness::{Lockbox, ROLES, eventually, submission};
 use crate::histories::{run, second_opinion, until_placed};
+use crate::operations::operation;
 
 /// Events of Contoso about requests that nobody asks for, a second apart, straight into the table.
 async fn record(lockbox: &Lockbox, from: DateTime<Utc>, count: i64) {
@@ -226,8 +227,10 @@ async fn a_signer_that_lost_its_memory_signs_nothing_until_it_adopts_what_its_ow
     .await;
     assert_eq!(signed().await, before, "nothing is signed on somebody's word");
     drop(signing);
-    let (code, text) = run(&lockbox, &["audit", "reset-signer"]);
+    let (code, text) = run(&lockbox, &["audit", "reset-signer", "--operator", "lee"]);
     assert_eq!(code, 0, "{text}");
+    let details = operation(&lockbox, "audit_reset_signer", None, "lee").await;
+    assert!(details.iter().any(|detail| detail.contains(&format!("/t/contoso: {before} entries"))), "{details:?}");
     assert!(text.contains(&format!("/t/contoso: {before} entries, root ")), "{text}");
     let _signing = Signing::start(&lockbox, folder.path().join("third"));
     eventually("it is signed again", async || (signed().await > before).then_some(())).await;

@@ -48,6 +48,7 @@ mod mail_links;
 mod mail_server;
 mod narrow;
 mod ocsf;
+mod operations;
 mod outages;
 mod pages;
 mod pages_rights;

@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::harness::{Lockbox, ROLES, eventually, submission};
 use crate::log::record_at;
+use crate::operations::operation;
 use crate::person::Site;
 use crate::proof::lockbox_command;
 
@@ -48,7 +49,7 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     signed(&lockbox).await;
     let folder = tempfile::tempdir().unwrap();
     let (before, to) = (next.format("%Y-%m").to_string(), folder.path().to_str().unwrap());
-    let retain = ["audit", "archive", "--before", &before, "--to", to];
+    let retain = ["audit", "archive", "--before", &before, "--to", to, "--operator", "lee"];
     // Not while somebody still needs it, and not by anybody but the owner.
     let log = lockbox.store.log_head(Some("contoso")).await.unwrap().unwrap();
     let mut forwarding = lockbox.store.forward_to("https://siem.contoso.example/").await.unwrap().unwrap();
@@ -68,6 +69,8 @@ async fn a_month_moves_to_an_archive_and_what_stays_is_as_provable_as_before() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("only the login that owns the tables"));
     let (code, text) = lockbox_command(&lockbox, &retain);
     assert!(code == 0 && text.contains("600 entries") && text.contains("drop table audit_events_"), "{text}");
+    let details = operation(&lockbox, "audit_archive", None, "lee").await;
+    assert!(details.iter().any(|detail| detail.starts_with("600 entries") && detail.contains("contoso.tar, SHA-256 ")));
     let dropping = format!("drop table audit_events_{}", month.format("%Y_%m"));
     sqlx::query(AssertSqlSafe(dropping)).execute(&lockbox.pool).await.unwrap();
     let left = "select count(*) from audit_events where type = 'notification.sent' and at < $1";

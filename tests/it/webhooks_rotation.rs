@@ -11,6 +11,8 @@ use uuid::Uuid;
 use workers::RoleName;
 
 use crate::harness::{Lockbox, ROLES, eventually, node_with, python_with};
+use crate::histories::run;
+use crate::operations::operation;
 use crate::person::Site;
 use crate::webhooks::{Ears, SECRET, add, granted};
 
@@ -119,10 +121,12 @@ async fn an_approver_rotates_the_secret_reads_the_delivery_log_and_redelivers_an
         Some(alex.get(&log).await.text).filter(|page| page.contains("delivered (200)") && page.contains("attempt 2"))
     })
     .await;
+    let details = operation(&lockbox, "webhook_redeliver", Some("contoso"), "alex").await;
+    assert!(details[0].contains(&event), "{details:?}");
     // An event of another tenant is none to send.
     let foreign = "select id from audit_events where tenant is distinct from 'contoso' limit 1";
     let foreign: Uuid = sqlx::query_scalar(foreign).fetch_one(&lockbox.pool).await.unwrap();
-    assert!(lockbox.store.redeliver(hook, foreign, None).await.is_err());
+    assert!(lockbox.store.redeliver(hook, foreign, None, Actor::lockbox()).await.is_err());
     let rotated = alex.fill(&log, "/settings/webhooks/rotation", &[("id", &id), ("overlap_seconds", "3600")]).await;
     assert!(rotated.text.contains("whsec_") && rotated.text.contains("they are signed with the old secret too"));
     eventually("the approvers are notified", async || {
@@ -153,7 +157,10 @@ async fn an_event_that_failed_every_attempt_can_be_redelivered_and_the_delivery_
     })
     .await;
     ears.answers(StatusCode::OK);
-    assert_eq!(lockbox.store.redeliver_failed(hook).await.unwrap(), 1);
+    let (code, text) = run(&lockbox, &["webhook", "redeliver", &hook.to_string(), "--failed", "--operator", "lee"]);
+    assert!(code == 0 && text.contains("1 event is sent again"), "{text}");
+    let details = operation(&lockbox, "webhook_redeliver", Some("contoso"), "lee").await;
+    assert!(details[0].ends_with("1 events whose delivery failed are sent again"), "{details:?}");
     eventually("it is delivered", async || Some(look().await).filter(|hook| hook.failed + hook.waiting == 0)).await;
     // Attempts go after thirty days.
     let ago = "update webhook_attempts set at = at - interval '31 days' where status = 400";

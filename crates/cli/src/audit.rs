@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::Format;
@@ -42,7 +43,8 @@ pub enum Audit {
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Restore the signer's lost state from the checkpoints in the database that its own key signed.
-    ResetSigner,
+    #[command(after_help = "Example:\n  lockbox audit reset-signer --operator lee")]
+    ResetSigner(Operator),
 }
 
 impl Audit {
@@ -60,7 +62,9 @@ impl Audit {
             Self::Check => check::run(&checked_store(settings).await?).await,
             Self::Redact(redact) => redact.run(&checked_store(settings).await?).await,
             Self::Archive(archive) => Box::pin(archive.run(&checked_store(settings).await?)).await,
-            Self::ResetSigner => reset_signer::run(settings, &checked_store(settings).await?).await,
+            Self::ResetSigner(operator) => {
+                reset_signer::run(settings, &checked_store(settings).await?, &operator).await
+            }
         }
     }
 }

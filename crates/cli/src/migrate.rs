@@ -1,7 +1,9 @@
 //! `lockbox migrate`: apply database migrations, and optionally create the groups of rights for logins.
 
 use clap::Args;
+use contracts::events::Operation;
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
 use runtime::output::line;
@@ -15,14 +17,26 @@ pub struct Migrate {
     /// with the rights it needs. Then create a login in the right group for each role.
     #[arg(long)]
     roles: bool,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 impl Migrate {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
         let store = open_store(settings).await?;
+        let before = store.schema_version().await?;
         store.migrate().await?;
+        let after = store.schema_version().await?;
+        let mut details = Vec::new();
+        if after != before {
+            details.push(format!("migrations applied up to number {}", after.unwrap_or_default()));
+        }
         if self.roles {
             store.grant_rights().await?;
+            details.push("rights granted to the groups of logins".to_owned());
+        }
+        if !details.is_empty() {
+            store.record_operation(Operation::Migrate, details, self.operator.actor()).await?;
         }
         line("The database is up to date.")
     }

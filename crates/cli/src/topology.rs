@@ -5,8 +5,10 @@ use std::time::Duration;
 use broker::topology;
 use clap::Subcommand;
 use contracts::directory::parse_seconds;
+use contracts::events::Operation;
 use serde_json::json;
 
+use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::connect::{apply_topology as apply, open_link};
 use runtime::outcome::Failure;
@@ -19,7 +21,8 @@ mod watch;
 #[derive(Debug, Subcommand)]
 pub enum Topology {
     /// Create missing exchanges and queues. When a queue was missing, messages that are not consumed are sent again.
-    Apply,
+    #[command(after_help = "Example:\n  lockbox topology apply --operator lee")]
+    Apply(Operator),
     /// Check exchanges and queues. The exit code is 1 when one is missing or different.
     Verify,
     /// Show the depth of each queue.
@@ -39,7 +42,7 @@ pub enum Topology {
 impl Topology {
     pub(super) async fn run(self, settings: &Settings, format: Format) -> Result<(), Failure> {
         match self {
-            Self::Apply => {
+            Self::Apply(operator) => {
                 let created = apply(settings).await?;
                 line(&format!("{} queues are created; the others exist", created.len()))?;
                 if created.is_empty() {
@@ -47,6 +50,8 @@ impl Topology {
                 }
                 let store = open_store(settings).await?;
                 if store.check_schema().await.is_ok() {
+                    let details = created.iter().map(|queue| format!("queue {queue} created")).collect();
+                    store.record_operation(Operation::TopologyApply, details, operator.actor()).await?;
                     let again = store.resend_all().await?;
                     line(&format!("{again} messages that are not consumed are sent again"))?;
                 }

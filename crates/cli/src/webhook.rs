@@ -122,6 +122,8 @@ pub struct Redeliver {
     /// Every event whose delivery failed in the last 30 days.
     #[arg(long, conflicts_with = "event")]
     failed: bool,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 fn new_secret() -> Result<String, Failure> {
@@ -254,12 +256,13 @@ impl Deliveries {
 impl Redeliver {
     async fn run(self, store: &Store) -> Result<(), Failure> {
         find(store, self.id).await?;
+        let actor = self.operator.actor();
         let count = match self.event {
             Some(event) => {
-                store.redeliver(self.id, event, None).await?;
+                store.redeliver(self.id, event, None, actor).await?;
                 1
             }
-            None => store.redeliver_failed(self.id).await?,
+            None => store.redeliver_failed(self.id, actor).await?,
         };
         line(&format!("{count} {} sent again", if count == 1 { "event is" } else { "events are" }))
     }

@@ -9,6 +9,7 @@ mod directory;
 mod index;
 mod log;
 mod notifications;
+mod operations;
 mod people;
 mod provisionings;
 mod refusals;
@@ -20,6 +21,7 @@ pub use directory::{DirectoryChanged, PolicyChanged, directory_changed};
 pub use index::{Indexed, index};
 pub use log::{LogHeartbeat, LogKeyChanged, TextsRedacted};
 pub use notifications::NotificationResult;
+pub use operations::{Operation, OperationPerformed};
 pub use people::{IdentityChanged, PasskeyChanged, TokenChanged};
 pub use provisionings::{OrphanRemoved, ProvisioningStep, Receipt, orphan_removed, provisioning};
 pub use refusals::{FieldFault, Refused, RefusedCommand, refused};
@@ -57,7 +59,7 @@ pub struct Auth {
     /// who has the database login can name any person).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in: Option<String>,
-    /// Broker login that sent the message, verified by the broker.
+    /// The broker login that sent the message, or the database login of an operator; the server verified it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
     /// Whether a passkey signed it.

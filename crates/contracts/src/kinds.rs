@@ -137,6 +137,8 @@ kinds! {
     LogKeyChanged = "log.key_changed.v1", Events, ["audit"];
     /// Texts of a person or of a request were redacted.
     TextsRedacted = "texts.redacted.v1", Events, ["audit"];
+    /// An operator performed an operation on the installation.
+    OperationPerformed = "operation.performed.v1", Events, ["audit"];
     /// Send a mail.
     Mail = "mail.v1", Notifications, ["mail"];
     /// Send a mail about changed settings.

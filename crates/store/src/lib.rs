@@ -14,6 +14,7 @@ pub mod gate;
 mod grant_evidence;
 pub mod identities;
 pub mod log;
+mod operations;
 pub mod outbox;
 pub mod passkeys;
 mod pool;

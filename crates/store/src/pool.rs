@@ -236,14 +236,22 @@ impl Store {
     /// # Errors
     /// [`Error::Schema`] when it is older or newer.
     pub async fn check_schema(&self) -> Result<(), Error> {
-        const APPLIED: &str = "select max(version) from _sqlx_migrations where success";
         let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-        let found: Option<i64> = match sqlx::query_scalar(APPLIED).fetch_one(&self.pool).await {
-            Ok(found) => found,
-            Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42P01") => None,
-            Err(source) => return Err(Error::at("reading the schema version")(source)),
-        };
+        let found = self.schema_version().await?;
         if found == Some(wanted) { Ok(()) } else { Err(Error::Schema { found, needed: wanted }) }
+    }
+
+    /// Number of the last migration that was applied; `None` when the database has no schema yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn schema_version(&self) -> Result<Option<i64>, Error> {
+        const APPLIED: &str = "select max(version) from _sqlx_migrations where success";
+        match sqlx::query_scalar(APPLIED).fetch_one(&self.pool).await {
+            Ok(found) => Ok(found),
+            Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42P01") => Ok(None),
+            Err(source) => Err(Error::at("reading the schema version")(source)),
+        }
     }
 
     /// Closes all connections.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use store::Store;
 use store::log::retain::{Archived, Month, Obstacles, Part};
 
+use crate::operator::Operator;
 use runtime::outcome::Failure;
 use runtime::output::{line, print_message};
 
@@ -22,6 +23,8 @@ pub struct Archive {
     /// Folder of the archive; it holds one folder for each month.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 fn month(text: &str) -> Result<NaiveDate, String> {
@@ -43,7 +46,7 @@ impl Archive {
                 });
             }
             let moved = self.archive(store, month).await?;
-            store.archive_month(month, &moved).await.map_err(owner)?;
+            store.archive_month(month, &moved, self.operator.actor()).await.map_err(owner)?;
             line(&format!(
                 "{}: {} entries are in {}. Store that folder safely. Then free the space with: drop table {};",
                 month.month.format("%Y-%m"),

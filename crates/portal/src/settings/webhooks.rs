@@ -146,6 +146,6 @@ pub(crate) struct RedeliverForm {
 pub(crate) async fn redeliver(State(app): State<App>, viewer: Viewer, Form(form): Form<RedeliverForm>) -> PageResult {
     viewer.check(&form.form_token)?;
     let (tenant, hook) = own_webhook(&app, &viewer, form.id).await?;
-    app.store.redeliver(hook.id, form.event, Some(tenant)).await?;
+    app.store.redeliver(hook.id, form.event, Some(tenant), viewer.by().actor()).await?;
     redirect(&format!("/settings/webhooks/{}", hook.id))
 }

@@ -1,9 +1,11 @@
 //! Archiving months of events: the obstacles, and the archiving itself. It needs the login that owns the tables.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use contracts::events::{Actor, Operation};
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
+use crate::operations::record_operation;
 use crate::pool::Store;
 
 /// A month that can be archived.
@@ -54,6 +56,13 @@ pub struct Archived {
     pub bundle: String,
     /// SHA-256 of the bundle.
     pub sha256: Vec<u8>,
+}
+
+impl Archived {
+    fn sentence(&self) -> String {
+        let sha256: String = self.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{} entries are archived in {}, SHA-256 {sha256}", self.part.entries, self.bundle)
+    }
 }
 
 const MONTHS: &str = "select c.relname::text as name, m.month, m.month::timestamp at time zone 'UTC' as since, \
@@ -116,7 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// When the login does not own the tables, a lock is not available within five seconds, or the database does not answer.
-    pub async fn archive_month(&self, month: &Month, archived: &[Archived]) -> Result<(), Error> {
+    pub async fn archive_month(&self, month: &Month, archived: &[Archived], actor: Actor) -> Result<(), Error> {
         let doing = "archiving a month of events";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(PATIENCE).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -145,6 +154,8 @@ impl Store {
                 .await
                 .map_err(Error::at(doing))?;
         }
+        let details = archived.iter().map(Archived::sentence).collect();
+        record_operation(&mut tx, Operation::AuditArchive, None, details, actor).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 

@@ -4,10 +4,12 @@
 //! each other.
 
 use chrono::{DateTime, Utc};
+use contracts::events::{Actor, Operation};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::operations::record_operation;
 use crate::pool::Store;
 
 /// A claim expires after this many seconds: another process may then send the event.
@@ -147,6 +149,7 @@ const REDELIVER: &str = "insert into webhook_deliveries (webhook, event) select 
 const REDELIVER_FAILED: &str = "update webhook_deliveries set due_at = clock_timestamp(), attempt = 0, failed_at = null \
                                 where webhook = $1 and failed_at is not null \
                                 and exists (select from audit_events a where a.id = event)";
+const NAMES: &str = "select w.name, t.name from webhooks w left join tenants t on t.id = w.tenant where w.id = $1";
 const RESUME: &str = "update webhooks set paused_until = clock_timestamp() \
                       where id = $1 and paused_until > clock_timestamp()";
 const DEPTH: &str = "select count(*) filter (where w.off_at is null and w.failing_since is not null) as failing, \
@@ -157,6 +160,19 @@ const DEPTH: &str = "select count(*) filter (where w.off_at is null and w.failin
                      and d.due_at <= clock_timestamp() and w.off_at is null and w.failing_since is null) q";
 
 type Tx = Transaction<'static, Postgres>;
+
+/// Records a redelivery in the log of the webhook's tenant, or in the operator log.
+async fn record_redelivery(
+    tx: &mut Transaction<'static, Postgres>,
+    webhook: Uuid,
+    detail: &str,
+    actor: Actor,
+) -> Result<(), Error> {
+    let reading = sqlx::query_as(NAMES).bind(webhook).fetch_one(&mut **tx);
+    let (name, tenant): (String, Option<String>) = reading.await.map_err(Error::at("reading the name of a webhook"))?;
+    let details = vec![format!("webhook {name}: {detail}")];
+    record_operation(tx, Operation::WebhookRedeliver, tenant, details, actor).await
+}
 
 impl Store {
     /// Claims up to `limit` due events, for each webhook no more than it may have in progress at once.
@@ -235,7 +251,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such webhook or event of its tenant, or when the database does not answer.
-    pub async fn redeliver(&self, webhook: Uuid, event: Uuid, tenant: Option<Uuid>) -> Result<(), Error> {
+    pub async fn redeliver(&self, webhook: Uuid, event: Uuid, tenant: Option<Uuid>, actor: Actor) -> Result<(), Error> {
         let doing = "sending an event to a webhook again";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
         sqlx::query(RESUME).bind(webhook).execute(&mut *tx).await.map_err(Error::at(doing))?;
@@ -244,6 +260,7 @@ impl Store {
         if asked.rows_affected() == 0 {
             return Err(Error::NotFound(event.to_string()));
         }
+        record_redelivery(&mut tx, webhook, &format!("event {event} is sent again"), actor).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 
@@ -251,9 +268,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn redeliver_failed(&self, webhook: Uuid) -> Result<u64, Error> {
-        let asking = sqlx::query(REDELIVER_FAILED).bind(webhook).execute(&self.pool);
-        Ok(asking.await.map_err(Error::at("sending failed events to a webhook again"))?.rows_affected())
+    pub async fn redeliver_failed(&self, webhook: Uuid, actor: Actor) -> Result<u64, Error> {
+        let doing = "sending failed events to a webhook again";
+        let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        let asking = sqlx::query(REDELIVER_FAILED).bind(webhook).execute(&mut *tx);
+        let count = asking.await.map_err(Error::at(doing))?.rows_affected();
+        if count > 0 {
+            let detail = format!("{count} events whose delivery failed are sent again");
+            record_redelivery(&mut tx, webhook, &detail, actor).await?;
+        }
+        tx.commit().await.map_err(Error::at(doing))?;
+        Ok(count)
     }
 
     /// Deletes old rows, and rows over the limit, of the delivery log.
