@@ -3,9 +3,9 @@
 
 create table requests (
     id              uuid primary key,
-    -- The exact bytes that approvers see, and their SHA-256.
+    -- The document that decisions are bound to, and its SHA-256. It contains a commitment in place of the justification.
     content         bytea not null,
-    digest          bytea not null constraint requests_digest_check check (content_redacted_at is not null or digest = sha256(content)),
+    digest          bytea not null constraint requests_digest_check check (digest = sha256(content)),
     -- Copies of values in the content, for lists and searches.
     tenant          uuid not null references tenants (id),
     service_request text not null,
@@ -27,7 +27,10 @@ create table requests (
     -- Why it ended, was withdrawn, or at which stage it expired.
     cause           text,
     finished_at         timestamptz,
-    content_redacted_at timestamptz,
+    justification_redacted_at timestamptz,
+    -- The words that the content commits to, and the salt of the commitment.
+    justification      text,
+    justification_salt bytea,
     constraint requests_state_check check (
         (state = 'pending_vendor' and manager is null and decision_deadline is null and access_until is null and finished_at is null)
         or (state = 'pending_customer' and manager is not null and decision_deadline is not null and access_until is null and finished_at is null)
@@ -107,9 +110,9 @@ declare
     now_is timestamptz := clock_timestamp();
     approvals  integer;
 begin
-    if (new.id, new.content, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_deadline)
+    if (new.id, new.content, new.justification, new.justification_salt, new.digest, new.tenant, new.requester, new.duration_seconds, new.required_approvals, new.submitted_at, new.review_deadline)
        is distinct from
-       (old.id, old.content, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_deadline) then
+       (old.id, old.content, old.justification, old.justification_salt, old.digest, old.tenant, old.requester, old.duration_seconds, old.required_approvals, old.submitted_at, old.review_deadline) then
         raise exception 'the content of a request cannot change' using errcode = 'LB001', constraint = 'requests_immutable';
     end if;
     if new.version <= old.version then
@@ -168,23 +171,23 @@ begin
     return new;
 end $$;
 
--- Redaction of what a person wrote: the justification in a request's content, and comments of decisions. Only requests in a
--- final state can be redacted, because the decisions of approvers depend on what they see. The digest stays: it commits to the content that
--- was decided on.
+-- Redaction of what a person wrote: the justification of a request, and comments of decisions. Only requests in a final state
+-- can be redacted, because the decisions of approvers depend on what they see. The content stays: it commits to the words.
 create function requests_guard_redaction() returns trigger language plpgsql as $$
 begin
-    if old.content_redacted_at is not null or old.finished_at is null
-       or to_jsonb(new) - 'content' - 'content_redacted_at' <> to_jsonb(old) - 'content' - 'content_redacted_at'
-       or convert_from(new.content, 'UTF8')::jsonb - 'justification' <> convert_from(old.content, 'UTF8')::jsonb - 'justification' then
+    if old.justification_redacted_at is not null or old.finished_at is null
+       or new.justification is not null or new.justification_salt is not null
+       or to_jsonb(new) - 'justification' - 'justification_salt' - 'justification_redacted_at'
+          <> to_jsonb(old) - 'justification' - 'justification_salt' - 'justification_redacted_at' then
         raise exception 'only the justification of a finished request can be redacted, and only once' using errcode = 'LB001', constraint = 'requests_only_redacted';
     end if;
     return new;
 end $$;
 
 create trigger requests_guard_update before update on requests for each row
-    when (new.content_redacted_at is not distinct from old.content_redacted_at) execute function requests_guard_update();
+    when (new.justification_redacted_at is not distinct from old.justification_redacted_at) execute function requests_guard_update();
 create trigger requests_guard_redaction before update on requests for each row
-    when (new.content_redacted_at is distinct from old.content_redacted_at) execute function requests_guard_redaction();
+    when (new.justification_redacted_at is distinct from old.justification_redacted_at) execute function requests_guard_redaction();
 
 create function history_is_kept() returns trigger language plpgsql as $$
 begin

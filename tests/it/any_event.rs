@@ -114,7 +114,7 @@ impl Draw {
             service: self.text(),
             resource: self.text(),
             category: Category::DataRepair,
-            justification: self.text(),
+            justification: domain::CommittedText::new(self.text(), [7; 32]),
             severity: Severity::High,
             access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(1)),

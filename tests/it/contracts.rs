@@ -170,7 +170,7 @@ impl Walk {
             service: "onedrive".into(),
             resource: "https://contoso.example/personal/alex".into(),
             category: Category::DataRepair,
-            justification: "restore a folder".into(),
+            justification: domain::CommittedText::new("restore a folder".into(), [7; 32]),
             severity: Severity::High,
             access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(1)),

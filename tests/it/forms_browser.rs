@@ -31,7 +31,7 @@ async fn enter_in_a_reason_and_in_comments_is_taken_as_the_preview_says() {
     robin.until_it_shows("Pending vendor approval").await;
     let id: uuid::Uuid = robin.url().await.rsplit('/').next().unwrap().parse().unwrap();
     let content = lockbox.view(id).await.content().unwrap();
-    assert_eq!(content.justification, "Outgoing mail is stuck.\nSeen since this morning.");
+    assert_eq!(content.justification.text(), "Outgoing mail is stuck.\nSeen since this morning.");
 
     lockbox.decide(Kind::VendorDecide, id, "morgan", Verdict::Approve).await;
     let alex = signed_in(&browsers, &site, "Alex Novak").await;

@@ -58,7 +58,7 @@ async fn redacted_texts_are_gone_from_every_table_when_the_request_is_over_and_t
     // What Robin wrote goes, and what Alex wrote stays until it is asked for.
     assert_eq!(lockbox.store.redact_texts(&whose[0], "lee").await.unwrap(), Redaction::Done(1));
     let content = lockbox.view(request).await.content().unwrap();
-    assert_eq!((content.justification.as_str(), content.resource.as_str()), (REDACTED, "finance@contoso.example"));
+    assert_eq!((content.justification.text(), content.resource.as_str()), (REDACTED, "finance@contoso.example"));
     assert_eq!(holding(&lockbox, "ocelot").await, ["decisions", "texts"]);
     assert_eq!(lockbox.store.redact_texts(&whose[2], "lee").await.unwrap(), Redaction::Done(3));
     assert_eq!(holding(&lockbox, "ocelot").await, Vec::<String>::new());
@@ -87,12 +87,14 @@ async fn only_texts_of_requests_that_are_over_are_redacted() {
     let request = lockbox.submit(&submission()).await;
     lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
     let tried = [
-        "update requests set content = content, content_redacted_at = now()",
+        "update requests set justification = null, justification_salt = null, justification_redacted_at = now()",
         "update decisions set comment = null, comment_redacted_at = now()",
     ];
     let over = [
-        "update requests set content = convert_to(replace(convert_from(content, 'UTF8'), 'finance@', 'other@'), 'UTF8'), content_redacted_at = now()",
-        "update requests set state = 'withdrawn', content_redacted_at = now()",
+        "update requests set content = '{}', justification = null, justification_salt = null, justification_redacted_at = now()",
+        "update requests set justification = 'other words', justification_redacted_at = now()",
+        "update requests set justification = 'other words'",
+        "update requests set state = 'withdrawn', justification = null, justification_salt = null, justification_redacted_at = now()",
         "update decisions set comment = 'other', comment_redacted_at = now()",
         "update decisions set verdict = 'approve', comment = null, comment_redacted_at = now() where verdict = 'deny'",
         "delete from decisions",

@@ -26,7 +26,7 @@ fn written() -> Value {
 async fn stored_reason(lockbox: &Lockbox, request: Uuid) -> String {
     let view = lockbox.view(request).await;
     assert_eq!(view.resource, "finance@contoso.example");
-    view.content().unwrap().justification
+    view.content().unwrap().justification.text().to_owned()
 }
 
 fn id_in(text: &str) -> Uuid {

@@ -106,6 +106,7 @@ fn submit(received: &Received<Command>, command: &SubmitRequest, context: &mut B
         resource: command.resource.clone(),
         category: command.justification.category.clone(),
         justification: command.justification.text.clone(),
+        justification_salt: contracts::words::salt(),
         severity: command.severity.clone(),
         access_level: command.access_level.clone(),
         duration_seconds: command.duration_seconds,

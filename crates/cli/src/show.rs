@@ -50,7 +50,7 @@ fn rows(request: &Value) -> Vec<(&'static str, String)> {
     }
     rows.extend([
         ("Category", detail("category")),
-        ("Justification", detail("justification")),
+        ("Justification", request["justification"]["text"].as_str().unwrap_or(domain::REDACTED).to_owned()),
         ("Vendor deadline", text("review_deadline")),
         ("Customer deadline", text("decision_deadline")),
         ("Access", format!("{} to {}", text("access_from"), text("access_until"))),

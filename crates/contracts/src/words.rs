@@ -1,6 +1,7 @@
 //! Texts that people write are stored beside the events. An event contains a salted commitment in place of a text, so that
 //! the text can be redacted and the log stays complete. `docs/audit-format.md` describes the bytes.
 
+pub use domain::commitment;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -28,15 +29,19 @@ pub struct Text {
 /// Fields of events that contain commitments.
 pub const FIELDS: [&str; 3] = ["comment", "justification", "note"];
 
-/// The commitment to a text.
-pub fn commitment(salt: &[u8], text: &str) -> [u8; 32] {
-    Sha256::new().chain_update(salt).chain_update(text).finalize().into()
+/// A random salt.
+pub fn salt() -> [u8; 32] {
+    // Two random UUIDs have 244 bits from the operating system's generator.
+    Sha256::new().chain_update(Uuid::new_v4()).chain_update(Uuid::new_v4()).finalize().into()
 }
 
 /// Commits to a text with a new salt.
 pub fn commit(field: &'static str, text: &str) -> (Committed, Text) {
-    // Two random UUIDs have 244 bits from the operating system's generator.
-    let salt: [u8; 32] = Sha256::new().chain_update(Uuid::new_v4()).chain_update(Uuid::new_v4()).finalize().into();
+    commit_with(field, text, salt())
+}
+
+/// Commits to a text with a salt that was chosen elsewhere.
+pub fn commit_with(field: &'static str, text: &str, salt: [u8; 32]) -> (Committed, Text) {
     let commitment = commitment(&salt, text);
     (Committed { committed: hex::encode(commitment) }, Text { field, commitment, salt, text: text.to_owned() })
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::committed::CommittedText;
 use crate::digest::Digest;
 use crate::ids::{PersonId, RequestId, TenantId};
 use crate::rules::Rules;
@@ -103,8 +104,9 @@ pub struct Content {
     pub resource: String,
     /// Reason category.
     pub category: Category,
-    /// Justification in the requester's words.
-    pub justification: String,
+    /// Justification in the requester's words. The document contains only the commitment, so that the words can be redacted and
+    /// the digest can still be computed.
+    pub justification: CommittedText,
     /// Urgency.
     pub severity: Severity,
     /// What the requester may do with the content.
@@ -126,11 +128,16 @@ pub struct Content {
 }
 
 impl Content {
-    /// The bytes that are stored, shown and hashed: JSON with sorted keys, with integers and strings only (the subset
-    /// of RFC 8785 that needs no number formatting).
+    /// The bytes that are stored and hashed: the document in RFC 8785 form.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.document().to_string().into_bytes()
+    }
+
+    /// The document that is hashed, as the event `request.submitted` contains it: JSON with sorted keys, with integers and
+    /// strings only (the subset of RFC 8785 that needs no number formatting).
+    pub fn document(&self) -> Value {
         let rules = &self.rules;
-        let document = json!({
+        json!({
             "v": 1,
             "request": self.request.to_string(),
             "tenant": self.tenant.to_string(),
@@ -139,7 +146,7 @@ impl Content {
             "service": self.service,
             "resource": self.resource,
             "category": self.category.as_str(),
-            "justification": self.justification,
+            "justification": {"committed": hex::encode(self.justification.commitment())},
             "severity": self.severity.as_str(),
             "access_level": self.access_level.as_str(),
             "requester": self.requester.to_string(),
@@ -162,8 +169,7 @@ impl Content {
                 "passkey_required": rules.passkey_required,
                 "reminders_seconds": rules.reminders_seconds,
             },
-        });
-        document.to_string().into_bytes()
+        })
     }
 
     /// Digest of [`Self::to_bytes`].
@@ -171,7 +177,8 @@ impl Content {
         Digest::of(&self.to_bytes())
     }
 
-    /// Reads bytes written by [`Self::to_bytes`]; `None` for any other bytes.
+    /// Reads bytes written by [`Self::to_bytes`]; `None` for any other bytes. The justification is only its commitment; see
+    /// [`Self::with_justification`].
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(bytes).ok()?;
         let text = |name: &str| document[name].as_str().map(str::to_owned);
@@ -201,7 +208,9 @@ impl Content {
             service: text("service")?,
             resource: text("resource")?,
             category: Category::parse(document["category"].as_str()?)?,
-            justification: text("justification")?,
+            justification: CommittedText::unknown(
+                document["justification"]["committed"].as_str()?.parse::<Digest>().ok()?.0,
+            ),
             severity: Severity::parse(document["severity"].as_str()?)?,
             access_level,
             requester: document["requester"].as_str()?.parse().ok()?,
@@ -221,6 +230,17 @@ impl Content {
                 reminders_seconds: rules["reminders_seconds"].as_array()?.iter().filter_map(Value::as_i64).collect(),
             },
         })
+    }
+}
+
+impl Content {
+    /// The content with the words and the salt of its justification, when they are at hand; `None` when they belong to
+    /// another content.
+    pub fn with_justification(mut self, words: Option<(&str, &[u8])>) -> Option<Self> {
+        if let Some((text, salt)) = words {
+            self.justification = self.justification.with_words(text, salt)?;
+        }
+        Some(self)
     }
 }
 
@@ -255,7 +275,7 @@ mod tests {
             service: "sharepoint".into(),
             resource: "https://contoso.example/sites/finance".into(),
             category: Category::Other,
-            justification: "\"quotes\", umlauts äöü and\nlines".into(),
+            justification: CommittedText::new("\"quotes\", umlauts äöü and\nlines".into(), [7; 32]),
             severity: Severity::Low,
             access_level: AccessLevel::ReadWrite,
             requester: PersonId(Uuid::from_u128(3)),
@@ -271,7 +291,12 @@ mod tests {
             rules: Rules { reminders_seconds: vec![60, 3600], ..Rules::default() },
         };
         let bytes = content.to_bytes();
-        assert_eq!(Content::from_bytes(&bytes).as_ref(), Some(&content));
+        let bare = Content::from_bytes(&bytes).unwrap();
+        assert_eq!((bare.digest(), bare.justification.text()), (content.digest(), crate::REDACTED));
+        let words = Some((content.justification.text(), &[7; 32][..]));
+        assert_eq!(bare.clone().with_justification(words).as_ref(), Some(&content));
+        assert_eq!(bare.clone().with_justification(Some(("other words", &[7; 32][..]))), None);
+        assert_eq!(bare.clone().with_justification(None), Some(bare));
         let longer = Content { duration_seconds: 61, ..content.clone() };
         assert_ne!(longer.digest(), content.digest());
         let changing = Content { access_level: AccessLevel::ReadOnly, ..content.clone() };

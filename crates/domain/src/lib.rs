@@ -3,6 +3,7 @@
 //! Deliberately absent: I/O, async, wire formats and the clock. Every time arrives as an argument.
 
 mod break_glass;
+mod committed;
 mod content;
 mod digest;
 mod ids;
@@ -24,6 +25,7 @@ mod verdict;
 mod witnesses;
 
 pub use break_glass::{BreakGlassPolicy, PolicyUsage};
+pub use committed::{CommittedText, REDACTED, commitment};
 pub use content::{AccessLevel, BreakGlass, Category, Content, Severity, allows_writing};
 pub use digest::Digest;
 pub use ids::{PersonId, RequestId, TenantId};

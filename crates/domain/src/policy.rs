@@ -3,6 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::break_glass::PolicyUsage;
+use crate::committed::CommittedText;
 use crate::content::{AccessLevel, BreakGlass, Category, Content, Severity};
 use crate::ids::RequestId;
 use crate::people::{Person, Tenant};
@@ -29,6 +30,8 @@ pub struct Submission {
     pub category: String,
     /// Justification.
     pub justification: FreeText,
+    /// Random salt of the commitment to the justification.
+    pub justification_salt: [u8; 32],
     /// Urgency.
     pub severity: String,
     /// What the requester may do with the content; read only when absent.
@@ -106,7 +109,7 @@ pub fn admit(
         service: submission.service,
         resource: submission.resource,
         category,
-        justification: submission.justification.into(),
+        justification: CommittedText::new(submission.justification.into(), submission.justification_salt),
         severity,
         access_level,
         requester: requester.id,

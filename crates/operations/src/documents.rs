@@ -39,6 +39,9 @@ pub async fn request_document(store: &Store, request: &RequestView) -> Result<Va
     let mut document = request_json(request);
     // The bytes that approvers are shown; the digest is computed from them.
     document["content"] = serde_json::from_slice(&request.content).unwrap_or_default();
+    let words = request.justification.as_ref().zip(request.justification_salt.as_ref());
+    document["justification"] =
+        words.map(|(text, salt)| json!({"text": text, "salt": hex::encode(salt)})).unwrap_or_default();
     document["decisions"] = decisions
         .iter()
         .map(|decision| {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::{Content, Digest, titles};
+use domain::{CommittedText, Content, Digest, titles};
 use store::views::RequestView;
 
 use super::format::{access_level, duration};
@@ -36,7 +36,7 @@ fn parts(content: &Content) -> [(&'static str, String); 11] {
         ("Customer", content.tenant_name.clone()),
         ("Service request", content.service_request.clone()),
         ("Resource", format!("{} in {}", content.resource, titles::service(&content.service))),
-        ("Justification", content.justification.clone()),
+        ("Justification", content.justification.text().to_owned()),
         ("Category", titles::category(content.category.as_str())),
         ("Severity", titles::sentence(content.severity.as_str())),
         ("Requested by", content.requester_name.clone()),
@@ -45,6 +45,11 @@ fn parts(content: &Content) -> [(&'static str, String); 11] {
         ("Start time", content.start_time.map_or_else(|| "on approval".to_owned(), |at| at.to_rfc3339())),
         ("Request", content.request.to_string()),
     ]
+}
+
+fn same_words(shown: &Content, current: &Content) -> CommittedText {
+    let is_same = shown.justification.commitment() == current.justification.commitment();
+    if is_same { current.justification.clone() } else { shown.justification.clone() }
 }
 
 /// Compares what a form showed with the current content. What it showed counts only if it matches the submitted digest.
@@ -57,6 +62,8 @@ pub(super) fn page(
 ) -> PageResult {
     let is_genuine = Digest::of(shown.as_bytes()) == *submitted_digest;
     let shown = is_genuine.then(|| Content::from_bytes(shown.as_bytes())).flatten();
+    // The form has only the commitment to the justification. Equal commitments mean equal words.
+    let shown = shown.map(|shown| Content { justification: same_words(&shown, current), ..shown });
     let pairs = shown.iter().flat_map(|shown| parts(shown).into_iter().zip(parts(current)));
     let differing = pairs.filter(|((_, shown), (_, current))| shown != current);
     let parts = differing.map(|((name, shown), (_, current))| Part { name, shown, current }).collect();

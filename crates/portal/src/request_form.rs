@@ -141,6 +141,8 @@ fn input_problems(input: &RequestInput, context: SubmissionContext<'_>, now: Dat
         resource: filled(&input.resource),
         category: input.category.clone(),
         justification: filled(&input.justification).into(),
+        // A preview commits to nothing.
+        justification_salt: [0; 32],
         severity: input.severity.clone(),
         access_level: input.access_level(),
         duration_seconds,

@@ -45,7 +45,7 @@ grant update (next, moved_at) on audit_forwards to lockbox_operator;
 
 -- Redacts texts, and records that.
 grant update (text, salt, redacted_at) on texts to lockbox_operator;
-grant update (content, content_redacted_at) on requests to lockbox_operator;
+grant update (justification, justification_salt, justification_redacted_at) on requests to lockbox_operator;
 grant update (comment, comment_redacted_at) on decisions to lockbox_operator;
 grant update (body, detail, note, redacted_at) on dead_letters to lockbox_operator;
 grant insert on audit_events, audit_staged to lockbox_operator;

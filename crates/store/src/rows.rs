@@ -21,8 +21,6 @@ pub(crate) struct RequestRow {
     pub access_from: Option<DateTime<Utc>>,
     pub access_until: Option<DateTime<Utc>>,
     pub cause: Option<String>,
-    /// Whether the justification is redacted; the digest is that of the original content.
-    pub is_redacted: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -63,7 +61,7 @@ impl RequestRow {
         let corrupt = |problem: &str| Error::Corrupt { request: self.id, problem: problem.to_owned() };
         let digest = <[u8; 32]>::try_from(self.digest.as_slice()).map(Digest);
         let digest = digest.map_err(|_| corrupt("its digest does not have 32 bytes"))?;
-        if !self.is_redacted && Digest::of(&self.content) != digest {
+        if Digest::of(&self.content) != digest {
             return Err(corrupt("the content does not have the digest that is stored with it"));
         }
         let content = Content::from_bytes(&self.content).ok_or_else(|| corrupt("the content is not readable"))?;

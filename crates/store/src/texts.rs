@@ -12,7 +12,7 @@ mod redact;
 pub use redact::Redaction;
 
 /// What readers see in place of a redacted text.
-pub const REDACTED: &str = "(redacted)";
+pub use domain::REDACTED;
 
 /// Whose texts to redact.
 #[derive(Clone, Debug)]

@@ -68,11 +68,11 @@ const TICKETS: &str = "select t.name, r.service_request, r.id from unnest($1::te
                        join tenants t on t.name = w.tenant \
                        join requests r on r.tenant = t.id and r.service_request = w.number and r.finished_at is null";
 const LOCK_WAIT: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
-                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1) order by id for no key update";
+                         access_until, cause from requests where id = any($1) order by id for no key update";
 const LOCK_SKIP: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
-                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1) order by id for no key update skip locked";
+                         access_until, cause from requests where id = any($1) order by id for no key update skip locked";
 const LOCK_READ: &str = "select id, content, digest, state, version, review_deadline, manager, decision_deadline, access_from, \
-                         access_until, cause, content_redacted_at is not null as is_redacted from requests where id = any($1)";
+                         access_until, cause from requests where id = any($1)";
 const APPROVALS: &str = "select request, stage, person, duration_seconds from decisions \
                          where request = any($1) and verdict = 'approve' order by decided_at";
 const APPROVER_RULES: &str = "select request, stage, person from decisions where request = any($1)";

@@ -45,17 +45,22 @@ pub struct RequestView {
     pub access_until: Option<DateTime<Utc>>,
     /// When it reached a final state.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Exact bytes that approvers see; without the justification if it is redacted.
+    /// The document whose digest decisions name. It contains the commitment to the justification.
     pub content: Vec<u8>,
+    /// The justification; absent when it is redacted.
+    pub justification: Option<String>,
+    /// Salt of the commitment to the justification; absent when it is redacted.
+    pub justification_salt: Option<Vec<u8>>,
     /// SHA-256 of the bytes that approvers saw.
     #[sqlx(rename = "digest")]
     stored_digest: Vec<u8>,
 }
 
 impl RequestView {
-    /// The content, read from its bytes.
+    /// The content, read from its bytes, with the justification; `None` when one of them was changed.
     pub fn content(&self) -> Option<Content> {
-        Content::from_bytes(&self.content)
+        let words = self.justification.as_deref().zip(self.justification_salt.as_deref());
+        Content::from_bytes(&self.content)?.with_justification(words)
     }
 
     /// Digest of the content's bytes, which decisions name.
@@ -109,11 +114,11 @@ pub struct RequestFilter {
 
 const COLUMNS: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, \
                        r.state, r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_deadline, r.decision_deadline, \
-                       r.access_from, r.access_until, r.finished_at, r.content, r.digest \
+                       r.access_from, r.access_until, r.finished_at, r.content, r.digest, r.justification, r.justification_salt \
                        from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where true";
 const SHOW: &str = "select r.id, t.name as tenant, t.display_name as tenant_name, r.service_request, r.service, r.resource, p.name as requester, r.state, \
                     r.version, r.cause, r.duration_seconds, r.submitted_at, r.review_deadline, r.decision_deadline, r.access_from, \
-                    r.access_until, r.finished_at, r.content, r.digest \
+                    r.access_until, r.finished_at, r.content, r.digest, r.justification, r.justification_salt \
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
 const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, \
                          case when d.comment_redacted_at is null then d.comment else '(redacted)' end as comment, d.channel, \

@@ -10,7 +10,7 @@ use crate::envelope::{About, Message, message_with};
 use crate::kinds::Kind;
 use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
-use crate::words::{Committed, commit};
+use crate::words::{Committed, commit, commit_with};
 
 /// Data of every event that is a step of a request. The type determines which optional fields are present; the
 /// schemas in `schemas/events/` list them for each type.
@@ -53,6 +53,9 @@ pub struct Particulars {
     /// `request.submitted`: justification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub justification: Option<Committed>,
+    /// `request.submitted`: the whole content, whose SHA-256 in RFC 8785 form is the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Value>,
     /// `request.submitted`: urgency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
@@ -183,15 +186,17 @@ pub fn step(
     let (kind, mut particulars) = particulars(&event.kind, request);
     particulars.passkey = event.proof.as_ref().and_then(|proof| serde_json::from_str(&proof.evidence).ok());
     let mut texts = Vec::new();
-    let mut apart = |field, text: &str| {
-        let (committed, text) = commit(field, text);
+    if matches!(event.kind, EventKind::Submitted { .. }) {
+        let justification = &content.justification;
+        particulars.content = Some(content.document());
+        particulars.justification = Some(Committed { committed: hex::encode(justification.commitment()) });
+        texts.extend(justification.salt().map(|salt| commit_with("justification", justification.text(), salt).1));
+    }
+    let comment = event.comment.as_deref().map(|comment| {
+        let (committed, text) = commit("comment", comment);
         texts.push(text);
         committed
-    };
-    if matches!(event.kind, EventKind::Submitted { .. }) {
-        particulars.justification = Some(apart("justification", &content.justification));
-    }
-    let comment = event.comment.as_deref().map(|comment| apart("comment", comment));
+    });
     let auth = auth.map(|auth| Auth { passkey: event.proof.is_some(), ..auth });
     let data = Step {
         request: content.request.0,

@@ -118,7 +118,7 @@ impl Cast {
             service: "exchange_online".to_owned(),
             resource: "finance@contoso.example".to_owned(),
             category: Category::CustomerReported,
-            justification: "mail is stuck".to_owned(),
+            justification: crate::CommittedText::new("mail is stuck".to_owned(), [7; 32]),
             severity: Severity::Normal,
             access_level: AccessLevel::ReadOnly,
             requester: PersonId(Uuid::from_u128(2)),

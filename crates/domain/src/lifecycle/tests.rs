@@ -51,7 +51,7 @@ pub(crate) fn content(required_approvals: i32, requester: u8) -> Content {
         service: "onedrive".into(),
         resource: "https://contoso.example/sites/finance".into(),
         category: Category::DataRepair,
-        justification: "restore a folder".into(),
+        justification: crate::CommittedText::new("restore a folder".into(), [7; 32]),
         severity: Severity::High,
         access_level: AccessLevel::ReadOnly,
         requester: person(requester).id,

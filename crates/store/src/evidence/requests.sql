@@ -1,4 +1,4 @@
-select r.id, r.state, r.version, r.digest, case when r.content_redacted_at is null then sha256(r.content) else r.digest end as content_digest, r.requester,
+select r.id, r.state, r.version, r.digest, sha256(r.content) as content_digest, r.requester,
     r.manager, r.review_deadline, r.decision_deadline, r.access_from, r.access_until, r.cause, r.finished_at,
     coalesce(d.people, '{}') as approver_ids, coalesce(d.seconds, '{}') as approved_seconds,
     (select count(*) from outbox o where o.request = r.id and o.consumer = 'audit')

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use contracts::envelope::{About, canonical, message};
+use contracts::envelope::{About, message};
 use contracts::events::{Actor, TextsRedacted};
 use contracts::{Kind, events};
-use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
@@ -40,12 +39,11 @@ const ON_THEIR_WAY: &str = "select count(*) from outbox where consumer not in ('
 const TEXTS: &str = "with gone as (update texts t set text = null, salt = null, redacted_at = clock_timestamp() \
                      from audit_events a where a.id = t.event and t.text is not null and (a.request = $1 or a.person = $2) \
                      returning a.tenant) select tenant, count(*) from gone group by tenant";
-const CONTENTS: &str = "select r.id, t.name, r.content from requests r join tenants t on t.id = r.tenant \
-                        where r.content_redacted_at is null and r.finished_at is not null \
-                        and (r.id = $1 or r.requester = (select id from people where name = $2)) \
-                        order by r.id for update of r";
-const REDACT_CONTENTS: &str = "update requests r set content = u.content, content_redacted_at = clock_timestamp() \
-                              from unnest($1::uuid[], $2::bytea[]) as u(id, content) where r.id = u.id";
+const REDACT_JUSTIFICATIONS: &str = "update requests r set justification = null, justification_salt = null, \
+                                     justification_redacted_at = clock_timestamp() from tenants t where t.id = r.tenant \
+                                     and r.justification_redacted_at is null and r.finished_at is not null \
+                                     and (r.id = $1 or r.requester = (select id from people where name = $2)) \
+                                     returning t.name";
 const REDACT_COMMENTS: &str = "update decisions set comment = null, comment_redacted_at = clock_timestamp() \
                               where comment is not null \
                               and (request = $1 or person = (select id from people where name = $2))";
@@ -94,7 +92,7 @@ impl Store {
         let texts = sqlx::query_as(TEXTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut *tx);
         let texts: Vec<(Option<String>, i64)> = texts.await.map_err(Error::at(doing))?;
         let mut gone: BTreeMap<Option<String>, i64> = texts.into_iter().collect();
-        for tenant in contents(&mut tx, whose).await? {
+        for tenant in justifications(&mut tx, whose).await? {
             gone.entry(Some(tenant)).or_default();
         }
         let comments = sqlx::query(REDACT_COMMENTS).bind(whose.request()).bind(whose.person()).execute(&mut *tx);
@@ -131,22 +129,8 @@ async fn blockers(tx: &mut Tx, whose: &Whose) -> Result<Option<Redaction>, Error
     Ok((!is_free).then_some(Redaction::Waits { requests, dead_letter, pending_messages }))
 }
 
-/// Removes the justifications from contents. Returns the tenants of the requests.
-async fn contents(tx: &mut Tx, whose: &Whose) -> Result<Vec<String>, Error> {
-    let doing = "redacting the justifications of requests";
-    let reading = sqlx::query_as(CONTENTS).bind(whose.request()).bind(whose.person()).fetch_all(&mut **tx);
-    let found: Vec<(Uuid, String, Vec<u8>)> = reading.await.map_err(Error::at(doing))?;
-    let (mut ids, mut redacted, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, tenant, content) in found {
-        let problem = "its content is not JSON".to_owned();
-        let mut document: Value =
-            serde_json::from_slice(&content).map_err(|_| Error::Corrupt { request: id, problem })?;
-        document["justification"] = REDACTED.into();
-        ids.push(id);
-        redacted.push(canonical(&document));
-        tenants.push(tenant);
-    }
-    let redacting = sqlx::query(REDACT_CONTENTS).bind(ids).bind(redacted).execute(&mut **tx);
-    redacting.await.map_err(Error::at(doing))?;
-    Ok(tenants)
+/// Redacts the justifications of requests. Returns the tenants of the requests.
+async fn justifications(tx: &mut Tx, whose: &Whose) -> Result<Vec<String>, Error> {
+    let redacting = sqlx::query_scalar(REDACT_JUSTIFICATIONS).bind(whose.request()).bind(whose.person());
+    redacting.fetch_all(&mut **tx).await.map_err(Error::at("redacting the justifications of requests"))
 }

@@ -60,14 +60,14 @@ pub(crate) async fn update_passkeys(tx: &mut Tx, used: &[(String, serde_json::Va
 }
 
 const NEW: &str = "insert into requests (id, content, digest, tenant, service_request, service, resource, requester, \
-                   duration_seconds, required_approvals, state, version, submitted_at, review_deadline) \
+                   duration_seconds, required_approvals, state, version, submitted_at, review_deadline, justification, justification_salt) \
                    select id, content, digest, tenant, service_request, service, resource, requester, \
                    duration_seconds, required_approvals, 'pending_vendor', version, \
-                   review_deadline - make_interval(secs => review_seconds), review_deadline \
+                   review_deadline - make_interval(secs => review_seconds), review_deadline, justification, justification_salt \
                    from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
-                   $8::uuid[], $9::bigint[], $10::int[], $11::int[], $12::timestamptz[], $13::bigint[]) \
+                   $8::uuid[], $9::bigint[], $10::int[], $11::int[], $12::timestamptz[], $13::bigint[], $14::text[], $15::bytea[]) \
                    as n(id, content, digest, tenant, service_request, service, resource, requester, duration_seconds, \
-                   required_approvals, version, review_deadline, review_seconds)";
+                   required_approvals, version, review_deadline, review_seconds, justification, justification_salt)";
 
 pub(crate) async fn insert_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
     let begun: Vec<_> = moved
@@ -96,6 +96,8 @@ pub(crate) async fn insert_requests(tx: &mut Tx, moved: &[Transitioned]) -> Resu
         .bind(begun.iter().map(|(request, _)| request.version).collect::<Vec<_>>())
         .bind(begun.iter().map(|(_, review_deadline)| *review_deadline).collect::<Vec<_>>())
         .bind(content().map(|content| content.rules.review_deadline_seconds).collect::<Vec<_>>())
+        .bind(content().map(|content| content.justification.text()).collect::<Vec<_>>())
+        .bind(content().map(|content| content.justification.salt().map(Vec::from)).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
         .map_err(Error::at("writing new requests"))?;
