@@ -89,8 +89,8 @@ create table decisions (
     channel    text not null,
     duration_seconds bigint,
     decided_at timestamptz not null,
-    -- The signature of the passkey that decided.
-    passkey    jsonb,
+    -- What the person signed, and the assertion of their key.
+    signature  jsonb,
     comment_redacted_at timestamptz,
     constraint decisions_key primary key (request, stage, person)
 );

@@ -322,6 +322,16 @@ impl Draw {
                 let (actor, tenant) = (self.actor(), self.tenant);
                 events::directory_changed(&changes, &PolicyChanged::default(), &actor, Some(tenant), times.0).remove(0)
             }
+            Kind::AuthorityChanged => {
+                let (actor, changes) = (self.actor(), vec![self.text()]);
+                let statement = consent::testing::founding(&[&consent::testing::Device::new()]);
+                events::authority_changed(&statement, &[], times.0, &changes, &actor, times.0)
+            }
+            Kind::AuthorityProposed => {
+                let (actor, changes) = (self.actor(), vec![self.text()]);
+                let statement = consent::testing::founding(&[&consent::testing::Device::new()]);
+                events::authority_proposed(self.uuid(), &statement, times.0, &changes, &actor, times.0)
+            }
             Kind::PasskeyAdded | Kind::PasskeyRemoved => {
                 let data = PasskeyChanged { credential: self.text(), note: self.text(), actor: self.actor() };
                 self.plain(kind, None, &data)

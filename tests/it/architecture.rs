@@ -11,8 +11,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const EDGES: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("consent", &[]),
-    ("contracts", &["domain"]),
-    ("store", &["contracts", "domain", "evidence", "tlog"]),
+    ("contracts", &["consent", "domain"]),
+    ("store", &["consent", "contracts", "domain", "evidence", "tlog"]),
     ("broker", &[]),
     ("connectors", &[]),
     ("servers", &[]),

@@ -18,6 +18,7 @@ mod break_glass;
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod browser;
 mod circles;
+mod consent;
 mod containers;
 mod contracts;
 mod dead_letters;
@@ -30,6 +31,7 @@ mod forms_browser;
 mod forms_kept;
 mod forward;
 mod forward_logs;
+mod founded;
 mod gate;
 mod gate_proxies;
 mod gate_tokens;

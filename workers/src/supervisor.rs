@@ -163,6 +163,7 @@ async fn run_recovery_scan(shared: Shared) {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(RECOVERY_PERIOD) => {}
         }
+        apply_statements(&shared).await;
         let overdue = match shared.store.overdue(500).await {
             Ok(overdue) => overdue,
             Err(error) => {
@@ -177,5 +178,20 @@ async fn run_recovery_scan(shared: Shared) {
         if let Err(error) = engine.process(&items).await {
             tracing::warn!(error = error_chain(&error), "cannot fire the overdue timers; trying again");
         }
+    }
+}
+
+/// Applies signed statements whose time has come, and closes proposals that expired.
+async fn apply_statements(shared: &Shared) {
+    match shared.store.apply_due_statements().await {
+        Ok(applied) => {
+            for authority in applied {
+                tracing::info!(authority, "a signed statement took effect");
+            }
+        }
+        Err(error) => tracing::warn!(error = error_chain(&error), "cannot apply a signed statement; trying again"),
+    }
+    if let Err(error) = shared.store.expire_changes().await {
+        tracing::warn!(error = error_chain(&error), "cannot close expired proposals; trying again");
     }
 }

@@ -56,6 +56,15 @@ fn print(applied: &Applied, format: Format) -> Result<(), Failure> {
     if format != Format::Table {
         return changes(applied).print(format);
     }
+    for (tenant, proposals) in &applied.proposals {
+        for proposal in proposals {
+            line(&format!("{tenant}: {proposal}."))?;
+        }
+        line(&format!("{tenant} is founded: its approvers must sign these changes in the portal."))?;
+    }
+    if applied.count() == 0 && !applied.proposals.is_empty() {
+        return Ok(());
+    }
     if applied.count() == 0 {
         return line("The directory already matches the file. Nothing changed.");
     }

@@ -4,6 +4,7 @@ use domain::Person;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod authority;
 mod dead_letter;
 mod directory;
 mod index;
@@ -16,6 +17,7 @@ mod refusals;
 mod steps;
 mod uses;
 
+pub use authority::{AuthorityChanged, AuthorityProposed, authority_changed, authority_proposed};
 pub use dead_letter::{DeadLetter, Resolved, dead_letter, resolved};
 pub use directory::{DirectoryChanged, PolicyChanged, directory_changed};
 pub use index::{Indexed, index};

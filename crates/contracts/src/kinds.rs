@@ -119,6 +119,10 @@ kinds! {
     NotificationFailed = "notification.failed.v1", Events, ["audit"];
     /// Tenants, people, roles or rules changed.
     DirectoryChanged = "directory.changed.v1", Events, ["audit"];
+    /// A statement of a tenant's authority was recorded.
+    AuthorityChanged = "authority.changed.v1", Events, ["audit"];
+    /// The directory file proposes another statement of a tenant's authority.
+    AuthorityProposed = "authority.proposed.v1", Events, ["audit"];
     /// A passkey was added.
     PasskeyAdded = "passkey.added.v1", Events, ["audit"];
     /// A passkey was removed.

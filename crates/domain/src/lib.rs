@@ -24,7 +24,7 @@ pub mod titles;
 mod verdict;
 mod witnesses;
 
-pub use break_glass::{BreakGlassPolicy, PolicyUsage};
+pub use break_glass::{BREAK_GLASS_CEILING_SECONDS, BREAK_GLASS_QUOTA, BreakGlassPolicy, PolicyUsage};
 pub use committed::{CommittedText, REDACTED, commitment};
 pub use content::{AccessLevel, BreakGlass, Category, Content, Severity, allows_writing};
 pub use digest::Digest;

@@ -68,6 +68,7 @@ impl Store {
         let doing = "changing the approver rules";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        crate::authority::refuse_if_founded(&mut tx, tenant).await?;
         sqlx::query(LOCK).bind(tenant).execute(&mut *tx).await.map_err(Error::at(doing))?;
         let before = approver_roles(&mut tx, tenant).await?;
         // People who lose the role are notified too.

@@ -103,6 +103,7 @@ impl Store {
         let doing = "creating a break-glass policy";
         let tenant = TenantId(crate::settings::tenant_of(by.person)?);
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        crate::authority::refuse_if_founded(&mut tx, tenant.0).await?;
         // A name can be used again when its policy is no longer valid.
         sqlx::query(OVER).bind(tenant.0).bind(&policy.name).execute(&mut *tx).await.map_err(Error::at(doing))?;
         sqlx::query(GIVE)
@@ -147,6 +148,7 @@ impl Store {
         let doing = "revoking a break-glass policy";
         let tenant = TenantId(crate::settings::tenant_of(by.person)?);
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        crate::authority::refuse_if_founded(&mut tx, tenant.0).await?;
         let ended: Option<(String, String)> = sqlx::query_as(END)
             .bind(tenant.0)
             .bind(id)

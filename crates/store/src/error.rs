@@ -70,6 +70,14 @@ pub enum Error {
     /// A change that only the tenant's own approvers may make.
     #[error("{0}")]
     ReservedForTenant(String),
+    /// The tenant has an authority of its own, and only a signed statement changes it.
+    #[error(
+        "the tenant {0} is founded: only its own approvers change its rules, approvers and delegations, with a signature"
+    )]
+    TenantIsFounded(String),
+    /// A statement or a signature is not acceptable.
+    #[error("the statement is refused: {0}")]
+    Authority(#[from] consent::Fault),
     /// There is nothing with this id.
     #[error("there is nothing with the id {0}")]
     NotFound(String),

@@ -5,6 +5,7 @@
 
 pub mod approvers;
 pub mod audit;
+pub mod authority;
 pub mod break_glass;
 pub mod dead_letter;
 pub mod directory;

@@ -8,6 +8,7 @@ use domain::{Person, Rules};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::authority::refuse_if_founded;
 use crate::error::Error;
 use crate::insert_outbox;
 use crate::pool::Store;
@@ -61,7 +62,7 @@ impl Store {
     /// Changes the rules of a person's own tenant for new requests. Returns the messages to publish.
     ///
     /// # Errors
-    /// When the database refuses or does not answer.
+    /// [`Error::TenantIsFounded`], or when the database refuses or does not answer.
     pub async fn change_settings(
         &self,
         by: By<'_>,
@@ -71,6 +72,7 @@ impl Store {
         let doing = "changing settings";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        refuse_if_founded(&mut tx, tenant).await?;
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         // A removed address is notified too.
@@ -109,6 +111,7 @@ impl Store {
         let doing = "changing the number of witnesses";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        refuse_if_founded(&mut tx, tenant).await?;
         let before: serde_json::Value =
             sqlx::query_scalar(BEFORE).bind(tenant).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         let changing = sqlx::query_scalar(REQUIRE).bind(tenant).bind(required).fetch_one(&mut *tx);
@@ -134,6 +137,7 @@ impl Store {
         let doing = "creating a delegation";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        refuse_if_founded(&mut tx, tenant).await?;
         let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
         let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
         let naming = sqlx::query(DELEGATE).bind(Uuid::now_v7()).bind(by.person.id.0).bind(to).bind(until).bind(tenant);
@@ -152,6 +156,7 @@ impl Store {
         let doing = "ending a delegation";
         let tenant = tenant_of(by.person)?;
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
+        refuse_if_founded(&mut tx, tenant).await?;
         let ended = sqlx::query_as(END).bind(by.person.id.0).fetch_all(&mut *tx).await;
         let ended: Vec<Party> = ended.map_err(Error::at(doing))?;
         let change = (!ended.is_empty()).then(|| format!("the delegation of {} ended", by.person.name));

@@ -3,8 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use consent::Statement;
 use domain::{Person, PersonId, PolicyUsage, Request, Tenant};
 use uuid::Uuid;
+
+use crate::authority::nonces::Nonce;
 
 /// The rows that a batch needs.
 #[derive(Debug, Default)]
@@ -35,6 +38,10 @@ pub struct Snapshot {
     pub also_open: HashMap<Uuid, i64>,
     /// Passkeys by id, with their owners and records.
     pub passkeys: HashMap<String, (PersonId, serde_json::Value)>,
+    /// Statements in force, by authority; absent for one that is not founded.
+    pub authorities: HashMap<String, Statement>,
+    /// Nonces that decisions of the batch use.
+    pub nonces: HashMap<String, Nonce>,
     /// Break-glass policies: those of the requests for break-glass access, and those that submissions name.
     pub policies: Vec<(String, PolicyUsage)>,
     /// Services added in the configuration.

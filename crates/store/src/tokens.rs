@@ -150,7 +150,8 @@ impl Store {
     /// messages to publish.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such person, or when the database does not answer.
+    /// [`Error::NotFound`] when there is no such person, [`Error::TenantIsFounded`] when somebody else creates a token for a
+    /// person of a founded tenant, or when the database does not answer.
     pub async fn add_token(&self, token: NewToken<'_>, by: &Actor, note: &str) -> Result<(Uuid, Vec<Message>), Error> {
         let doing = "adding a token";
         let id = Uuid::now_v7();
@@ -164,6 +165,12 @@ impl Store {
             Some(name) => receipts::subject_named(&mut tx, name).await?,
             None => None,
         };
+        if let Some(tenant) = owner.as_ref().and_then(|owner| owner.tenant)
+            && by.name.as_deref() != token.person
+        {
+            // A token acts as its owner; only the owner creates one in a founded tenant.
+            crate::authority::refuse_if_founded(&mut tx, tenant).await?;
+        }
         let what =
             format!("\u{201c}{}\u{201d} for {}, valid for {} days", token.name, token.scopes.join(" "), token.days);
         let messages = write_change(&mut tx, owner, ("token_added", what), (Kind::TokenAdded, note), by).await?;

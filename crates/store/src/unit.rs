@@ -6,6 +6,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::authority::{self, nonces};
 use crate::break_glass;
 use crate::directory;
 use crate::error::Error;
@@ -50,6 +51,10 @@ pub struct ReadSet {
     pub provisionings: bool,
     /// Break-glass policies that submissions name: tenant's name and the policy's name.
     pub policies: Vec<(String, String)>,
+    /// Whether the statements in force of the requests' tenants and of the vendor are needed, because somebody decides.
+    pub signatures: bool,
+    /// Nonces that signed decisions use.
+    pub nonces: Vec<String>,
     /// How to lock.
     pub lock: Lock,
 }
@@ -148,14 +153,26 @@ impl Store {
                 .map(|(credential, person, record)| (credential, (domain::PersonId(person), record)))
                 .collect();
         }
+        let authorities = authorities(&snapshot, &read_set.tenants, read_set.signatures);
+        if !authorities.is_empty() {
+            // No statement is recorded between the clock and the end of this transaction.
+            authority::lock_shared(&mut tx, &authorities).await?;
+        }
+        if !read_set.nonces.is_empty() {
+            snapshot.nonces = nonces::load(&mut tx, &read_set.nonces).await?;
+        }
         // After the locks: a decision that waited for a lock is judged by the time after the wait.
         snapshot.now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at("reading the clock"))?;
+        if !authorities.is_empty() {
+            snapshot.authorities = authority::in_force(&mut tx, &authorities, snapshot.now).await?;
+        }
         let mut party_ids: Vec<Uuid> = Vec::new();
         if read_set.parties {
             party_ids.extend(snapshot.requests.values().map(|request| request.content.requester.0));
             party_ids.extend(snapshot.approver_rules.iter().map(|(_, _, person)| person.0));
         }
         directory::load(&mut tx, &mut snapshot, &read_set.people, &party_ids, &read_set.tenants).await?;
+        apply_signed_rules(&mut snapshot);
         Ok(UnitOfWork { tx, consumer: read_set.consumer, snapshot })
     }
 }
@@ -171,6 +188,7 @@ impl UnitOfWork {
         tables::update_requests(&mut self.tx, &write_set.moved).await?;
         let wake_ups = tables::update_timers(&mut self.tx, &write_set.moved).await?;
         tables::update_passkeys(&mut self.tx, &write_set.passkeys).await?;
+        nonces::remove(&mut self.tx, &write_set.nonces).await?;
         tables::insert_outbox(&mut self.tx, &write_set.messages).await?;
         tables::insert_dead_letters(&mut self.tx, &write_set.dead_letter).await?;
         tables::delete_inbox(&mut self.tx, self.consumer, &write_set.freed).await?;
@@ -183,6 +201,32 @@ impl UnitOfWork {
     /// Releases the locks without writing.
     pub async fn abandon(self) {
         drop(self.tx.rollback().await);
+    }
+}
+
+/// The authorities that judge the decisions and submissions of a batch.
+fn authorities(snapshot: &Snapshot, tenants: &[String], signatures: bool) -> Vec<String> {
+    let mut names: Vec<String> = tenants.to_vec();
+    if signatures {
+        names.extend(snapshot.requests.values().map(|request| request.content.tenant_name.clone()));
+        names.push(consent::VENDOR.to_owned());
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Puts the rules of the statements in force in place of those in the rows, which can be a moment behind.
+fn apply_signed_rules(snapshot: &mut Snapshot) {
+    for (name, tenant) in &mut snapshot.tenants {
+        let Some(statement) = snapshot.authorities.get(name) else { continue };
+        let (signed, rules) = (&statement.rules, &mut tenant.rules);
+        rules.decision_deadline_seconds = signed.decision_deadline_seconds;
+        rules.access_ceiling_seconds = signed.access_ceiling_seconds;
+        rules.access_default_seconds = rules.access_default_seconds.min(signed.access_ceiling_seconds);
+        rules.required_approvals = i32::try_from(signed.required_approvals).unwrap_or(i32::MAX);
+        rules.comment_required = signed.comment_required;
+        rules.reminders_seconds.retain(|seconds| *seconds < signed.decision_deadline_seconds);
     }
 }
 

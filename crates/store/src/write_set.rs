@@ -53,6 +53,8 @@ pub struct WriteSet {
     pub moved: Vec<Transitioned>,
     /// Passkeys that signed a decision, with their new counters.
     pub passkeys: Vec<(String, serde_json::Value)>,
+    /// Nonces that signed decisions used up.
+    pub nonces: Vec<String>,
     /// Messages to publish.
     pub messages: Vec<Message>,
     /// Messages to dead-letter.

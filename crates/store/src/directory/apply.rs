@@ -26,6 +26,10 @@ type Tx = Transaction<'static, Postgres>;
 pub struct Applied {
     /// Changes by tenant (`None` is the vendor's side), one sentence each.
     pub changes: BTreeMap<Option<String>, Vec<String>>,
+    /// What was proposed to founded tenants and not applied, by tenant, one sentence each.
+    pub proposals: BTreeMap<String, Vec<String>>,
+    /// Messages about the proposals.
+    proposal_messages: Vec<Message>,
     /// Who else is notified of the changes of a side: the approvers and addresses before the change, and every old and new
     /// address of a person that changed. Only sides that existed before: the creation of a side is not notified.
     also_notified: BTreeMap<Option<String>, Vec<Party>>,
@@ -47,6 +51,7 @@ impl Applied {
     }
 }
 
+const FOUNDED: &str = "select id from tenants where name = $1 and is_founded(id)";
 const LOCK: &str = "select pg_advisory_xact_lock(7001)";
 const ADD_SERVICE: &str = "insert into services (name) values ($1) on conflict do nothing";
 const DROP_PRODUCER: &str = "delete from producers where login = $1 and command <> all($2)";
@@ -100,14 +105,19 @@ impl Store {
             let roles = entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
             person(&mut tx, &mut applied, entry, None, roles).await?;
         }
-        for entry in &directory.tenants {
-            tenant(&mut tx, &mut applied, entry).await?;
-        }
-        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
         let auth = Auth::of_channel("cli/database");
         let actor =
             Actor { kind: "operator".to_owned(), name: Some(by.to_owned()), auth: Some(auth), ..Actor::lockbox() };
-        let messages = change_messages(&mut tx, &applied, (by, &actor), now).await?;
+        for entry in &directory.tenants {
+            let founded = sqlx::query_scalar(FOUNDED).bind(&entry.name).fetch_optional(&mut *tx).await;
+            match founded.map_err(Error::at(doing))? {
+                Some(id) => founded_tenant(&mut tx, &mut applied, (id, entry), (by, &actor)).await?,
+                None => tenant(&mut tx, &mut applied, entry).await?,
+            }
+        }
+        let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
+        let mut messages = std::mem::take(&mut applied.proposal_messages);
+        messages.extend(change_messages(&mut tx, &applied, (by, &actor), now).await?);
         insert_outbox(&mut tx, &messages).await?;
         tx.commit().await.map_err(Error::at(doing))?;
         Ok((applied, messages))
@@ -196,6 +206,31 @@ async fn tenant(tx: &mut Tx, applied: &mut Applied, entry: &TenantEntry) -> Resu
     Ok(())
 }
 
+/// A founded tenant: the file only proposes. It applies to people who approve nothing.
+async fn founded_tenant(
+    tx: &mut Tx,
+    applied: &mut Applied,
+    (id, entry): (Uuid, &TenantEntry),
+    by: (&str, &Actor),
+) -> Result<(), Error> {
+    if let Some(proposed) = crate::authority::propose_from_directory(tx, (id, entry), by).await? {
+        applied.proposals.insert(entry.name.clone(), proposed.changes);
+        applied.proposal_messages.extend(proposed.messages);
+    }
+    let approvers = entry.approver_rules().assignments();
+    let listening = receipts::recipients(tx, Some(id)).await?;
+    applied.also_notified.insert(Some(entry.name.clone()), listening);
+    for person_entry in entry.people.iter().filter(|person| !approvers.contains_key(&person.name)) {
+        let is_approver = sqlx::query_scalar(APPROVES).bind(&person_entry.name).fetch_one(&mut **tx).await;
+        if is_approver.map_err(Error::at("applying a person"))? {
+            continue;
+        }
+        let roles = person_entry.known_roles().map(|role| (role.as_str().to_owned(), None)).collect();
+        person(tx, applied, person_entry, Some((id, &entry.name)), roles).await?;
+    }
+    Ok(())
+}
+
 fn id_of(row: &Value) -> Result<Uuid, Error> {
     let id = row["id"].as_str().unwrap_or_default();
     id.parse().map_err(|_| Error::NotFound(id.to_owned()))
@@ -266,6 +301,8 @@ async fn check_protection(tx: &mut Tx, entry: &TenantEntry, id: Uuid) -> Result<
     })
 }
 
+const APPROVES: &str = "select exists (select from assignments a join people p on p.id = a.person \
+                        where p.name = $1 and a.role = 'approver')";
 const PERSON_BEFORE: &str = "select to_jsonb(p) || jsonb_build_object('roles', (select coalesce(jsonb_agg( \
                              case when service is null then role else role || ' for ' || service end \
                              order by role, service), '[]') from assignments where person = p.id)) \

@@ -13,7 +13,7 @@ use crate::timers::TimerWakeUp;
 type Tx = Transaction<'static, Postgres>;
 
 const DECISIONS: &str = "insert into decisions (request, stage, person, side, role, verdict, comment, digest, channel, \
-                         duration_seconds, passkey, decided_at) \
+                         duration_seconds, signature, decided_at) \
                          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
                          $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::jsonb[], $12::timestamptz[])";
 
