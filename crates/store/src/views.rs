@@ -122,7 +122,7 @@ const SHOW: &str = "select r.id, t.name as tenant, t.display_name as tenant_name
                     from requests r join tenants t on t.id = r.tenant join people p on p.id = r.requester where r.id = $1";
 const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.verdict, \
                          case when d.comment_redacted_at is null then d.comment else '(redacted)' end as comment, d.channel, \
-                         d.passkey is not null as signed, d.decided_at \
+                         d.signature is not null as signed, d.decided_at \
                          from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
 const PULSE: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
                      + coalesce((select failures from provisionings d where d.request = r.id), 0) from requests r where r.id = $1";
