@@ -1,7 +1,7 @@
 """The chain of statements: who must sign a change, and when it is in force."""
 import unittest
 
-from sample import (ALEX, DAY, KIM, PORTAL, RECOVERY, SAM, START, Passkey, approver, at, following, person, signatures, statement_1)
+from sample import (ALEX, DAY, KIM, PORTAL, RECOVERY, SAM, START, Passkey, SoftwareKey, approver, at, following, person, signatures, statement_1)
 from authority import Chain
 from changes import NEUTRAL, STRENGTHENS, WEAKENS, changes_between
 from events import parse_time
@@ -75,6 +75,43 @@ class Chains(unittest.TestCase):
         self.assertIsNone(self.add(following(weaker, rules=self.first["rules"]), KIM, seconds=2 * HOUR))
         self.assertEqual([self.in_force(HOUR), self.in_force(2 * HOUR), self.in_force(3 * DAY)], [1, 3, 3])
 
+    def test_a_pending_statement_that_is_replaced_never_comes_into_force(self):
+        weaker = following(self.first, rules=self.rules(access_ceiling_seconds=30000))
+        self.assertIsNone(self.add(weaker, ALEX, KIM))
+        self.assertIsNone(self.add(following(weaker, rules=self.rules(access_ceiling_seconds=40000)), ALEX, KIM, seconds=2 * HOUR))
+        versions = [self.in_force(seconds) for seconds in (HOUR + DAY, 2 * HOUR + DAY - 1, 2 * HOUR + DAY)]
+        self.assertEqual(versions, [1, 1, 3])
+
+    def test_statement_1_always_comes_into_force_and_is_the_judge_before_it_does(self):
+        later = statement_1(effective_at=at(2 * HOUR))
+        self.chain, reason = founded(later, ALEX, KIM)
+        self.assertIsNone(reason)
+        self.assertIsNone(self.chain.in_force(parse_time(at(HOUR))))
+        self.assertIsNone(self.add(following(later, rules=self.rules(access_ceiling_seconds=30000)), ALEX, KIM))
+        self.assertEqual([self.in_force(2 * HOUR), self.in_force(HOUR + DAY)], [1, 2])
+
+    def test_keys_of_two_people_are_not_own_keys(self):
+        keys = [approver("alex", keys=[ALEX, SAM]), approver("kim", keys=[KIM, SoftwareKey("kim second")])]
+        self.assertIsNotNone(self.add(following(self.first, approvers=keys), ALEX))
+        self.assertIsNone(self.add(following(self.first, approvers=keys), ALEX, KIM))
+        self.assertEqual([self.in_force(HOUR), self.in_force(HOUR + DAY)], [1, 2])
+
+    def test_an_own_key_with_another_change_needs_all_signatures(self):
+        keys = [approver("alex", keys=[ALEX, SAM]), approver("kim")]
+        both = following(self.first, approvers=keys, rules=self.rules(access_ceiling_seconds=600))
+        self.assertIsNotNone(self.add(both, ALEX))
+        self.assertIsNone(self.add(both, ALEX, KIM))
+        self.assertEqual([self.in_force(HOUR), self.in_force(HOUR + DAY)], [1, 2])
+
+    def test_the_recovery_key_is_delayed_also_when_protection_grows(self):
+        stronger = following(self.first, rules=self.rules(access_ceiling_seconds=600))
+        self.assertIsNone(self.add(stronger, ALEX, RECOVERY))
+        self.assertEqual([self.in_force(HOUR), self.in_force(HOUR + DAY)], [1, 2])
+
+    def test_effective_at_and_the_delay_are_not_added(self):
+        weaker = following(self.first, rules=self.rules(access_ceiling_seconds=30000), effective_at=at(2 * DAY))
+        self.assertIsNone(self.add(weaker, ALEX, KIM, stated=parse_time(at(2 * DAY))))
+
     def test_the_recovery_key_replaces_signatures_after_the_delay(self):
         replaced = following(self.first, approvers=[approver("alex", keys=[SAM]), approver("kim")])
         self.assertIsNotNone(self.add(replaced, SAM))
@@ -94,7 +131,8 @@ class Chains(unittest.TestCase):
             self.assertIsNotNone(self.add({**stronger, **wrong}, ALEX, KIM), wrong)
         self.assertIsNotNone(self.add(stronger, ALEX, KIM, seconds=-1), "it is earlier than statement 1")
         self.assertIsNotNone(self.add(stronger, ALEX, KIM, stated=parse_time(at(HOUR - 1))), "its event states another time")
-        self.assertIsNone(self.add(stronger, ALEX, KIM, stated=parse_time(at(HOUR))))
+        self.assertIsNotNone(self.chain.add(stronger, None, parse_time(at(HOUR))))
+        self.assertIsNone(self.add(stronger, ALEX, KIM, seconds=0, stated=parse_time(START)))
 
     def test_a_passkey_counts_only_with_its_user_at_the_portal(self):
         stronger = following(self.first, rules=self.rules(access_ceiling_seconds=600))
@@ -163,11 +201,19 @@ class Statements(unittest.TestCase):
             ({"break_glass": [{**policy, "services": ["onedrive"]}]}, STRENGTHENS), ({"break_glass": [{**policy, "quota": 3}]}, WEAKENS),
             ({"break_glass": [{**policy, "until": at(DAY + 1)}]}, WEAKENS),
             ({"break_glass": [policy, {**policy, "policy": person("another")}]}, WEAKENS),
+            ({"approvers": [{**alex, "services": ["sharepoint", "sharepoint"]}, kim]}, None),
+            ({"break_glass": [{**policy, "ceiling_seconds": 3601}]}, WEAKENS), ({"break_glass": [{**policy, "ceiling_seconds": 1}]}, STRENGTHENS),
+            ({"break_glass": [{**policy, "services": ["sharepoint", "exchange_online"]}]}, WEAKENS),
+            ({"delegations": [{"person": person("alex"), "delegate": person("kim"), "until": at(0)}]}, WEAKENS),
             ({"effective_at": at(5)}, None), ({"rules": {**rules, "witnesses": [{"name": "w", "key": "w"}]}}, WEAKENS),
         ]
         for members, effect in table:
             effects = {change.effect for change in changes_between(old, {**old, **members})}
             self.assertEqual(effects, set() if effect is None else {effect}, members)
+
+        delegated = {**old, "delegations": [{"person": person("alex"), "delegate": person("kim"), "until": at(0)}]}
+        self.assertEqual([change.effect for change in changes_between(delegated, old)], [STRENGTHENS])
+        self.assertEqual([change.effect for change in changes_between(delegated, delegated)], [])
 
 
 if __name__ == "__main__":

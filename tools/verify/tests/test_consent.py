@@ -1,89 +1,15 @@
 """The rules of consent over the events of a log."""
-import base64
 import copy
-import hashlib
 import unittest
 
-from sample import (ALEX, DAY, KIM, RECOVERY, SAM, SoftwareKey, approver, at, event, following, person, rows_of, signatures,
+from sample import (ALEX, DAY, KIM, RECOVERY, SAM, SoftwareKey, approver, at, event, following, person, rows_of,
                     statement_1)
+from sample_log import (ACTIVATED, APPROVED, PROVISIONED, REQUEST, RULES, SITE, USED, codes, codes_of, content, decided, decision,
+                        examine, history, recorded, submitted)
 from assertions import hash_of
-from authority import Pinned
-from checkpoints import Key, Note
 from consent import Consent, Trust
 from findings import CONSENT, RULE
 from statements import digest_of
-
-REQUEST = person("a request")
-SITE = "https://contoso.example/sites/finance"
-RULES = {"review_deadline_seconds": 3600, "decision_deadline_seconds": 7200, "access_default_seconds": 3600, "access_ceiling_seconds": 28800,
-         "required_approvals": 1, "comment_required": False, "passkey_required": False, "reminders_seconds": []}
-
-
-def recorded(statement, seconds, starts, *keys):
-    return event("authority.changed", seconds, {
-        "statement": statement, "signatures": signatures(statement, *keys), "in_force_from": at(starts), "changes": []})
-
-
-def content(**members):
-    return {"v": 1, "request": REQUEST, "tenant": person("contoso"), "tenant_name": "contoso", "service_request": "SR-1",
-            "service": "sharepoint", "resource": SITE, "category": "customer_reported", "justification": {"committed": "ab" * 32},
-            "severity": "high", "access_level": "read_only", "requester": person("robin"), "requester_name": "robin",
-            "duration_seconds": 3600, "start_time": None, "extends": None, "break_glass": None, "rules": dict(RULES), **members}
-
-
-def step(kind, seconds, document, actor, **members):
-    names = ("service_request", "service")
-    return event(kind, seconds, {**{name: document[name] for name in names}, "requester": "robin", "digest": digest_of(document),
-                                 "actor": {"kind": "person", "id": person(actor)}, **members}, REQUEST)
-
-
-def submitted(document, **members):
-    names = ("resource", "category", "justification", "severity", "duration_seconds")
-    return step("request.submitted", 100, document, "robin", **{name: document[name] for name in names}, content=document,
-                required_approvals=document["rules"]["required_approvals"], **members)
-
-
-def decision(document, actor, seconds=300, verdict="approve", **members):
-    return {"tenant": "contoso", "authority_version": 1, "request": REQUEST, "digest": digest_of(document), "verdict": verdict,
-            "person": person(actor), "duration_seconds": 1800 if verdict == "approve" else 0, "service": document["service"],
-            "resource": document["resource"], "access_level": document["access_level"], "comment": None, "nonce": "bm9uY2U",
-            "not_after": at(seconds + 60), **members}
-
-
-def decided(document, actor, key, signed, seconds=300, **members):
-    kind = "request.customer_approved" if signed["verdict"] == "approve" else "request.customer_denied"
-    if signed["verdict"] == "approve":
-        members = {"duration_seconds": 1800, **members}
-    return step(kind, seconds, document, actor, signature={
-        "decision": signed, "assertion": key.assert_over(hash_of("lockbox/decision/v1", signed))}, **members)
-
-
-def history(document=None, **members):
-    """The events of a founded tenant: a request, both approvals, and access."""
-    document = content() if document is None else document
-    first = statement_1(**members)
-    return [
-        recorded(first, 0, 0, ALEX, KIM), submitted(document),
-        step("request.vendor_approved", 200, document, "morgan", decision_deadline=at(7400)),
-        decided(document, "alex", ALEX, decision(document, "alex")),
-        step("grant.activated", 301, document, "lockbox", access_from=at(301), access_until=at(2101)),
-        event("grant.provisioned", 302, {"request": REQUEST}, REQUEST),
-        event("grant.used", 400, {"request": REQUEST, "allowed": True, "resource": SITE + "/budget.xlsx", "first_at": at(390),
-                                  "last_at": at(395)}, REQUEST),
-        step("grant.ended", 1000, document, "alex", access_until=at(2101), cause="revoked_by_customer"),
-        event("log.heartbeat", 1100, {}),
-    ]
-
-
-APPROVED, ACTIVATED, PROVISIONED, USED = 3, 4, 5, 6
-
-
-def examine(documents, trust=None, partial=(), proved=(), head=None, notes=()):
-    return Consent("contoso", rows_of(documents), list(proved), set(partial), trust or Trust()).run(head, list(notes))
-
-
-def codes(*arguments, **options):
-    return {finding.code for finding in examine(*arguments, **options).findings}
 
 
 class Rules(unittest.TestCase):
@@ -142,6 +68,44 @@ class Rules(unittest.TestCase):
         for until, code in ((DAY, None), (300, CONSENT)):
             delegation = {"person": person("kim"), "delegate": person("alex"), "until": at(until)}
             self.check(history(approvers=alone, delegations=[delegation]), code, until)
+
+    def test_an_approver_decides_about_a_service_of_their_own(self):
+        self.check(history(approvers=[approver("alex", ["exchange_online", "sharepoint"]), approver("kim")]), None)
+        away = [approver("alex", ["exchange_online"]), approver("kim"), approver("sam")]
+        delegation = {"person": person("kim"), "delegate": person("sam"), "until": at(DAY)}
+        documents = history(approvers=away, delegations=[delegation])
+        documents[0] = recorded(documents[0]["data"]["statement"], 0, 0, ALEX, KIM, SAM)
+        self.check(documents, CONSENT, "the delegation is to somebody else")
+
+    def test_a_signature_counts_from_its_time_to_its_end(self):
+        document = content()
+        for ends in (300, 420):
+            documents = history()
+            documents[APPROVED] = decided(document, "alex", ALEX, decision(document, "alex", not_after=at(ends)))
+            self.check(documents, None, ends)
+
+    def test_a_denial_is_signed_too(self):
+        document = content()
+        documents = history()[:APPROVED] + [decided(document, "alex", ALEX, decision(document, "alex", verdict="deny"))]
+        self.check(documents, None)
+        documents[APPROVED]["data"]["signature"] = None
+        self.check(documents, CONSENT)
+
+    def test_decisions_before_the_founding_are_not_judged(self):
+        documents = history()
+        del documents[APPROVED]["data"]["signature"]
+        documents.append(documents.pop(0))
+        for seconds, code in ((300, CONSENT), (301, None)):
+            documents[-1] = recorded(statement_1(effective_at=at(seconds)), 0, seconds, ALEX, KIM)
+            self.check(documents, code, seconds)
+
+    def test_a_decision_in_a_period_is_judged_without_the_content(self):
+        documents = history()
+        proved = rows_of(documents[:1])
+        rows = rows_of(documents)[APPROVED:]
+        self.assertEqual(codes_of(Consent("contoso", rows, proved, {REQUEST}, Trust()).run(None, [])), set())
+        documents[APPROVED]["data"]["duration_seconds"] = 1801
+        self.assertEqual(codes_of(Consent("contoso", rows, proved, {REQUEST}, Trust()).run(None, [])), {CONSENT})
 
     def test_the_statement_in_force_judges_a_decision(self):
         first = statement_1()
@@ -230,71 +194,6 @@ class Rules(unittest.TestCase):
         self.assertEqual(([finding.message for finding in consent.findings], consent.is_founded()), ([], True))
         consent = Consent("contoso", rows, proved, {REQUEST}, Trust()).run(None, [])
         self.assertEqual([finding.code for finding in consent.findings], [CONSENT])
-
-
-class Trusts(unittest.TestCase):
-    def test_a_fingerprint_is_compared_with_statement_1(self):
-        right = digest_of(statement_1())
-        self.assertEqual(codes(history(), Trust(Pinned(" ".join(right[place:place + 8] for place in range(0, 64, 8))))), set())
-        self.assertEqual(codes(history(), Trust(Pinned("0" * 64))), {CONSENT})
-        self.assertEqual(codes(history()[1:], Trust(Pinned(right))), {CONSENT}, "the log has no statement 1")
-
-    def test_the_vendor_authority_judges_the_decisions_of_the_vendor(self):
-        first = statement_1("sam", tenant="vendor")
-        vendor = {"v": 1, "tenant": "vendor", "statements": [{"statement": first, "signatures": signatures(first, SAM), "recorded_at": at(0)}]}
-        documents, document = history(), content()
-        self.assertEqual(codes(documents, Trust(vendor=vendor)), {CONSENT})
-        signed = decision(document, "sam", 200, tenant="vendor", duration_seconds=3600)
-        documents[2]["data"].update(actor={"kind": "person", "id": person("sam")}, signature={
-            "decision": signed, "assertion": SAM.assert_over(hash_of("lockbox/decision/v1", signed))})
-        self.assertEqual(codes(documents, Trust(vendor=vendor)), set())
-        vendor["statements"][0]["signatures"] = []
-        self.assertEqual(codes(history(), Trust(vendor=vendor)), {CONSENT})
-
-
-class Witnesses(unittest.TestCase):
-    ORIGIN = "lockbox.fabrikam.example/t/contoso"
-
-    def note(self, size, *signed):
-        """A checkpoint with cosignatures: (seed of the witness, seconds since the start)."""
-        text = "%s\n%d\n%s\n" % (self.ORIGIN, size, base64.b64encode(bytes(32)).decode())
-        lines = []
-        for seed, seconds in signed:
-            moment = rows_of([event("x", seconds, {})])[0][2] // 1000000
-            signature = SoftwareKey(seed)._sign(("cosignature/v1\ntime %d\n%s" % (moment, text)).encode())
-            blob = self.key(seed).id + moment.to_bytes(8, "big") + signature
-            lines.append("\u2014 %s %s\n" % (seed, base64.b64encode(blob).decode()))
-        return Note(text + "\n" + "".join(lines))
-
-    def key(self, seed):
-        public = b"\4" + SoftwareKey(seed).public
-        digest = hashlib.sha256(seed.encode() + b"\n" + public).digest()[:4].hex()
-        return Key("%s+%s+%s" % (seed, digest, base64.b64encode(public).decode()))
-
-    def rules(self, required):
-        named = [{"name": name, "key": self.key(name).text} for name in ("one", "two")]
-        return {**statement_1()["rules"], "witnesses": named, "witnesses_required": required}
-
-    def test_the_checkpoint_needs_the_cosignatures_that_the_authority_requires(self):
-        documents = history(rules=self.rules(2))
-        for signed, code in (((("one", 1100), ("two", 1100)), None), ((("one", 1100),), CONSENT),
-                             ((("one", 1100), ("one", 1101)), CONSENT), ((("one", 1100), ("three", 1100)), CONSENT), ((), CONSENT)):
-            found = codes(documents, head=self.note(9, *signed) if signed else None)
-            self.assertEqual(found, {code} if code else set(), signed)
-
-    def test_given_witnesses_take_the_place_of_those_of_the_authority(self):
-        note = self.note(9, ("three", 1100))
-        self.assertEqual(codes(history(rules=self.rules(2)), Trust(witnesses=[self.key("three")]), head=note), set())
-        self.assertEqual(codes(history(), Trust(witnesses=[self.key("one")]), head=note), {CONSENT})
-        self.assertEqual(codes(history(), Trust(witnesses_required=1), head=note), {CONSENT}, "the authority names no witness")
-        self.assertEqual(codes(history(), Trust(witnesses=[self.key("one")], witnesses_required=0), head=note), set())
-
-    def test_an_event_later_than_a_cosignature_that_covers_it_is_found(self):
-        documents = history(rules=self.rules(0)) + [event("log.heartbeat", 5000, {})]
-        self.assertEqual(codes(documents, notes=[self.note(10, ("one", 1400))]), set())
-        self.assertEqual(codes(documents, notes=[self.note(10, ("one", 1399))]), {RULE})
-        self.assertEqual(codes(documents, notes=[self.note(9, ("one", 1399))]), set(), "it does not cover the last entry")
-        self.assertEqual(codes(documents, notes=[self.note(10, ("three", 1))]), set(), "nobody trusts this witness")
 
 
 if __name__ == "__main__":
