@@ -31,7 +31,7 @@ def step(kind, seconds, document, actor, **members):
 def submitted(document, **members):
     names = ("resource", "category", "justification", "severity", "duration_seconds")
     return step("request.submitted", 100, document, "robin", **{name: document[name] for name in names}, content=document,
-                required_approvals=document["rules"]["required_approvals"], **members)
+                required_approvals=(document["rules"] or {}).get("required_approvals"), **members)
 
 
 def decision(document, actor, seconds=300, verdict="approve", **members):

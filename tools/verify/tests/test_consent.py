@@ -131,16 +131,21 @@ class Rules(unittest.TestCase):
         self.assertIn(CONSENT, codes(history() + [late, recorded(second, 5000, 5000, ALEX, KIM)]))
 
     def test_the_rules_of_a_request_protect_no_less_than_those_in_force(self):
-        for members in ({"decision_deadline_seconds": 7201}, {"access_ceiling_seconds": 28801}, {"required_approvals": None},
-                        {"comment_required": None}):
-            documents = history(content(rules={**RULES, **members}))
-            self.assertIn(CONSENT, codes(documents), members)
+        for name, wrong in (("decision_deadline_seconds", 7201), ("access_ceiling_seconds", 28801), ("required_approvals", 0),
+                            ("comment_required", 0)):
+            self.assertIn(CONSENT, codes(history(content(rules={**RULES, name: wrong}))), name)
+            documents = history(content(rules={other: value for other, value in RULES.items() if other != name}))
+            self.assertIn(CONSENT, codes(documents), "%s is missing" % name)
+        self.check(history(content(duration_seconds=28800)), None)
         self.check(history(content(duration_seconds=28801)), CONSENT)
+        self.assertIn(CONSENT, codes(history(content(duration_seconds=None))))
+        self.assertIn(CONSENT, codes(history(content(rules=None))))
         rules = {**statement_1()["rules"], "required_approvals": 2, "comment_required": True}
         self.check(history(rules=rules), CONSENT, "content has one required approval and no required comment")
 
     def test_the_decision_deadline_is_not_later_than_allowed(self):
         self.check(self.changed(2, decision_deadline=at(7401)), CONSENT)
+        self.check(self.changed(2, decision_deadline=None), CONSENT)
 
     def test_break_glass_access_needs_a_policy_of_the_authority(self):
         policy = {"v": 1, "policy": person("policy"), "tenant": "contoso", "name": "outage", "services": ["sharepoint"],
@@ -154,6 +159,7 @@ class Rules(unittest.TestCase):
             documents[ACTIVATED - 1]["data"].update(pair)
             self.check(documents, code, policies)
         self.check(history() + [event("directory.changed", 1200, {"break_glass_policy": policy})], CONSENT)
+        self.check(history() + [event("directory.changed", 1200, {})], None)
 
     def test_a_submission_agrees_with_its_content(self):
         for name in ("service_request", "service", "resource", "category", "severity", "duration_seconds", "extends", "justification",
