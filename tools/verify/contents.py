@@ -18,7 +18,7 @@ def submission_faults(document):
         return ["the submission has no content"]
     policy, rules = content.get("break_glass"), content.get("rules")
     rules = rules if isinstance(rules, dict) else {}
-    is_break_glass = data.get("break_glass") is not None or data.get("break_glass_digest") is not None
+    is_break_glass = data.get("break_glass") is not None
     starts = [data.get("start_time"), content.get("start_time")]
     rows = [(is_same(data.get(name), content.get(name)), name) for name in SAME_MEMBERS] + [
         (starts == [None, None] or None not in map(parse_time, starts) and len(set(map(parse_time, starts))) == 1, "start_time"),

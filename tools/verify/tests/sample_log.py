@@ -30,8 +30,8 @@ def step(kind, seconds, document, actor, **members):
 
 def submitted(document, **members):
     names = ("resource", "category", "justification", "severity", "duration_seconds")
-    return step("request.submitted", 100, document, "robin", **{name: document[name] for name in names}, content=document,
-                required_approvals=(document["rules"] or {}).get("required_approvals"), **members)
+    same = {**{name: document[name] for name in names}, "required_approvals": (document["rules"] or {}).get("required_approvals")}
+    return step("request.submitted", 100, document, "robin", content=document, **{**same, **members})
 
 
 def decision(document, actor, seconds=300, verdict="approve", **members):

@@ -167,6 +167,12 @@ class Rules(unittest.TestCase):
             self.assertIn(RULE, codes(self.changed(1, **{name: "another"})), name)
         document = content(start_time="2026-11-02T09:00:00.5Z")
         self.check([submitted(document, start_time="2026-11-02T09:00:00.500Z")], None)
+        self.check([submitted(document, start_time="2026-11-02T09:00:00.501Z")], RULE)
+        self.check([submitted(content(duration_seconds=1), duration_seconds=True)], RULE, "true is not 1")
+        policy = {"policy": person("policy"), "name": "outage", "digest": "0" * 64}
+        for name, digest, code in (("outage", "0" * 64, None), ("another", "0" * 64, RULE), ("outage", "1" * 64, RULE)):
+            self.check([submitted(content(break_glass=policy), break_glass=name, break_glass_digest=digest)], code, (name, digest))
+        self.check([submitted(content(break_glass=policy))], RULE)
         for name in ("request", "requester", "requester_name", "tenant_name"):
             self.check([submitted(content(**{name: "another"}))], RULE, name)
 
