@@ -55,13 +55,12 @@ class Consent:
 
     def _read_chain(self):
         """Rule 1, over the statements before, in and after the entries of the bundle."""
-        heartbeats = [(index, at) for index, document, at in self.events if type_of(document) == "log.heartbeat"]
         covered = {index for index, _, _ in self.events}
         rows = self.events + [row for row in self.proved if row[0] not in covered]
         heartbeat = None
         for index, document, at in sorted(rows, key=lambda row: row[0]):
-            while heartbeats and heartbeats[0][0] < index:
-                heartbeat = heartbeats.pop(0)[1]
+            if type_of(document) == "log.heartbeat":
+                heartbeat = at
             if type_of(document) != "authority.changed":
                 continue
             data, starts = data_of(document), parse_time(data_of(document).get("in_force_from"))
