@@ -159,7 +159,8 @@ fn decision(request: Uuid, by: &str, digest: Vec<u8>) -> contracts::commands::De
         comment: None,
         channel: "load".into(),
         duration_seconds: None,
-        assertion: None,
+        signature: None,
+        comment_salt: None,
     }
 }
 

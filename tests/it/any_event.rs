@@ -159,8 +159,9 @@ impl Draw {
             actor: self.perhaps(|draw| draw.person(2, Side::Vendor)),
             comment: self.perhaps(Self::text),
             proof: self.perhaps(|draw| Proof {
-                credential: draw.text(),
+                key: draw.text(),
                 evidence: json!({"counter": draw.number(), "share": 0.5, "type": draw.text()}).to_string(),
+                comment_salt: None,
             }),
         };
         let (cause, auth) = (

@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← runtime ← operations ←
 /// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside. The store asks evidence, which
 /// is pure, whether a verifier would accept an entry.
-const EDGES: [(&str, &[&str]); 21] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("consent", &[]),
     ("contracts", &["consent", "domain"]),
@@ -20,10 +20,23 @@ const EDGES: [(&str, &[&str]); 21] = [
     ("evidence", &["consent", "domain", "tlog"]),
     ("passkeys", &["consent", "contracts", "domain"]),
     ("workers", &["broker", "connectors", "consent", "contracts", "domain", "evidence", "passkeys", "store", "tlog"]),
-    ("monitor", &["consent", "evidence", "tlog"]),
     ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),
     ("operations", &["contracts", "domain", "evidence", "runtime", "store", "tlog"]),
-    ("portal", &["broker", "contracts", "domain", "evidence", "operations", "passkeys", "runtime", "store", "workers"]),
+    (
+        "portal",
+        &[
+            "broker",
+            "consent",
+            "contracts",
+            "domain",
+            "evidence",
+            "operations",
+            "passkeys",
+            "runtime",
+            "store",
+            "workers",
+        ],
+    ),
     ("gate", &["broker", "contracts", "domain", "runtime", "store", "workers"]),
     (
         "cli",
@@ -34,7 +47,6 @@ const EDGES: [(&str, &[&str]); 21] = [
             "contracts",
             "domain",
             "evidence",
-            "monitor",
             "operations",
             "runtime",
             "store",

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::commands::Assertion;
+use consent::Assertion;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -34,6 +34,11 @@ impl Authenticator {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
         Self { key, id: *uuid::Uuid::new_v4().as_bytes(), counter: 0 }
+    }
+
+    /// The public key, as an uncompressed point.
+    pub fn public_key(&self) -> &[u8] {
+        self.key.public_key().as_ref()
     }
 
     fn data(&self, flags: u8) -> Vec<u8> {
@@ -77,8 +82,8 @@ impl Authenticator {
         let mut signed = data.clone();
         signed.extend(digest(&SHA256, &said).as_ref());
         let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
-        Assertion {
-            credential: encode(&self.id),
+        Assertion::Passkey {
+            key: encode(&self.id),
             authenticator_data: encode(&data),
             client_data: encode(&said),
             signature: encode(signature.as_ref()),

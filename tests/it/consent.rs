@@ -2,15 +2,20 @@
 
 use consent::testing::Device;
 use consent::{Approver, Fault};
+use contracts::Kind;
+use contracts::commands::Decide;
 use domain::Rules;
+use domain::Verdict::{Approve, Deny};
 use serde_json::Value;
 use store::Error;
 use store::authority::InvitationRefused;
 use store::settings::By;
 use uuid::Uuid;
 
-use crate::founded::{found, person};
-use crate::harness::{Lockbox, ROLES, body, eventually};
+use crate::founded::{found, person, to_sign};
+use crate::harness::{Lockbox, ROLES, body, eventually, submission};
+
+const COMMITTED: &str = "select encode(commitment, 'hex') from texts where field = 'comment' and salt = $1";
 
 /// The rules of a tenant as the roles read them.
 async fn rules(lockbox: &Lockbox, tenant: &str) -> Rules {
@@ -183,5 +188,110 @@ async fn the_directory_file_only_proposes_changes_of_a_founded_tenant() {
     assert!(applied.proposals.is_empty());
     let proposed: Value = open[0].statement.document();
     assert_eq!(proposed["approvers"].as_array().unwrap().len(), 2);
+    lockbox.finish().await;
+}
+
+async fn reviewed(lockbox: &Lockbox) -> Uuid {
+    let request = lockbox.submit(&submission()).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_signature_with_a_key_of_the_authority_in_force_opens_access_in_a_founded_tenant() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let founded = found(&lockbox, "contoso", &["alex", "kim"], |_| {}).await;
+    let (request, other) = (reviewed(&lockbox).await, reviewed(&lockbox).await);
+    let outcome = async |decide: &Decide| lockbox.outcome(Kind::CustomerDecide, decide).await;
+    let sign = async |decide: Decide| founded.signed_decision(&lockbox, decide).await;
+    let yes = lockbox.decision(request, "alex", Approve).await;
+    assert_eq!(outcome(&yes).await, "signature_required", "naming a person is not enough");
+    assert_eq!(outcome(&Decide { verdict: Deny, ..yes.clone() }).await, "signature_required");
+    // Signed for another request, person, verdict, comment or duration.
+    let elsewhere = sign(lockbox.decision(other, "alex", Approve).await).await;
+    assert_eq!(outcome(&Decide { request, ..elsewhere.clone() }).await, "signature_invalid");
+    assert_eq!(outcome(&Decide { by: "kim".into(), ..elsewhere }).await, "nonce_invalid");
+    let no = sign(Decide { verdict: Deny, ..yes.clone() }).await;
+    assert_eq!(outcome(&Decide { verdict: Approve, ..no }).await, "signature_invalid");
+    let signed = sign(yes.clone()).await;
+    let reworded = Decide { comment: Some("other words".into()), ..signed.clone() };
+    assert_eq!(outcome(&reworded).await, "signature_invalid");
+    assert_eq!(outcome(&Decide { duration_seconds: Some(5), ..signed.clone() }).await, "signature_invalid");
+    // A key that is not in the authority, and one of another approver.
+    let mut forged = signed.clone();
+    let made = forged.signature.as_mut().unwrap();
+    made.assertion = Device::new().sign(&made.decision.challenge());
+    assert_eq!(outcome(&forged).await, "signature_invalid");
+    let mut borrowed = signed.clone();
+    let made = borrowed.signature.as_mut().unwrap();
+    made.assertion = founded.devices["kim"].sign(&made.decision.challenge());
+    assert_eq!(outcome(&borrowed).await, "signature_invalid");
+    // A nonce that is too old.
+    let late = sign(yes.clone()).await;
+    let nonce = late.signature.as_ref().unwrap().decision.nonce.clone();
+    sqlx::query("update signing_nonces set not_after = not_after - interval '3 minutes' where nonce = $1")
+        .bind(nonce)
+        .execute(&lockbox.pool)
+        .await
+        .unwrap();
+    assert_eq!(outcome(&late).await, "nonce_invalid");
+    assert_eq!(lockbox.view(request).await.state, "pending_customer");
+
+    let said = outcome(&signed).await;
+    assert!(said == "request.customer_approved" || said == "grant.activated", "{said}");
+    lockbox.until(request, "active").await;
+    assert_ne!(outcome(&signed).await, "request.customer_approved", "a nonce counts once");
+    let event = lockbox.event(request, "request.customer_approved").await;
+    let made = signed.signature.clone().unwrap();
+    assert_eq!(event["signature"], serde_json::to_value(&made).unwrap());
+    let committed: String =
+        sqlx::query_scalar(COMMITTED).bind(signed.comment_salt.unwrap()).fetch_one(&lockbox.pool).await.unwrap();
+    assert_eq!(Some(committed), made.decision.comment, "the event commits to what was signed");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_refuses_an_unsigned_approval_in_a_founded_tenant() {
+    const APPROVE: &str = "insert into decisions (request, stage, person, side, role, verdict, digest, channel, duration_seconds, decided_at) \
+                           select r.id, 'customer', p.id, 'customer', 'approver', 'approve', r.digest, 'sql', 60, clock_timestamp() \
+                           from requests r, people p where r.id = $1 and p.name = 'alex'";
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    found(&lockbox, "contoso", &["alex"], |_| {}).await;
+    let request = reviewed(&lockbox).await;
+    let refused = sqlx::query(APPROVE).bind(request).execute(&lockbox.pool).await.unwrap_err();
+    let constraint = refused.as_database_error().and_then(|fault| fault.constraint().map(str::to_owned));
+    assert_eq!(constraint.as_deref(), Some("decisions_signature"));
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_who_was_removed_decides_no_more_and_is_signed_out() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let founded = found(&lockbox, "contoso", &["alex", "kim", "noor"], |_| {}).await;
+    let request = reviewed(&lockbox).await;
+    let mut yes = lockbox.decision(request, "noor", Approve).await;
+    let decision = to_sign(&lockbox, &mut yes, ("contoso", 1)).await;
+    let assertion = founded.devices["noor"].sign(&decision.challenge());
+    let yes = Decide { signature: Some(consent::SignedDecision { decision, assertion }), ..yes };
+    let recorded =
+        founded.change(&lockbox, &["alex", "kim"], |next| next.approvers.retain(|one| one.name != "noor")).await;
+    assert_eq!(recorded.in_force_from, recorded.recorded_at, "removing an approver takes effect at once");
+    assert_eq!(lockbox.outcome(Kind::CustomerDecide, &yes).await, "signature_invalid");
+    assert_eq!(approvers(&lockbox, "contoso").await, ["alex", "kim"]);
+    let signed = founded.signed_decision(&lockbox, lockbox.decision(request, "alex", Approve).await).await;
+    lockbox.outcome(Kind::CustomerDecide, &signed).await;
+    lockbox.until(request, "active").await;
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_vendor_has_an_authority_its_managers_sign_too() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let founded = found(&lockbox, "vendor", &["morgan"], |_| {}).await;
+    let request = lockbox.submit(&submission()).await;
+    let yes = lockbox.decision(request, "morgan", Approve).await;
+    assert_eq!(lockbox.outcome(Kind::VendorDecide, &yes).await, "signature_required");
+    let signed = founded.signed_decision(&lockbox, yes).await;
+    assert_eq!(lockbox.outcome(Kind::VendorDecide, &signed).await, "request.vendor_approved");
     lockbox.finish().await;
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use consent::testing::{Device, founding};
-use consent::{Approver, SignedStatement, Statement, time_text};
-use domain::Person;
+use consent::{Approver, Decision, SignedDecision, SignedStatement, Statement, time_text};
+use contracts::commands::Decide;
+use domain::{Person, Verdict};
 use store::authority::{Recorded, SignedChange};
 use store::settings::By;
 
@@ -51,7 +52,41 @@ pub async fn person(lockbox: &Lockbox, name: &str) -> Person {
     people.into_iter().find(|person| person.name == name).unwrap()
 }
 
+/// What a person signs for a decision, with a new nonce. The command gets the salt of its comment.
+pub async fn to_sign(lockbox: &Lockbox, decide: &mut Decide, (tenant, authority_version): (&str, u64)) -> Decision {
+    let by = person(lockbox, &decide.by).await;
+    let nonce = lockbox.store.issue_nonce(by.id.0, decide.request).await.unwrap();
+    let request = lockbox.store.request(decide.request).await.unwrap().unwrap();
+    let content = request.content;
+    let salt = contracts::words::salt();
+    decide.comment_salt = Some(salt);
+    let approved = decide.duration_seconds.unwrap_or(content.duration_seconds);
+    Decision {
+        tenant: tenant.to_owned(),
+        authority_version,
+        request: decide.request,
+        digest: request.digest.to_string(),
+        verdict: decide.verdict.as_str().to_owned(),
+        person: by.id.0,
+        duration_seconds: if decide.verdict == Verdict::Approve { approved } else { 0 },
+        service: content.service,
+        resource: content.resource,
+        access_level: content.access_level.as_str().to_owned(),
+        comment: decide.comment.as_ref().map(|comment| hex::encode(domain::commitment(&salt, comment.as_str()))),
+        nonce: nonce.nonce,
+        not_after: time_text(nonce.not_after),
+    }
+}
+
 impl Founded {
+    /// A decision that this person signs with their device.
+    pub async fn signed_decision(&self, lockbox: &Lockbox, mut decide: Decide) -> Decide {
+        let statement = lockbox.store.statement_in_force(&self.tenant).await.unwrap().unwrap();
+        let decision = to_sign(lockbox, &mut decide, (&self.tenant, statement.version)).await;
+        let assertion = self.devices[&decide.by].sign_at(&statement.portal, &decision.challenge());
+        Decide { signature: Some(SignedDecision { decision, assertion }), ..decide }
+    }
+
     /// The statement with the signatures of these approvers.
     pub fn signed(&self, statement: &Statement, names: &[&str]) -> SignedStatement {
         let challenge = statement.challenge();

@@ -343,7 +343,8 @@ impl Lockbox {
             comment: Some("a considered answer".into()),
             channel: "test".into(),
             duration_seconds: None,
-            assertion: None,
+            signature: None,
+            comment_salt: None,
         }
     }
 

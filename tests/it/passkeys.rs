@@ -1,9 +1,9 @@
 //! Decisions signed with passkeys: what holds, what does not, and what stays for those who check later.
 
+use consent::SignedDecision;
 use contracts::Kind;
 use contracts::commands::Decide;
 use domain::Verdict::{Approve, Deny};
-use domain::challenge;
 use reqwest::StatusCode;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
@@ -12,6 +12,7 @@ use store::audit::AuditFilter;
 use uuid::Uuid;
 
 use crate::authenticator::Authenticator;
+use crate::founded::to_sign;
 use crate::harness::{Lockbox, ROLES, body, submission};
 use crate::person::{Person, Site};
 
@@ -33,10 +34,11 @@ async fn reviewed(lockbox: &Lockbox) -> Uuid {
     request
 }
 
-fn signed(mut decide: Decide, authenticator: &mut Authenticator, origin: &str) -> Decide {
-    let challenge = challenge(&decide.digest, decide.verdict, decide.duration_seconds);
-    decide.assertion = Some(authenticator.sign(challenge, origin));
-    decide
+/// A decision of a tenant without an authority, signed with a registered passkey.
+async fn signed(lockbox: &Lockbox, mut decide: Decide, key: &mut Authenticator, origin: &str) -> Decide {
+    let decision = to_sign(lockbox, &mut decide, ("contoso", 0)).await;
+    let assertion = key.sign(decision.challenge(), origin);
+    Decide { signature: Some(SignedDecision { decision, assertion }), ..decide }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,20 +59,26 @@ async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_open
     let outcome = async |decide: &Decide| lockbox.outcome(Kind::CustomerDecide, decide).await;
     assert_eq!(outcome(&yes).await, "passkey_required");
     // Another origin, another request, another verdict, another time, another key, a replayed counter.
-    assert_eq!(outcome(&signed(yes.clone(), &mut key, "https://evil.example")).await, "passkey_invalid");
+    assert_eq!(
+        outcome(&signed(&lockbox, yes.clone(), &mut key, "https://evil.example").await).await,
+        "signature_invalid"
+    );
     let other = lockbox.decision(reviewed(&lockbox).await, "alex", Approve).await;
-    let elsewhere = signed(other, &mut key, PORTAL).assertion;
-    assert_eq!(outcome(&Decide { assertion: elsewhere, ..yes.clone() }).await, "passkey_invalid");
-    let no = signed(Decide { verdict: Deny, ..yes.clone() }, &mut key, PORTAL);
-    assert_eq!(outcome(&Decide { assertion: no.assertion, ..yes.clone() }).await, "passkey_invalid");
-    let short = signed(Decide { duration_seconds: Some(5), ..yes.clone() }, &mut key, PORTAL);
-    assert_eq!(outcome(&Decide { assertion: short.assertion, ..yes.clone() }).await, "passkey_invalid");
-    assert_eq!(outcome(&signed(yes.clone(), &mut Authenticator::new(), PORTAL)).await, "passkey_invalid");
+    let elsewhere = signed(&lockbox, other, &mut key, PORTAL).await;
+    assert_eq!(outcome(&Decide { request, ..elsewhere }).await, "signature_invalid");
+    let no = signed(&lockbox, Decide { verdict: Deny, ..yes.clone() }, &mut key, PORTAL).await;
+    assert_eq!(outcome(&Decide { verdict: Approve, ..no }).await, "signature_invalid");
+    let short = signed(&lockbox, Decide { duration_seconds: Some(5), ..yes.clone() }, &mut key, PORTAL).await;
+    assert_eq!(outcome(&Decide { duration_seconds: None, ..short }).await, "signature_invalid");
+    assert_eq!(
+        outcome(&signed(&lockbox, yes.clone(), &mut Authenticator::new(), PORTAL).await).await,
+        "signature_invalid"
+    );
     let by_kim = lockbox.decision(request, "kim", Approve).await;
-    assert_eq!(outcome(&signed(by_kim, &mut key, PORTAL)).await, "passkey_invalid", "not Kim's key");
+    assert_eq!(outcome(&signed(&lockbox, by_kim, &mut key, PORTAL).await).await, "signature_invalid", "not Kim's key");
     assert_eq!(lockbox.view(request).await.state, "pending_customer");
 
-    let good = signed(yes, &mut key, PORTAL);
+    let good = signed(&lockbox, yes, &mut key, PORTAL).await;
     outcome(&good).await;
     lockbox.until(request, "active").await;
     assert!(alex.get(&format!("/requests/{request}")).await.text.contains("signed with a passkey"));
@@ -78,8 +86,9 @@ async fn where_a_passkey_is_required_only_a_signature_of_this_very_decision_open
     // A counter that does not rise is a copied key.
     let again = reviewed(&lockbox).await;
     key.counter -= 1;
-    let copied = signed(lockbox.decision(again, "alex", Approve).await, &mut key, PORTAL);
-    assert_eq!(outcome(&copied).await, "passkey_invalid");
+    let copied = lockbox.decision(again, "alex", Approve).await;
+    let copied = signed(&lockbox, copied, &mut key, PORTAL).await;
+    assert_eq!(outcome(&copied).await, "signature_invalid");
     // What is recorded about it are our words, not those of a library.
     let filter = AuditFilter {
         request: Some(again),
@@ -106,7 +115,7 @@ async fn the_audit_log_alone_proves_later_what_a_passkey_signed() {
     let mut key = Authenticator::new();
     register(&alex, &key).await;
     let request = reviewed(&lockbox).await;
-    let yes = signed(lockbox.decision(request, "alex", Approve).await, &mut key, PORTAL);
+    let yes = signed(&lockbox, lockbox.decision(request, "alex", Approve).await, &mut key, PORTAL).await;
     lockbox.outcome(Kind::CustomerDecide, &yes).await;
     lockbox.steps(request).await;
     let filter = AuditFilter {
@@ -121,18 +130,19 @@ async fn the_audit_log_alone_proves_later_what_a_passkey_signed() {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
     };
-    let proof = &data["passkey"];
-    let said: Value = serde_json::from_slice(&decode(&proof["client_data"])).unwrap();
-    let expected = challenge(&data["digest"].as_str().unwrap().parse().unwrap(), Approve, None);
+    let signature = &data["signature"];
+    let assertion = &signature["assertion"];
+    let said: Value = serde_json::from_slice(&decode(&assertion["client_data"])).unwrap();
+    let expected = consent::challenge("lockbox/decision/v1", &signature["decision"]);
     assert_eq!(decode(&said["challenge"]), expected, "the challenge is the decision");
-    let curve = &proof["public_key"]["key"]["EC_EC2"];
-    let mut point = vec![4];
-    point.extend(decode(&curve["x"]));
-    point.extend(decode(&curve["y"]));
-    let mut message = decode(&proof["authenticator_data"]);
-    message.extend(digest(&SHA256, &decode(&proof["client_data"])).as_ref());
-    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
-    public.verify(&message, &decode(&proof["signature"])).unwrap();
+    assert_eq!(signature["decision"]["digest"], data["digest"]);
+    let salt = yes.comment_salt.unwrap();
+    let comment = hex::encode(domain::commitment(&salt, data["comment"].as_str().unwrap()));
+    assert_eq!(signature["decision"]["comment"], comment, "the signature covers the comment");
+    let mut message = decode(&assertion["authenticator_data"]);
+    message.extend(digest(&SHA256, &decode(&assertion["client_data"])).as_ref());
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.public_key());
+    public.verify(&message, &decode(&assertion["signature"])).unwrap();
     site.close();
     lockbox.finish().await;
 }

@@ -39,7 +39,8 @@ async fn four_thousand_approvals_meet_their_deadline_and_each_request_ends_once(
             comment: None,
             channel: "test".into(),
             duration_seconds: None,
-            assertion: None,
+            signature: None,
+            comment_salt: None,
         };
         workers::relay::outgoing(message(kind, now, About::default(), &decision))
     };

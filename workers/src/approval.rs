@@ -5,8 +5,8 @@
 use contracts::commands::{RespondToReport, RevokeAccess};
 use contracts::events::Actor;
 use contracts::{Command, Envelope, Kind, Malformed};
-use domain::Fact;
 use domain::lifecycle::ReportResponded;
+use domain::{Fact, Stage};
 use store::ReadSet;
 
 use crate::context::{BatchContext, check_comment};
@@ -14,12 +14,12 @@ use crate::decision::apply_decision;
 use crate::received::Received;
 use crate::role::{Role, read_command};
 use crate::role_name::RoleName;
-use crate::signatures::Signatures;
+use crate::signatures::{Signatures, collect_signature};
 
 /// The role.
 #[derive(Clone, Debug, Default)]
 pub struct Approval {
-    /// Verifies passkeys.
+    /// Verifies signatures.
     pub signatures: Signatures,
 }
 
@@ -37,7 +37,7 @@ impl Role for Approval {
     fn collect_reads(&self, received: &Received<Command>, read_set: &mut ReadSet) {
         let (request, by) = match &received.body {
             Command::CustomerDecide(decide) => {
-                read_set.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
+                collect_signature(decide, read_set);
                 (decide.request, &decide.by)
             }
             Command::RevokeAccess(revoke) => (revoke.request, &revoke.by),
@@ -54,7 +54,7 @@ impl Role for Approval {
     fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
         match &received.body {
             Command::CustomerDecide(decide) => {
-                apply_decision(received, decide, context, &self.signatures, Fact::CustomerDecided)
+                apply_decision(received, decide, (Stage::Customer, Fact::CustomerDecided), context, &self.signatures)
             }
             Command::RevokeAccess(revoke) => revoke_access(received, revoke, context),
             Command::RespondToReport(response) => respond_to_report(received, response, context),

@@ -3,8 +3,8 @@
 use contracts::Command;
 use contracts::commands::Decide;
 use contracts::events::Actor;
-use domain::Fact;
 use domain::lifecycle::Decided;
+use domain::{Fact, Stage};
 
 use crate::context::{BatchContext, check_comment};
 use crate::received::Received;
@@ -14,13 +14,13 @@ use crate::signatures::Signatures;
 pub(crate) fn apply_decision(
     received: &Received<Command>,
     decide: &Decide,
+    (stage, fact): (Stage, impl FnOnce(Decided) -> Fact),
     context: &mut BatchContext<'_>,
     signatures: &Signatures,
-    fact: impl FnOnce(Decided) -> Fact,
 ) {
     let known = context.person(&decide.by).and_then(|by| {
         check_comment(decide.comment.as_ref())?;
-        let proof = signatures.check(decide, &by, context)?;
+        let proof = signatures.check(decide, stage, &by, context)?;
         Ok((by, proof))
     });
     let at = context.now();

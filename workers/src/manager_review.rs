@@ -3,7 +3,7 @@
 //! `grant.activated` after the second approval.
 
 use contracts::{Command, Envelope, Kind, Malformed};
-use domain::Fact;
+use domain::{Fact, Stage};
 use store::ReadSet;
 
 use crate::context::BatchContext;
@@ -11,12 +11,12 @@ use crate::decision::apply_decision;
 use crate::received::Received;
 use crate::role::{Role, read_command};
 use crate::role_name::RoleName;
-use crate::signatures::Signatures;
+use crate::signatures::{Signatures, collect_signature};
 
 /// The role.
 #[derive(Clone, Debug, Default)]
 pub struct ManagerReview {
-    /// Verifies passkeys.
+    /// Verifies signatures.
     pub signatures: Signatures,
 }
 
@@ -35,13 +35,13 @@ impl Role for ManagerReview {
         if let Command::VendorDecide(decide) = &received.body {
             read_set.requests.push(decide.request);
             read_set.people.push(decide.by.clone());
-            read_set.passkeys.extend(decide.assertion.as_ref().map(|assertion| assertion.credential.clone()));
+            collect_signature(decide, read_set);
         }
     }
 
     fn handle(&self, received: &Received<Command>, context: &mut BatchContext<'_>) {
         if let Command::VendorDecide(decide) = &received.body {
-            apply_decision(received, decide, context, &self.signatures, Fact::VendorDecided);
+            apply_decision(received, decide, (Stage::Vendor, Fact::VendorDecided), context, &self.signatures);
         }
     }
 }

@@ -100,7 +100,8 @@ pub(super) fn approval(event: &[u8], now: chrono::DateTime<chrono::Utc>) -> Opti
         comment: None,
         channel: "bench".to_owned(),
         duration_seconds: None,
-        assertion: None,
+        signature: None,
+        comment_salt: None,
     };
     let about = About { request: Some(step.request), ..About::default() };
     Some(message(kind, now, about, &decision))

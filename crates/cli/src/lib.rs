@@ -19,7 +19,6 @@ mod grant;
 mod key;
 mod mail;
 mod migrate;
-mod monitor;
 mod operator;
 mod person;
 mod portal_client;
@@ -57,8 +56,6 @@ pub enum Command {
     Apply(apply::Apply),
     /// Run a witness that cosigns the checkpoints of audit logs.
     Witness(witness::WitnessCommand),
-    /// Run a monitor that verifies a tenant's log as it grows, and raises alarms.
-    Monitor(monitor::MonitorCommand),
     /// Manage API tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -84,11 +81,7 @@ pub enum Command {
 impl Command {
     /// Whether the command runs until it is stopped, and so logs as servers do.
     pub fn is_server(&self) -> bool {
-        match self {
-            Self::Worker(_) | Self::Witness(_) => true,
-            Self::Monitor(monitor) => monitor.is_server(),
-            _ => false,
-        }
+        matches!(self, Self::Worker(_) | Self::Witness(_))
     }
 
     /// Whether one worker role runs in a process of its own.
@@ -110,7 +103,6 @@ impl Command {
             Self::Topology(topology) => topology.run(settings, format).await,
             Self::Apply(apply) => apply.run(settings, format).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
-            Self::Monitor(monitor) => Box::pin(monitor.run(format)).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,
             Self::Webhook(webhook) => webhook.run(settings, format).await,

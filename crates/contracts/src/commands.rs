@@ -1,6 +1,7 @@
 //! Commands: instructions with one owner. They are read strictly: an unknown field is an error.
 
 use chrono::{DateTime, Utc};
+use consent::SignedDecision;
 use domain::{Digest, FreeText, Verdict};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -138,23 +139,12 @@ pub struct Decide {
     /// With a customer approval: approve for this many seconds, instead of the requested duration.
     #[serde(default, deserialize_with = "reading::whole", skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
-    /// The passkey signature over request, verdict and duration.
+    /// What the person signed, and the assertion of their key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assertion: Option<Assertion>,
-}
-
-/// A passkey's signature, each field as the browser returned it (base64url without padding).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assertion {
-    /// Id of the passkey.
-    pub credential: String,
-    /// The authenticator data, which is signed.
-    pub authenticator_data: String,
-    /// The client data of the browser, which is signed.
-    pub client_data: String,
-    /// Signature.
-    pub signature: String,
+    pub signature: Option<SignedDecision>,
+    /// With a signature and a comment: the salt of the comment, 64 hexadecimal digits. The signature covers the commitment.
+    #[serde(default, with = "salt", skip_serializing_if = "Option::is_none")]
+    pub comment_salt: Option<[u8; 32]>,
 }
 
 /// Revokes or releases access before its end (`grant.revoke`).
@@ -274,5 +264,34 @@ mod digest {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|_| Error::custom("digest must be 64 hexadecimal digits"))
+    }
+}
+
+/// The salt of a comment.
+pub mod salt {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[allow(clippy::ref_option, reason = "the form that serde calls")]
+    pub fn serialize<S: Serializer>(salt: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match salt {
+            Some(salt) => serializer.serialize_str(&hex::encode(salt)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the text is anything else.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut salt = [0; 32];
+        hex::decode_to_slice(&text, &mut salt)
+            .map_err(|_| Error::custom("comment_salt must be 64 hexadecimal digits"))?;
+        Ok(Some(salt))
     }
 }

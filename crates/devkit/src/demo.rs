@@ -215,7 +215,8 @@ impl Show {
             comment: None,
             channel: "demo".to_owned(),
             duration_seconds: None,
-            assertion: None,
+            signature: None,
+            comment_salt: None,
         };
         let about = About { request: Some(request), ..About::default() };
         let command: Message = message(kind, self.store.clock().await?, about, &data);

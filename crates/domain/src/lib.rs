@@ -34,7 +34,7 @@ pub use people::{Assignment, Person, Role, Side, Tenant};
 pub use refusal::{Fault, Refusal};
 pub use request::{Approval, Decision, EndCause, Request, Stage, State, TimerChange, TimerKind, Withdrawal};
 pub use rules::Rules;
-pub use signature::{Proof, challenge};
+pub use signature::Proof;
 pub use text::FreeText;
 pub use verdict::Verdict;
 pub use witnesses::{ReservedChange, Witnesses};

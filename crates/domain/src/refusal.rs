@@ -97,11 +97,15 @@ pub enum Refusal {
     CommentRequired,
     /// The tenant requires a passkey for every approval.
     PasskeyRequired,
-    /// The passkey signature is not valid for this decision.
-    PasskeyInvalid {
+    /// The authority of the tenant, or of the vendor, requires a signature of every decision.
+    SignatureRequired,
+    /// The signature is not valid for this decision.
+    SignatureInvalid {
         /// What is wrong with it.
         why: String,
     },
+    /// The signed nonce does not count: it is unknown, used up, too late, or for another person or request.
+    NonceInvalid,
     /// The approved duration is longer than the requested one.
     DurationLonger,
     /// The broker login may not send this command.
@@ -144,7 +148,9 @@ impl Refusal {
         "may_not_comment",
         "comment_required",
         "passkey_required",
-        "passkey_invalid",
+        "signature_required",
+        "signature_invalid",
+        "nonce_invalid",
         "duration_longer",
         "wrong_producer",
     ];
@@ -182,7 +188,9 @@ impl Refusal {
             Self::MayNotComment => "may_not_comment",
             Self::CommentRequired => "comment_required",
             Self::PasskeyRequired => "passkey_required",
-            Self::PasskeyInvalid { .. } => "passkey_invalid",
+            Self::SignatureRequired => "signature_required",
+            Self::SignatureInvalid { .. } => "signature_invalid",
+            Self::NonceInvalid => "nonce_invalid",
             Self::DurationLonger => "duration_longer",
             Self::WrongProducer { .. } => "wrong_producer",
         }
@@ -271,9 +279,15 @@ impl fmt::Display for Refusal {
             Self::PasskeyRequired => {
                 f.write_str("the tenant requires a passkey for every approval; approve in the portal, where you can also add a passkey")
             }
-            Self::PasskeyInvalid { why } => write!(
+            Self::SignatureRequired => {
+                f.write_str("every decision must be signed with a key of the authority; decide in the portal, or with `--key` on the command line")
+            }
+            Self::SignatureInvalid { why } => write!(
                 f,
-                "the passkey signature is not valid for this decision: {why}; open the request again and repeat the decision"
+                "the signature is not valid for this decision: {why}; open the request again and repeat the decision"
+            ),
+            Self::NonceInvalid => f.write_str(
+                "the signature is too old, or was used before; open the request again and repeat the decision",
             ),
             Self::DurationLonger => f.write_str(
                 "the approved duration is longer than the requested duration; approve for the requested duration or less",

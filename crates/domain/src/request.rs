@@ -183,7 +183,7 @@ pub struct Decision {
     pub channel: String,
     /// The approved duration in seconds; only with an approval by the customer.
     pub duration_seconds: Option<i64>,
-    /// The passkey signature.
+    /// The verified signature.
     pub proof: Option<Proof>,
     /// When, by the database's clock.
     pub decided_at: DateTime<Utc>,

@@ -11,7 +11,6 @@ use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
 mod break_glass;
-mod follower;
 mod inputs;
 mod leaves;
 mod streams;
@@ -22,7 +21,6 @@ use leaves::Leaves;
 use streams::Streams;
 use trust::Context;
 
-pub use follower::Follower;
 pub use inputs::Inputs;
 
 /// An examination in progress.

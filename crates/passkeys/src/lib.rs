@@ -1,13 +1,13 @@
 //! Passkeys (`WebAuthn` Level 3, <https://www.w3.org/TR/webauthn-3/>): the second factor of a decision.
 //!
-//! A passkey signs the decision itself ([`domain::challenge`]) and not a random number. The assertion is stored with the
+//! A passkey signs the decision itself ([`consent::Decision`]) and not a random number. The assertion is stored with the
 //! decision and proves later, from the audit log alone, what the approver signed. No state is stored between the challenge and
 //! the assertion, so that any worker can verify it. `webauthn-rs` runs the ceremonies; docs/adr/0005 describes how they get our
 //! own challenge.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::commands::Assertion;
+use consent::Assertion;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::Url;
@@ -80,15 +80,6 @@ pub struct StoredPasskey {
     pub record: Value,
 }
 
-/// A valid assertion.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// The passkey with its new counter.
-    pub passkey: StoredPasskey,
-    /// Everything that is needed to verify it later without Lockbox.
-    pub evidence: Value,
-}
-
 /// Passkeys of one portal.
 #[derive(Clone, Debug)]
 pub struct Passkeys {
@@ -140,11 +131,12 @@ impl Passkeys {
         to_stored(&passkey)
     }
 
-    /// Verifies that the owner of a stored passkey signed exactly this decision at this portal, with user verification.
+    /// Verifies that the owner of a stored passkey signed exactly this decision at this portal, with user verification. Returns the
+    /// passkey with its new counter.
     ///
     /// # Errors
     /// When the challenge, the origin, the signature or the counter of the assertion is not valid.
-    pub fn verify(&self, stored: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<Verified, Error> {
+    pub fn verify(&self, stored: &Value, challenge: [u8; 32], assertion: &Assertion) -> Result<StoredPasskey, Error> {
         let mut passkey = read(stored)?;
         let (options, state) = self.webauthn.start_passkey_authentication(std::slice::from_ref(&passkey))?;
         drop(options);
@@ -153,22 +145,20 @@ impl Passkeys {
         let place = state.pointer_mut("/ast/challenge").ok_or(Error::Unreadable("the ceremony"))?;
         *place = json!(URL_SAFE_NO_PAD.encode(challenge));
         let state: PasskeyAuthentication = parse(&state, "the ceremony")?;
+        let Assertion::Passkey { key, client_data, authenticator_data, signature } = assertion else {
+            return Err(Error::Ceremony("it was made by another kind of key than a passkey"));
+        };
         let answer = json!({
-            "id": assertion.credential, "rawId": assertion.credential, "type": "public-key",
+            "id": key, "rawId": key, "type": "public-key",
             "response": {
-                "authenticatorData": assertion.authenticator_data, "clientDataJSON": assertion.client_data,
-                "signature": assertion.signature, "userHandle": null,
+                "authenticatorData": authenticator_data, "clientDataJSON": client_data,
+                "signature": signature, "userHandle": null,
             },
         });
         let answer: PublicKeyCredential = parse(&answer, "the assertion")?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &state)?;
         passkey.update_credential(&result);
-        let key = serde_json::to_value(passkey.get_public_key()).map_err(|_| Error::Unreadable("the public key"))?;
-        let evidence = json!({
-            "credential": assertion.credential, "public_key": key, "client_data": assertion.client_data,
-            "authenticator_data": assertion.authenticator_data, "signature": assertion.signature,
-        });
-        Ok(Verified { passkey: to_stored(&passkey)?, evidence })
+        to_stored(&passkey)
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use contracts::commands::{Assertion, CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
+use consent::SignedDecision;
+use contracts::commands::{CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
 use contracts::directory::parse_seconds;
 use contracts::envelope::{About, message};
 use contracts::{Kind, Traceparent};
@@ -59,36 +60,27 @@ pub(crate) struct DecisionForm {
     comment: String,
     #[serde(default)]
     duration: String,
-    /// Assertion of the passkey, as JSON; empty without a passkey.
+    /// What was signed, with the assertion of the key, as JSON; empty without a signature.
     #[serde(default)]
-    assertion: String,
+    signature: String,
+    /// Salt of the comment in a signed decision.
+    #[serde(default)]
+    comment_salt: String,
 }
 
-/// Converts the browser's JSON (`PublicKeyCredential.toJSON`) to an assertion.
-fn assertion(json: &str) -> Result<Option<Assertion>, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Response {
-        authenticator_data: String,
-        #[serde(rename = "clientDataJSON")]
-        client_data: String,
-        signature: String,
-    }
-    #[derive(Deserialize)]
-    struct Credential {
-        id: String,
-        response: Response,
-    }
-    if json.is_empty() {
+/// Reads the signed decision that the browser made.
+fn signature(json: &str) -> Result<Option<SignedDecision>, serde_json::Error> {
+    if json.is_empty() { Ok(None) } else { serde_json::from_str(json).map(Some) }
+}
+
+/// Reads the salt of the comment.
+fn comment_salt(text: &str) -> Result<Option<[u8; 32]>, hex::FromHexError> {
+    if text.is_empty() {
         return Ok(None);
     }
-    let Credential { id, response } = serde_json::from_str(json)?;
-    Ok(Some(Assertion {
-        credential: id,
-        authenticator_data: response.authenticator_data,
-        client_data: response.client_data,
-        signature: response.signature,
-    }))
+    let mut salt = [0; 32];
+    hex::decode_to_slice(text, &mut salt)?;
+    Ok(Some(salt))
 }
 
 impl DecisionForm {
@@ -108,7 +100,9 @@ impl DecisionForm {
             comment: FreeText::non_empty(&self.comment),
             channel: "portal".to_owned(),
             duration_seconds: None,
-            assertion: assertion(&self.assertion).map_err(|_| invalid("the response of the passkey is not valid"))?,
+            signature: signature(&self.signature).map_err(|_| invalid("the signed decision is not valid"))?,
+            comment_salt: comment_salt(&self.comment_salt)
+                .map_err(|_| invalid("the salt of the comment is not valid"))?,
         })
     }
 }

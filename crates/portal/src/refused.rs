@@ -113,6 +113,13 @@ fn message_for(code: &str, message: &str) -> String {
         "passkey_required" => {
             "The customer requires a passkey for approvals. Select your name at the top, add a passkey, and approve again."
         }
+        "signature_required" => {
+            "Decisions for this customer must be signed. Sign with a key of the customer's authority."
+        }
+        "signature_invalid" => {
+            "The signature is not valid for this decision. Open the request again and repeat the decision."
+        }
+        "nonce_invalid" => "The signature is too old. Open the request again and repeat the decision.",
         "revocation_unconfirmed" => {
             "You cannot acknowledge the access report yet, because the revocation is not confirmed. You can dispute it."
         }

@@ -166,7 +166,7 @@ impl Store {
             None => None,
         };
         if let Some(tenant) = owner.as_ref().and_then(|owner| owner.tenant)
-            && by.name.as_deref() != token.person
+            && !(by.kind == "person" && by.name.as_deref() == token.person)
         {
             // A token acts as its owner; only the owner creates one in a founded tenant.
             crate::authority::refuse_if_founded(&mut tx, tenant).await?;

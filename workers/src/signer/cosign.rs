@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use store::log::seal::WitnessRow;
-use tlog::{AddCheckpoint, Note, Verifier};
+use tlog::{Note, Verifier};
 
 use crate::error_chain::error_chain;
 use crate::shared::Shared;
+use crate::witness::AddCheckpoint;
 
 /// How often checkpoints without a cosignature are read.
 const PERIOD: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use crate::envelope::{About, Message, message_with};
 use crate::kinds::Kind;
 use crate::timestamp::Timestamp;
 use crate::trace::Traceparent;
-use crate::words::{Committed, commit, commit_with};
+use crate::words::{Committed, commit_with, salt};
 
 /// Data of every event that is a step of a request. The type determines which optional fields are present; the
 /// schemas in `schemas/events/` list them for each type.
@@ -95,9 +95,9 @@ pub struct Particulars {
     /// `grant.ended`, `request.withdrawn`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Decisions: the passkey signature, with everything needed to verify it again.
+    /// Decisions: what the person signed, and the assertion of their key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passkey: Option<Value>,
+    pub signature: Option<Value>,
     /// `request.expired`: the stage that had no decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
@@ -184,7 +184,7 @@ pub fn step(
 ) -> Message {
     let content = &request.content;
     let (kind, mut particulars) = particulars(&event.kind, request);
-    particulars.passkey = event.proof.as_ref().and_then(|proof| serde_json::from_str(&proof.evidence).ok());
+    particulars.signature = event.proof.as_ref().and_then(|proof| serde_json::from_str(&proof.evidence).ok());
     let mut texts = Vec::new();
     if matches!(event.kind, EventKind::Submitted { .. }) {
         let justification = &content.justification;
@@ -193,7 +193,8 @@ pub fn step(
         texts.extend(justification.salt().map(|salt| commit_with("justification", justification.text(), salt).1));
     }
     let comment = event.comment.as_deref().map(|comment| {
-        let (committed, text) = commit("comment", comment);
+        let chosen = event.proof.as_ref().and_then(|proof| proof.comment_salt);
+        let (committed, text) = commit_with("comment", comment, chosen.unwrap_or_else(salt));
         texts.push(text);
         committed
     });

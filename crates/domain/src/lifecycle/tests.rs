@@ -324,7 +324,7 @@ fn where_a_passkey_is_required_an_approval_without_one_is_refused_and_a_denial_i
     request.content.rules.passkey_required = true;
     let approval = decided(4, Verdict::Approve, request.digest, 20);
     assert_eq!(customer_decides(&request, approval.clone()), Err(Refusal::PasskeyRequired));
-    let proof = Proof { credential: "key".into(), evidence: "{}".into() };
+    let proof = Proof { key: "key".into(), evidence: "{}".into(), comment_salt: None };
     let signed = customer_decides(&request, Decided { proof: Some(proof.clone()), ..approval }).unwrap();
     assert_eq!(signed.next.as_str(), "active");
     assert_eq!(signed.events[0].proof.as_ref(), Some(&proof), "the event carries the proof");

@@ -3,7 +3,8 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use contracts::commands::{Assertion, CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
+use consent::SignedDecision;
+use contracts::commands::{CommentRequest, Decide, RespondToReport, RevokeAccess, WithdrawRequest};
 use contracts::{Kind, reading};
 use domain::{FreeText, Verdict};
 use runtime::outcome::Failure;
@@ -70,7 +71,9 @@ pub(super) struct Decision {
     #[serde(default, deserialize_with = "reading::whole")]
     duration_seconds: Option<i64>,
     #[serde(default)]
-    assertion: Option<Assertion>,
+    signature: Option<SignedDecision>,
+    #[serde(default, with = "contracts::commands::salt")]
+    comment_salt: Option<[u8; 32]>,
 }
 
 impl Action for Decision {
@@ -87,7 +90,8 @@ impl Action for Decision {
             comment: self.comment,
             channel: "api".to_owned(),
             duration_seconds: self.duration_seconds,
-            assertion: self.assertion,
+            signature: self.signature,
+            comment_salt: self.comment_salt,
         };
         Ok((if by.is_vendor { Kind::VendorDecide } else { Kind::CustomerDecide }, data))
     }

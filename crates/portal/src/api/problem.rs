@@ -55,7 +55,9 @@ impl Problem {
 fn status(code: &str) -> StatusCode {
     match code {
         "invalid" | "unknown_tenant" | "unknown_person" | "comment_required" | "passkey_required"
-        | "passkey_invalid" | "duration_longer" => StatusCode::UNPROCESSABLE_ENTITY,
+        | "signature_required" | "signature_invalid" | "nonce_invalid" | "duration_longer" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         "not_engineer" | "not_manager" | "not_approver" | "wrong_tenant" | "own_request" | "both_sides"
         | "not_requester" | "may_not_revoke" | "may_not_comment" | "person_disabled" | "wrong_producer" => {
             StatusCode::FORBIDDEN

@@ -10,6 +10,7 @@ use super::{CLOCK, Tx, in_force, lock};
 use crate::error::Error;
 use crate::pool::Store;
 
+const TENANT: &str = "select id from tenants where name = $1 for update";
 const FOREIGN: &str = "select exists (select from people p join unnest($2::uuid[], $3::text[], $4::text[]) as a(id, name, email) \
                        on p.id = a.id or p.name = a.name or lower(p.email) = lower(a.email) \
                        where (p.id = a.id and p.tenant is distinct from $1) \
@@ -54,6 +55,16 @@ const PROJECTED: &str = "insert into authority_projections (authority, version) 
                          on conflict (authority) do update set version = excluded.version, applied_at = clock_timestamp()";
 const DUE: &str = "select f.authority from authorities_in_force f join authority_projections p on p.authority = f.authority \
                    where f.in_force_from <= clock_timestamp() group by f.authority, p.version having max(f.version) > p.version";
+
+/// The id of the tenant, under a lock on its row; `None` for the vendor.
+pub(super) async fn tenant(tx: &mut Tx, authority: &str) -> Result<Option<Uuid>, Error> {
+    if authority == consent::VENDOR {
+        return Ok(None);
+    }
+    let reading = sqlx::query_scalar(TENANT).bind(authority).fetch_optional(&mut **tx).await;
+    let found: Option<Uuid> = reading.map_err(Error::at("locking a tenant"))?;
+    found.map(Some).ok_or_else(|| Error::NotFound(authority.to_owned()))
+}
 
 /// Checks that the approvers of a statement can be stored as people of the tenant.
 pub(super) async fn check_people(tx: &mut Tx, tenant: Option<Uuid>, statement: &Statement) -> Result<(), Error> {
@@ -203,7 +214,7 @@ impl Store {
         for name in &due {
             let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
             lock(&mut tx, name).await?;
-            let tenant = super::record::tenant(&mut tx, name).await?;
+            let tenant = tenant(&mut tx, name).await?;
             let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
             if let Some(statement) = in_force(&mut tx, std::slice::from_ref(name), now).await?.remove(name) {
                 apply(&mut tx, tenant, &statement, &[]).await?;

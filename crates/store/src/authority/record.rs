@@ -36,7 +36,6 @@ pub enum SignedChange {
     },
 }
 
-const TENANT: &str = "select id from tenants where name = $1 for update";
 const ADD: &str = "insert into authorities (authority, version, statement, hash, signatures, recorded_at, in_force_from, event) \
                    values ($1, $2, $3, $4, $5, $6, $7, $8)";
 const SUPERSEDE: &str = "update authority_changes set state = case when id = $2 then 'recorded' else 'superseded' end, \
@@ -60,16 +59,6 @@ pub(super) struct Recorder<'a> {
     pub display_names: Vec<(Uuid, String)>,
     /// The proposal that is recorded.
     pub change: Option<Uuid>,
-}
-
-/// The id of the tenant, under a lock on its row; `None` for the vendor.
-pub(super) async fn tenant(tx: &mut Tx, authority: &str) -> Result<Option<Uuid>, Error> {
-    if authority == consent::VENDOR {
-        return Ok(None);
-    }
-    let reading = sqlx::query_scalar(TENANT).bind(authority).fetch_optional(&mut **tx).await;
-    let found: Option<Uuid> = reading.map_err(Error::at("locking a tenant"))?;
-    found.map(Some).ok_or_else(|| Error::NotFound(authority.to_owned()))
 }
 
 /// Records the next statement. The caller holds the lock of the authority and has read `now` after it.
@@ -99,7 +88,7 @@ pub(super) async fn record(
     if before.is_none() && stated > now {
         return Err(Error::Authority(Fault::Invalid("the first statement takes effect at once")));
     }
-    let tenant = tenant(tx, &statement.tenant).await?;
+    let tenant = projection::tenant(tx, &statement.tenant).await?;
     // An address that is removed is notified too.
     let old = receipts::recipients(tx, tenant).await?;
     let event = events::authority_changed(statement, &signed.signatures, in_force_from, &changes, &by.actor, now);
@@ -216,7 +205,7 @@ impl Store {
         let judge = authority.chain.in_force(now);
         check_approver(judge, by.person.id.0)?;
         limits::check(statement, Some(judge))?;
-        let tenant = tenant(&mut tx, &statement.tenant).await?;
+        let tenant = projection::tenant(&mut tx, &statement.tenant).await?;
         projection::check_people(&mut tx, tenant, statement).await?;
         let unsigned = SignedStatement { statement: statement.clone(), signatures: Vec::new() };
         match authority.chain.clone().record(&unsigned, now) {
