@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// domain ← contracts ← {store ∥ broker ∥ passkeys ∥ connectors} ← workers ← runtime ← operations ←
 /// {portal ∥ gate ∥ cli ∥ forward} ← devkit ← bench ← lockbox; servers and tlog stand beside. The store asks evidence, which
 /// is pure, whether a verifier would accept an entry.
-const EDGES: [(&str, &[&str]); 20] = [
+const EDGES: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("consent", &[]),
     ("contracts", &["consent", "domain"]),
@@ -20,6 +20,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ("evidence", &["consent", "domain", "tlog"]),
     ("passkeys", &["consent", "contracts", "domain"]),
     ("workers", &["broker", "connectors", "consent", "contracts", "domain", "evidence", "passkeys", "store", "tlog"]),
+    ("monitor", &["consent", "evidence", "tlog"]),
     ("runtime", &["broker", "connectors", "contracts", "store", "workers"]),
     ("operations", &["contracts", "domain", "evidence", "runtime", "store", "tlog"]),
     (
@@ -47,6 +48,7 @@ const EDGES: [(&str, &[&str]); 20] = [
             "contracts",
             "domain",
             "evidence",
+            "monitor",
             "operations",
             "runtime",
             "store",

@@ -48,6 +48,8 @@ mod log;
 mod mail_checkpoints;
 mod mail_links;
 mod mail_server;
+mod monitor;
+mod monitor_harness;
 mod narrow;
 mod ocsf;
 mod operations;

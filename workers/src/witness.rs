@@ -3,23 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use tlog::{Checkpoint, Hash, Note, Signer, Verifier};
+use tlog::{AddCheckpoint, Checkpoint, Note, Signer, Verifier};
 
 use crate::signer::{Memory, MemoryFault};
-
-/// Most hashes in a proof.
-const PROOF_LIMIT: usize = 63;
-
-/// A log's request to a witness.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddCheckpoint {
-    /// Size of the checkpoint that the witness saw last, as far as the log knows.
-    pub old: u64,
-    /// Proof that the new tree extends that one.
-    pub proof: Vec<Hash>,
-    /// The new checkpoint, signed by the log.
-    pub note: Note,
-}
 
 /// A witness's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,24 +30,6 @@ pub struct Witness {
     keys: Vec<Signer>,
     logs: BTreeMap<String, Vec<Verifier>>,
     memory: Memory,
-}
-
-impl AddCheckpoint {
-    /// The request body.
-    pub fn body(&self) -> String {
-        let proof: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
-        format!("old {}\n{proof}\n{}", self.old, self.note)
-    }
-
-    /// Parses a request body.
-    pub fn parse(body: &str) -> Option<Self> {
-        let (head, note) = body.split_once("\n\n")?;
-        let mut lines = head.lines();
-        let old = lines.next()?.strip_prefix("old ")?.parse().ok()?;
-        let proof: Vec<Hash> = lines.map(Hash::from_base64).collect::<Option<_>>()?;
-        (proof.len() <= PROOF_LIMIT).then_some(())?;
-        Some(Self { old, proof, note: note.parse().ok()? })
-    }
 }
 
 impl Witness {
@@ -109,7 +77,7 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use tlog::{Kind, tiles_for_consistency};
+    use tlog::{Hash, Kind, tiles_for_consistency};
 
     use super::*;
 

@@ -19,6 +19,7 @@ mod grant;
 mod key;
 mod mail;
 mod migrate;
+mod monitor;
 mod operator;
 mod person;
 mod portal_client;
@@ -56,6 +57,8 @@ pub enum Command {
     Apply(apply::Apply),
     /// Run a witness that cosigns the checkpoints of audit logs.
     Witness(witness::WitnessCommand),
+    /// Run a monitor that verifies a tenant's log as it grows, and raises alarms.
+    Monitor(monitor::MonitorCommand),
     /// Manage API tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -81,7 +84,11 @@ pub enum Command {
 impl Command {
     /// Whether the command runs until it is stopped, and so logs as servers do.
     pub fn is_server(&self) -> bool {
-        matches!(self, Self::Worker(_) | Self::Witness(_))
+        match self {
+            Self::Worker(_) | Self::Witness(_) => true,
+            Self::Monitor(monitor) => monitor.is_server(),
+            _ => false,
+        }
     }
 
     /// Whether one worker role runs in a process of its own.
@@ -103,6 +110,7 @@ impl Command {
             Self::Topology(topology) => topology.run(settings, format).await,
             Self::Apply(apply) => apply.run(settings, format).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
+            Self::Monitor(monitor) => Box::pin(monitor.run(format)).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,
             Self::Webhook(webhook) => webhook.run(settings, format).await,

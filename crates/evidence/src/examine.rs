@@ -11,6 +11,7 @@ use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
 mod break_glass;
+mod follower;
 mod inputs;
 mod leaves;
 mod streams;
@@ -21,6 +22,7 @@ use leaves::Leaves;
 use streams::Streams;
 use trust::Context;
 
+pub use follower::Follower;
 pub use inputs::Inputs;
 
 /// An examination in progress.

@@ -21,5 +21,5 @@ pub mod views;
 
 pub use entry::Entry;
 pub use event::Event;
-pub use examine::{Examination, Inputs};
+pub use examine::{Examination, Follower, Inputs};
 pub use finding::{Fault, Finding, Report};

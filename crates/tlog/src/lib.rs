@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: storage, clocks, key files, and the meaning of entries.
 
+mod add_checkpoint;
 pub mod bundle;
 pub mod checkpoint;
 mod hash;
@@ -20,6 +21,7 @@ pub mod tile;
 mod tree;
 mod verify;
 
+pub use add_checkpoint::AddCheckpoint;
 pub use checkpoint::Checkpoint;
 pub use hash::{Hash, leaf_hash, node_hash};
 pub use keys::{Kind, Signer, Verifier};

@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use store::log::seal::WitnessRow;
-use tlog::{Note, Verifier};
+use tlog::{AddCheckpoint, Note, Verifier};
 
 use crate::error_chain::error_chain;
 use crate::shared::Shared;
-use crate::witness::AddCheckpoint;
 
 /// How often checkpoints without a cosignature are read.
 const PERIOD: Duration = Duration::from_millis(500);
