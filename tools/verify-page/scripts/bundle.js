@@ -12,6 +12,8 @@ function describe(bytes) {
   if (!isObject(value) || value.v !== 1 || !isText(value.origin) || value.origin === "") return null;
   const { size, first, end } = value;
   if (!isCount(size) || !isCount(first) || !isCount(end) || first > end || end > size) return null;
+  const isTime = (text) => timeOf(text) !== null;
+  if (!isTime(value.made_at) || ![value.since ?? null, value.until ?? null].every((time) => time === null || isTime(time))) return null;
   if (first % 256 !== 0 || (end % 256 !== 0 && end !== size)) return null;
   return { origin: value.origin, size, first, end, since: value.since ?? null, until: value.until ?? null, madeAt: value.made_at };
 }
@@ -36,11 +38,11 @@ function tileCount(size) {
 // Compares the files with SHA256SUMS.
 async function checkSums(files, findings, pause) {
   const bytes = files.get("SHA256SUMS");
-  if (!bytes) {
-    findings.add(12, "The file SHA256SUMS is missing.");
+  const text = bytes ? textOf(bytes) : null;
+  if (text === null) {
+    findings.add(12, "The file SHA256SUMS is missing or is not text.");
     return;
   }
-  const text = textOf(bytes) ?? "\n";
   const listed = new Set();
   for (const line of text.split("\n").slice(0, -1)) {
     const found = /^([0-9a-f]{64}) [ *](.+)$/.exec(line);

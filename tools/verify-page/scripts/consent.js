@@ -16,8 +16,9 @@ async function authorityOfLog({ known, about, files, entries, findings }) {
     else if (entry.time < heartbeat - TOLERANCE) fault = "its time is long before the heartbeat before it";
     fault ??= await authority.add(statement, signatures, entry.time, { index: entry.index, named: timeOf(entry.data.in_force_from), entry });
     if (fault) findings.add(17, `A statement of the authority is not valid: ${fault}.`, entry);
-    const name = `authority/${at(statement, "version")}.tlog-proof`;
-    if (inBundle.has(entry) && !files.has(name)) findings.add(12, `The file ${name} is missing.`);
+    const version = at(statement, "version");
+    const name = `authority/${version}.tlog-proof`;
+    if (inBundle.has(entry) && isCount(version) && !files.has(name)) findings.add(12, `The file ${name} is missing.`);
   }
   return authority;
 }
@@ -74,7 +75,7 @@ function weakerRules(content, rules) {
   if (!(isCount(own.decision_deadline_seconds) && own.decision_deadline_seconds <= rules.decision_deadline_seconds)) return "has a longer decision deadline";
   if (!(isCount(own.access_ceiling_seconds) && own.access_ceiling_seconds <= rules.access_ceiling_seconds)) return "allows longer access";
   if (!(isCount(own.required_approvals) && own.required_approvals >= rules.required_approvals)) return "requires fewer approvals";
-  if (own.comment_required !== true && rules.comment_required) return "requires no comment";
+  if (typeof own.comment_required !== "boolean" || (rules.comment_required && !own.comment_required)) return "requires fewer comments";
   if (!(isCount(content.duration_seconds) && content.duration_seconds <= rules.access_ceiling_seconds)) return "is for a longer time";
   return null;
 }

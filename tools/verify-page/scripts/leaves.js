@@ -48,14 +48,18 @@ function readHashes(files, tiles, findings) {
 }
 
 // Classifies each difference between entries and recorded hashes, when the recorded hashes lead to the signed root.
-function classify(entries, recorded, first, end, findings) {
+async function classify(entries, recorded, first, end, findings, pause) {
   const wherever = new Map();
-  recorded.forEach((hash, index) => wherever.set(hexOf(hash), index));
+  for (const [index, hash] of recorded.entries()) {
+    wherever.set(hexOf(hash), index);
+    await pause();
+  }
   const present = new Map(entries.map((entry) => [entry.index, entry]));
   const hashes = new Set(entries.map((entry) => hexOf(entry.leaf)));
   let differences = 0;
   let named = 0;
   for (let index = first; index < end; index += 1) {
+    await pause();
     const entry = present.get(index);
     if (entry && same(entry.leaf, recorded[index])) continue;
     differences += 1;
@@ -101,7 +105,7 @@ async function readLeaves(files, tiles, { size, first, end, root }, findings, pa
   }
   const tree = await new Tree(recorded).grow(pause);
   if (same(tree.root(size), root)) {
-    classify(entries, recorded, first, end, findings);
+    await classify(entries, recorded, first, end, findings, pause);
     result.tree = tree;
   } else {
     const leaves = recorded.map((hash, index) => own.get(index) ?? hash);

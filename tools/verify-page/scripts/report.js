@@ -21,12 +21,13 @@ const STATES = {
 };
 const DECIDING = [...VENDOR_DECISIONS, ...CUSTOMER_DECISIONS];
 
+const LOCAL_TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "long" });
+
 // A time in the zone of the reader, with the exact time in UTC.
 function timeText(time) {
   if (time === null || time === undefined || !Number.isFinite(time)) return "at an unknown time";
   const date = new Date(time / 1000);
-  const local = date.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "long" });
-  return `${local} (${date.toISOString().slice(0, 19).replace("T", " ")} UTC)`;
+  return `${LOCAL_TIME.format(date)} (${date.toISOString().slice(0, 19).replace("T", " ")} UTC)`;
 }
 
 function durationText(seconds) {
@@ -58,11 +59,16 @@ const ACTS = {
 };
 
 // One decision: who, what, when, with which key, and whether that is proved.
-function decisionReport(entry, signed, texts) {
-  const isProved = Boolean(signed && !signed.fault);
+function decisionReport(entry, signed, { texts, code }) {
+  const isSigned = Boolean(signed && !signed.fault);
+  const isProved = isSigned && code === 0;
   let proof = "Not proved: no key of this person was verified.";
   if (isProved) proof = `Proved: signed with the ${keyText(signed.key)} of ${signed.approver.name}.`;
-  else if (signed) proof = `Not proved: ${signed.fault}.`;
+  else if (isSigned) {
+    const limit = code === 18 ? "It is proved only with the values that you trust." : "The findings above mean that this log cannot be trusted.";
+    proof = `Signed with the ${keyText(signed.key)} of ${signed.approver.name}. ${limit}`;
+  }
+  if (signed?.fault) proof = `Not proved: ${signed.fault}.`;
   const duration = entry.type === "request.customer_approved" ? ` for ${durationText(entry.data.duration_seconds)}` : "";
   return {
     index: entry.index, isProved, proof,
@@ -70,7 +76,7 @@ function decisionReport(entry, signed, texts) {
     what: `${nameOf(entry)} ${ACTS[entry.type]}${duration}`,
     when: timeText(entry.time),
     comment: texts.get(`${entry.event.id} comment`) ?? null,
-    key: isProved ? { kind: signed.key.kind, id: signed.key.id } : null,
+    key: isSigned ? { kind: signed.key.kind, id: signed.key.id } : null,
   };
 }
 
@@ -109,7 +115,7 @@ function requestReport(id, entries, result) {
       ["Break-glass policy", data.break_glass ?? null],
       ["Justification", (first && result.texts.get(`${first.event.id} justification`)) ?? "not in this bundle"],
     ].filter(([, value]) => value !== null),
-    decisions: decisions.map((entry) => decisionReport(entry, result.consent.signers.get(entry.index), result.texts)),
+    decisions: decisions.map((entry) => decisionReport(entry, result.consent.signers.get(entry.index), result)),
     access: access ?? [],
     uses: useTexts(grant),
   };

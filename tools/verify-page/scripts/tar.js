@@ -44,27 +44,27 @@ function headerOf(header) {
   return { name: path.startsWith("./") ? path.slice(2) : path, kind: header[156], size };
 }
 
-// The files of an archive, and what is damaged, or null.
+// The files of an archive up to the first damage, and what is damaged, or null.
 function readTar(bytes) {
   const files = new Map();
   const damaged = (what) => ({ files, damage: what });
-  if (bytes.length % BLOCK !== 0) return damaged("the archive does not end at the end of a block");
+  if (bytes.length % BLOCK !== 0) return damaged("it does not end at the end of a block");
   let at = 0;
   while (at < bytes.length && !isZero(bytes.subarray(at, at + BLOCK))) {
     const header = headerOf(bytes.subarray(at, at + BLOCK));
-    if (!header) return damaged(`the archive has no valid header at byte ${at}`);
+    if (!header) return damaged(`it has no valid header at byte ${at}`);
     const start = at + BLOCK;
     const end = start + header.size;
     const next = start + Math.ceil(header.size / BLOCK) * BLOCK;
-    if (next > bytes.length) return damaged(`the archive ends inside ${header.name}`);
+    if (next > bytes.length) return damaged(`it ends inside ${header.name}`);
     if (!isZero(bytes.subarray(end, next))) return damaged(`the padding after ${header.name} is not zero`);
     at = next;
     if (header.kind === 0x35 && header.size === 0) continue;
     if (header.kind !== 0x30 && header.kind !== 0) return damaged(`${header.name} is neither a file nor a folder`);
-    if (files.has(header.name)) return damaged(`the archive contains ${header.name} twice`);
+    if (files.has(header.name)) return damaged(`it contains ${header.name} twice`);
     files.set(header.name, bytes.subarray(start, end));
   }
-  if (bytes.length - at < 2 * BLOCK) return damaged("the end of the archive is missing");
-  if (!isZero(bytes.subarray(at))) return damaged("the archive contains data after its end");
+  if (bytes.length - at < 2 * BLOCK) return damaged("its end is missing");
+  if (!isZero(bytes.subarray(at))) return damaged("it contains data after its end");
   return { files, damage: null };
 }

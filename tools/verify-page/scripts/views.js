@@ -25,17 +25,16 @@ function viewLine(name, entry, origin) {
   return `${canonical(name === "events.jsonl" ? entry.event : ocsfOf(entry, origin))}\n`;
 }
 
-// True when the text consists of the head and these lines. With `mayHaveMore`, other lines may stand between them.
-function hasLines(text, head, lines, mayHaveMore) {
+// True when the text consists of the head and the line of each entry. With `mayHaveMore`, other lines may stand between them.
+async function hasLines(text, head, entries, lineOf, mayHaveMore, pause) {
   if (!text.startsWith(head)) return false;
   let place = head.length;
-  for (const line of lines) {
-    if (text.startsWith(line, place)) place += line.length;
-    else {
-      const found = mayHaveMore ? text.indexOf(line, place) : -1;
-      if (found < 0) return false;
-      place = found + line.length;
-    }
+  for (const entry of entries) {
+    const line = lineOf(entry);
+    const found = text.startsWith(line, place) ? place : mayHaveMore ? text.indexOf(line, place) : -1;
+    if (found < 0) return false;
+    place = found + line.length;
+    await pause();
   }
   return mayHaveMore || place === text.length;
 }
@@ -44,26 +43,21 @@ function hasLines(text, head, lines, mayHaveMore) {
 // of the places where they are.
 async function checkViews(files, entries, origin, findings, pause) {
   const isMissing = findings.has(12);
+  const good = entries.filter((entry) => entry.good);
+  const mayHaveMore = isMissing || good.length < entries.length;
   for (const name of VIEWS) {
     const bytes = files.get(name);
     if (!bytes) {
       findings.add(12, `The file ${name} is missing.`);
       continue;
     }
-    const lines = [];
-    const asPlaced = [];
-    for (const entry of entries) {
-      if (entry.good) {
-        lines.push(viewLine(name, entry, origin));
-        if (isMissing) asPlaced.push(viewLine(name, { ...entry, index: entry.place }, origin));
-      }
-      await pause();
-    }
-    const mayHaveMore = isMissing || lines.length < entries.length;
     const text = textOf(bytes);
     const head = name === "events.csv" ? `${CSV_HEADER}\r\n` : "";
-    const fits = text !== null && [lines, asPlaced].some((some) => some.length > 0 === lines.length > 0 && hasLines(text, head, some, mayHaveMore));
-    if (!fits) findings.add(11, `The file ${name} does not match the entries.`);
+    const fits = (lineOf) => hasLines(text, head, good, lineOf, mayHaveMore, pause);
+    const isRight = text !== null
+      && ((await fits((entry) => viewLine(name, entry, origin)))
+        || (isMissing && (await fits((entry) => viewLine(name, { ...entry, index: entry.place }, origin)))));
+    if (!isRight) findings.add(11, `The file ${name} does not match the entries.`);
   }
 }
 
