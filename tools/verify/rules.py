@@ -55,7 +55,10 @@ class History:
 
         actor = actor_of(data)
         person = actor.get("id") if actor.get("kind") == "person" and is_uuid(actor.get("id")) else None
-        side, start, to = actor.get("side"), data.get("from"), data.get("to")
+        side = actor.get("side")
+        cause = data.get("cause") if isinstance(data.get("cause"), str) else None
+        # A state that is not a text, written as a text that is no state.
+        start, to = (value if value is None or isinstance(value, str) else repr(value) for value in (data.get("from"), data.get("to")))
         number = lambda name: data[name] if type(data.get(name)) is int else None
         time = lambda name: parse_time(data.get(name))
         rule(start == self.state, "each step starts in the state in which the previous step ended")
@@ -116,7 +119,7 @@ class History:
                 "released": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "access ends when its duration is over, or by somebody who may revoke it")
+            }.get(cause, False), "access ends when its duration is over, or by somebody who may revoke it")
         elif kind == "request.expired":
             stage, deadline = ("vendor", self.review_deadline) if start == "pending_vendor" else ("customer", self.decision_deadline)
             rule(data.get("stage") == stage, "a request expires at the stage it is in")
@@ -127,7 +130,7 @@ class History:
                 "requester": person and person == self.requester,
                 "ticket_closed": not person,
                 "requester_disabled": not person,
-            }.get(data.get("cause"), False), "a request is withdrawn by its requester, or because the requester is disabled or the service request is closed")
+            }.get(cause, False), "a request is withdrawn by its requester, or because the requester is disabled or the service request is closed")
         elif kind == "request.reminded":
             rule(time("decision_deadline") == self.decision_deadline, "the deadline never moves")
         elif kind in ("report.acknowledged", "report.disputed"):

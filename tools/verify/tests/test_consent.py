@@ -178,10 +178,15 @@ class Rules(unittest.TestCase):
 
     def test_access_is_inside_its_grant(self):
         for members in ({"first_at": at(300)}, {"last_at": at(2101)}, {"last_at": at(389)}, {"resource": SITE + "s"}, {"last_at": at(1061)},
-                        {"request": person("x")}, {"request": None}, {"first_at": None}):
+                        {"request": person("x")}, {"request": None}, {"first_at": None},
+                        {"resource": None}):
             self.check(self.changed(USED, **members), RULE, members)
         for members in ({"last_at": at(1060)}, {"allowed": False, "resource": "", "request": None}):
             self.check(self.changed(USED, **members), None, members)
+        open_ended = history()[:USED + 1]
+        for first, last, code in ((301, 301, None), (301, 2100, None), (2100, 2101, RULE), (300, 302, RULE)):
+            open_ended[USED]["data"].update(first_at=at(first), last_at=at(last))
+            self.check(open_ended, code, (first, last))
         for seconds, code in ((300, None), (299, RULE), (2161, None), (2162, RULE)):
             documents = history()
             documents[PROVISIONED]["time"] = at(seconds)

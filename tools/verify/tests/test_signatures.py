@@ -57,7 +57,11 @@ class Signatures(unittest.TestCase):
         self.assertTrue(keys.is_key(key_of("EdDSA", public, "software", key_id)))
         self.assertFalse(keys.is_key(key_of("EdDSA", public, "software", key_id[:-1])))
         self.assertFalse(keys.is_key(key_of("EdDSA", public[:-1], "software", hashlib.sha256(public[:-1]).digest()[:16])))
-        self.assertFalse(keys.is_key({**key_of("EdDSA", public), "aaguid": None}))
+        self.assertTrue(keys.is_key({**key_of("EdDSA", public), "aaguid": "00000000-0000-0000-0000-000000000000"}))
+        for wrong in ({"aaguid": None}, {"kind": "card"}, {"algorithm": "ES256"}, {"algorithm": "none"}, {"id": ""}, {"id": "="}, {"id": 7}):
+            self.assertFalse(keys.is_key({**key_of("EdDSA", public), **wrong}), wrong)
+        for wrong in (None, [], "key", {}):
+            self.assertFalse(keys.is_key(wrong), wrong)
         self.assertFalse(keys.is_key({**key_of("EdDSA", public), "flags": "0"}))
 
     def test_base64url_has_only_one_form(self):
