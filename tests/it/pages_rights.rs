@@ -59,6 +59,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
     ("POST", "/settings/break-glass/revocation", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/verify.html", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/checkpoint", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/keys", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/.well-known/lockbox/{tenant}/tile/{*path}", [404, 404, 404, 404, 404, 404, 404]),

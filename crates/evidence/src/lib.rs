@@ -13,6 +13,7 @@ pub mod examine;
 pub mod finding;
 pub mod fixtures;
 pub mod grant;
+pub mod page;
 pub mod pinned;
 pub mod proof;
 pub mod rows;

@@ -1,4 +1,5 @@
-//! Style sheet, scripts and icon. They are part of the program, so that pages load nothing from other sites.
+//! Style sheet, scripts, icon and the verifier for people. They are part of the program, so that pages load nothing from other
+//! sites.
 
 use axum::extract::Path;
 use axum::http::header;
@@ -10,6 +11,17 @@ const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/portal.js");
 const PASSKEYS: &str = include_str!("assets/passkeys.js");
 const ICON: &str = include_str!("assets/icon.svg");
+
+/// The page that verifies evidence bundles. Everybody may load it: it contains nothing about a tenant.
+pub(crate) async fn verify_page() -> Response {
+    let policy = format!("{}; frame-ancestors 'none'", evidence::page::content_security_policy());
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CACHE_CONTROL, "max-age=300".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
+    (headers, evidence::page::VERIFY_PAGE).into_response()
+}
 
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, PageError> {
     let (kind, text) = match file.as_str() {

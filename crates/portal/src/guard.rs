@@ -52,7 +52,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if app.origin.starts_with("https://") {
         headers.insert("strict-transport-security", HeaderValue::from_static("max-age=31536000"));

@@ -149,6 +149,7 @@ fn pages() -> Pages {
         .post("/settings/break-glass/revocation", settings::policies::end)
         .get("/mailbox", mailbox_page::list)
         .get("/assets/{file}", assets::file)
+        .get("/verify.html", assets::verify_page)
         .get("/.well-known/lockbox/{tenant}/checkpoint", log::checkpoint)
         .get("/.well-known/lockbox/{tenant}/keys", log::keys)
         .get("/.well-known/lockbox/{tenant}/tile/{*path}", log::tile)
