@@ -68,11 +68,6 @@ function without(document) {
   return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
 }
 
-function milliseconds(text) {
-  const time = timeOf(text);
-  return time === null ? undefined : Math.floor(time / 1000);
-}
-
 function actorOf(data) {
   const actor = isObject(data.actor) ? data.actor : {};
   if (actor.kind === "lockbox") return { app_name: "Lockbox" };
@@ -99,8 +94,8 @@ function classMembers(classUid, activity, { type, data, event }) {
     src_endpoint: sourceOf(data),
     resources: resource === undefined ? undefined : [{ name: resource }],
     count: Number.isSafeInteger(data.count) ? data.count : undefined,
-    start_time: milliseconds(data.first_at),
-    end_time: milliseconds(data.last_at),
+    start_time: millisecondsOf(data.first_at),
+    end_time: millisecondsOf(data.last_at),
   };
 }
 
@@ -116,7 +111,7 @@ function ocsfOf(entry, origin) {
   return without({
     class_uid: classUid, activity_id: activity, type_uid: classUid * 100 + activity, category_uid: category,
     message: type,
-    time: Math.floor(entry.time / 1000),
+    time: millisecondsOf(event.time),
     status_id: isBad ? 2 : 1, severity_id: severity,
     status_code: textIn(data, "code"), status_detail: textIn(data, "message", "error"),
     actor: actorOf(data),
