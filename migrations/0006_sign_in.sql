@@ -87,7 +87,8 @@ create table api_tokens (
 
 -- Requests with an idempotency key: the same request again returns the same message.
 create table idempotency_keys (
-    token     uuid not null references api_tokens (id),
+    -- The API token, or the person who uses developer sign-in, whose tokens are not stored.
+    token     uuid not null,
     key       text not null,
     body_hash bytea not null,
     message   uuid not null,

@@ -29,6 +29,9 @@ pub struct Cli {
     /// Same as `--output json`.
     #[arg(long, global = true, conflicts_with = "output", help_heading = "Output")]
     json: bool,
+    /// Show times in UTC instead of the local time zone.
+    #[arg(long, global = true, help_heading = "Output")]
+    utc: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,6 +102,9 @@ impl Cli {
             }
             Command::Help(help) => return help.run(Self::command()),
             _ => {}
+        }
+        if self.utc {
+            runtime::output::use_utc();
         }
         let settings = self.flags.resolve()?;
         let mut quiet = settings.clone();

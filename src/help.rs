@@ -113,7 +113,7 @@ pub mod tests {
             *page += &format!("\n```text\n{}\n```\n", usage(sub));
             let own: Vec<&Arg> = sub
                 .get_arguments()
-                .filter(|arg| !arg.is_hide_set() && !["help", "output", "json"].contains(&arg.get_id().as_str()))
+                .filter(|arg| !arg.is_hide_set() && !["help", "output", "json", "utc"].contains(&arg.get_id().as_str()))
                 .collect();
             if !own.is_empty() {
                 *page += "\n| Argument | Description |\n|---|---|\n";
@@ -132,7 +132,7 @@ pub mod tests {
     fn commands_page(root: &Command) -> String {
         let mut page = format!(
             "{GENERATED}\n# Commands\n\nFor people and operators: the commands of `lockbox`. Every command also has \
-             `-o table|json|csv`, `--json`, `--help` and the [settings](settings.md).\n"
+             `-o table|json|csv`, `--json`, `--utc`, `--help` and the [settings](settings.md).\n"
         );
         section(root, "lockbox", &mut page);
         page

@@ -1,11 +1,13 @@
 //! The command line of people with API tokens: they reach neither the database nor the broker.
 
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 
 use crate::api::{ALL, caller};
-use crate::harness::{Lockbox, ROLES};
+use crate::harness::{Lockbox, ROLES, submission};
 use crate::person::Site;
 
 /// The terminal of a person.
@@ -90,6 +92,79 @@ async fn the_command_line_handles_a_complete_request_with_api_tokens() {
     assert!(nobody.refused(&["request", "list"], 4).await.contains("unauthorized"));
     let abroad = Terminal { portal: "http://lockbox.fabrikam.example".into(), token: "lbx_none".into() };
     assert!(abroad.refused(&["request", "list"], 2).await.contains("without https"));
+    site.close();
+    lockbox.finish().await;
+}
+
+/// The program with a token, started and not awaited; its standard error and output are pipes.
+fn started(portal: &str, line: &[&str], zone: &str) -> tokio::process::Child {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
+        .args(line)
+        .env("LOCKBOX_PORTAL_URL", portal)
+        .env("TZ", zone)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// The next line of a pipe with this text in it.
+async fn line_with<R: tokio::io::AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>, text: &str) -> String {
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("the command ended without {text:?}");
+    };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.unwrap_or_else(|_| panic!("no line with {text:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_waits_until_a_worker_has_processed_it_once() {
+    let lockbox = Lockbox::without_roles().await;
+    let site = Site::open(&lockbox).await;
+    let submit = ["request", "submit", "--as", "robin", "--tenant", "contoso", "--service-request", "SR-2026-004711"];
+    let content = ["--service", "exchange_online", "--resource", "finance@contoso.example", "--justification", "stuck"];
+    let mut command = started(&site.origin, &[submit.as_slice(), &content].concat(), "UTC");
+    let mut messages = BufReader::new(command.stderr.take().unwrap()).lines();
+    // The portal has waited ten seconds for the outcome of the command.
+    line_with(&mut messages, "The command is stored. Waiting for a worker").await;
+    lockbox.start(&ROLES).await;
+    line_with(&mut messages, "The request is submitted").await;
+    let done = command.wait_with_output().await.unwrap();
+    assert!(done.status.success());
+    assert!(String::from_utf8_lossy(&done.stdout).contains("pending_vendor"));
+    let requests: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&lockbox.pool).await.unwrap();
+    assert_eq!(requests, 1, "the repeated call is the same command");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_list_is_printed_again_when_it_changes_and_times_are_local() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let site = Site::open(&lockbox).await;
+    let list = ["request", "list", "--as", "robin", "--columns", "id,state,expires", "--watch", "--every", "1s"];
+    let mut command = started(&site.origin, &list, "Asia/Tokyo");
+    let mut lines = BufReader::new(command.stdout.take().unwrap()).lines();
+    line_with(&mut lines, "nothing found").await;
+    let request = lockbox.submit(&submission()).await;
+    let pending = line_with(&mut lines, "pending_vendor").await;
+    assert!(pending.contains(&request.to_string()) && pending.contains("+09:00"), "{pending}");
+    lockbox.decide(contracts::Kind::VendorDecide, request, "morgan", domain::Verdict::Deny).await;
+    line_with(&mut lines, "vendor_denied").await;
+    command.kill().await.unwrap();
+    let utc = ["request", "list", "--as", "robin", "--columns", "id,expires", "--utc"];
+    let shown = started(&site.origin, &utc, "Asia/Tokyo").wait_with_output().await.unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("+00:00"), "{shown}");
+    let csv = ["request", "list", "--as", "robin", "--columns", "id,expires", "-o", "csv"];
+    let shown = started(&site.origin, &csv, "Asia/Tokyo").wait_with_output().await.unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.trim_end().ends_with('Z'), "programs get UTC: {shown}");
     site.close();
     lockbox.finish().await;
 }

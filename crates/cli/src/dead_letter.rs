@@ -9,6 +9,7 @@ use uuid::Uuid;
 use workers::{REPLAY_HEADER, REPLAY_LOGIN_HEADER};
 
 use super::operator::Operator;
+use super::refresh::Refresh;
 use runtime::configuration::Settings;
 use runtime::connect::open_link;
 use runtime::outcome::Failure;
@@ -38,7 +39,9 @@ pub enum DeadLetterCommand {
 
 /// Messages to list.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  lockbox dead-letter list --reason schema.invalid")]
+#[command(
+    after_help = "Examples:\n  lockbox dead-letter list --reason schema.invalid\n  lockbox dead-letter list --watch"
+)]
 pub struct List {
     /// Only messages with this reason, such as schema.invalid.
     #[arg(long)]
@@ -51,6 +54,8 @@ pub struct List {
     limit: i64,
     #[command(flatten)]
     columns: Columns,
+    #[command(flatten)]
+    refresh: Refresh,
 }
 
 /// Messages to resolve.
@@ -71,9 +76,10 @@ impl DeadLetterCommand {
         let store = open_store(settings).await?;
         store.check_schema().await?;
         match self {
-            Self::List(List { reason, all, limit, columns }) => {
-                let found = store.dead_letter(&DeadLetterFilter { reason, all, limit }).await?;
-                columns.print(&listing(&found), format)
+            Self::List(List { reason, all, limit, columns, refresh }) => {
+                let filter = DeadLetterFilter { reason, all, limit };
+                let read = async || Ok(listing(&store.dead_letter(&filter).await?));
+                refresh.print(&columns, format, read).await
             }
             Self::Show { id } => show(&store.dead_letter_one(id).await?, format),
             Self::Replay(resolve) => resolve.replay(settings, &store).await,

@@ -24,6 +24,7 @@ mod operator;
 mod person;
 mod portal_client;
 mod publish;
+mod refresh;
 mod request;
 mod show;
 mod software_key;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
+use runtime::output::print_message;
 
 /// Longest time for one call. The portal itself waits up to 10 s for the outcome of a command.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -68,11 +69,11 @@ impl PortalClient {
         Ok(Self { client, portal: portal.to_owned(), token })
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    /// Calls the portal once. The answer is `None` when the command is stored and its outcome is not known yet.
+    async fn call(&self, method: Method, path: &str, body: Option<(&Value, &str)>) -> Result<Option<Value>, Failure> {
         let mut call = self.client.request(method, format!("{}/api/v1{path}", self.portal)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            // A call that is sent again after a broken connection is the same command.
-            call = call.header("idempotency-key", Uuid::new_v4().to_string());
+        if let Some((body, key)) = body {
+            call = call.header("idempotency-key", key);
             call = call.header("content-type", "application/json").body(body.to_string());
         }
         let unreachable = |fault: reqwest::Error| {
@@ -85,8 +86,8 @@ impl PortalClient {
         let response = call.send().await.map_err(unreachable)?;
         let status = response.status();
         let document: Value = serde_json::from_str(&response.text().await.map_err(unreachable)?).unwrap_or_default();
-        if status.is_success() && status != StatusCode::ACCEPTED {
-            return Ok(document);
+        if status.is_success() {
+            return Ok((status != StatusCode::ACCEPTED).then_some(document));
         }
         Err(self.failure(status, &document))
     }
@@ -94,7 +95,6 @@ impl PortalClient {
     fn failure(&self, status: StatusCode, document: &Value) -> Failure {
         let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
         match status {
-            StatusCode::ACCEPTED => Failure::TimedOut(text("note")),
             StatusCode::UNAUTHORIZED if self.token.starts_with(DEVELOPER) => Failure::Refused {
                 code: text("code"),
                 message: format!(
@@ -116,12 +116,23 @@ impl PortalClient {
 
     /// Reads a path of the API.
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.call(Method::GET, path, None).await
+        Ok(self.call(Method::GET, path, None).await?.unwrap_or_default())
     }
 
-    /// Sends a command to a path of the API, and returns the answer.
+    /// Sends a command to a path of the API, waits for its outcome and returns it. A command that no worker has processed yet
+    /// is sent again with the same idempotency key: the portal then only waits for the outcome of the first one.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.call(Method::POST, path, Some(body)).await
+        let key = Uuid::new_v4().to_string();
+        let mut is_stored = false;
+        loop {
+            if let Some(outcome) = self.call(Method::POST, path, Some((body, &key))).await? {
+                return Ok(outcome);
+            }
+            if !is_stored {
+                print_message("The command is stored. Waiting for a worker; Ctrl-C ends the wait and not the command.");
+            }
+            is_stored = true;
+        }
     }
 
     /// Short name of the person who runs the command; empty for a program's token.

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::portal_client::{ActAs, PortalClient};
+use super::refresh::Refresh;
 use super::show::{show, state_text};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Columns, Format, Listing, line};
+use runtime::output::{Columns, Format, Listing, line, localized};
 
 mod decision;
 mod submit;
@@ -67,7 +68,7 @@ struct Named {
 /// Requests to list.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  lockbox request list --open\n  lockbox request list --state pending_customer --columns id,requester"
+    after_help = "Examples:\n  lockbox request list --open --watch\n  lockbox request list --state pending_customer --columns id,requester"
 )]
 struct List {
     /// Short name of the tenant.
@@ -93,6 +94,8 @@ struct List {
     limit: i64,
     #[command(flatten)]
     columns: Columns,
+    #[command(flatten)]
+    refresh: Refresh,
 }
 
 /// A comment.
@@ -147,8 +150,11 @@ impl List {
             ("open", flag(self.open)),
             ("owed", flag(self.owed)),
         ];
-        let (found, _) = portal.pages("/requests", "requests", &query, self.limit).await?;
-        self.columns.print(&listing(&found), format)
+        let read = async || {
+            let (found, _) = portal.pages("/requests", "requests", &query, self.limit).await?;
+            Ok(listing(&found))
+        };
+        self.refresh.print(&self.columns, format, read).await
     }
 }
 
@@ -180,7 +186,7 @@ async fn watch(portal: &PortalClient, id: Uuid, format: Format) -> Result<(), Fa
         let events = portal.events(id).await?;
         for event in events.iter().filter(|event| printed.insert(event["id"].to_string())) {
             match format {
-                Format::Table | Format::Csv => line(&envelope_text(event))?,
+                Format::Table | Format::Csv => line(&localized(&envelope_text(event)))?,
                 Format::Json => line(&event.to_string())?,
             }
         }

@@ -2,7 +2,7 @@
 
 use operations::documents::envelope_text;
 use runtime::outcome::Failure;
-use runtime::output::{Format, duration, fields, json as print_json, line};
+use runtime::output::{Format, duration, fields, json as print_json, line, localized};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ pub(super) async fn show(portal: &PortalClient, id: Uuid, format: Format) -> Res
     fields(&rows(&request))?;
     line("")?;
     for event in &events {
-        line(&envelope_text(event))?;
+        line(&localized(&envelope_text(event)))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use workers::webhooks::{OVERLAP_LIMIT, check_url, secret};
 use super::operator::Operator;
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Columns, Format, Listing, line, print_message, shortened, time, time_or_dash};
+use runtime::output::{Columns, Format, Listing, line, local, print_message, shortened, time, time_or_dash};
 use runtime::serve::open_store;
 
 /// Webhook commands.
@@ -209,7 +209,7 @@ impl Rotate {
         let (messages, until) = rotating.await?;
         super::publish::publish(settings, &messages).await;
         print_message(&match until {
-            Some(until) => format!("The old secret signs too until {}. The new secret is shown once:", time(until)),
+            Some(until) => format!("The old secret signs too until {}. The new secret is shown once:", local(until)),
             None => "The old secret no longer signs. The new secret is shown once:".to_owned(),
         });
         line(&secret)
@@ -225,11 +225,11 @@ impl Deliveries {
             let response = one.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
             let error = one.error.clone().unwrap_or_else(|| "-".to_owned());
             let mut row = vec![
-                if is_table { one.at.format("%Y-%m-%d %H:%M:%S").to_string() } else { time(one.at) },
+                time(one.at),
                 one.event.to_string(),
                 response,
                 format!("{} ms", one.duration_ms),
-                if is_table { shortened(&error, 14) } else { error },
+                if is_table { shortened(&error, 10) } else { error },
             ];
             if !is_table {
                 row.extend([one.type_name.clone(), one.attempt.to_string()]);
@@ -245,7 +245,7 @@ impl Deliveries {
                 })
             })
             .collect();
-        let mut head = vec!["at (UTC)", "event", "response", "duration", "error"];
+        let mut head = vec!["at", "event", "response", "duration", "error"];
         if !is_table {
             head.extend(["type", "attempt"]);
         }

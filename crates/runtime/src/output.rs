@@ -11,9 +11,11 @@ use crate::outcome::Failure;
 
 mod colour;
 mod listing;
+mod zone;
 
 pub use colour::{Meaning, coloured, meaning_of};
 pub use listing::{Columns, Listing};
+pub use zone::{local, localized, use_utc};
 
 /// Format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -60,7 +62,7 @@ pub fn print_message(text: &str) {
 pub fn fields(pairs: &[(&str, String)]) -> Result<(), Failure> {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     for (name, value) in pairs {
-        let value = printable(value);
+        let value = printable(&localized(value));
         let value = meaning_of(&value).map_or(value.clone(), |meaning| coloured(&value, meaning));
         line(&format!("{name:<width$}  {value}"))?;
     }
@@ -80,7 +82,7 @@ pub fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A time in UTC (RFC 3339) with milliseconds.
+/// A time in UTC (RFC 3339) with milliseconds. Tables show it in the local time zone.
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

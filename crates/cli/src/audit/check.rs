@@ -5,7 +5,7 @@ use store::log::quarantine::Quarantined;
 use uuid::Uuid;
 
 use runtime::outcome::Failure;
-use runtime::output::{line, time};
+use runtime::output::{line, local};
 
 /// Largest number of requests and of events that are named.
 const NAMED_LIMIT: i64 = 20;
@@ -38,7 +38,7 @@ fn findings((recorded, steps): (i64, i64), gaps: &[Uuid], quarantined: &[Quarant
     for one in quarantined {
         let log = one.tenant.as_deref().unwrap_or("the operator's log");
         let request = one.request.map(|request| format!(", request {request}")).unwrap_or_default();
-        text += &format!("\n  {} {} {} in {log}{request}: {}", time(one.at), one.type_name, one.event, one.reason);
+        text += &format!("\n  {} {} {} in {log}{request}: {}", local(one.at), one.type_name, one.event, one.reason);
     }
     text
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::portal_client::{ActAs, PortalClient};
 use runtime::configuration::Settings;
 use runtime::outcome::Failure;
-use runtime::output::{Columns, Format, Listing, print_message, summary, time};
+use runtime::output::{Columns, Format, Listing, local, print_message, summary, time};
 
 /// Events to search for. An event must match every option.
 #[derive(Args, Debug)]
@@ -68,7 +68,7 @@ impl Search {
         let (found, page) = portal.pages("/audit", "events", &query, self.limit).await?;
         let archived = page["archived_before"].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
         if let Some(before) = archived.filter(|before| self.since.is_none_or(|since| since < *before)) {
-            print_message(&format!("events before {} are in the archive and not in this list", time(before)));
+            print_message(&format!("events before {} are in the archive and not in this list", local(before)));
         }
         self.columns.print(&listing(&found), format)
     }

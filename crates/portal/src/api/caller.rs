@@ -71,11 +71,6 @@ impl Caller {
         if self.is_developer { "api/developer" } else { "api/token" }
     }
 
-    /// Whether idempotency keys work: they are stored with a token, and developer tokens are not stored.
-    pub fn has_keys(&self) -> bool {
-        !self.is_developer
-    }
-
     /// Checks that the token has a scope.
     pub fn may(&self, scope: &str) -> Result<(), Problem> {
         if self.token.scopes.iter().any(|held| held == scope) {

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use super::{Format, colour, json, line, printable};
+use super::{Format, colour, json, line, localized, printable};
 use crate::outcome::Failure;
 
 /// Columns whose cells are coloured by their meaning.
@@ -136,7 +136,7 @@ impl Listing {
 }
 
 fn cell(name: &str, text: &str) -> Cell {
-    let cell = Cell::new(printable(text));
+    let cell = Cell::new(printable(&localized(text)));
     match super::meaning_of(text).filter(|_| STATE_COLUMNS.contains(&name)) {
         Some(meaning) => cell.fg(colour::colour(meaning)),
         None => cell,
