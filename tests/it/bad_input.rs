@@ -120,12 +120,12 @@ async fn unreadable_messages_are_dead_lettered_with_the_fault_and_its_place() {
         assert_eq!((answer.type_name.as_str(), &said["code"]), ("message.dead_lettered", &json!(code)), "{said}");
         assert!(said["message"].as_str().unwrap().contains(words), "{words} is not in {said}");
         let dead_letter: Uuid = said["dead_letter"].as_str().unwrap().parse().unwrap();
-        let row = lockbox.store.dead_letter_one(dead_letter).await.unwrap();
+        let row = lockbox.store.find_dead_letter(dead_letter).await.unwrap();
         assert_eq!(usize::try_from(row.size_bytes).unwrap(), size);
         assert_eq!(row.login.as_deref(), Some("guest"), "its sender is in the audit log");
     }
     let filter = DeadLetterFilter { reason: Some("schema.unknown_type".into()), all: false, limit: 10 };
-    assert_eq!(lockbox.store.dead_letter(&filter).await.unwrap().len(), 2);
+    assert_eq!(lockbox.store.dead_letters(&filter).await.unwrap().len(), 2);
     lockbox.submit(&submission()).await;
     lockbox.finish().await;
 }

@@ -73,7 +73,7 @@ async fn sending_a_dead_letter_message_again_gives_its_sender_no_rights_it_did_n
     ticketing.publish(Exchange::Requests, Kind::CustomerDecide, envelope(Kind::CustomerDecide, &id, &yes)).await;
     let said = body(&lockbox.answer(&id).await);
     assert_eq!(said["code"], "schema.unexpected_type", "{said}");
-    let row = lockbox.store.dead_letter_one(dead_letter(&said).parse().unwrap()).await.unwrap();
+    let row = lockbox.store.find_dead_letter(dead_letter(&said).parse().unwrap()).await.unwrap();
     assert_eq!(row.login.as_deref(), Some("ticketing"));
     // The operator does as the manual says.
     let (code, out, err) =
@@ -81,7 +81,7 @@ async fn sending_a_dead_letter_message_again_gives_its_sender_no_rights_it_did_n
     assert_eq!(code, 0, "{out}{err}");
     let again = eventually("it is refused again, for the same login", async || {
         let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 10 };
-        lockbox.store.dead_letter(&filter).await.unwrap().pop()
+        lockbox.store.dead_letters(&filter).await.unwrap().pop()
     })
     .await;
     assert_eq!((again.reason.as_str(), again.login.as_deref()), ("schema.unexpected_type", Some("ticketing")));
@@ -199,7 +199,7 @@ async fn a_message_that_the_program_failed_on_is_handled_when_it_is_sent_again()
     };
     let unit = begin().await;
     assert!(unit.snapshot.fresh.contains(&key));
-    unit.commit(&WriteSet { freed: vec![key], ..WriteSet::default() }).await.unwrap();
+    unit.commit(&WriteSet { without_effect: vec![key], ..WriteSet::default() }).await.unwrap();
     let unit = begin().await;
     assert!(unit.snapshot.fresh.contains(&key), "the inbox forgot it");
     unit.commit(&WriteSet::default()).await.unwrap();

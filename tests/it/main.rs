@@ -41,6 +41,7 @@ mod hardening;
 mod harness;
 mod histories;
 mod idp;
+mod installation;
 mod journeys;
 mod live;
 mod live_browser;

@@ -57,6 +57,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 48] = [
     ("GET", "/settings/webhooks/{id}", [303, 404, 404, 404, 404, 404, 404]),
     ("POST", "/settings/break-glass", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/break-glass/revocation", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/installation", [303, 404, 404, 200, 200, 404, 404]),
     ("GET", "/mailbox", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/assets/{file}", [200, 200, 200, 200, 200, 200, 200]),
     ("GET", "/verify.html", [200, 200, 200, 200, 200, 200, 200]),

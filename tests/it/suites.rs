@@ -109,7 +109,7 @@ async fn the_cloudevents_sdks_read_our_events_and_lockbox_reads_theirs() {
 async fn dead_letter(lockbox: &Lockbox, encoding: &str) -> (String, String) {
     crate::harness::eventually(&format!("the message in {encoding} is refused"), async || {
         let filter = store::dead_letter::DeadLetterFilter { reason: None, all: false, limit: 50 };
-        let rows = lockbox.store.dead_letter(&filter).await.unwrap();
+        let rows = lockbox.store.dead_letters(&filter).await.unwrap();
         rows.into_iter().find(|row| row.detail.contains(encoding)).map(|row| (row.reason, row.detail))
     })
     .await

@@ -65,7 +65,7 @@ async fn consume(shared: &Shared, wake: &Notify, deliveries: &[broker::Delivery]
     for delivery in deliveries {
         let source = Source::of(delivery, &shared.login);
         match read(delivery.body()) {
-            Ok(id) if source.is_own => changes.taken.extend(id),
+            Ok(id) if source.is_own => changes.consumed.extend(id),
             // An event from another login only makes the loop read the table.
             Ok(_) => {}
             Err(fault) => unreadable.push(describe_delivery(delivery, role, source, &fault)),

@@ -101,7 +101,7 @@ async fn append_all(shared: &Shared, deliveries: &[Delivery], refused: Option<&M
         let read = refused.map_or_else(|| read(delivery, shared), |fault| Err(fault.clone()));
         match read {
             Ok(indexed) => {
-                changes.taken.push(indexed.id);
+                changes.consumed.push(indexed.id);
                 appended.push((indexed, delivery.body()));
             }
             Err(fault) => {
@@ -112,7 +112,7 @@ async fn append_all(shared: &Shared, deliveries: &[Delivery], refused: Option<&M
                 // A forged event marks nothing as consumed: the real event with this id is still to come.
                 let source = Source::of(delivery, &shared.login);
                 let read = Envelope::read(delivery.body()).ok().filter(|_| source.is_own);
-                changes.taken.extend(read.and_then(|(envelope, _)| envelope.own_id()));
+                changes.consumed.extend(read.and_then(|(envelope, _)| envelope.own_id()));
                 record_dead_letter(
                     &mut changes,
                     describe_delivery(delivery, RoleName::Audit.as_str(), source, &fault),

@@ -70,7 +70,7 @@ impl BatchContext<'_> {
         }
         request.state = step.next;
         self.snapshot.requests.insert(request.content.request.0, request.clone());
-        self.changes.moved.push(Transitioned { request, is_new, timers: step.timers, decision: step.decision });
+        self.changes.transitioned.push(Transitioned { request, is_new, timers: step.timers, decision: step.decision });
     }
 
     /// Records a refusal. Only the audit log changes; it names who tried.

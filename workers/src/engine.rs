@@ -187,7 +187,7 @@ impl<R: Role> Engine<R> {
         changes: &mut WriteSet,
         later: &mut Vec<TimerWakeUp>,
     ) {
-        changes.taken.extend(received.own_id());
+        changes.consumed.extend(received.own_id());
         if !is_wake_up(received) && !snapshot.fresh.contains(&received.key) {
             metrics::counter!("lockbox_duplicates_total", "role" => self.role.name().as_str()).increment(1);
             return;
@@ -197,7 +197,7 @@ impl<R: Role> Engine<R> {
             metrics::histogram!("lockbox_queue_lag_seconds", "role" => self.role.name().as_str())
                 .record(lag.as_secs_f64());
         }
-        let before = (changes.moved.len(), changes.messages.len());
+        let before = (changes.transitioned.len(), changes.messages.len());
         let mut context = BatchContext { snapshot, changes, later };
         if let Some(refusal) = wrong_producer(received, &context).or_else(|| invalid_command(received)) {
             context.refuse(received, &refusal, Actor::producer(received.source.login.as_deref()), None);
@@ -207,10 +207,10 @@ impl<R: Role> Engine<R> {
         if handled.is_err() {
             // Discard the partial changes, and store the message for an operator.
             let now = context.now();
-            context.changes.moved.truncate(before.0);
+            context.changes.transitioned.truncate(before.0);
             context.changes.messages.truncate(before.1);
             // A replay by an operator is processed again.
-            context.changes.freed.push(received.key);
+            context.changes.without_effect.push(received.key);
             let detail = "the role failed on this message because of a bug; report it together with the message";
             let dead_letter = self.describe_dead_letter(received, "handler.panicked", detail);
             record_dead_letter(context.changes, dead_letter, now);

@@ -104,7 +104,7 @@ async fn bare(rig: &Rig, total: usize) -> Result<(), Failure> {
             let unit = rig.store.open_unit_of_work(wanted).await?;
             let now = unit.snapshot.now;
             let messages: Vec<Message> = ids.iter().map(|_| notification(now)).collect();
-            unit.commit(&WriteSet { messages: messages.clone(), taken: ids, ..WriteSet::default() }).await?;
+            unit.commit(&WriteSet { messages: messages.clone(), consumed: ids, ..WriteSet::default() }).await?;
             let share = messages.len() * EVENTS_PER_REQUEST / MESSAGES_PER_REQUEST;
             let events: Vec<(Indexed, &[u8])> =
                 messages[..share].iter().map(|event| (index(event, now), event.body.as_slice())).collect();

@@ -78,14 +78,14 @@ impl DeadLetterCommand {
         match self {
             Self::List(List { reason, all, limit, columns, refresh }) => {
                 let filter = DeadLetterFilter { reason, all, limit };
-                let read = async || Ok(listing(&store.dead_letter(&filter).await?));
+                let read = async || Ok(listing(&store.dead_letters(&filter).await?));
                 refresh.print(&columns, format, read).await
             }
-            Self::Show { id } => show(&store.dead_letter_one(id).await?, format),
+            Self::Show { id } => show(&store.find_dead_letter(id).await?, format),
             Self::Replay(resolve) => resolve.replay(settings, &store).await,
             Self::Discard(resolve) => {
                 for id in &resolve.ids {
-                    store.dead_letter_one(*id).await?;
+                    store.find_dead_letter(*id).await?;
                     resolve.mark(&store, *id, "discarded").await?;
                 }
                 Ok(())
@@ -158,7 +158,7 @@ impl Resolve {
         let link: Link = open_link(settings).await?;
         let mut publisher = Publisher::open(&link, &settings.names).await?;
         for id in &self.ids {
-            let row = store.dead_letter_one(*id).await?;
+            let row = store.find_dead_letter(*id).await?;
             let outgoing = outgoing(settings, &row)?;
             if row.status != "dead_lettered" {
                 // Already resolved: this reports it.

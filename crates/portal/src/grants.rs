@@ -75,7 +75,7 @@ fn row(viewer: &Viewer, access: AccessView) -> Row {
 
 pub(crate) async fn list(State(app): State<App>, viewer: Viewer) -> PageResult {
     let scope = request_scope(&app, &viewer).await?;
-    let version = version(app.store.access_pulse(&scope).await?);
+    let version = version(app.store.grants_version(&scope).await?);
     let found = app.store.grants(&scope).await?;
     let grants = found.into_iter().map(|access| row(&viewer, access)).collect();
     render(&GrantsPage { viewer, version, grants })

@@ -41,6 +41,7 @@ mod evidence;
 mod format;
 mod grants;
 mod guard;
+mod installation;
 mod log;
 pub mod mailbox;
 mod mailbox_page;
@@ -147,6 +148,7 @@ fn pages() -> Pages {
         .get("/settings/webhooks/{id}", settings::webhooks::deliveries)
         .post("/settings/break-glass", settings::policies::add)
         .post("/settings/break-glass/revocation", settings::policies::end)
+        .get("/installation", installation::show)
         .get("/mailbox", mailbox_page::list)
         .get("/assets/{file}", assets::file)
         .get("/verify.html", assets::verify_page)

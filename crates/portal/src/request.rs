@@ -184,7 +184,7 @@ pub(super) async fn refused_page(
 }
 
 async fn page(app: &App, viewer: Viewer, (request, content): (RequestView, Content), typed: RefusedForm) -> PageResult {
-    let version = version(app.store.pulse(request.id).await?);
+    let version = version(app.store.request_version(request.id).await?);
     let decisions = app.store.decisions(request.id).await?;
     let can = permissions(&viewer, &request, &content, &decisions);
     let filter = AuditFilter { request: Some(request.id), limit: TIMELINE_LIMIT, ..AuditFilter::default() };

@@ -37,7 +37,7 @@ struct PendingPage {
 
 pub(crate) async fn pending(State(app): State<App>, viewer: Viewer) -> PageResult {
     let scope = request_scope(&app, &viewer).await?;
-    let version = version(app.store.open_pulse(&scope).await?);
+    let version = version(app.store.open_requests_version(&scope).await?);
     let in_state = async |state: &str| -> Result<Vec<RequestView>, PageError> {
         let filter = RequestFilter { state: Some(state.to_owned()), open: true, ..scope.clone() };
         Ok(app.store.list_requests(&filter).await?)

@@ -79,6 +79,11 @@ impl Viewer {
         self.is(Role::Auditor) || self.is(Role::Manager) || self.is(Role::Approver)
     }
 
+    /// Whether the person sees the state of the installation: managers and auditors of the vendor.
+    pub fn may_operate(&self) -> bool {
+        self.is_vendor() && (self.is(Role::Auditor) || self.is(Role::Manager))
+    }
+
     /// Checks that a form is from a page of this session.
     pub fn check(&self, form_token: &str) -> Result<(), PageError> {
         let same = form_token.as_bytes().ct_eq(self.form_token.as_bytes());

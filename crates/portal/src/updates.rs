@@ -91,7 +91,7 @@ pub(crate) async fn request(
     let shared = app.clone();
     let query = move || -> VersionQuery {
         let app = shared.clone();
-        Box::pin(async move { app.store.pulse(request.id).await.ok().map(version) })
+        Box::pin(async move { app.store.request_version(request.id).await.ok().map(version) })
     };
     Ok(respond(app, watcher, params, query).await)
 }
@@ -105,7 +105,7 @@ pub(crate) async fn pending(
     let (filter, shared) = (request_scope(&app, &watcher.viewer).await?, app.clone());
     let query = move || -> VersionQuery {
         let (app, filter) = (shared.clone(), filter.clone());
-        Box::pin(async move { app.store.open_pulse(&filter).await.ok().map(version) })
+        Box::pin(async move { app.store.open_requests_version(&filter).await.ok().map(version) })
     };
     Ok(respond(app, watcher, params, query).await)
 }
@@ -119,7 +119,7 @@ pub(crate) async fn grants(
     let (filter, shared) = (request_scope(&app, &watcher.viewer).await?, app.clone());
     let query = move || -> VersionQuery {
         let (app, filter) = (shared.clone(), filter.clone());
-        Box::pin(async move { app.store.access_pulse(&filter).await.ok().map(version) })
+        Box::pin(async move { app.store.grants_version(&filter).await.ok().map(version) })
     };
     Ok(respond(app, watcher, params, query).await)
 }

@@ -208,7 +208,7 @@ impl Store {
         record(&mut tx, events).await?;
         crate::insert_dead_letters(&mut tx, &dead_letter).await?;
         crate::insert_outbox(&mut tx, &changes.messages).await?;
-        crate::delete_outbox(&mut tx, "audit", &changes.taken).await?;
+        crate::delete_outbox(&mut tx, "audit", &changes.consumed).await?;
         tx.commit().await.map_err(Error::at(doing))
     }
 

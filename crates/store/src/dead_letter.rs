@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn dead_letter(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, Error> {
+    pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, Error> {
         sqlx::query_as(LIST)
             .bind(&filter.reason)
             .bind(filter.all)
@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database does not answer.
-    pub async fn dead_letter_one(&self, id: Uuid) -> Result<DeadLetterRow, Error> {
+    pub async fn find_dead_letter(&self, id: Uuid) -> Result<DeadLetterRow, Error> {
         let row: Option<DeadLetterRow> = sqlx::query_as(SHOW)
             .bind(id)
             .fetch_optional(&self.pool)

@@ -242,7 +242,7 @@ impl Store {
     pub async fn consume_wake_ups(&self, consumer: &str, changes: WriteSet) -> Result<(), Error> {
         let doing = "consuming wake-ups";
         let mut tx = self.pool.begin().await.map_err(Error::at(doing))?;
-        crate::delete_outbox(&mut tx, consumer, &changes.taken).await?;
+        crate::delete_outbox(&mut tx, consumer, &changes.consumed).await?;
         crate::insert_dead_letters(&mut tx, &changes.dead_letter).await?;
         insert_outbox(&mut tx, &changes.messages).await?;
         tx.commit().await.map_err(Error::at(doing))

@@ -183,17 +183,17 @@ impl UnitOfWork {
     /// # Errors
     /// When the database refuses or does not answer; then nothing was written.
     pub async fn commit(mut self, write_set: &WriteSet) -> Result<Vec<TimerWakeUp>, Error> {
-        tables::insert_decisions(&mut self.tx, &write_set.moved).await?;
-        tables::insert_requests(&mut self.tx, &write_set.moved).await?;
-        tables::update_requests(&mut self.tx, &write_set.moved).await?;
-        let wake_ups = tables::update_timers(&mut self.tx, &write_set.moved).await?;
+        tables::insert_decisions(&mut self.tx, &write_set.transitioned).await?;
+        tables::insert_requests(&mut self.tx, &write_set.transitioned).await?;
+        tables::update_requests(&mut self.tx, &write_set.transitioned).await?;
+        let wake_ups = tables::update_timers(&mut self.tx, &write_set.transitioned).await?;
         tables::update_passkeys(&mut self.tx, &write_set.passkeys).await?;
         nonces::remove(&mut self.tx, &write_set.nonces).await?;
         tables::insert_outbox(&mut self.tx, &write_set.messages).await?;
         tables::insert_dead_letters(&mut self.tx, &write_set.dead_letter).await?;
-        tables::delete_inbox(&mut self.tx, self.consumer, &write_set.freed).await?;
+        tables::delete_inbox(&mut self.tx, self.consumer, &write_set.without_effect).await?;
         tables::delete_outbox(&mut self.tx, "mail", &write_set.reported).await?;
-        tables::delete_outbox(&mut self.tx, self.consumer, &write_set.taken).await?;
+        tables::delete_outbox(&mut self.tx, self.consumer, &write_set.consumed).await?;
         self.tx.commit().await.map_err(Error::at("committing"))?;
         Ok(wake_ups)
     }

@@ -124,9 +124,9 @@ const DECISIONS: &str = "select d.stage, p.name as person, p.display_name, d.ver
                          case when d.comment_redacted_at is null then d.comment else '(redacted)' end as comment, d.channel, \
                          d.signature is not null as signed, d.decided_at \
                          from decisions d join people p on p.id = d.person where d.request = $1 order by d.decided_at";
-const PULSE: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
+const REQUEST_VERSION: &str = "select r.version, (select count(*) from audit_events a where a.request = r.id) \
                      + coalesce((select failures from provisionings d where d.request = r.id), 0) from requests r where r.id = $1";
-const OPEN_PULSE: &str = "select count(*), coalesce(sum(version), 0)::bigint from requests where finished_at is null \
+const OPEN_REQUESTS_VERSION: &str = "select count(*), coalesce(sum(version), 0)::bigint from requests where finished_at is null \
                           and ($1::text is null or tenant = (select id from tenants where name = $1)) \
                           and ($2::text is null or requester = (select id from people where name = $2))";
 const COUNTS: &str = "select state, count(*) from requests group by state order by state";
@@ -188,8 +188,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database does not answer.
-    pub async fn pulse(&self, id: Uuid) -> Result<(i32, i64), Error> {
-        let row = sqlx::query_as(PULSE)
+    pub async fn request_version(&self, id: Uuid) -> Result<(i32, i64), Error> {
+        let row = sqlx::query_as(REQUEST_VERSION)
             .bind(id)
             .fetch_optional(&self.pool)
             .await
@@ -201,8 +201,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn open_pulse(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
-        let looking = sqlx::query_as(OPEN_PULSE).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
+    pub async fn open_requests_version(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
+        let looking =
+            sqlx::query_as(OPEN_REQUESTS_VERSION).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
         looking.await.map_err(Error::at("reading the state of open requests"))
     }
 

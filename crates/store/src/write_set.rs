@@ -50,7 +50,7 @@ pub struct DeadLetter {
 #[derive(Debug, Default)]
 pub struct WriteSet {
     /// Requests with a step; each at most once.
-    pub moved: Vec<Transitioned>,
+    pub transitioned: Vec<Transitioned>,
     /// Passkeys that signed a decision, with their new counters.
     pub passkeys: Vec<(String, serde_json::Value)>,
     /// Nonces that signed decisions used up.
@@ -62,9 +62,9 @@ pub struct WriteSet {
     /// Notifications that another consumer has handled instead of our mailer: their outbox rows are deleted.
     pub reported: Vec<Uuid>,
     /// Keys of messages that were consumed without an effect: their inbox rows are deleted.
-    pub freed: Vec<Uuid>,
+    pub without_effect: Vec<Uuid>,
     /// Messages of Lockbox that this batch has consumed: their outbox rows are deleted.
-    pub taken: Vec<Uuid>,
+    pub consumed: Vec<Uuid>,
 }
 
 /// The columns of a state.

@@ -93,7 +93,7 @@ const BESIDE: &str = " and r.state = 'active' and clock_timestamp() < r.access_u
 const UNCONFIRMED: &str = "select count(*) as count, \
                        coalesce(extract(epoch from clock_timestamp() - min(revocation_ordered_at)), 0)::float8 as oldest_seconds \
                        from provisionings where state = 'revoking'";
-const PULSE: &str = "select count(*), coalesce(sum(hashtext(d.request::text || d.state || (d.failures > 0)::text)::bigint), 0)::bigint \
+const GRANTS_VERSION: &str = "select count(*), coalesce(sum(hashtext(d.request::text || d.state || (d.failures > 0)::text)::bigint), 0)::bigint \
                      from provisionings d join requests r on r.id = d.request where d.next_try_at is not null \
                      and ($1::text is null or r.tenant = (select id from tenants where name = $1)) \
                      and ($2::text is null or r.requester = (select id from people where name = $2))";
@@ -143,8 +143,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn access_pulse(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
-        let looking = sqlx::query_as(PULSE).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
+    pub async fn grants_version(&self, filter: &RequestFilter) -> Result<(i64, i64), Error> {
+        let looking = sqlx::query_as(GRANTS_VERSION).bind(&filter.tenant).bind(&filter.requester).fetch_one(&self.pool);
         looking.await.map_err(Error::at("reading the state of grants"))
     }
 

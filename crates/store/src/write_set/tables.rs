@@ -17,25 +17,27 @@ const DECISIONS: &str = "insert into decisions (request, stage, person, side, ro
                          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], \
                          $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::jsonb[], $12::timestamptz[])";
 
-pub(crate) async fn insert_decisions(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
-    let taken: Vec<_> =
-        moved.iter().filter_map(|moved| moved.decision.as_ref().map(|decision| (&moved.request, decision))).collect();
-    if taken.is_empty() {
+pub(crate) async fn insert_decisions(tx: &mut Tx, transitioned: &[Transitioned]) -> Result<(), Error> {
+    let decided: Vec<_> = transitioned
+        .iter()
+        .filter_map(|transitioned| transitioned.decision.as_ref().map(|decision| (&transitioned.request, decision)))
+        .collect();
+    if decided.is_empty() {
         return Ok(());
     }
     sqlx::query(DECISIONS)
-        .bind(taken.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.stage.as_str()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.person.0).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.side.as_str()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.role.as_str()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.verdict.as_str()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.comment.as_deref()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.digest.0.to_vec()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.channel.as_str()).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.duration_seconds).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| proof(decision)).collect::<Vec<_>>())
-        .bind(taken.iter().map(|(_, decision)| decision.decided_at).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.stage.as_str()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.person.0).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.side.as_str()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.role.as_str()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.verdict.as_str()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.comment.as_deref()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.digest.0.to_vec()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.channel.as_str()).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.duration_seconds).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| proof(decision)).collect::<Vec<_>>())
+        .bind(decided.iter().map(|(_, decision)| decision.decided_at).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await
         .map_err(Error::at("storing decisions"))?;
@@ -69,12 +71,12 @@ const NEW: &str = "insert into requests (id, content, digest, tenant, service_re
                    as n(id, content, digest, tenant, service_request, service, resource, requester, duration_seconds, \
                    required_approvals, version, review_deadline, review_seconds, justification, justification_salt)";
 
-pub(crate) async fn insert_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
-    let begun: Vec<_> = moved
+pub(crate) async fn insert_requests(tx: &mut Tx, transitioned: &[Transitioned]) -> Result<(), Error> {
+    let begun: Vec<_> = transitioned
         .iter()
-        .filter(|moved| moved.is_new)
-        .filter_map(|moved| match moved.request.state {
-            State::PendingVendor { review_deadline, .. } => Some((&moved.request, review_deadline)),
+        .filter(|transitioned| transitioned.is_new)
+        .filter_map(|transitioned| match transitioned.request.state {
+            State::PendingVendor { review_deadline, .. } => Some((&transitioned.request, review_deadline)),
             _ => None,
         })
         .collect();
@@ -107,23 +109,27 @@ pub(crate) async fn insert_requests(tx: &mut Tx, moved: &[Transitioned]) -> Resu
 // Checks the version, so that a writer with an outdated row changes nothing.
 const MOVE: &str = include_str!("tables/move.sql");
 
-pub(crate) async fn update_requests(tx: &mut Tx, moved: &[Transitioned]) -> Result<(), Error> {
-    let steps: Vec<_> = moved
+pub(crate) async fn update_requests(tx: &mut Tx, transitioned: &[Transitioned]) -> Result<(), Error> {
+    let steps: Vec<_> = transitioned
         .iter()
-        .filter(|moved| !moved.is_new)
-        .map(|moved| (&moved.request, columns(&moved.request.state)))
+        .filter(|transitioned| !transitioned.is_new)
+        .map(|transitioned| (&transitioned.request, columns(&transitioned.request.state)))
         .collect();
     if steps.is_empty() {
         return Ok(());
     }
     // Break-glass access is activated by its second manager, whose decision is part of the step.
-    let granted_by = |moved: &Transitioned| {
-        let decision = moved.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Vendor);
-        decision.filter(|_| matches!(moved.request.state, State::Active { .. })).map(|decision| decision.person.0)
+    let granted_by = |transitioned: &Transitioned| {
+        let decision = transitioned.decision.as_ref().filter(|decision| decision.stage == domain::Stage::Vendor);
+        decision
+            .filter(|_| matches!(transitioned.request.state, State::Active { .. }))
+            .map(|decision| decision.person.0)
     };
-    let old = moved.iter().filter(|moved| !moved.is_new);
-    let managers: Vec<Option<Uuid>> =
-        old.zip(&steps).map(|(moved, (_, columns))| columns.manager.or_else(|| granted_by(moved))).collect();
+    let old = transitioned.iter().filter(|transitioned| !transitioned.is_new);
+    let managers: Vec<Option<Uuid>> = old
+        .zip(&steps)
+        .map(|(transitioned, (_, columns))| columns.manager.or_else(|| granted_by(transitioned)))
+        .collect();
     sqlx::query(MOVE)
         .bind(steps.iter().map(|(request, _)| request.content.request.0).collect::<Vec<_>>())
         .bind(steps.iter().map(|(request, _)| request.state.as_str()).collect::<Vec<_>>())
@@ -148,11 +154,14 @@ const ARM: &str = "insert into timers (request, kind, due_at) \
                    set due_at = excluded.due_at, generation = timers.generation + 1 \
                    returning request, kind, generation, due_at";
 
-pub(crate) async fn update_timers(tx: &mut Tx, moved: &[Transitioned]) -> Result<Vec<TimerWakeUp>, Error> {
+pub(crate) async fn update_timers(tx: &mut Tx, transitioned: &[Transitioned]) -> Result<Vec<TimerWakeUp>, Error> {
     let (mut off_requests, mut off_kinds) = (Vec::new(), Vec::new());
     let (mut requests, mut kinds, mut due): (Vec<Uuid>, Vec<&'static str>, Vec<DateTime<Utc>>) = Default::default();
-    for (moved, change) in moved.iter().flat_map(|moved| moved.timers.iter().map(move |change| (moved, change))) {
-        let request = moved.request.content.request.0;
+    for (transitioned, change) in transitioned
+        .iter()
+        .flat_map(|transitioned| transitioned.timers.iter().map(move |change| (transitioned, change)))
+    {
+        let request = transitioned.request.content.request.0;
         match change {
             TimerChange::Arm(kind, due_at) => {
                 requests.push(request);
@@ -166,9 +175,9 @@ pub(crate) async fn update_timers(tx: &mut Tx, moved: &[Transitioned]) -> Result
         }
     }
     // A final state allows no further step, so all timers are deleted, including those that the directory armed.
-    for moved in moved.iter().filter(|moved| moved.request.state.is_final()) {
+    for transitioned in transitioned.iter().filter(|transitioned| transitioned.request.state.is_final()) {
         for kind in domain::TimerKind::ALL {
-            off_requests.push(moved.request.content.request.0);
+            off_requests.push(transitioned.request.content.request.0);
             off_kinds.push(kind.as_str());
         }
     }
