@@ -1,4 +1,4 @@
-//! The page for operators: what waits, what failed, and the command that helps. Managers and auditors of the vendor see it.
+//! The page for operators: pending and failed messages, and the command that helps. Managers and auditors of the vendor see it.
 //!
 //! Deliberately absent: contents of messages, and buttons. Operators act with the command line and their own login.
 
