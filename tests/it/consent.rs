@@ -89,7 +89,7 @@ async fn a_weakening_change_waits_a_day_and_a_strengthening_one_applies_at_once(
     let recorded = founded.change(&lockbox, &["kim", "alex"], |next| next.rules.access_ceiling_seconds = 700).await;
     assert_eq!(recorded.in_force_from, recorded.recorded_at);
     assert_eq!(rules(&lockbox, "contoso").await.access_ceiling_seconds, 700);
-    // A third approver waits, too; nobody else can have the person's name.
+    // A third approver waits, too; no other person can have the person's name.
     let recorded = founded
         .change(&lockbox, &["alex", "kim"], |next| {
             next.approvers.push(Approver {

@@ -1,6 +1,6 @@
 //! Verifies for this process that a grant has the consent of its tenant, against the trust folder, and remembers the result.
 //!
-//! The row of a grant can be written by whoever has the database. A grant of a tenant in the trust folder counts only as far
+//! The row of a grant can be written by anyone who has the database. A grant of a tenant in the trust folder counts only as far
 //! as the tenant's signed log proves it. Deliberately absent: the end of access, which the row and the clock decide.
 
 use std::collections::HashMap;
@@ -208,7 +208,7 @@ impl VerifiedGrants {
     }
 }
 
-/// Checks that the row says no more than the log.
+/// Checks that the row states no more than the log.
 fn compare(row: &GrantRow<'_>, grant: &VerifiedGrant) -> Result<(), Unverified> {
     let members = [
         ("request", row.request == grant.request),

@@ -1,7 +1,7 @@
 //! Reads the evidence for a grant from the log of its tenant: the signed checkpoint, the entries of the request and of the
 //! tenant's authority, and their inclusion proofs.
 //!
-//! Deliberately absent: any judgement. Whoever can write to this database can write anything here; `evidence::grant` verifies.
+//! Deliberately absent: any judgement. A user who can write to this database can write anything here; `evidence::grant` verifies.
 
 use std::collections::BTreeSet;
 
