@@ -13,7 +13,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 49] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 50] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/updates", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
