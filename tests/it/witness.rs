@@ -72,7 +72,7 @@ async fn access_is_proved_only_when_the_required_witness_has_cosigned_both_appro
     })
     .await;
     assert!(!lockbox.store.access_is_proved(request).await.unwrap(), "the witness is away");
-    assert!(!lockbox.store.is_open(request).await.unwrap(), "without proof the gate refuses");
+    assert!(lockbox.store.open_grant(request).await.unwrap().is_none(), "without proof the gate refuses");
     assert_eq!(
         lockbox.store.provisioning(request).await.unwrap().unwrap().state,
         "provisioning",
@@ -83,7 +83,7 @@ async fn access_is_proved_only_when_the_required_witness_has_cosigned_both_appro
         lockbox.store.access_is_proved(request).await.unwrap().then_some(())
     })
     .await;
-    assert!(lockbox.store.is_open(request).await.unwrap());
+    assert!(lockbox.store.open_grant(request).await.unwrap().is_some());
     lockbox.until_provisioning(request, "active").await;
     eventually("the latest checkpoint carries the witness", async || {
         let latest = lockbox.store.latest_checkpoint(Some("contoso")).await.unwrap()?;

@@ -3,7 +3,7 @@
 //! `grant.provisioning_failed` or `grant.orphan_removed`.
 //!
 //! The order to open or revoke is in the row before any call. A call is outside any transaction, and its result is stored
-//! after it. Revoking depends on no policy. A provisioning is revoked when the target was read back as closed.
+//! after it. Nothing is opened before this process has verified the consent of the tenant. Revoking depends on no policy. A provisioning is revoked when the target was read back as closed.
 
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use crate::received::Source;
 use crate::role_name::RoleName;
 use crate::session::{Outage, SessionError, supervise};
 use crate::shared::Shared;
+use crate::trust::{TrustFolder, TrustSettings};
+use crate::verified_grants::VerifiedGrants;
 
 mod call;
 mod provision;
@@ -29,13 +31,16 @@ pub use targets::Provisionings;
 const BATCH_LIMIT: usize = 256;
 
 /// Runs the role until the stop.
-pub async fn run(shared: Shared, provisionings: Provisionings) {
+pub async fn run(shared: Shared, provisionings: Provisionings, trust: TrustSettings) {
     for built in provisionings.all() {
         // From 0 on, so that the first orphan is an increase.
         metrics::counter!("lockbox_orphans_removed_total", "service" => built.service.clone()).increment(0);
     }
     let wake = Arc::new(Notify::new());
-    shared.tasks.spawn(provision::run(shared.clone(), provisionings.clone(), wake.clone()));
+    let (trust, reading) = TrustFolder::open(trust, shared.stop.clone());
+    shared.tasks.spawn(reading);
+    let verified = VerifiedGrants::new(shared.store.clone(), trust);
+    shared.tasks.spawn(provision::run(shared.clone(), provisionings.clone(), verified, wake.clone()));
     shared.tasks.spawn(reconcile::run(shared.clone(), provisionings));
     supervise(&shared, RoleName::Access.as_str(), || wake_ups(&shared, &wake)).await;
 }

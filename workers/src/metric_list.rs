@@ -151,6 +151,11 @@ pub const METRICS: &[Metric] = &[
         "Checkpoints that a witness did not cosign.",
     ),
     counter("lockbox_gate_checks_total", &[("code", Values::Words(GATE))], "Authorization checks of the gate."),
+    counter(
+        "lockbox_consent_verifications_total",
+        &[("result", Values::Words(CONSENT))],
+        "Grants whose consent was verified, and refusals of those that are not verified.",
+    ),
     histogram("lockbox_gate_check_seconds", "Time for one authorization check."),
     histogram("lockbox_gate_batch_size", "Authorization checks in one query."),
 ];
@@ -182,12 +187,18 @@ pub const GATE: &[&str] = &[
     "above",
     "read_only",
     "onto_itself",
+    "consent_pending",
+    "consent_not_trusted",
+    "consent_unverified",
     "odd",
     "slow",
     "unreachable",
     "full",
     "more",
 ];
+
+/// Results of the verification of consent.
+const CONSENT: &[&str] = &["verified", "consent_pending", "consent_not_trusted", "consent_unverified"];
 
 /// Registers every metric with the recorder of this process, and starts its counters at 0.
 pub fn describe() {

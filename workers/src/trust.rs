@@ -3,6 +3,8 @@
 //! Each folder in it is named after a tenant and holds `log-keys` (public keys of its log, one per line) and `authority.json` (its
 //! authority file, or only the fingerprint). `vendor/authority.json` is the authority file of the vendor; it is optional.
 
+mod add;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use evidence::grant::Trust as TrustedTenant;
 use tlog::Verifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub use add::{AddFault, add};
 
 /// File with the keys of a log.
 pub const LOG_KEYS: &str = "log-keys";

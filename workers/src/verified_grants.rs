@@ -155,9 +155,6 @@ pub struct VerifiedGrants(Arc<Inner>);
 impl VerifiedGrants {
     /// Reads evidence from this database and judges it by this folder.
     pub fn new(store: Store, trust: TrustFolder) -> Self {
-        for result in ["verified", "refused"] {
-            metrics::counter!("lockbox_consent_verifications_total", "result" => result).increment(0);
-        }
         Self(Arc::new(Inner { store, trust, memory: Mutex::default() }))
     }
 
@@ -166,6 +163,14 @@ impl VerifiedGrants {
     /// # Errors
     /// Why it does not open.
     pub async fn verify(&self, row: GrantRow<'_>) -> Result<Consent, Unverified> {
+        let result = self.find(row).await;
+        if let Err(unverified) = &result {
+            metrics::counter!("lockbox_consent_verifications_total", "result" => unverified.code()).increment(1);
+        }
+        result
+    }
+
+    async fn find(&self, row: GrantRow<'_>) -> Result<Consent, Unverified> {
         let trust = self.0.trust.current();
         if let Some(fault) = &trust.fault {
             return Err(Unverified::Folder(fault.clone()));
@@ -197,12 +202,14 @@ impl VerifiedGrants {
             Some(evidence) => verify_grant(tenant, &evidence).map(Arc::new),
             None => Err(Refusal::NotLogged),
         };
-        let word = if result.is_ok() { "verified" } else { "refused" };
-        metrics::counter!("lockbox_consent_verifications_total", "result" => word).increment(1);
-        if let Err(refusal) = &result
-            && *refusal != Refusal::NotLogged
-        {
-            tracing::warn!(%request, tenant = tenant.tenant, %refusal, "the consent to a grant is not verified; it does not open");
+        match &result {
+            Ok(_) => {
+                metrics::counter!("lockbox_consent_verifications_total", "result" => "verified").increment(1);
+            }
+            Err(Refusal::NotLogged) => {}
+            Err(refusal) => {
+                tracing::warn!(%request, tenant = tenant.tenant, %refusal, "the consent to a grant is not verified; it does not open");
+            }
         }
         Ok(result)
     }
@@ -219,4 +226,80 @@ fn compare(row: &GrantRow<'_>, grant: &VerifiedGrant) -> Result<(), Unverified> 
         ("requester", row.person == grant.requester),
     ];
     members.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(member, _)| Err(Unverified::Row(member)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant() -> VerifiedGrant {
+        let (access_from, access_until) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(1));
+        let text = |text: &str| text.to_owned();
+        VerifiedGrant {
+            request: Uuid::from_u128(1),
+            tenant: text("contoso"),
+            service: text("sharepoint"),
+            resource: text("https://contoso.example/sites/finance"),
+            may_write: false,
+            requester: Uuid::from_u128(2),
+            access_from,
+            access_until,
+        }
+    }
+
+    #[test]
+    fn a_row_that_says_more_than_the_log_does_not_open() {
+        let grant = grant();
+        let row = GrantRow {
+            request: grant.request,
+            tenant: "contoso",
+            service: "sharepoint",
+            resource: "https://contoso.example/sites/finance",
+            may_write: false,
+            person: grant.requester,
+            is_founded: true,
+        };
+        assert_eq!(compare(&row, &grant), Ok(()));
+        let less = VerifiedGrant { may_write: true, ..grant.clone() };
+        assert_eq!(compare(&row, &less), Ok(()), "the row allows less");
+        for (other, member) in [
+            (GrantRow { request: Uuid::from_u128(3), ..row }, "request"),
+            (GrantRow { tenant: "adatum", ..row }, "tenant"),
+            (GrantRow { service: "onedrive", ..row }, "service"),
+            (GrantRow { resource: "https://contoso.example/", ..row }, "resource"),
+            (GrantRow { may_write: true, ..row }, "access level"),
+            (GrantRow { person: Uuid::from_u128(3), ..row }, "requester"),
+        ] {
+            assert_eq!(compare(&other, &grant), Err(Unverified::Row(member)));
+        }
+        let (now, consent) = (grant.access_until, Consent::Verified(Arc::new(grant.clone())));
+        assert_eq!(consent.until(Some(now + chrono::TimeDelta::hours(1))), Some(now), "the earlier end counts");
+        assert_eq!(consent.until(Some(grant.access_from)), Some(grant.access_from));
+        assert!(!consent.is_active(now) && consent.is_active(grant.access_from));
+    }
+
+    #[test]
+    fn a_verified_grant_is_remembered_a_refusal_for_a_second_and_neither_with_other_trust() {
+        let (mut memory, trust, start) = (Memory::default(), Arc::new(Trust::default()), Instant::now());
+        let (verified, refused) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let slot = memory.slot(&trust, verified, start);
+        slot.result.set(Ok(Arc::new(grant()))).unwrap();
+        memory.slot(&trust, refused, start).result.set(Err(Refusal::NotLogged)).unwrap();
+        let later = start + REFUSAL_LIFETIME;
+        assert!(memory.slot(&trust, refused, start).result.get().is_some());
+        assert!(memory.slot(&trust, refused, later).result.get().is_none(), "verified again");
+        assert!(Arc::ptr_eq(&memory.slot(&trust, verified, later), &slot));
+        // Many other grants: one that is used stays, and the memory is bounded.
+        for number in 0..3 * REMEMBERED {
+            let other = Uuid::from_u128(1000 + u128::try_from(number).unwrap());
+            memory.slot(&trust, other, start);
+            if number % 1000 == 0 {
+                assert!(Arc::ptr_eq(&memory.slot(&trust, verified, start), &slot));
+            }
+        }
+        assert!(memory.newer.len() + memory.older.len() <= 2 * REMEMBERED);
+        assert!(memory.slot(&trust, refused, start).result.get().is_none(), "forgotten");
+        let other_trust = Arc::new(Trust { is_required: true, ..Trust::default() });
+        assert!(memory.slot(&other_trust, verified, start).result.get().is_none());
+    }
 }

@@ -3,6 +3,7 @@
 use broker::{Link, topology};
 use serde_json::json;
 use store::Store;
+use workers::trust::Trust;
 
 use runtime::configuration::Settings;
 use runtime::connect::open_link;
@@ -117,6 +118,7 @@ async fn check_store(store: &Store, settings: &Settings, findings: &mut Findings
         count => format!("{count} events are quarantined and not in a log; `lockbox audit check` lists them"),
     };
     findings.add("audit log", quarantined == 0, seen);
+    check_trust(store, settings, findings).await?;
     let login = broker::login(&settings.amqp_url);
     for command in ["vendor.decide", "customer.decide", "grant.revoke", "report.respond"] {
         if !store.may_send(&login, command).await? {
@@ -125,6 +127,27 @@ async fn check_store(store: &Store, settings: &Settings, findings: &mut Findings
             );
             findings.add("producers", false, seen);
         }
+    }
+    Ok(())
+}
+
+/// Whether the trust folder of this host has what the gate and the role `access` need.
+async fn check_trust(store: &Store, settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    let trust = Trust::read(&settings.trust);
+    let mut faults: Vec<String> = trust.fault.into_iter().collect();
+    faults
+        .extend(trust.tenants.iter().filter_map(|(tenant, read)| Some(format!("{tenant}: {}", read.as_ref().err()?))));
+    let founded = store.founded_tenants().await?;
+    let missing = founded.iter().filter(|tenant| !trust.tenants.contains_key(*tenant));
+    faults.extend(missing.map(|tenant| {
+        format!("{tenant} has an authority that is not in the trust folder, so its access does not open; run `lockbox trust add {tenant}`")
+    }));
+    if faults.is_empty() {
+        let folder = settings.trust.folder.display();
+        findings.add("consent", true, format!("{} authorities are in the trust folder {folder}", trust.tenants.len()));
+    }
+    for fault in faults {
+        findings.add("consent", false, fault);
     }
     Ok(())
 }

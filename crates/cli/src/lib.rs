@@ -30,6 +30,7 @@ mod show;
 mod software_key;
 mod token;
 mod topology;
+mod trust;
 mod webhook;
 mod witness;
 mod worker;
@@ -66,6 +67,9 @@ pub enum Command {
     /// Manage the identities of people at identity providers.
     #[command(subcommand)]
     Person(person::PersonCommand),
+    /// Manage what the gate and the role access of this host trust.
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -114,6 +118,7 @@ impl Command {
             Self::Monitor(monitor) => Box::pin(monitor.run(format)).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,
+            Self::Trust(trust) => trust.run(settings, format),
             Self::Webhook(webhook) => webhook.run(settings, format).await,
             Self::DovecotAuth(login) => login.run().await,
             Self::Mail(mail) => Box::pin(mail.run(settings)).await,

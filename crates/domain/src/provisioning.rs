@@ -26,6 +26,9 @@ named_values!(
 /// A revocation that is unconfirmed for this long raises an alarm, in seconds.
 pub const ALARM_AFTER_SECONDS: i64 = 60;
 
+/// Pause before provisioning is tried again that waits for the signed log, in seconds.
+const DEFERRED_SECONDS: i64 = 1;
+
 /// Pauses between attempts, in seconds; the last one repeats without limit.
 const PAUSES_SECONDS: [i64; 5] = [1, 2, 5, 10, 15];
 
@@ -73,6 +76,13 @@ pub enum ProvisioningFact {
     /// Access could not be provisioned, or could not be read back.
     NotProvisioned {
         /// The error.
+        problem: String,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Access may not be provisioned yet: the signed log does not prove it. This is not an attempt.
+    Deferred {
+        /// What is missing.
         problem: String,
         /// Now.
         at: DateTime<Utc>,
@@ -145,6 +155,7 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             (next, vec![ProvisioningEvent::Provisioned { extra_rights: extra_rights.clone() }])
         }
         (State::Provisioning, Fact::NotProvisioned { problem, at }) => fails(provisioning, problem, *at),
+        (State::Provisioning, Fact::Deferred { problem, at }) => (deferred(provisioning, problem, *at), Vec::new()),
         (State::Active, Fact::FoundMissing { at }) => {
             let problem = "access was missing in the target system; it is provisioned again".to_owned();
             let next = Provisioning { next_try_at: Some(*at), ..in_state(provisioning, State::Provisioning) };
@@ -160,23 +171,9 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             (next, Vec::new())
         }
         (State::Revoking, Fact::SessionsCut { sessions, at }) => {
-            let next = Provisioning {
-                cut_at: provisioning.cut_at.filter(|_| *sessions == 0).or(Some(*at)),
-                sessions_cut: provisioning.sessions_cut + sessions,
-                ..provisioning.clone()
-            };
-            (next, Vec::new())
+            (sessions_cut(provisioning, *sessions, *at), Vec::new())
         }
-        (State::Revoking, Fact::Revoked { at }) => {
-            let next = Provisioning {
-                state: State::Revoked,
-                cut_at: provisioning.cut_at.or(Some(*at)),
-                revoked_at: Some(*at),
-                next_try_at: None,
-                ..provisioning.clone()
-            };
-            (next, vec![ProvisioningEvent::Revoked])
-        }
+        (State::Revoking, Fact::Revoked { at }) => (revoked(provisioning, *at), vec![ProvisioningEvent::Revoked]),
         (State::Revoking, Fact::NotRevoked { problem, at }) => fails(provisioning, problem, *at),
         (State::Provisioning | State::Revoking, Fact::FoundMissing { .. })
         | (State::Provisioning, Fact::SessionsCut { .. } | Fact::Revoked { .. } | Fact::NotRevoked { .. })
@@ -184,21 +181,56 @@ pub fn step(provisioning: &Provisioning, fact: &ProvisioningFact) -> (Provisioni
             State::Active,
             Fact::Provisioned { .. }
             | Fact::NotProvisioned { .. }
+            | Fact::Deferred { .. }
             | Fact::SessionsCut { .. }
             | Fact::Revoked { .. }
             | Fact::NotRevoked { .. },
         )
-        | (State::Revoking, Fact::Provisioned { .. } | Fact::NotProvisioned { .. } | Fact::RevocationOrdered { .. })
+        | (
+            State::Revoking,
+            Fact::Provisioned { .. }
+            | Fact::NotProvisioned { .. }
+            | Fact::Deferred { .. }
+            | Fact::RevocationOrdered { .. },
+        )
         | (
             State::Revoked,
             Fact::Provisioned { .. }
             | Fact::NotProvisioned { .. }
+            | Fact::Deferred { .. }
             | Fact::FoundMissing { .. }
             | Fact::RevocationOrdered { .. }
             | Fact::SessionsCut { .. }
             | Fact::Revoked { .. }
             | Fact::NotRevoked { .. },
         ) => same(),
+    }
+}
+
+fn deferred(provisioning: &Provisioning, problem: &str, at: DateTime<Utc>) -> Provisioning {
+    Provisioning {
+        first_failed_at: provisioning.first_failed_at.or(Some(at)),
+        last_error: Some(problem.to_owned()),
+        next_try_at: Some((at + TimeDelta::seconds(DEFERRED_SECONDS)).min(provisioning.until)),
+        ..provisioning.clone()
+    }
+}
+
+fn sessions_cut(provisioning: &Provisioning, sessions: i64, at: DateTime<Utc>) -> Provisioning {
+    Provisioning {
+        cut_at: provisioning.cut_at.filter(|_| sessions == 0).or(Some(at)),
+        sessions_cut: provisioning.sessions_cut + sessions,
+        ..provisioning.clone()
+    }
+}
+
+fn revoked(provisioning: &Provisioning, at: DateTime<Utc>) -> Provisioning {
+    Provisioning {
+        state: ProvisioningState::Revoked,
+        cut_at: provisioning.cut_at.or(Some(at)),
+        revoked_at: Some(at),
+        next_try_at: None,
+        ..provisioning.clone()
     }
 }
 

@@ -225,7 +225,7 @@ mod tests {
     fn anonymous(resource: &str, source: &str) -> (Check, Decision) {
         let check =
             Check { resource: resource.into(), source: source.into(), method: "GET".into(), ..Check::default() };
-        (check, Decision { code: Code::NoCredential, now: None, grant: None })
+        (check, Decision::refused(Code::NoCredential))
     }
 
     fn total(events: &[(CheckKey, Tally)]) -> u32 {
@@ -289,7 +289,8 @@ mod tests {
         let grant = super::super::decide::tests::grant();
         let check =
             Check { tenant: "adatum".into(), resource: "https://adatum.example/board".into(), ..Check::default() };
-        let (key, tally) = describe(&check, &Decision { code: Code::Elsewhere, now: None, grant: Some(grant.clone()) });
+        let (key, tally) =
+            describe(&check, &Decision { grant: Some(grant.clone()), ..Decision::refused(Code::Elsewhere) });
         assert_eq!((key.request, tally.tenant.as_deref()), (Some(grant.request), Some("contoso")));
         assert_eq!(key.resource, "");
     }
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_check_that_cannot_be_recorded_is_refused() {
         let activity = Activity::default();
-        let allowed = Decision { code: Code::Ok, now: None, grant: None };
+        let allowed = Decision::refused(Code::Ok);
         for number in 0..WAITING_LIMIT {
             assert!(activity.record_check(&Check { resource: number.to_string(), ..Check::default() }, &allowed));
         }

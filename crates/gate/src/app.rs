@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use store::Store;
+use workers::verified_grants::VerifiedGrants;
 
 use super::activity::Activity;
 use super::lookups::Lookups;
@@ -16,6 +17,7 @@ pub(super) struct Inner {
     /// The database, with read-only statements and a short time limit.
     pub store: Store,
     pub lookups: Lookups,
+    pub verified: VerifiedGrants,
     pub activity: Activity,
     pub signer: Option<Signer>,
 }

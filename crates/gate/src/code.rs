@@ -1,6 +1,7 @@
 //! The codes of authorization checks: stable for the audit log and for clients, each with a sentence for people.
 
 use axum::http::StatusCode;
+use workers::verified_grants::Unverified;
 
 /// The result of an authorization check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,12 @@ pub(super) enum Code {
     ReadOnly,
     /// COPY or MOVE onto the source, into it, or onto a folder that contains it. Servers can lose content by it.
     OntoItself,
+    /// The signed log of the tenant does not prove the grant yet.
+    ConsentPending,
+    /// The trust folder does not have what is needed to verify the consent of the tenant.
+    ConsentNotTrusted,
+    /// The signed log of the tenant does not prove the grant.
+    ConsentUnverified,
     Odd,
     Slow,
     Unreachable,
@@ -26,6 +33,15 @@ pub(super) enum Code {
 }
 
 impl Code {
+    /// The code of a grant whose consent is not verified.
+    pub fn of(unverified: &Unverified) -> Self {
+        match unverified.code() {
+            "consent_pending" => Self::ConsentPending,
+            "consent_not_trusted" => Self::ConsentNotTrusted,
+            _ => Self::ConsentUnverified,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -37,6 +53,9 @@ impl Code {
             Self::Above => "above",
             Self::ReadOnly => "read_only",
             Self::OntoItself => "onto_itself",
+            Self::ConsentPending => "consent_pending",
+            Self::ConsentNotTrusted => "consent_not_trusted",
+            Self::ConsentUnverified => "consent_unverified",
             Self::Odd => "odd",
             Self::Slow => "slow",
             Self::Unreachable => "unreachable",
@@ -56,6 +75,9 @@ impl Code {
             | Self::Above
             | Self::ReadOnly
             | Self::OntoItself
+            | Self::ConsentPending
+            | Self::ConsentNotTrusted
+            | Self::ConsentUnverified
             | Self::Odd
             | Self::Slow
             | Self::Unreachable
@@ -84,6 +106,9 @@ impl Code {
             Self::OntoItself => {
                 "Nothing can be copied or moved onto itself, into itself, or onto a folder that contains it."
             }
+            Self::ConsentPending => "The customer's signed log does not prove this access yet. Try again in a moment.",
+            Self::ConsentNotTrusted => "The gate cannot verify the customer's consent. Ask the operator of the gate.",
+            Self::ConsentUnverified => "The customer's consent to this access is not verified.",
             Self::Odd => {
                 "The gate cannot read this request safely. Use a plain address without '..', '//' or encoded slashes."
             }

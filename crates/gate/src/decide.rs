@@ -1,13 +1,16 @@
-//! Decides a check from the row of the token's own grant and the database's clock.
+//! Decides a check from the row of the token's own grant, the database's clock and the verified consent of the tenant.
 
 use domain::scope;
 use sha2::{Digest as _, Sha256};
 use store::gate::{Grant, TokenStatus};
+use tokio::time::Instant;
+use workers::verified_grants::{Consent, GrantRow};
 
 use super::app::App;
 use super::check::Check;
 use super::code::Code;
 use super::decision::Decision;
+use super::limits::DATABASE_LIMIT;
 
 /// Decides a check and records it as access activity. What cannot be recorded is refused.
 pub(super) async fn decide(app: &App, check: &Check) -> Decision {
@@ -27,9 +30,41 @@ async fn authorize(app: &App, check: &Check) -> Decision {
     }
     // A client without a credential must sign in, whatever else is wrong with its request.
     let Some(credential) = &check.credential else { return Decision::refused(Code::NoCredential) };
+    let deadline = Instant::now() + DATABASE_LIMIT;
     match app.lookups.grant(Sha256::digest(credential).into()).await {
-        Ok(status) => evaluate(check, status),
+        Ok(status) => verify_consent(app, evaluate(check, status), deadline).await,
         Err(code) => Decision::refused(code),
+    }
+}
+
+/// The row of a grant, as it is compared with the log.
+pub(super) fn row(grant: &Grant) -> GrantRow<'_> {
+    GrantRow {
+        request: grant.request,
+        tenant: &grant.tenant,
+        service: &grant.service,
+        resource: &grant.resource,
+        may_write: grant.may_write,
+        person: grant.person,
+        is_founded: grant.is_founded,
+    }
+}
+
+/// Allows what the row allows only as far as the consent of the tenant goes.
+async fn verify_consent(app: &App, decision: Decision, deadline: Instant) -> Decision {
+    let (true, Some(now), Some(grant)) = (decision.is_allowed(), decision.now, &decision.grant) else {
+        return decision;
+    };
+    let Ok(verified) = tokio::time::timeout_at(deadline, app.verified.verify(row(grant))).await else {
+        return Decision { code: Code::Slow, ..decision };
+    };
+    match verified {
+        Ok(consent) if consent.is_active(now) => {
+            let grant = Grant { access_until: consent.until(grant.access_until), ..grant.clone() };
+            Decision { is_verified: consent != Consent::NotVerified, grant: Some(grant), ..decision }
+        }
+        Ok(_) => Decision { code: Code::NotOpen, ..decision },
+        Err(unverified) => Decision { code: Code::of(&unverified), detail: Some(unverified.to_string()), ..decision },
     }
 }
 
@@ -46,7 +81,7 @@ fn evaluate(check: &Check, status: TokenStatus) -> Decision {
         None => Code::UnknownCredential,
         Some(grant) => evaluate_grant(check, grant),
     };
-    Decision { code, now: Some(now), grant }
+    Decision::on(code, now, grant)
 }
 
 fn evaluate_grant(check: &Check, grant: &Grant) -> Code {

@@ -1,8 +1,8 @@
 //! The gate: authorization checks for proxies and programs in front of a customer's content.
 //!
-//! The decision comes from the grant's row and the database's clock alone. The gate refuses when the token is unknown, the
-//! request is unreadable, or the database is slow or unreachable. Deliberately absent: a cache of decisions, and any way to
-//! open access.
+//! The decision comes from the grant's row, the database's clock, and the consent of the tenant, which the gate verifies itself
+//! against its trust folder. The gate refuses when the token is unknown, the request is unreadable, the consent is not verified,
+//! or the database is slow or unreachable. Deliberately absent: a cache of decisions, and any way to open access.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ use store::{Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use workers::trust::TrustFolder;
+use workers::verified_grants::VerifiedGrants;
 use workers::{Health, Relay};
 
 use runtime::configuration::Settings;
@@ -93,7 +95,10 @@ pub fn start(
     let activity = activity::Activity::default();
     tasks.spawn(activity.clone().record(recording, relay, stop.clone()));
     let lookups = lookups::Lookups::start(&asking, tasks);
-    let app = App(Arc::new(Inner { store: asking, lookups, activity, signer }));
+    let (trust, reading) = TrustFolder::open(settings.trust.clone(), stop.clone());
+    tasks.spawn(reading);
+    let verified = VerifiedGrants::new(asking.clone(), trust);
+    let app = App(Arc::new(Inner { store: asking, lookups, verified, activity, signer }));
     tasks.spawn(runtime::listen::serve(listener, router(app), stop));
     Ok(())
 }

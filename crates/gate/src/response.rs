@@ -11,11 +11,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
+use workers::verified_grants::Unverified;
 
 use super::app::App;
 use super::check::Check;
 use super::code::Code;
-use super::decide::decide;
+use super::decide::{decide, row};
 use super::decision::{Decision, access_level};
 use super::limits::{DATABASE_LIMIT, LIMIT};
 
@@ -27,7 +28,7 @@ pub(super) async fn unknown_path() -> StatusCode {
 }
 
 /// A refusal in headers, for programs and for proxies that do not forward a body.
-fn refused(code: Code) -> Response {
+fn refused(code: Code, detail: Option<&str>) -> Response {
     let status = code.refusal();
     let mut response = status.into_response();
     let headers = response.headers_mut();
@@ -35,15 +36,22 @@ fn refused(code: Code) -> Response {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Lockbox\""));
     } else {
         headers.insert("x-lockbox-code", HeaderValue::from_static(code.as_str()));
-        headers.insert("x-lockbox-reason", HeaderValue::from_static(code.sentence()));
+        // Names of people may have characters that a header cannot have.
+        let words = HeaderValue::from_str(&reason(code, detail));
+        headers.insert("x-lockbox-reason", words.unwrap_or_else(|_| HeaderValue::from_static(code.sentence())));
     }
     response
 }
 
+/// A sentence for people, with what is missing.
+fn reason(code: Code, detail: Option<&str>) -> String {
+    detail.map_or_else(|| code.sentence().to_owned(), |detail| format!("{} ({detail})", code.sentence()))
+}
+
 /// A refusal with text for people, for proxies that forward the body.
-fn refused_with_text(code: Code) -> Response {
-    let (parts, _) = refused(code).into_parts();
-    let mut response = Response::from_parts(parts, axum::body::Body::from(format!("{}\n", code.sentence())));
+fn refused_with_text(code: Code, detail: Option<&str>) -> Response {
+    let (parts, _) = refused(code, detail).into_parts();
+    let mut response = Response::from_parts(parts, axum::body::Body::from(format!("{}\n", reason(code, detail))));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
     response
@@ -52,7 +60,7 @@ fn refused_with_text(code: Code) -> Response {
 /// Refuses a check that takes too long.
 pub(super) async fn limit_time(request: Request, next: Next) -> Response {
     let response = tokio::time::timeout(LIMIT, next.run(request)).await;
-    let mut response = response.unwrap_or_else(|_| refused(Code::Slow));
+    let mut response = response.unwrap_or_else(|_| refused(Code::Slow, None));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -62,7 +70,8 @@ pub(super) async fn limit_time(request: Request, next: Next) -> Response {
 fn respond(decision: &Decision, allowed: StatusCode) -> Response {
     let (true, Some(grant)) = (decision.is_allowed(), &decision.grant) else {
         // An allowed check always has a grant; refuse if it has none.
-        return if decision.is_allowed() { refused(Code::Odd) } else { refused_with_text(decision.code) };
+        let detail = decision.detail.as_deref();
+        return if decision.is_allowed() { refused(Code::Odd, None) } else { refused_with_text(decision.code, detail) };
     };
     let mut response = allowed.into_response();
     let headers = response.headers_mut();
@@ -72,6 +81,7 @@ fn respond(decision: &Decision, allowed: StatusCode) -> Response {
         ("x-lockbox-request", grant.request.to_string()),
         ("x-lockbox-until", grant.access_until.map(runtime::output::time).unwrap_or_default()),
         ("x-lockbox-access-level", access_level(grant).to_owned()),
+        ("x-lockbox-consent", if decision.is_verified { "verified" } else { "not verified" }.to_owned()),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -100,16 +110,28 @@ pub(super) async fn to_program(State(app): State<App>, ConnectInfo(peer): Peer, 
     let check = Check::of_program(&body, peer);
     let decision = decide(&app, &check).await;
     // A program reads the headers.
-    if decision.is_allowed() { respond(&decision, StatusCode::NO_CONTENT) } else { refused(decision.code) }
+    if decision.is_allowed() {
+        respond(&decision, StatusCode::NO_CONTENT)
+    } else {
+        refused(decision.code, decision.detail.as_deref())
+    }
 }
 
 /// Whether the access of a request is open, for connectors that read a target back.
 pub(super) async fn is_open(State(app): State<App>, Path(request): Path<Uuid>) -> StatusCode {
-    match tokio::time::timeout(DATABASE_LIMIT, app.store.is_open(request)).await {
+    let asking = async {
+        let Some((now, grant)) = app.store.open_grant(request).await.map_err(drop)? else { return Ok(false) };
+        match app.verified.verify(row(&grant)).await {
+            Ok(consent) => Ok(consent.is_active(now)),
+            Err(Unverified::Database(_)) => Err(()),
+            Err(_) => Ok(false),
+        }
+    };
+    match tokio::time::timeout(DATABASE_LIMIT, asking).await {
         Ok(Ok(true)) => StatusCode::NO_CONTENT,
         Ok(Ok(false)) => StatusCode::FORBIDDEN,
         // Unknown is not closed: the caller must try again.
-        Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Ok(Err(())) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -124,7 +146,7 @@ pub(super) async fn token(State(app): State<App>, ConnectInfo(peer): Peer, body:
         }
         // No key, or less than a second of access left: another access token does not help.
         None if decision.is_allowed() => StatusCode::FORBIDDEN.into_response(),
-        None => refused(decision.code),
+        None => refused(decision.code, decision.detail.as_deref()),
     }
 }
 

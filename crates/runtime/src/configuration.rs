@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use broker::Names;
 use clap::{Args, ValueEnum};
 use workers::mail::MailSettings;
+use workers::trust::TrustSettings;
 use workers::webhooks::Inside;
 
 use crate::outcome::Failure;
@@ -161,6 +162,28 @@ pub struct Flags {
         help_heading = "Settings"
     )]
     pub audit_authority: Option<String>,
+    /// Folder with the keys and authorities that this process trusts, for the gate and the role access [default: lockbox-trust].
+    #[arg(
+        long,
+        env = "LOCKBOX_TRUST_FOLDER",
+        global = true,
+        hide = true,
+        value_name = "FOLDER",
+        help_heading = "Settings"
+    )]
+    pub trust_folder: Option<PathBuf>,
+    /// Whether access opens only with verified consent, also for tenants without an authority: true or false [default: false].
+    #[arg(
+        long,
+        env = "LOCKBOX_REQUIRE_CONSENT",
+        global = true,
+        hide = true,
+        value_name = "BOOLEAN",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help_heading = "Settings"
+    )]
+    pub require_consent: Option<String>,
     /// Address for metrics and health of a worker, the gate or the portal; port 0 uses a free port [default: 127.0.0.1:9464].
     #[arg(
         long,
@@ -227,6 +250,8 @@ pub struct Settings {
     pub webhook_inside: Inside,
     /// The audit log.
     pub audit: AuditSettings,
+    /// What this process trusts.
+    pub trust: TrustSettings,
     /// Admin endpoints.
     pub admin_listen: SocketAddr,
     /// Connections.
@@ -353,6 +378,7 @@ impl Flags {
         let token = reader.secret("token", self.token.as_ref(), self.token_file.as_ref(), "");
         let webhook_inside = Inside::parse(&reader.value("webhook-inside", self.webhook_inside.as_ref(), ""));
         let audit = self.audit(&mut reader, &mail.portal_url);
+        let trust = self.trust(&mut reader);
         let log = reader.value("log", self.log.as_ref(), "info");
         match (names, admin_listen, reader.faults.is_empty()) {
             (Some(names), Some(admin_listen), true) => Ok(Settings {
@@ -363,6 +389,7 @@ impl Flags {
                 token: Some(token).filter(|token| !token.is_empty()),
                 webhook_inside,
                 audit,
+                trust,
                 admin_listen,
                 database_connections,
                 log,
@@ -389,6 +416,16 @@ impl Flags {
         let folder = folder.or_else(|| reader.file.get("audit-folder").map(PathBuf::from));
         let folder = folder.unwrap_or_else(|| PathBuf::from("lockbox-audit"));
         AuditSettings { folder, authority, append_only: false }
+    }
+
+    fn trust(&self, reader: &mut Reader) -> TrustSettings {
+        let folder = self.trust_folder.clone().or_else(|| reader.file.get("trust-folder").map(PathBuf::from));
+        let required = reader.value("require-consent", self.require_consent.as_ref(), "false");
+        let is_required = required.parse().unwrap_or_else(|_| {
+            reader.faults.push(format!("require-consent: {required:?} is not valid; use true or false"));
+            true
+        });
+        TrustSettings { folder: folder.unwrap_or_else(|| PathBuf::from("lockbox-trust")), is_required }
     }
 }
 

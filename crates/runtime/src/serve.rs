@@ -102,7 +102,8 @@ pub async fn start(
             RoleName::Access => {
                 let provisionings =
                     connectors::build(&settings.targets).map_err(|faults| Failure::Usage(faults.join("; ")))?;
-                drop(tasks.spawn(workers::access::run(shared, workers::access::Provisionings::behind(provisionings))));
+                let provisionings = workers::access::Provisionings::behind(provisionings);
+                drop(tasks.spawn(workers::access::run(shared, provisionings, settings.trust.clone())));
             }
             RoleName::Audit => {
                 tasks.spawn(tidy(shared.clone()));
@@ -163,7 +164,7 @@ pub fn start_access(
     tasks: &TaskTracker,
 ) -> Result<(), Failure> {
     let shared = shared(settings, RoleName::Access, health, stop, tasks)?;
-    tasks.spawn(workers::access::run(shared, provisionings));
+    tasks.spawn(workers::access::run(shared, provisionings, settings.trust.clone()));
     Ok(())
 }
 

@@ -38,6 +38,8 @@ pub struct Grant {
     pub display_name: String,
     /// Whether access is active and the requester may use it.
     pub is_open: bool,
+    /// Whether the tenant has an authority of its own.
+    pub is_founded: bool,
 }
 
 impl FromRow<'_, PgRow> for Grant {
@@ -54,6 +56,7 @@ impl FromRow<'_, PgRow> for Grant {
             name: row.try_get("name")?,
             display_name: row.try_get("display_name")?,
             is_open: row.try_get::<Option<bool>, _>("is_open")?.unwrap_or(false),
+            is_founded: row.try_get("is_founded")?,
         })
     }
 }
@@ -80,10 +83,9 @@ const ISSUE: &str = "insert into access_tokens (request, token_hash, person) \
                      and clock_timestamp() < r.access_until \
                      on conflict (request) do update set token_hash = excluded.token_hash, \
                      person = excluded.person, issued_at = clock_timestamp()";
-const IS_OPEN: &str = "select exists (select from requests r join people p on p.id = r.requester \
-                       join tenants t on t.id = r.tenant where r.id = $1 and r.state = 'active' and p.enabled and t.enabled \
-                       and r.access_from <= clock_timestamp() and clock_timestamp() < r.access_until \
-                       and (t.witnesses_required is null or access_is_proved(r.id)))";
+const OPEN_GRANT: &str = include_str!("gate/open_grant.sql");
+const FOUNDED: &str = "select name from tenants where is_founded(id) order by name";
+const IS_FOUNDED: &str = "select coalesce((select is_founded(id) from tenants where name = $1), false)";
 
 /// Matches rows to their tokens. A token without a row is an error, never an answer.
 fn read(rows: &[PgRow], count: usize) -> Result<Vec<TokenStatus>, sqlx::Error> {
@@ -114,13 +116,33 @@ impl Store {
         read(&rows, asked.len()).map_err(Error::at(doing))
     }
 
-    /// Whether a request's access is active now.
+    /// The grant of a request with the database's clock, when its access is active now.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn is_open(&self, request: Uuid) -> Result<bool, Error> {
-        let asking = sqlx::query_scalar(IS_OPEN).bind(request).fetch_one(&self.pool);
-        asking.await.map_err(Error::at("checking whether access is active"))
+    pub async fn open_grant(&self, request: Uuid) -> Result<Option<(DateTime<Utc>, Grant)>, Error> {
+        let doing = "checking whether access is active";
+        let row = sqlx::query(OPEN_GRANT).bind(request).fetch_optional(&self.pool).await.map_err(Error::at(doing))?;
+        let read = |row: PgRow| Ok((row.try_get("now")?, Grant::from_row(&row)?));
+        row.map(read).transpose().map_err(Error::at(doing))
+    }
+
+    /// Whether a tenant has an authority of its own.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_founded(&self, tenant: &str) -> Result<bool, Error> {
+        let asking = sqlx::query_scalar(IS_FOUNDED).bind(tenant).fetch_one(&self.pool);
+        asking.await.map_err(Error::at("checking whether a tenant has an authority"))
+    }
+
+    /// Short names of the tenants that have an authority of their own.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn founded_tenants(&self) -> Result<Vec<String>, Error> {
+        let asking = sqlx::query_scalar(FOUNDED).fetch_all(&self.pool);
+        asking.await.map_err(Error::at("reading which tenants have an authority"))
     }
 
     /// Stores the hash of a requester's access token in place of an earlier one, together with its event; `false`

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use connectors::{AccessLevel, Connector, Fault, Found, Order};
 use domain::Content;
 use domain::provisioning::{Provisioning, ProvisioningFact, ProvisioningState};
@@ -9,12 +10,19 @@ use store::Store;
 use store::provisionings::Claimed;
 
 use super::targets::Provisionings;
+use crate::error_chain::error_chain;
+use crate::verified_grants::{GrantRow, Unverified, VerifiedGrants};
 
 /// Time limit of one call: a target that hangs has failed.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the signed log may take to prove a new grant before that is a failure.
+const LOG_PATIENCE: TimeDelta = TimeDelta::seconds(10);
+/// How long consent may be unverified before an alarm is logged.
+const ALARM_AFTER: TimeDelta = TimeDelta::seconds(60);
+
 /// The order for a connector.
-pub(super) fn order(content: &Content, until: chrono::DateTime<chrono::Utc>) -> Order {
+pub(super) fn order(content: &Content, until: DateTime<Utc>) -> Order {
     Order {
         grant: content.request.0,
         tenant: content.tenant_name.clone(),
@@ -37,10 +45,42 @@ pub(super) async fn limited<T>(what: &str, call: impl Future<Output = Result<T, 
     }
 }
 
+/// Checks that the tenant consented to a grant, as far as this process can verify it. Revoking never asks.
+async fn consented(store: &Store, verified: &VerifiedGrants, content: &Content) -> Result<(), Unverified> {
+    let is_founded = store.is_founded(&content.tenant_name).await;
+    let row = GrantRow {
+        request: content.request.0,
+        tenant: &content.tenant_name,
+        service: &content.service,
+        resource: &content.resource,
+        may_write: content.access_level == domain::AccessLevel::ReadWrite,
+        person: content.requester.0,
+        is_founded: is_founded.map_err(|error| Unverified::Database(error_chain(&error)))?,
+    };
+    let consent = verified.verify(row).await?;
+    let now = store.clock().await.map_err(|error| Unverified::Database(error_chain(&error)))?;
+    if consent.is_active(now) { Ok(()) } else { Err(Unverified::Row("time of access")) }
+}
+
+/// The result for a grant whose consent is not verified. The log catches up within a few seconds; only then it is a failure.
+fn refused(claimed: &Claimed, unverified: &Unverified, at: DateTime<Utc>) -> ProvisioningFact {
+    let (request, code) = (claimed.content.request, unverified.code());
+    let problem = format!("{code}: {unverified}");
+    let waited = claimed.provisioning.first_failed_at.map_or(TimeDelta::zero(), |since| at - since);
+    if unverified.is_pending() && waited < LOG_PATIENCE {
+        return ProvisioningFact::Deferred { problem, at };
+    }
+    if waited >= ALARM_AFTER {
+        tracing::error!(%request, code, problem, "ALARM: access is active and its consent cannot be verified; it is not provisioned");
+    }
+    ProvisioningFact::NotProvisioned { problem, at }
+}
+
 /// Opens or revokes a claimed provisioning and returns the results.
 pub(super) async fn act(
     store: &Store,
     provisionings: &Provisionings,
+    verified: &VerifiedGrants,
     claimed: &Claimed,
 ) -> Result<Vec<ProvisioningFact>, store::Error> {
     let Some(connector) = provisionings.connector(&claimed.content.service, &claimed.connector) else {
@@ -50,6 +90,11 @@ pub(super) async fn act(
         );
         return Ok(vec![failed(&claimed.provisioning, problem, store.clock().await?)]);
     };
+    if claimed.provisioning.state == ProvisioningState::Provisioning
+        && let Err(unverified) = consented(store, verified, &claimed.content).await
+    {
+        return Ok(vec![refused(claimed, &unverified, store.clock().await?)]);
+    }
     let order = order(&claimed.content, claimed.provisioning.until);
     match claimed.provisioning.state {
         ProvisioningState::Provisioning => open(store, &*connector, claimed, &order).await,
@@ -58,7 +103,7 @@ pub(super) async fn act(
     }
 }
 
-fn failed(provisioning: &Provisioning, problem: String, at: chrono::DateTime<chrono::Utc>) -> ProvisioningFact {
+fn failed(provisioning: &Provisioning, problem: String, at: DateTime<Utc>) -> ProvisioningFact {
     match provisioning.state {
         ProvisioningState::Provisioning | ProvisioningState::Active => ProvisioningFact::NotProvisioned { problem, at },
         ProvisioningState::Revoking | ProvisioningState::Revoked => ProvisioningFact::NotRevoked { problem, at },

@@ -13,6 +13,7 @@ use super::targets::Provisionings;
 use crate::context::remaining;
 use crate::error_chain::error_chain;
 use crate::shared::Shared;
+use crate::verified_grants::VerifiedGrants;
 
 /// Provisionings that are processed at the same time. Targets answer slowly.
 const CONCURRENT: usize = 32;
@@ -23,7 +24,7 @@ const POLL_PERIOD: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(25);
 
 /// Processes provisionings until the stop, then finishes those in progress.
-pub(super) async fn run(shared: Shared, provisionings: Provisionings, wake: Arc<Notify>) {
+pub(super) async fn run(shared: Shared, provisionings: Provisionings, verified: VerifiedGrants, wake: Arc<Notify>) {
     let mut working = FuturesUnordered::new();
     // A point in time, not a pause: a finished call must not delay the next poll.
     let mut next_poll = Instant::now();
@@ -37,7 +38,7 @@ pub(super) async fn run(shared: Shared, provisionings: Provisionings, wake: Arc<
             {
                 let (claimed, next) = claim_due(&shared, &provisionings, CONCURRENT - working.len()).await;
                 next_poll = Instant::now() + next;
-                working.extend(claimed.into_iter().map(|claimed| act(&shared, &provisionings, claimed)));
+                working.extend(claimed.into_iter().map(|claimed| act(&shared, &provisionings, &verified, claimed)));
             }
         }
     }
@@ -65,10 +66,10 @@ async fn claim_due(shared: &Shared, provisionings: &Provisionings, room: usize) 
 }
 
 /// Processes one provisioning and stores the result. A result that cannot be stored is repeated after the claim has expired.
-async fn act(shared: &Shared, provisionings: &Provisionings, claimed: Claimed) {
+async fn act(shared: &Shared, provisionings: &Provisionings, verified: &VerifiedGrants, claimed: Claimed) {
     let request = claimed.content.request;
     let stored = async {
-        let facts = call::act(&shared.store, provisionings, &claimed).await?;
+        let facts = call::act(&shared.store, provisionings, verified, &claimed).await?;
         let events = shared.store.store_provisioning_result(&claimed, &facts).await?;
         Ok::<_, store::Error>(events)
     };

@@ -61,6 +61,21 @@ fn access_is_provisioned_ordered_to_end_terminated_and_read_back() {
 }
 
 #[test]
+fn access_that_the_log_does_not_prove_yet_waits_without_an_attempt_and_at_most_until_its_end() {
+    let defer = |seconds: i64| ProvisioningFact::Deferred { problem: "not in the log".into(), at: at(seconds) };
+    let (waiting, events) = after(&[defer(1), defer(2)]);
+    assert!(events.is_empty(), "{events:?}");
+    assert_eq!((waiting.state, waiting.failures), (ProvisioningState::Provisioning, 0));
+    assert_eq!((waiting.first_failed_at, waiting.next_try_at), (Some(at(1)), Some(at(3))));
+    assert_eq!(after(&[defer(599), defer(600)]).0.next_try_at, Some(at(600)));
+    let failed = ProvisioningFact::NotProvisioned { problem: "still not".into(), at: at(11) };
+    let (_, events) = after(&[defer(1), failed]);
+    assert_eq!(events, [ProvisioningEvent::Failed { problem: "still not".into(), alarm: false }]);
+    let (revoking, _) = after(&[END, defer(1)]);
+    assert_eq!((revoking.state, revoking.next_try_at), (ProvisioningState::Revoking, Some(at(0))));
+}
+
+#[test]
 fn a_failing_revocation_is_retried_without_limit_and_raises_one_alarm_after_a_minute() {
     let (mut closing, _) = after(&[END]);
     let (mut failures, mut alarms, mut now) = (0, 0, at(0));

@@ -17,6 +17,7 @@ pub(crate) fn grant() -> Grant {
         name: "robin".into(),
         display_name: "Robin Hale".into(),
         is_open: true,
+        is_founded: false,
     }
 }
 
@@ -90,6 +91,9 @@ fn a_refusal_requests_another_token_only_when_one_could_help() {
         Code::Above,
         Code::ReadOnly,
         Code::OntoItself,
+        Code::ConsentPending,
+        Code::ConsentNotTrusted,
+        Code::ConsentUnverified,
         Code::Odd,
         Code::Slow,
         Code::Full,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 21] = [
     "database-url",
     "database-url-file",
     "amqp-url",
@@ -19,6 +19,8 @@ const KNOWN: [&str; 19] = [
     "webhook-inside",
     "audit-folder",
     "audit-authority",
+    "trust-folder",
+    "require-consent",
     "admin-listen",
     "database-connections",
     "log",
