@@ -19,6 +19,7 @@ mod break_glass;
 mod browser;
 mod circles;
 mod consent;
+mod consent_gate;
 mod containers;
 mod contracts;
 mod dead_letters;
