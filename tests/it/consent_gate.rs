@@ -108,7 +108,7 @@ impl Contoso {
         assert_eq!(self.open_status(token).await, StatusCode::FORBIDDEN, "the read-back of connectors");
     }
 
-    /// What connectors are told about the grant of this token.
+    /// The status that connectors read for the grant of this token.
     async fn open_status(&self, token: &str) -> StatusCode {
         const REQUEST: &str = "select request from access_tokens where token_hash = sha256(convert_to($1, 'UTF8'))";
         let request: Uuid = sqlx::query_scalar(REQUEST).bind(token).fetch_one(&self.lockbox.pool).await.unwrap();
