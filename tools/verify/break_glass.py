@@ -22,18 +22,31 @@ class BreakGlassPolicies:
             if isinstance(data.get("break_glass_policy_ended"), str):
                 broken += self.revoke(data["break_glass_policy_ended"], at, by_customer)
             return broken
+        if kind == "authority.changed":
+            self.create_from_statement(data.get("statement"), at)
         if history is None or history.break_glass is None or kind not in ("request.submitted", "grant.activated"):
             return []
         return self.check_use(history, at, data.get("service"), kind == "grant.activated")
 
-    def create(self, document, at, by_customer):
-        digest = hashlib.sha256(canonical(document).encode()).hexdigest()
+    def create_from_statement(self, statement, at):
+        """Creates the policies of a statement that no earlier entry created. The statement itself is judged elsewhere."""
+        documents = statement.get("break_glass") if isinstance(statement, dict) else None
+        for document in documents if isinstance(documents, list) else []:
+            if isinstance(document, dict):
+                self.policies.setdefault(*self._read(document, at))
+
+    def _read(self, document, at):
+        """The digest of a policy, and what its use is compared with."""
         text = lambda name: document[name] if isinstance(document.get(name), str) else ""
         number = lambda name: document[name] if type(document.get(name)) is int else 0
         services = document["services"] if isinstance(document.get("services"), list) else []
         policy = {"at": at, "name": text("name"), "services": [one for one in services if isinstance(one, str)],
                  "ceiling": number("ceiling_seconds"), "quota": number("quota"), "until": parse_time(text("until")) or 0,
                  "ended": None, "active": []}
+        return hashlib.sha256(canonical(document).encode()).hexdigest(), policy
+
+    def create(self, document, at, by_customer):
+        digest, policy = self._read(document, at)
         window = policy["until"] - at
         is_valid = (policy["services"] and 1 <= policy["ceiling"] <= LONGEST_BREAK_GLASS and 1 <= policy["quota"] <= 100
                   and -SECOND < window <= 366 * 86400 * SECOND + SECOND)

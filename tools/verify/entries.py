@@ -22,6 +22,8 @@ class Streams:
     def __init__(self, origin, first, findings):
         self.origin, self.first, self.findings = origin, first, findings
         self.entries, self.key_changes, self.newest = [], [], None
+        # (index, document, time) of the events in the documented format, and the requests whose stream starts before the bundle.
+        self.events, self.partial = [], set()
         self.streams, self.ids, self.policies = {}, set(), BreakGlassPolicies()
 
     def add_entry(self, index, entry, leaf):
@@ -43,6 +45,7 @@ class Streams:
         except UnicodeDecodeError:
             return find(RULE, "the entry is not in the documented format")
         find_here = lambda code, message: find(code, message, document)
+        self.events.append((index, document, parse_time(document["time"])))
         self._check_log(log, document, find_here)
         self._check_key_change(index, document, find_here)
         self._check_stream(document, int(seq), bytes.fromhex(prev.decode()), leaf, find_here)
@@ -73,6 +76,8 @@ class Streams:
         name = document.get("correlationid") if isinstance(document.get("correlationid"), str) else ""
         if name not in self.streams:
             is_complete = self.first == 0 or seq == 1
+            if not is_complete:
+                self.partial.add(name or None)
             self.streams[name] = Stream(0, bytes(32), 0, History()) if is_complete else Stream(seq - 1, prev, None, None)
         stream = self.streams[name]
         if seq != stream.seq + 1:

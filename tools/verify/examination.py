@@ -5,9 +5,10 @@ import json
 
 from archive import read_entries, read_proof
 from checkpoints import Key, Malformed, Note
+from consent import Consent, Trust
 from entries import ENTRY, Streams
-from events import canonical, data_of, is_committed, parse_time, read_event
-from findings import CHANGED, MISSING, SIGNATURE, SPLIT_VIEW, STALE, Finding, exit_code
+from events import canonical, data_of, is_committed, parse_time, read_event, type_of
+from findings import CHANGED, MISSING, NOT_VERIFIED, SIGNATURE, SPLIT_VIEW, STALE, Finding, exit_code
 from leaves import Leaves, roots_at
 from ocsf import ocsf_line
 from tree import leaf_hash, tile_path, upper_tiles, verify_inclusion
@@ -17,12 +18,16 @@ BUNDLE_FILES = {"bundle.json", "checkpoint", "keys.txt", "texts.jsonl", "SHA256S
                 "events.jsonl", "events.csv", "events.ocsf.jsonl"}
 
 
-class Examination:
-    """Verifies the files of a bundle with trusted keys and pinned checkpoints: a list of (name, Note)."""
+PROOFS = ("proofs/", "authority/")
 
-    def __init__(self, files, damage, keys, pinned, max_age=None):
-        self.files, self.keys, self.pinned, self.max_age = files, keys, pinned, max_age
-        self.findings, self.remarks, self.origin, self.leaves = [], [], None, Leaves()
+
+class Examination:
+    """Verifies the files of a bundle with trusted keys, pinned checkpoints, a list of (name, Note), and an authority."""
+
+    def __init__(self, files, damage, keys, pinned, max_age=None, trust=None):
+        self.files, self.keys, self.pinned, self.max_age, self.trust = files, keys, pinned, max_age, trust or Trust()
+        self.findings, self.remarks, self.origin, self.leaves, self.consent = [], [], None, Leaves(), None
+        self.has_key, self.size, self.first, self.end = bool(keys), 0, 0, 0
         self.streams = Streams(None, 0, self.findings)
         if damage:
             self.find(MISSING, "the archive is damaged: " + damage)
@@ -38,7 +43,7 @@ class Examination:
             return self
         if not self.keys:
             self.remarks.append("no trusted key was given, so the key in the bundle was used; "
-                                "compare it with the key that you received when the service started")
+                                "compare it with the key that you received when the service started, and pass it with --key")
             for line in self.files.get("keys.txt", b"").decode("utf-8", "replace").splitlines():
                 try:
                     self.keys.append(Key(line))
@@ -53,7 +58,9 @@ class Examination:
         self.check_views()
         self.check_proofs()
         self.check_checkpoints()
+        self.check_consent()
         self.check_age()
+        self.check_trust()
         return self
 
     def read_manifest(self):
@@ -80,7 +87,7 @@ class Examination:
         return True
 
     def read_notes(self):
-        """Reads earlier checkpoints: those in checkpoints/, and those in proofs/ that differ from the checkpoint."""
+        """Reads earlier checkpoints: those in checkpoints/, and those of proofs that differ from the checkpoint."""
         self.earlier, self.proofs = [], {}
         for name in sorted(self.files):
             if name.startswith("checkpoints/"):
@@ -89,7 +96,7 @@ class Examination:
                 except Malformed as fault:
                     self.find(SIGNATURE, "%s: %s" % (name, fault))
         for name in sorted(self.files):
-            if name.startswith("proofs/"):
+            if name.startswith(PROOFS):
                 try:
                     self.proofs[name] = read_proof(self.files[name])
                 except Malformed:
@@ -154,7 +161,7 @@ class Examination:
                 elif self.files[path] != data:
                     self.find(CHANGED, "%s does not match the hashes of the tiles below it" % path)
         for name in self.files:
-            if name not in known and not name.startswith(("checkpoints/", "proofs/")):
+            if name not in known and not name.startswith(("checkpoints/",) + PROOFS):
                 self.find(CHANGED, "the file %s does not belong in this bundle" % name)
 
     def read_entries(self, path, width):
@@ -204,20 +211,30 @@ class Examination:
             self.find(CHANGED, "texts.jsonl has text of events that are not in the bundle")
 
     def check_proofs(self):
+        """Checks the proofs, and collects the statements that they prove."""
+        self.proved = []
         for name, (entry, index, path, note) in self.proofs.items():
             match = ENTRY.fullmatch(entry) if entry is not None else None
             document = read_event(match.group(1), False) if match else None
             is_valid = (document is not None and note.checkpoint is not None
-                        and name == "proofs/%s.tlog-proof" % document["id"]
+                        and name in ("proofs/%s.tlog-proof" % document["id"], statement_file(document))
                         and verify_inclusion(leaf_hash(entry), index, note.checkpoint[1], path, note.checkpoint[2]))
             if not is_valid:
                 self.find(CHANGED, "%s is not a valid proof of its entry" % name)
+            elif name.startswith("authority/") and not self.first <= index < self.end and read_event(match.group(1), True):
+                self.proved.append((index, document, parse_time(document["time"])))
+        for index, document, _ in self.streams.events:
+            name = statement_file(document)
+            if name is not None and name not in self.files:
+                self.find(MISSING, "%s is missing" % name, index, document)
 
     def check_checkpoints(self):
         """Checks the signatures, the earlier and pinned checkpoints, and the signed root."""
         sizes = {note.checkpoint[1] for _, note in self.earlier + self.pinned if note.checkpoint}
         roots = roots_at(sizes | {self.head_size}, self.leaves.best())
         keys = self.follow_key_changes(roots)
+        self.valid_notes = [note for note in [self.head, *(note for _, note in self.earlier + self.pinned)]
+                            if note is not None and note.open(keys)[0]]
         head = None
         if self.head:
             head, reason = self.head.open(keys)
@@ -261,8 +278,33 @@ class Examination:
                 self.find(SPLIT_VIEW, "%s: the first %d entries of the log differ from those that this checkpoint signed"
                           % (name, earlier[1]))
 
+    def check_consent(self):
+        tenant = self.origin.rsplit("/t/", 1)[1] if "/t/" in self.origin else "vendor"
+        consent = Consent(tenant, self.streams.events, self.proved, self.streams.partial, self.trust)
+        self.consent = consent.run(self.head, self.valid_notes)
+        self.findings += consent.findings
+
+    def check_trust(self):
+        """Without a finding, says what was not verified: the result is valid only with a log key and an authority."""
+        is_operator_log = "/t/" not in self.origin
+        reasons = [] if self.has_key else ["no trusted log key was given: pass --key"]
+        if not is_operator_log and not self.consent.is_founded():
+            reasons.append("this tenant has no authority of its own")
+        elif not is_operator_log and self.trust.authority is None:
+            reasons.append("no authority was given: pass --authority with the file or the fingerprint that the tenant keeps")
+        if not self.findings:
+            for reason in reasons:
+                self.find(NOT_VERIFIED, "consent not verified: " + reason)
+
     def check_age(self):
         if self.max_age is not None:
             now, newest = datetime.datetime.now(datetime.timezone.utc).timestamp() * 1000000, self.streams.newest
             if newest is None or now - newest > self.max_age * 1000000:
                 self.find(STALE, "the newest entry is older than %d s" % self.max_age)
+
+
+def statement_file(document):
+    """The name of the file that proves this statement of the authority. None when the event records no statement."""
+    statement = data_of(document).get("statement")
+    version = statement.get("version") if isinstance(statement, dict) else None
+    return "authority/%d.tlog-proof" % version if type_of(document) == "authority.changed" and type(version) is int else None
