@@ -15,7 +15,7 @@ from tree import leaf_hash, tile_path, upper_tiles, verify_inclusion
 from views import CSV_HEAD, csv_line
 
 BUNDLE_FILES = {"bundle.json", "checkpoint", "keys.txt", "texts.jsonl", "SHA256SUMS", "README.txt", "ENGINEER.txt",
-                "events.jsonl", "events.csv", "events.ocsf.jsonl"}
+                "verify.html", "events.jsonl", "events.csv", "events.ocsf.jsonl"}
 
 
 PROOFS = ("proofs/", "authority/")
