@@ -294,7 +294,7 @@ class Examination:
             reasons.append("no authority was given: pass --authority with the file or the fingerprint that the tenant keeps")
         if not self.findings:
             for reason in reasons:
-                self.find(NOT_VERIFIED, "consent not verified: " + reason)
+                self.find(NOT_VERIFIED, reason)
 
     def check_age(self):
         if self.max_age is not None:
