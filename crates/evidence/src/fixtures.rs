@@ -8,9 +8,17 @@ use serde_json::{Value, json};
 use tlog::{Checkpoint, Frontier, Hash, Kind, Note, Signer, leaf_hash};
 use uuid::Uuid;
 
-use crate::Entry;
-use crate::bundle::{Bundler, Manifest};
-use crate::tar;
+use consent::{AuthorityFile, Pin};
+
+use crate::bundle::{Bundler, Manifest, Trust};
+use crate::{ConsentTrust, Entry, tar};
+
+pub mod authorities;
+pub mod devices;
+mod lifecycles;
+
+use authorities::{Authority, Change, POLICY_NAME, seed as derived};
+use lifecycles::Lifecycle;
 
 /// A log that grows by generated requests.
 pub struct SampleLog {
@@ -24,6 +32,14 @@ pub struct SampleLog {
     pub earlier: Vec<(u64, Note)>,
     /// Free text, one JSON document per line.
     pub texts: String,
+    /// The authority of the tenant, in logs of founded tenants that can grow.
+    pub authority: Option<Authority>,
+    /// The authority of the vendor, in logs of founded tenants that can grow.
+    pub vendor: Option<Authority>,
+    /// What somebody who knows the authority keeps.
+    pub kept: Kept,
+    /// Whether the same seed creates the same log byte for byte. Signatures of `ES256` are random.
+    is_repeatable: bool,
     seed: [u8; 32],
     streams: BTreeMap<String, (u64, Hash)>,
     frontier: Frontier,
@@ -32,23 +48,42 @@ pub struct SampleLog {
     state: u64,
 }
 
-/// A break-glass policy that is in force.
+/// What somebody keeps to verify the log, outside the reach of the log operator.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The authority of the tenant.
+    pub authority: Option<AuthorityFile>,
+    /// The authority of the vendor.
+    pub vendor: Option<AuthorityFile>,
+    /// Whether only the fingerprint is kept.
+    pub only_fingerprint: bool,
+}
+
+/// A break-glass policy of a tenant without authority.
 struct Policy {
+    id: String,
     digest: String,
     until: DateTime<Utc>,
     left: u32,
 }
 
-/// Name of the generated policies.
-const POLICY_NAME: &str = "night watch";
-
 impl SampleLog {
-    /// Creates the log of a tenant. The same seed creates the same log.
+    /// Creates the log of a founded tenant.
+    pub fn new(tenant: &str, seed: u64) -> Self {
+        Self::unfounded(tenant, seed).founded(seed, false)
+    }
+
+    /// Creates the log of a founded tenant whose keys are such that the same seed creates the same bytes.
+    pub fn repeatable(tenant: &str, seed: u64) -> Self {
+        Self::unfounded(tenant, seed).founded(seed, true)
+    }
+
+    /// Creates the log of a tenant without an authority. The same seed creates the same log.
     ///
     /// # Panics
     /// Never: the name of the key is always valid.
     #[allow(clippy::expect_used, reason = "the name is built here and is valid")]
-    pub fn new(tenant: &str, seed: u64) -> Self {
+    pub fn unfounded(tenant: &str, seed: u64) -> Self {
         let origin = format!("lockbox.fabrikam.example/t/{tenant}");
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -59,6 +94,10 @@ impl SampleLog {
             entries: Vec::new(),
             earlier: Vec::new(),
             texts: String::new(),
+            authority: None,
+            vendor: None,
+            kept: Kept::default(),
+            is_repeatable: true,
             seed: key,
             streams: BTreeMap::new(),
             frontier: Frontier::default(),
@@ -69,6 +108,57 @@ impl SampleLog {
         let key = log.signer.verifier().to_string();
         log.event("log.key_changed", None, None, &json!({"actor": {"kind": "lockbox"}, "key": key}));
         log
+    }
+
+    /// Founds the tenant. One in four tenants had requests before.
+    fn founded(mut self, number: u64, is_repeatable: bool) -> Self {
+        self.is_repeatable = is_repeatable;
+        if number % 4 == 3 {
+            self.add_request();
+        }
+        let tenant = self.origin.rsplit('/').next().unwrap_or_default().to_owned();
+        self.advance_clock(60);
+        let (authority, data) = Authority::of_tenant(&tenant, &self.seed, number, is_repeatable, self.now);
+        self.event("authority.changed", None, None, &data);
+        self.authority = Some(authority);
+        if number.is_multiple_of(2) {
+            self.vendor = Some(Authority::of_vendor(&self.seed, is_repeatable, self.now));
+        }
+        self.kept.only_fingerprint = number % 5 == 4;
+        self.keep();
+        self.advance_clock(60);
+        self
+    }
+
+    /// Keeps the authorities as they are now.
+    fn keep(&mut self) {
+        self.kept.authority = self.authority.as_ref().map(|authority| authority.file.clone());
+        self.kept.vendor = self.vendor.as_ref().map(|vendor| vendor.file.clone());
+    }
+
+    /// What somebody trusts who has the log key and keeps the authority.
+    pub fn trust(&self) -> Trust {
+        let authority = self.kept.authority.clone().map(Pin::File);
+        let authority = match authority {
+            Some(pin) if self.kept.only_fingerprint => Some(Pin::Fingerprint(pin.founding_hash())),
+            other => other,
+        };
+        let consent = ConsentTrust { authority, vendor: self.kept.vendor.clone(), ..ConsentTrust::default() };
+        Trust { keys: vec![self.signer.verifier().clone()], consent, ..Trust::default() }
+    }
+
+    /// Changes the authority of a founded tenant. After some changes, a day passes.
+    pub fn change_authority(&mut self, what: Change) {
+        self.advance_clock(60);
+        let (number, key, now) = (self.draw(), self.seed, self.now);
+        let Some(authority) = &mut self.authority else { return };
+        let data = authority.change(what, number, &key, now);
+        self.event("authority.changed", None, None, &data);
+        self.keep();
+        if number.is_multiple_of(2) && what != Change::Withdraw {
+            self.now += TimeDelta::hours(25);
+        }
+        self.advance_clock(60);
     }
 
     /// The next pseudo-random number (splitmix64).
@@ -118,6 +208,11 @@ impl SampleLog {
         self.now += TimeDelta::microseconds(i64::try_from(micros).unwrap_or_default());
     }
 
+    /// Seed of the keys.
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
     /// Number of entries.
     pub fn size(&self) -> u64 {
         self.frontier.size()
@@ -127,6 +222,10 @@ impl SampleLog {
     pub fn grow(&mut self, entries: u64) {
         while self.size() < entries {
             let first = self.size();
+            if self.authority.is_some() && self.draw().is_multiple_of(9) {
+                let change = Change::ALL[usize::try_from(self.draw() % 8).unwrap_or_default()];
+                self.change_authority(change);
+            }
             self.add_request();
             if self.draw().is_multiple_of(8) {
                 let data = json!({"actor": {"kind": "lockbox"}, "log": self.origin, "size": first});
@@ -143,21 +242,29 @@ impl SampleLog {
     fn add_request(&mut self) {
         let id = self.id().to_string();
         let is_break_glass = self.draw().is_multiple_of(12);
-        let mut lifecycle = Lifecycle { log: self, id, state: None, version: 0, break_glass: None };
+        let mut lifecycle = Lifecycle::new(self, id);
         if is_break_glass { lifecycle.break_glass() } else { lifecycle.standard() }
     }
 
-    /// Returns the digest of a policy that is in force. Creates one when there is none.
-    fn policy(&mut self) -> String {
+    /// Returns the id and the digest of a policy that is in force. Without an authority, creates one when there is none.
+    fn policy(&mut self) -> (String, String) {
         let until = self.now + TimeDelta::days(30);
+        if let Some(authority) = &self.authority {
+            let policies = &authority.in_force(self.now).break_glass;
+            let of = |policy: &consent::BreakGlassRule| {
+                (policy.policy.to_string(), crate::consent_rules::policy_digest(policy))
+            };
+            return policies.first().map(of).unwrap_or_default();
+        }
         match &mut self.policy {
             Some(policy) if policy.left > 0 && self.now + TimeDelta::days(1) < policy.until => {
                 policy.left -= 1;
-                policy.digest.clone()
+                (policy.id.clone(), policy.digest.clone())
             }
             _ => {
+                let id = self.id().to_string();
                 let document = json!({
-                    "v": 1, "policy": self.id().to_string(), "tenant": Uuid::from_u128(100).to_string(), "name": POLICY_NAME,
+                    "v": 1, "policy": id, "tenant": Uuid::from_u128(100).to_string(), "name": POLICY_NAME,
                     "services": ["exchange_online"], "ceiling_seconds": 900, "quota": 3,
                     "until": until.to_rfc3339_opts(SecondsFormat::Micros, true),
                 });
@@ -169,8 +276,8 @@ impl SampleLog {
                     None,
                     &json!({"actor": alex(), "changes": changes, "break_glass_policy": document}),
                 );
-                self.policy = Some(Policy { digest: digest.clone(), until, left: 2 });
-                digest
+                self.policy = Some(Policy { id: id.clone(), digest: digest.clone(), until, left: 2 });
+                (id, digest)
             }
         }
     }
@@ -199,10 +306,15 @@ impl SampleLog {
         self.sign(self.frontier.size(), self.frontier.root())
     }
 
-    /// Signs a checkpoint with this size and root.
+    /// Signs a checkpoint with this size and root, with the cosignatures of the witnesses of a founded tenant.
     pub fn sign(&self, size: u64, root: Hash) -> Note {
         let text = Checkpoint { origin: self.origin.clone(), size, root }.to_string();
-        Note { signatures: vec![self.signer.sign(&text, 0)], text }
+        let mut signatures = vec![self.signer.sign(&text, 0)];
+        if self.kept.authority.is_some() {
+            let seconds = u64::try_from(self.now.timestamp()).unwrap_or_default();
+            signatures.extend(witnesses(&self.seed).iter().map(|witness| witness.sign(&text, seconds)));
+        }
+        Note { signatures, text }
     }
 
     /// The events of the log as documents.
@@ -222,6 +334,10 @@ impl SampleLog {
             entries: Vec::new(),
             earlier: Vec::new(),
             texts: self.texts.clone(),
+            authority: None,
+            vendor: None,
+            kept: self.kept.clone(),
+            is_repeatable: self.is_repeatable,
             seed: self.seed,
             streams: BTreeMap::new(),
             frontier: Frontier::default(),
@@ -257,7 +373,10 @@ impl SampleLog {
         let spools = [(); 3].map(|()| Cursor::new(Vec::new()));
         let (size, origin) = (self.entries.len() as u64, self.origin.clone());
         let manifest = Manifest { origin, size, first: 0, end: size, since: None, until: None, made_at: self.now };
-        let keys = [self.signer.verifier().to_string()];
+        let mut keys = vec![self.signer.verifier().to_string()];
+        if self.kept.authority.is_some() {
+            keys.extend(witnesses(&self.seed).iter().map(|witness| witness.verifier().to_string()));
+        }
         let mut bundler = Bundler::begin(into, spools, manifest, note, &keys)?;
         for (size, note) in earlier {
             bundler.earlier(*size, &note.to_string())?;
@@ -307,158 +426,12 @@ fn actor((number, name, side): (u128, &str, &str)) -> Value {
     json!({"kind": "person", "id": Uuid::from_u128(number).to_string(), "name": name, "display_name": name, "side": side})
 }
 
-struct Lifecycle<'a> {
-    log: &'a mut SampleLog,
-    id: String,
-    state: Option<&'static str>,
-    version: u64,
-    /// Digest of the break-glass policy, for a break-glass request.
-    break_glass: Option<String>,
-}
-
-impl Lifecycle<'_> {
-    fn step(&mut self, kind: &str, to: &'static str, who: Option<(u128, &str, &str)>, more: Value) {
-        let digest = hex::encode(Hash::of(self.id.as_bytes()).0);
-        let actor = who.map_or_else(|| json!({"kind": "lockbox"}), actor);
-        let mut data = json!({
-            "request": self.id, "service_request": "SR-2026-004711", "service": "exchange_online", "requester": "robin",
-            "to": to, "digest": digest, "actor": actor,
-        });
-        if let Some(from) = self.state {
-            data["from"] = from.into();
-        }
-        if let Some(digest) = &self.break_glass {
-            data["break_glass"] = POLICY_NAME.into();
-            data["break_glass_digest"] = digest.as_str().into();
-        }
-        let mut committed = None;
-        if let Value::Object(more) = more {
-            for (name, value) in more {
-                if let Some(text) = value.as_str().filter(|_| name == "comment" || name == "justification") {
-                    let salt = Hash::of(&self.log.draw().to_le_bytes()).0;
-                    let commitment = Hash::of(&[salt.as_slice(), text.as_bytes()].concat());
-                    data[&name] = json!({"committed": hex::encode(commitment.0)});
-                    committed = Some((name, hex::encode(salt), text.to_owned()));
-                } else {
-                    data[&name] = value;
-                }
-            }
-        }
-        self.version += 1;
-        let id = self.id.clone();
-        let event = self.log.event(kind, Some(&id), Some(self.version), &data);
-        if let Some((field, salt, text)) = committed {
-            let line = json!({"event": event.to_string(), "field": field, "salt": salt, "text": text});
-            self.log.texts += &format!("{line}\n");
-        }
-        self.state = Some(to);
-    }
-
-    fn standard(&mut self) {
-        let (robin, morgan) = ((1, "robin", "vendor"), (2, "morgan", "vendor"));
-        let (alex, dana) = ((3, "alex", "customer"), (4, "dana", "customer"));
-        self.log.advance_clock(60);
-        let review_deadline = self.log.now + TimeDelta::hours(24);
-        let required = 1 + self.log.draw() % 2;
-        self.step(
-            "request.submitted",
-            "pending_vendor",
-            Some(robin),
-            json!({"resource": "finance@contoso.example", "category": "customer_reported", "severity": "normal",
-                   "justification": "outgoing mail is stuck, \"again\"", "duration_seconds": 3600, "review_deadline": review_deadline,
-                   "required_approvals": required}),
-        );
-        self.log.advance_clock(600);
-        match self.log.draw() % 10 {
-            0 => {
-                return self.step("request.vendor_denied", "vendor_denied", Some(morgan), json!({"comment": "=no"}));
-            }
-            1 => return self.step("request.withdrawn", "withdrawn", Some(robin), json!({"cause": "requester"})),
-            2 => return self.step("request.withdrawn", "withdrawn", None, json!({"cause": "requester_disabled"})),
-            _ => {}
-        }
-        let decision_deadline = self.log.now + TimeDelta::hours(12);
-        self.step(
-            "request.vendor_approved",
-            "pending_customer",
-            Some(morgan),
-            json!({"decision_deadline": decision_deadline}),
-        );
-        self.log.advance_clock(600);
-        match self.log.draw() % 8 {
-            0 => {
-                return self.step("request.customer_denied", "customer_denied", Some(alex), json!({"comment": "nö"}));
-            }
-            1 => {
-                self.log.now = decision_deadline;
-                let more = json!({"stage": "customer", "deadline": decision_deadline});
-                return self.step("request.expired", "expired", None, more);
-            }
-            2 => self.step("request.commented", "pending_customer", Some(alex), json!({"comment": "why all of it?"})),
-            _ => {}
-        }
-        for (count, who) in (1..=required).zip([alex, dana]) {
-            let more = json!({"approvals": count, "required_approvals": required, "duration_seconds": 1800 * count});
-            self.step("request.customer_approved", "pending_customer", Some(who), more);
-        }
-        self.access(1800);
-    }
-
-    /// A break-glass request: two managers approve under an existing policy.
-    fn break_glass(&mut self) {
-        let (robin, morgan, jo) = ((1, "robin", "vendor"), (2, "morgan", "vendor"), (5, "jo", "vendor"));
-        self.break_glass = Some(self.log.policy());
-        let review_deadline = self.log.now + TimeDelta::hours(24);
-        self.step(
-            "request.submitted",
-            "pending_vendor",
-            Some(robin),
-            json!({"resource": "finance@contoso.example", "category": "vendor_detected", "severity": "high",
-                   "justification": "no user can sign in", "duration_seconds": 900, "review_deadline": review_deadline, "required_approvals": 1}),
-        );
-        self.step("request.break_glass_supported", "pending_vendor", Some(morgan), json!({}));
-        self.log.advance_clock(600);
-        if self.log.draw().is_multiple_of(4) {
-            let more = json!({"comment": "not tonight"});
-            return self.step("request.vendor_denied", "vendor_denied", Some(jo), more);
-        }
-        self.step("request.break_glass_approved", "pending_vendor", Some(jo), json!({}));
-        self.access(900);
-        self.step("report.acknowledged", "ended", Some((3, "alex", "customer")), json!({}));
-        self.log.may_revoke_policy();
-    }
-
-    /// Access with its provisioning, its end and its revocation.
-    fn access(&mut self, seconds: i64) {
-        let (robin, dana) = ((1, "robin", "vendor"), (4, "dana", "customer"));
-        let until = self.log.now + TimeDelta::seconds(seconds);
-        self.step("grant.activated", "active", None, json!({"access_from": self.log.now, "access_until": until}));
-        self.add_other_event(
-            "grant.provisioned",
-            json!({"state": "active", "access_until": until, "actor": {"kind": "lockbox"}}),
-        );
-        let (who, cause) = match self.log.draw() % 4 {
-            0 => (Some(dana), "revoked_by_customer"),
-            1 => (Some(robin), "released"),
-            2 => (None, "requester_disabled"),
-            _ => (None, "expired"),
-        };
-        if cause == "expired" {
-            self.log.now = until
-        } else {
-            self.log.advance_clock(850)
-        }
-        self.step("grant.ended", "ended", who, json!({"cause": cause, "access_until": until}));
-        self.add_other_event(
-            "grant.revoked",
-            json!({"state": "revoked", "access_until": until, "actor": {"kind": "lockbox"}}),
-        );
-    }
-
-    /// Adds an event of the request that is not a lifecycle step.
-    fn add_other_event(&mut self, kind: &str, mut data: Value) {
-        data["request"] = self.id.as_str().into();
-        data["service"] = "exchange_online".into();
-        self.log.event(kind, Some(&self.id), None, &data);
-    }
+/// The witnesses of a founded tenant's log.
+///
+/// # Panics
+/// Never: the names of the keys are valid.
+#[allow(clippy::expect_used, reason = "the names are valid")]
+pub fn witnesses(seed: &[u8; 32]) -> [Signer; 2] {
+    ["witness.contoso.example", "witness.adatum.example"]
+        .map(|name| Signer::from_seed(name, Kind::Witness, &derived(seed, name)).expect("a valid name"))
 }

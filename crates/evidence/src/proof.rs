@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_valid_without_the_bundle_and_any_changed_byte_makes_it_invalid() {
-        let mut log = SampleLog::new("contoso", 3);
+        let mut log = SampleLog::unfounded("contoso", 3);
         log.grow(20);
         let files = log.files().unwrap();
         let (name, bytes) = files.iter().find(|(name, _)| name.starts_with("proofs/")).unwrap();
@@ -60,7 +60,7 @@ mod tests {
             let found = verify(&String::from_utf8(changed).unwrap(), &keys);
             assert!(found.is_err(), "byte {place} of\n{text}");
         }
-        let stranger = SampleLog::new("adatum", 4);
+        let stranger = SampleLog::unfounded("adatum", 4);
         assert_eq!(verify(&text, &[stranger.signer.verifier().clone()]).unwrap_err().0, Fault::Signature);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use evidence::bundle::Trust;
 use evidence::rows::RequestRow;
-use evidence::{Entry, Examination, Fault, Finding, Inputs, Report};
+use evidence::{ConsentTrust, Entry, Examination, Fault, Finding, Inputs, Report};
 use runtime::outcome::Failure;
 use runtime::output::print_message;
 use store::evidence::{EntryRow, LogRow, ReadSnapshot, RequestTruth};
@@ -39,6 +39,8 @@ pub async fn live(still: &mut ReadSnapshot, log: &LogRow, trust: &Trust) -> Resu
         earlier: notes.into_iter().map(|(size, note)| (format!("checkpoint {size}"), note)).collect(),
         pinned: trust.pinned.iter().filter(|(_, note)| is_own(note)).cloned().collect(),
         keys,
+        are_keys_trusted: !trust.keys.is_empty(),
+        consent: consent_of(log, trust),
         covers: u64::try_from(log.cut).unwrap_or_default()..u64::try_from(log.size).unwrap_or_default(),
         is_live: true,
         age: trust.age,
@@ -58,6 +60,7 @@ pub async fn live(still: &mut ReadSnapshot, log: &LogRow, trust: &Trust) -> Resu
             log.quarantined
         ));
     }
+    archived_statements(still, log, &mut examination).await?;
     entries(still, log, &mut examination).await?;
     if let Some(tenant) = &log.tenant {
         let (mut after, mut seen) = (Uuid::nil(), HashSet::new());
@@ -73,6 +76,28 @@ pub async fn live(still: &mut ReadSnapshot, log: &LogRow, trust: &Trust) -> Resu
         examination.find_missing_rows(&seen);
     }
     Ok(examination.finish())
+}
+
+/// What is trusted about consent, when it is about the tenant of this log.
+fn consent_of(log: &LogRow, trust: &Trust) -> ConsentTrust {
+    let is_own = log.tenant.is_some();
+    ConsentTrust { authority: trust.consent.authority.clone().filter(|_| is_own), ..trust.consent.clone() }
+}
+
+/// Adds the statements of the authority among the entries whose events are in the archive, when the database still has them.
+async fn archived_statements(
+    still: &mut ReadSnapshot,
+    log: &LogRow,
+    examination: &mut Examination,
+) -> Result<(), Failure> {
+    for index in still.statements(log.id, log.cut).await? {
+        let row = still.entries(log.id, index, 1).await?.pop();
+        let entry = row.and_then(|row| entry_bytes(&log.origin, &row));
+        if let Some((_, event)) = entry.as_deref().and_then(|entry| evidence::admission::read(entry).ok()) {
+            examination.add_proved_statement(u64::try_from(index).unwrap_or_default(), &event);
+        }
+    }
+    Ok(())
 }
 
 async fn entries(still: &mut ReadSnapshot, log: &LogRow, examination: &mut Examination) -> Result<(), Failure> {

@@ -30,7 +30,9 @@ pub async fn bundle(
     let log =
         log.ok_or_else(|| Failure::NotFound(format!("there is no log of {}", tenant.unwrap_or("the operator"))))?;
     let mut notes = still.needed_checkpoints(log.id, LATEST).await?;
-    let (size, head) = notes.pop().ok_or_else(|| unsigned(&log))?;
+    let statements = statements(still, &log).await?;
+    let (size, head) =
+        head(&mut notes, statements.last().map(|(_, entry)| entry.as_slice())).ok_or_else(|| unsigned(&log))?;
     let (from, end) = still.span(log.id, since, until).await?;
     let from = (from.unwrap_or(size).min(size) / 256 * 256).max(log.cut);
     let end = (end.unwrap_or(0).min(size) + 255) / 256 * 256;
@@ -58,6 +60,10 @@ pub async fn bundle(
         lines += &format!("{}\n", json!({"event": event.to_string(), "field": field, "salt": salt, "text": text}));
     }
     bundler.texts(&lines)?;
+    bundler.page()?;
+    for (index, entry) in statements.iter().filter(|(index, _)| *index < size && !(from..end).contains(index)) {
+        bundler.statement(count(*index), entry);
+    }
     let (mut next, mut progress) = (0, Progress::default());
     while next < size {
         let page = still.entries(log.id, next, PAGE.min(size - next)).await?;
@@ -75,6 +81,29 @@ pub async fn bundle(
     }
     bundler.finish()?;
     Ok(end - from)
+}
+
+/// The entries of the statements of the tenant's authority, with their indices.
+async fn statements(still: &mut ReadSnapshot, log: &LogRow) -> Result<Vec<(i64, Vec<u8>)>, Failure> {
+    let mut found = Vec::new();
+    for index in still.statements(log.id, log.size).await? {
+        let row = still.entries(log.id, index, 1).await?.pop();
+        found.extend(row.and_then(|row| entry_bytes(&log.origin, &row)).map(|entry| (index, entry)));
+    }
+    Ok(found)
+}
+
+/// The newest checkpoint that has the cosignatures which the authority requires, otherwise the newest one. Removes it and those
+/// after it from the notes.
+fn head(notes: &mut Vec<(i64, String)>, statement: Option<&[u8]>) -> Option<(i64, String)> {
+    let is_cosigned = |(_, note): &(i64, String)| match (statement, note.parse()) {
+        (Some(entry), Ok(note)) => evidence::consent_rules::has_cosignatures(&note, entry),
+        _ => true,
+    };
+    if let Some(place) = notes.iter().rposition(is_cosigned) {
+        notes.truncate(place + 1);
+    }
+    notes.pop()
 }
 
 /// A file without a name, deleted when it is closed.

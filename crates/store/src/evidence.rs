@@ -93,6 +93,9 @@ const ENTRIES: &str = "select e.index, e.event, e.seq, e.prev, e.leaf, e.v, a.bo
                        a.request, a.person, a.at \
                        from audit_entries e left join audit_events a on a.id = e.event and a.at = e.at \
                        where e.log = $1 and e.index >= $2 order by e.index limit $3";
+// Statements are few; the type has an index of its own per month.
+const STATEMENTS: &str = "select e.index from audit_events a join audit_entries e on e.event = a.id and e.at = a.at \
+                          where e.log = $1 and e.index < $2 and a.type = 'authority.changed' order by e.index";
 const CHECKPOINTS: &str = "select c.size, c.note || coalesce((select string_agg(s.line || case when right(s.line, 1) = \
                            chr(10) then '' else chr(10) end, '' order by s.witness) from audit_cosignatures s \
                            where s.log = c.log and s.size = c.size), '') from audit_checkpoints c \
@@ -157,6 +160,15 @@ impl ReadSnapshot {
     pub async fn entries(&mut self, log: i32, from: i64, limit: i64) -> Result<Vec<EntryRow>, Error> {
         let reading = sqlx::query_as(ENTRIES).bind(log).bind(from).bind(limit).fetch_all(&mut *self.tx);
         reading.await.map_err(Error::at("reading entries"))
+    }
+
+    /// Indices of the statements of the tenant's authority before this index.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn statements(&mut self, log: i32, before: i64) -> Result<Vec<i64>, Error> {
+        let reading = sqlx::query_scalar(STATEMENTS).bind(log).bind(before).fetch_all(&mut *self.tx);
+        reading.await.map_err(Error::at("reading statements of the authority"))
     }
 
     /// Signed checkpoints with the signatures of witnesses, smallest first.

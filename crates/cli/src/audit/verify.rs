@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::Args;
-use evidence::Report;
+use consent::Pin;
 use evidence::bundle::Trust;
+use evidence::grant_report::GrantReport;
+use evidence::{ConsentTrust, Fault, Report};
 use operations::examine::{bundle, live};
 use serde_json::json;
 use tlog::Verifier;
@@ -19,7 +21,7 @@ use runtime::output::{Format, json, line, printable};
 /// Evidence to verify.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  lockbox audit verify contoso.tar --key lockbox.fabrikam.example/t/contoso+…\n  lockbox audit verify --tenant contoso"
+    after_help = "Examples:\n  lockbox audit verify contoso.tar --key lockbox.fabrikam.example/t/contoso+… --authority contoso-authority.json\n  lockbox audit verify --tenant contoso"
 )]
 pub struct Verify {
     /// Evidence bundle (an archive or a folder), or the proof of one event [default: the log in the database and its
@@ -34,6 +36,18 @@ pub struct Verify {
     /// File with a checkpoint that you saved, such as a mail (.eml or text); repeat the option for more files.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
+    /// Authority of the tenant: the file that you keep, or the fingerprint of its first statement.
+    #[arg(long, value_name = "FILE|FINGERPRINT", value_parser = authority)]
+    authority: Option<Pin>,
+    /// File with the authority of the vendor, to verify the decisions of the vendor too.
+    #[arg(long, value_name = "FILE", value_parser = authority)]
+    vendor_authority: Option<Pin>,
+    /// Public key of a witness that you trust (name+id+base64), instead of those of the authority; repeat the option for more.
+    #[arg(long, value_name = "KEY")]
+    witness: Vec<Verifier>,
+    /// Number of witnesses that must have cosigned the checkpoint [default: all given witnesses, or the number of the authority].
+    #[arg(long, value_name = "NUMBER")]
+    witnesses: Option<usize>,
     /// Largest age of the newest entry, in seconds.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<i64>,
@@ -55,7 +69,7 @@ impl Verify {
             saved.extend(notes.into_iter().map(|note| (path.display().to_string(), note)));
         }
         let age = self.max_age.map(|seconds| (TimeDelta::seconds(seconds), contracts::envelope::wall_clock()));
-        let trust = Trust { keys: self.key.clone(), pinned: saved, age };
+        let trust = Trust { keys: self.key.clone(), pinned: saved, consent: self.consent()?, age };
         if let Some(path) = &self.bundle
             && let Some(text) = proof(path)
         {
@@ -66,6 +80,22 @@ impl Verify {
             None => self.live(settings, &trust).await?,
         };
         print_reports(&reports, format)
+    }
+
+    fn consent(&self) -> Result<ConsentTrust, Failure> {
+        let vendor = match &self.vendor_authority {
+            Some(Pin::File(file)) => Some(file.clone()),
+            Some(Pin::Fingerprint(_)) => {
+                return Err(Failure::Usage("--vendor-authority needs a file, because the log of a tenant does not hold the statements of the vendor".to_owned()));
+            }
+            None => None,
+        };
+        Ok(ConsentTrust {
+            authority: self.authority.clone(),
+            vendor,
+            witnesses: self.witness.clone(),
+            witnesses_required: self.witnesses,
+        })
     }
 
     async fn live(&self, settings: &Settings, trust: &Trust) -> Result<Vec<Report>, Failure> {
@@ -85,6 +115,12 @@ impl Verify {
             _ => Ok(reports),
         }
     }
+}
+
+/// Reads an authority file, or a fingerprint when there is no file of that name.
+fn authority(text: &str) -> Result<Pin, String> {
+    let read = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
+    Pin::parse(&read).map_err(|fault| format!("{fault}; give an authority file or 64 hexadecimal digits"))
 }
 
 /// The text of a file that is the proof of one event.
@@ -132,6 +168,7 @@ fn print_reports(reports: &[Report], format: Format) -> Result<(), Failure> {
                     let about = one.event.as_ref();
                     json!({
                         "code": one.fault.code(), "fault": one.fault.name(), "words": one.message, "index": one.index,
+                        "rule": one.rule,
                         "event": about.map(|about| &about.id), "type": about.map(|about| &about.kind),
                         "request": about.and_then(|about| about.request.as_ref()),
                         "person": about.and_then(|about| about.person.as_ref()),
@@ -142,13 +179,18 @@ fn print_reports(reports: &[Report], format: Format) -> Result<(), Failure> {
                 "log": report.origin, "code": report.code(), "size": report.size, "entries": report.entries,
                 "requests": report.requests, "rows": report.rows, "unsigned": report.unsigned,
                 "signed_by": report.signed_by, "remarks": report.remarks, "findings": findings,
+                "not_verified": report.unverified, "grants": report.grants.iter().map(GrantReport::document).collect::<Vec<_>>(),
             }))?;
         } else {
             line(&printable(&report.to_string()))?;
         }
     }
-    let first_fault = reports.iter().filter_map(|report| report.findings.first()).min_by_key(|finding| finding.fault);
-    first_fault.map_or(Ok(()), |finding| {
-        Err(Failure::Untrue { code: finding.fault.code(), words: format!("not valid: {}", finding.fault.name()) })
-    })
+    match reports.iter().filter_map(Report::worst).min() {
+        None => Ok(()),
+        Some(Fault::NotVerified) => {
+            let words = reports.iter().find_map(|report| report.unverified.first().cloned()).unwrap_or_default();
+            Err(Failure::Untrue { code: Fault::NotVerified.code(), words })
+        }
+        Some(fault) => Err(Failure::Untrue { code: fault.code(), words: format!("not valid: {}", fault.name()) }),
+    }
 }

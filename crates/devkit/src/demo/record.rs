@@ -45,7 +45,7 @@ impl Show {
             good.requests,
             good.code()
         ))?;
-        self.second_opinion(&bundle, &keys, 0).await?;
+        self.second_opinion(&bundle, &keys, good.code()).await?;
         if let Some(event) = granted {
             let path = folder.join("granted.tlog-proof");
             std::fs::write(&path, prove_event(&mut still, event).await?.to_string())?;

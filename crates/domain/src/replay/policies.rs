@@ -79,6 +79,11 @@ impl PolicyHistory {
         found
     }
 
+    /// Records a policy that the tenant's authority states. The signatures of the authority take the place of the limits.
+    pub fn record_stated(&mut self, digest: &str, terms: PolicyTerms) {
+        self.0.entry(digest.to_owned()).or_insert(RecordedPolicy { terms, ended_at: None, activations: Vec::new() });
+    }
+
     /// Records that a policy was revoked.
     pub fn record_end(&mut self, digest: &str, at: DateTime<Utc>, by_customer: bool) -> Vec<Violation> {
         let policy = self.0.get_mut(digest);

@@ -7,10 +7,12 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tlog::tile::{all_tiles, leaf_tiles};
-use tlog::{Checkpoint, Frontier, Hash, Note, ProofFile, TileId, Verifier, bundle, leaf_hash, verify_inclusion};
+use tlog::{Frontier, Hash, Note, ProofFile, TileId, Verifier, bundle, leaf_hash};
 
-use super::{CHECKPOINT, Files, KEYS, MANIFEST, Manifest, READMES, SUMS, TEXTS, VIEWS, write::digest};
-use crate::{Entry, Event, Examination, Fault, Finding, Inputs, Report, canonical, views};
+use super::{
+    AUTHORITY, CHECKPOINT, Files, KEYS, MANIFEST, Manifest, PAGE, READMES, SUMS, TEXTS, VIEWS, proofs, write::digest,
+};
+use crate::{ConsentTrust, Entry, Event, Examination, Fault, Finding, Inputs, Report, canonical, views};
 
 /// What the verifier trusts from outside the bundle.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Trust {
     pub keys: Vec<Verifier>,
     /// Checkpoints from outside the bundle, each with its name.
     pub pinned: Vec<(String, Note)>,
+    /// What is trusted about consent: the authority, that of the vendor, witnesses.
+    pub consent: ConsentTrust,
     /// Maximum age of the newest entry, and the current time.
     pub age: Option<(TimeDelta, DateTime<Utc>)>,
 }
@@ -74,6 +78,10 @@ pub fn examine_damaged(
         return examination.finish();
     }
     check_unexpected_files(files, &manifest, &mut examination);
+    let stated = proofs::statements(files, &manifest.origin);
+    for proved in stated.iter().filter(|proved| proved.index < manifest.first) {
+        examination.add_proved_statement(proved.index, &proved.event);
+    }
     let mut walk = Walk::new(files, &manifest, covers);
     walk.start(&mut examination);
     for id in leaf_tiles(manifest.size) {
@@ -81,7 +89,10 @@ pub fn examine_damaged(
         progress((id.index * 256 + u64::from(id.width)).min(manifest.size), manifest.size);
     }
     walk.finish(&mut examination);
-    check_proofs(files, &mut examination);
+    proofs::check(files, &mut examination);
+    for proved in stated.iter().filter(|proved| proved.index >= manifest.end) {
+        examination.add_proved_statement(proved.index, &proved.event);
+    }
     examination.finish()
 }
 
@@ -90,9 +101,8 @@ fn inputs(files: &dyn Files, trust: &Trust, manifest: &Manifest, head: String) -
     let names = files.names();
     let earlier = names.iter().filter(|name| name.starts_with("checkpoints/"));
     let mut earlier: Vec<(String, String)> = earlier.map(|name| (name.clone(), text(name))).collect();
-    let proofs = names.iter().filter(|name| name.starts_with("proofs/"));
-    for name in proofs {
-        // `check_proofs` reports a proof that cannot be parsed.
+    for name in names.iter().filter(|name| proofs::is_proof(name)) {
+        // `proofs::check` reports a proof that cannot be parsed.
         let text = files.read(name).and_then(|bytes| String::from_utf8(bytes).ok());
         if let Some(Ok(proof)) = text.map(|text| text.parse::<ProofFile>()) {
             let note = proof.note.to_string();
@@ -111,6 +121,8 @@ fn inputs(files: &dyn Files, trust: &Trust, manifest: &Manifest, head: String) -
         earlier,
         pinned: trust.pinned.clone(),
         keys,
+        are_keys_trusted: !trust.keys.is_empty(),
+        consent: trust.consent.clone(),
         covers: manifest.first..manifest.end,
         is_live: false,
         age: trust.age,
@@ -150,9 +162,9 @@ fn check_unexpected_files(files: &dyn Files, manifest: &Manifest, examination: &
     let mut known: BTreeSet<String> = entries.map(|id| id.entries_path()).collect();
     known.extend(all_tiles(manifest.size).map(|id| id.path()));
     known.extend([MANIFEST, CHECKPOINT, KEYS, TEXTS, SUMS].into_iter().chain(VIEWS).map(str::to_owned));
-    known.extend(READMES.map(|(name, _)| name.to_owned()));
+    known.extend(READMES.into_iter().chain([PAGE]).map(|(name, _)| name.to_owned()));
     for name in files.names() {
-        if !known.contains(&name) && !name.starts_with("checkpoints/") && !name.starts_with("proofs/") {
+        if !known.contains(&name) && !name.starts_with("checkpoints/") && !proofs::is_proof(&name) {
             examination.add_finding(Finding::new(Fault::Changed, format!("the file {name} does not belong here")));
         }
     }
@@ -170,6 +182,8 @@ struct Walk<'a> {
     /// Each view with a reader at the next expected line; `None` after the first mismatch.
     views: Vec<(&'static str, Option<View<'a>>)>,
     texts: BTreeMap<String, Vec<Value>>,
+    /// Files of the statements in the entries.
+    stated: BTreeSet<String>,
     /// Number of entries that are present.
     seen: u64,
 }
@@ -193,6 +207,7 @@ impl<'a> Walk<'a> {
             frontier: Frontier::default(),
             views: VIEWS.into_iter().map(open).collect(),
             texts,
+            stated: BTreeSet::new(),
             seen: 0,
         }
     }
@@ -275,6 +290,9 @@ impl<'a> Walk<'a> {
                 examination.add_finding(finding.at(index, Some(&event)));
             }
         }
+        if let Some(version) = super::stated_version(&event) {
+            self.stated.insert(format!("{AUTHORITY}{version}.tlog-proof"));
+        }
         for text in self.texts.remove(&event.id.to_string()).unwrap_or_default() {
             if !is_committed(&event, &text) {
                 let words = "a text in texts.jsonl does not match its commitment";
@@ -298,6 +316,9 @@ impl<'a> Walk<'a> {
     fn finish(mut self, examination: &mut Examination) {
         let partial = self.frontier.partial();
         self.check_upper_tiles(partial, examination);
+        for name in self.stated.iter().filter(|name| self.files.open(name).is_none()) {
+            examination.add_finding(Finding::new(Fault::Missing, format!("{name} is missing")));
+        }
         // Missing entries are already a finding, so the extra lines of the views and texts are not reported again.
         if self.seen < self.covers.end - self.covers.start {
             return;
@@ -322,25 +343,4 @@ pub fn is_committed(event: &Event, text: &Value) -> bool {
     let Ok(salt) = hex::decode(salt) else { return false };
     let committed = Hash::of(&[salt.as_slice(), words.as_bytes()].concat());
     salt.len() == 32 && event.data()[field]["committed"] == Value::String(hex::encode(committed.0))
-}
-
-/// Verifies that each proof leads from its entry to its checkpoint. The examination compares that checkpoint with the log.
-fn check_proofs(files: &dyn Files, examination: &mut Examination) {
-    for name in files.names().into_iter().filter(|name| name.starts_with("proofs/")) {
-        let is_valid = files.read(&name).is_some_and(|bytes| is_valid_proof(&name, &bytes));
-        if !is_valid {
-            examination.add_finding(Finding::new(Fault::Changed, format!("{name} is not a valid proof of its entry")));
-        }
-    }
-}
-
-fn is_valid_proof(name: &str, bytes: &[u8]) -> bool {
-    let Some(proof) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<ProofFile>().ok()) else {
-        return false;
-    };
-    let Ok(checkpoint) = proof.note.text.parse::<Checkpoint>() else { return false };
-    let Some(entry) = proof.extra.as_deref() else { return false };
-    let event = Entry::read(entry).and_then(|entry| serde_json::from_slice(entry.event).ok()).and_then(Event::read);
-    event.is_some_and(|event| name == format!("proofs/{}.tlog-proof", event.id))
-        && verify_inclusion(&leaf_hash(entry), proof.index, checkpoint.size, &proof.path, &checkpoint.root).is_ok()
 }

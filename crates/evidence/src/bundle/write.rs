@@ -1,11 +1,12 @@
 //! Writes a bundle leaf by leaf. Memory use does not grow with the number of entries.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use ring::digest::{Context, SHA256};
 use tlog::{Frontier, Hash, Note, ProofFile, Tiles, bundle, prove_inclusion};
 
-use super::{CHECKPOINT, KEYS, MANIFEST, Manifest, READMES, SUMS, TEXTS, VIEWS};
+use super::{AUTHORITY, CHECKPOINT, CONSENT, KEYS, MANIFEST, Manifest, PAGE, READMES, SUMS, TEXTS, VIEWS};
 use crate::{Entry, Event, tar, views};
 
 /// Temporary storage of a view until its size is known.
@@ -25,11 +26,14 @@ pub struct Bundler<W: Write, S: Spool> {
     tiles: Tiles,
     entries: Vec<Vec<u8>>,
     views: [S; 3],
+    /// Entries that get a proof: index, file and bytes.
     granted: Vec<(u64, String, Vec<u8>)>,
+    /// Statements of the authority, by version.
+    stated: BTreeMap<u64, (u64, Vec<u8>)>,
 }
 
 impl<W: Write, S: Spool> Bundler<W, S> {
-    /// Starts the archive with the manifest, the checkpoint, the keys and the instructions.
+    /// Starts the archive with the manifest, the checkpoint and the keys.
     ///
     /// # Errors
     /// When writing fails.
@@ -44,15 +48,22 @@ impl<W: Write, S: Spool> Bundler<W, S> {
             entries: Vec::new(),
             views: spools,
             granted: Vec::new(),
+            stated: BTreeMap::new(),
         };
         bundler.file(MANIFEST, &bundler.manifest.to_bytes())?;
         bundler.file(CHECKPOINT, bundler.note.to_string().as_bytes())?;
         bundler.file(KEYS, (keys.join("\n") + "\n").as_bytes())?;
-        for (name, text) in READMES {
-            bundler.file(name, text.as_bytes())?;
-        }
         bundler.views[1].write_all(views::CSV_HEAD.as_bytes())?;
         Ok(bundler)
+    }
+
+    /// Adds the verifier for people.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn page(&mut self) -> io::Result<()> {
+        let (name, text) = PAGE;
+        self.file(name, text.as_bytes())
     }
 
     /// Adds an earlier checkpoint of this size.
@@ -91,6 +102,14 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         Ok(())
     }
 
+    /// Adds the entry of a statement of the authority that the bundle does not cover.
+    pub fn statement(&mut self, index: u64, entry: &[u8]) {
+        let event = Entry::read(entry).and_then(|entry| serde_json::from_slice(entry.event).ok()).and_then(Event::read);
+        if let Some(version) = event.as_ref().and_then(super::stated_version) {
+            self.stated.entry(version).or_insert_with(|| (index, entry.to_vec()));
+        }
+    }
+
     fn view(&mut self, index: u64, bytes: &[u8]) -> io::Result<()> {
         let Some(entry) = Entry::read(bytes) else { return Ok(()) };
         let Some(event) = serde_json::from_slice(entry.event).ok().and_then(Event::read) else { return Ok(()) };
@@ -98,7 +117,10 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         self.views[1].write_all(views::csv(index, &event).as_bytes())?;
         writeln!(self.views[2], "{}", views::ocsf(&self.manifest.origin, index, entry.event, &event))?;
         if event.kind == "grant.activated" && self.granted.len() < PROOFS {
-            self.granted.push((index, event.id.to_string(), bytes.to_vec()));
+            self.granted.push((index, format!("proofs/{}", event.id), bytes.to_vec()));
+        }
+        if super::stated_version(&event).is_some() {
+            self.statement(index, bytes);
         }
         Ok(())
     }
@@ -124,10 +146,16 @@ impl<W: Write, S: Spool> Bundler<W, S> {
         if let Ok(width @ 1..) = u16::try_from(self.entries.len()) {
             self.entries_file(self.manifest.size / 256, width)?;
         }
-        for (index, event, entry) in std::mem::take(&mut self.granted) {
+        let consent = CONSENT[usize::from(self.stated.is_empty())];
+        for (name, text) in READMES {
+            self.file(name, text.replace("{consent}", consent).as_bytes())?;
+        }
+        let stated = std::mem::take(&mut self.stated).into_iter();
+        let stated = stated.map(|(version, (index, entry))| (index, format!("{AUTHORITY}{version}"), entry));
+        for (index, name, entry) in std::mem::take(&mut self.granted).into_iter().chain(stated) {
             let path = prove_inclusion(&self.tiles, index, self.manifest.size).map_err(io::Error::other)?;
             let proof = ProofFile { extra: Some(entry), index, path, note: self.note.clone() };
-            self.file(&format!("proofs/{event}.tlog-proof"), proof.to_string().as_bytes())?;
+            self.file(&format!("{name}.tlog-proof"), proof.to_string().as_bytes())?;
         }
         for (place, name) in VIEWS.into_iter().enumerate() {
             self.spooled(place, name)?;

@@ -34,6 +34,12 @@ pub(super) fn check(policies: &mut PolicyHistory, event: &Event, history: Option
     }
 }
 
+/// Records a policy that a statement of the authority creates.
+pub(super) fn record_stated(policies: &mut PolicyHistory, policy: &consent::BreakGlassRule, event: &Event) {
+    let document = serde_json::to_value(policy).unwrap_or_default();
+    policies.record_stated(&digest(&document), terms(&document, event, true));
+}
+
 /// SHA-256 of the document in RFC 8785 form, as in the entry.
 fn digest(document: &Value) -> String {
     hex::encode(Hash::of(document.to_string().as_bytes()).0)

@@ -6,6 +6,8 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use tlog::{Frontier, Hash, Note, Verifier};
 
+use crate::ConsentTrust;
+
 /// What the examination needs before the first leaf.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
@@ -19,6 +21,10 @@ pub struct Inputs {
     pub pinned: Vec<(String, Note)>,
     /// Trusted keys.
     pub keys: Vec<Verifier>,
+    /// Whether the user of the verifier gave the keys. Otherwise they are from the bundle or from the database.
+    pub are_keys_trusted: bool,
+    /// What the user trusts about consent.
+    pub consent: ConsentTrust,
     /// Indices of the entries that must be present. For other entries, the leaf hash is enough.
     pub covers: Range<u64>,
     /// Whether entries after the checkpoint are expected, as in a live log.

@@ -8,6 +8,7 @@ use tlog::{Hash, Verifier};
 use uuid::Uuid;
 
 use super::break_glass;
+use crate::authority::Timeline;
 use crate::finding::{Fault, Finding};
 use crate::{Event, admission};
 
@@ -71,6 +72,20 @@ impl Streams {
     /// Requests with a complete history.
     pub fn requests(&self) -> impl Iterator<Item = &Uuid> {
         self.requests.keys().filter(|request| self.history(request).is_some_and(|history| history.version > 0))
+    }
+
+    /// Whether the stream of an event is available from its first entry.
+    pub fn is_complete(&self, event: &Event) -> bool {
+        let stream = event.request.as_ref().and_then(|request| self.streams.get(request));
+        stream.is_none_or(|stream| stream.history.is_some())
+    }
+
+    /// Records the break-glass policies of a statement that the event added to the authority.
+    pub fn record_policies(&mut self, event: &Event, authority: &Timeline) {
+        let last = authority.statements().last().filter(|_| self.first == 0);
+        for policy in last.iter().flat_map(|stated| &stated.statement.break_glass) {
+            break_glass::record_stated(&mut self.policies, policy, event);
+        }
     }
 
     pub fn complete_requests(&self) -> u64 {

@@ -20,6 +20,8 @@ pub(super) struct Signatures {
     pub continued: u64,
     pub remarks: Vec<String>,
     pub findings: Vec<Finding>,
+    /// Valid checkpoints that agree with the leaves.
+    pub valid: Vec<Note>,
     /// The largest checkpoint size at which the entries match the signed root.
     pub last_good: u64,
 }
@@ -89,6 +91,7 @@ fn open_checkpoint(context: &Context<'_>, keys: &[Verifier], signatures: &mut Si
                 signatures.findings.push(fault(words));
             }
             signatures.signed_by = signed.iter().map(name).collect();
+            signatures.valid.push(note);
             Some(checkpoint)
         }
         Err(Error::BadSignature(name)) => {
@@ -157,6 +160,7 @@ fn check_earlier(
     match context.recorded.root(earlier.size) {
         Some(root) if root == earlier.root => {
             signatures.continued += 1;
+            signatures.valid.push(note.clone());
             signatures.last_good = signatures.last_good.max(earlier.size);
         }
         // Two valid signatures over logs that exclude each other: the log operator showed different logs to different people.

@@ -1,27 +1,31 @@
 //! The kinds of tampering, each with the exit codes that a verifier may report.
 #![allow(clippy::unwrap_used, reason = "a test should stop at the first error")]
 
+use super::python::Verification;
 use super::{BTreeMap, Hash, Note, SampleLog, Value, bundle, pack};
 use evidence::Entry;
-use tlog::{Kind, Signer, Verifier};
+use tlog::{Kind, Signer};
 
-/// A bundle to verify, with the trusted key and a pinned checkpoint.
-pub struct Case {
-    pub archive: Vec<u8>,
-    pub key: Verifier,
-    pub pinned: Option<Note>,
-}
+pub mod access;
+pub mod authorities;
+pub mod decisions;
+pub mod submissions;
 
-impl Case {
-    pub fn new(log: &SampleLog, archive: Vec<u8>) -> Self {
-        Self { archive, key: log.signer.verifier().clone(), pinned: None }
-    }
+/// A bundle to verify, and what is trusted.
+pub type Case = Verification;
+
+/// The case of somebody who keeps what belongs to this log.
+pub fn case(log: &SampleLog, archive: Vec<u8>) -> Case {
+    Case::new(archive, log.trust())
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
-type Tamper = fn(&SampleLog, &SampleLog, &mut dyn FnMut() -> u64) -> Case;
+pub type Tamper = fn(&SampleLog, &SampleLog, &mut dyn FnMut() -> u64) -> Case;
+/// The name of a kind, the exit codes that a verifier may report, and the tampering.
+pub type Tampering = (&'static str, &'static [u8], Tamper);
 
-pub const VECTORS: [&str; 11] = [
+/// Kinds without consent that have a test vector.
+const VECTORS: [&str; 11] = [
     "entry edited",
     "entry deleted",
     "signature changed",
@@ -35,13 +39,25 @@ pub const VECTORS: [&str; 11] = [
     "text replaced",
 ];
 
-pub const KINDS: [(&str, &[u8], Tamper); 35] = [
+/// Every kind.
+pub fn all() -> Vec<Tampering> {
+    [&KINDS[..], &decisions::KINDS, &authorities::KINDS, &submissions::KINDS, &access::KINDS].concat()
+}
+
+/// Kinds that have a test vector. The repository holds every second kind about consent.
+pub fn vectors() -> Vec<Tampering> {
+    let present = KINDS.into_iter().filter(|(name, ..)| VECTORS.contains(name));
+    let consent = [&decisions::KINDS[..], &authorities::KINDS, &submissions::KINDS, &access::KINDS].concat();
+    present.chain(consent.into_iter().step_by(2)).collect()
+}
+
+const KINDS: [Tampering; 35] = [
     ("bit of a file flipped", &[10, 11, 12], flip_bit_of_file),
     ("bit of the archive flipped", &[10, 11, 12], flip_bit_of_archive),
     ("archive truncated", &[12], |log, _, draw| {
         let mut archive = log.bundle(Vec::new()).unwrap();
         archive.truncate(pick(draw, archive.len()));
-        Case::new(log, archive)
+        case(log, archive)
     }),
     ("entry edited", &[11], |log, _, draw| {
         let mut entries = log.entries.clone();
@@ -101,12 +117,12 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         let mut note = log.checkpoint();
         let place = pick(draw, 64);
         note.signatures[0].bytes[place] ^= 1;
-        Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
+        case(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
     }),
     ("root replaced", &[10], |log, _, draw| {
         let mut note = log.checkpoint();
         note.text = log.sign(log.entries.len() as u64, Hash::of(&draw().to_le_bytes())).text;
-        Case::new(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
+        case(log, log.bundle_signed(Vec::new(), note, &log.earlier).unwrap())
     }),
     ("key replaced", &[10], |log, _, draw| {
         let mut seed = [0; 32];
@@ -114,12 +130,12 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         let attacker = Signer::from_seed(&log.origin, Kind::Log, &seed).unwrap();
         let text = log.checkpoint().text;
         let note = Note { signatures: vec![attacker.sign(&text, 0)], text };
-        Case::new(log, log.bundle_signed(Vec::new(), note, &[]).unwrap())
+        case(log, log.bundle_signed(Vec::new(), note, &[]).unwrap())
     }),
     ("checkpoint of another tenant", &[10], |log, other, _| {
-        Case::new(log, log.bundle_signed(Vec::new(), other.checkpoint(), &log.earlier).unwrap())
+        case(log, log.bundle_signed(Vec::new(), other.checkpoint(), &log.earlier).unwrap())
     }),
-    ("entry of another tenant", &[16], |log, other, _| {
+    ("entry of another tenant", &[16, 17], |log, other, _| {
         let mut log = by_operator(log, &log.events());
         log.entries.push(
             other
@@ -130,7 +146,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
                 .clone(),
         );
         log.rebuild_tree();
-        Case::new(&log, log.bundle(Vec::new()).unwrap())
+        case(&log, log.bundle(Vec::new()).unwrap())
     }),
     ("entry moved to another stream", &[11, 12], |log, _, draw| {
         let requests: Vec<usize> = steps(&log.events());
@@ -146,7 +162,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         log.rebuild_tree();
         log.earlier.clear();
         log.texts.clear();
-        Case::new(&log, log.bundle(Vec::new()).unwrap())
+        case(&log, log.bundle(Vec::new()).unwrap())
     }),
     ("proofs swapped", &[10, 11], |log, other, draw| {
         let names = |log: &SampleLog| -> Vec<(String, Vec<u8>)> {
@@ -167,15 +183,15 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         let place = pick(draw, events.len());
         events[place]["data"]["added"] = "later".into();
         let forked = by_operator(log, &events);
-        let mut case = Case::new(log, forked.bundle(Vec::new()).unwrap());
-        case.pinned = Some(log.checkpoint());
+        let mut case = case(log, forked.bundle(Vec::new()).unwrap());
+        case.trust.pinned = vec![("a mail".to_owned(), log.checkpoint())];
         case
     }),
-    ("rolled back", &[14], |log, _, draw| {
+    ("rolled back", &[14, 17], |log, _, draw| {
         let mut events = log.events();
         events.truncate(1 + pick(draw, log.entries.len() - 1));
-        let mut case = Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap());
-        case.pinned = Some(log.checkpoint());
+        let mut case = case(log, by_operator(log, &events).bundle(Vec::new()).unwrap());
+        case.trust.pinned = vec![("a mail".to_owned(), log.checkpoint())];
         case
     }),
     ("approval after the deadline", &[16], |log, _, draw| {
@@ -183,7 +199,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
             event["time"] = "2026-12-31T23:59:59.000000Z".into();
         })
     }),
-    ("requester approves their own request", &[16], |log, _, draw| {
+    ("requester approves their own request", &[16, 17], |log, _, draw| {
         by_operator_event(log, draw, "request.vendor_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(1).to_string().into();
         })
@@ -193,17 +209,19 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
             event["data"]["access_until"] = "2026-12-31T23:59:59Z".into();
         })
     }),
-    ("break-glass by one manager", &[16], |log, _, draw| {
+    ("break-glass by one manager", &[16, 17], |log, _, draw| {
         by_operator_event(log, draw, "request.break_glass_approved", |event| {
             event["data"]["actor"]["id"] = uuid::Uuid::from_u128(2).to_string().into();
         })
     }),
     ("break-glass without a policy", &[16], |log, _, _| {
+        let log = &unfounded(log);
         let mut events = log.events();
         events.retain(|event| !event["data"]["break_glass_policy"].is_object());
-        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
+        case(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
     ("break-glass policy widened", &[16], |log, _, draw| {
+        let log = &unfounded(log);
         by_operator_event(log, draw, "directory.changed", |event| {
             match event["data"]["break_glass_policy_ended"].as_str() {
                 Some(_) => event["data"]["break_glass_policy_ended"] = "00".repeat(32).into(),
@@ -221,7 +239,7 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         };
         let all: Vec<usize> = all.iter().filter(followed).copied().collect();
         events.remove(all[pick(draw, all.len())]);
-        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
+        case(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
     ("text replaced", &[11], |log, _, _| {
         with_files(log, |files| {
@@ -243,17 +261,17 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
         for (name, bytes) in [(twice, &Vec::new())].into_iter().chain(&files) {
             writer.file(name, bytes.len() as u64, bytes.as_slice()).unwrap();
         }
-        Case::new(log, writer.finish().unwrap())
+        case(log, writer.finish().unwrap())
     }),
     ("grant without a version", &[12, 16], |log, _, draw| {
         by_operator_event(log, draw, "grant.activated", |event| {
             event.as_object_mut().unwrap().remove("subjectversion");
         })
     }),
-    ("event of another tenant", &[16], |log, _, draw| {
+    ("event of another tenant", &[16, 17], |log, _, draw| {
         let mut events = log.events();
         events[pick(draw, log.entries.len())]["tenant"] = "adatum".into();
-        Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
+        case(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
     }),
     ("view changed", &[11], |log, _, draw| {
         with_files(log, |files| {
@@ -264,19 +282,43 @@ pub const KINDS: [(&str, &[u8], Tamper); 35] = [
     }),
 ];
 
-fn pick(draw: &mut dyn FnMut() -> u64, below: usize) -> usize {
+/// A log of a tenant without authority that has a break-glass policy and access under it.
+fn unfounded(log: &SampleLog) -> SampleLog {
+    let first = u64::from(log.seed()[0]) * 1000;
+    let grown = |seed| {
+        let mut log = SampleLog::unfounded("contoso", seed);
+        log.grow(24);
+        log
+    };
+    (first..).map(grown).find(|log| has(log, "request.break_glass_approved")).unwrap()
+}
+
+/// Whether the log has an event of this kind.
+fn has(log: &SampleLog, kind: &str) -> bool {
+    log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str())
+}
+
+pub fn pick(draw: &mut dyn FnMut() -> u64, below: usize) -> usize {
     usize::try_from(draw() % below as u64).unwrap()
 }
 
 /// Whether every kind of tampering applies to this log.
 pub fn has_everything(log: &SampleLog) -> bool {
-    let has = |kind: &str| log.events().iter().any(|event| event["type"] == format!("lockbox.{kind}.v1").as_str());
-    let requests: std::collections::BTreeSet<String> =
-        log.events().iter().filter_map(|event| event["correlationid"].as_str().map(str::to_owned)).collect();
-    has("grant.activated")
-        && has("request.vendor_approved")
-        && has("request.break_glass_approved")
+    let events = log.events();
+    let requests: std::collections::BTreeSet<&str> =
+        events.iter().filter_map(|event| event["correlationid"].as_str()).collect();
+    let is_used =
+        events.iter().any(|event| event["type"] == "lockbox.grant.used.v1" && event["data"]["allowed"] == true);
+    let changes = events.iter().filter(|event| event["type"] == "lockbox.authority.changed.v1").count();
+    let is_signed =
+        |kind: &str| events.iter().any(|event| event["type"] == kind && event["data"]["signature"].is_object());
+    has(log, "request.break_glass_approved")
+        && has(log, "grant.provisioned")
         && requests.len() > 1
+        && is_used
+        && changes > 1
+        && is_signed("lockbox.request.customer_approved.v1")
+        && is_signed("lockbox.request.vendor_approved.v1")
         && log.texts.contains("stuck")
 }
 
@@ -299,25 +341,25 @@ fn flip_bit_of_file(log: &SampleLog, _: &SampleLog, draw: &mut dyn FnMut() -> u6
     let bytes = files.get_mut(&names[pick(draw, names.len())]).unwrap();
     let bit = pick(draw, bytes.len() * 8);
     bytes[bit / 8] ^= 1 << (bit % 8);
-    Case::new(log, pack(&files).unwrap())
+    case(log, pack(&files).unwrap())
 }
 
 fn flip_bit_of_archive(log: &SampleLog, _: &SampleLog, draw: &mut dyn FnMut() -> u64) -> Case {
     let mut archive = log.bundle(Vec::new()).unwrap();
     let bit = pick(draw, archive.len() * 8);
     archive[bit / 8] ^= 1 << (bit % 8);
-    Case::new(log, archive)
+    case(log, archive)
 }
 
 /// Changes files and computes new checksums.
-fn with_files(log: &SampleLog, change: impl FnOnce(&mut Files)) -> Case {
+pub fn with_files(log: &SampleLog, change: impl FnOnce(&mut Files)) -> Case {
     let mut files = log.files().unwrap();
     change(&mut files);
     files.remove("SHA256SUMS");
     let line = |(name, bytes): (&String, &Vec<u8>)| format!("{}  {name}\n", hex::encode(Hash::of(bytes).0));
     let sums: String = files.iter().map(line).collect();
     files.insert("SHA256SUMS".into(), sums.into_bytes());
-    Case::new(log, pack(&files).unwrap())
+    case(log, pack(&files).unwrap())
 }
 
 /// Replaces the entries, and computes new views and checksums, but keeps the tree.
@@ -343,20 +385,25 @@ fn with_entries(log: &SampleLog, entries: &[Vec<u8>]) -> Case {
 /// Changes as an outsider: everything is computed again except the signatures, because the key is missing.
 fn outsider(log: &SampleLog, events: &[Value]) -> Case {
     let changed = by_operator(log, events);
-    Case::new(log, changed.bundle_signed(Vec::new(), log.checkpoint(), &log.earlier).unwrap())
+    case(log, changed.bundle_signed(Vec::new(), log.checkpoint(), &log.earlier).unwrap())
 }
 
 /// Changes as the log operator: everything is computed again, including the signatures.
-fn by_operator(log: &SampleLog, events: &[Value]) -> SampleLog {
+pub fn by_operator(log: &SampleLog, events: &[Value]) -> SampleLog {
     let log = log.with_events(events).unwrap();
     assert_eq!(log.checkpoint().text.lines().nth(1), Some(log.entries.len().to_string().as_str()));
     log
 }
 
-fn by_operator_event(log: &SampleLog, draw: &mut dyn FnMut() -> u64, kind: &str, change: impl Fn(&mut Value)) -> Case {
+pub fn by_operator_event(
+    log: &SampleLog,
+    draw: &mut dyn FnMut() -> u64,
+    kind: &str,
+    change: impl Fn(&mut Value),
+) -> Case {
     let mut events = log.events();
     let of_kind = |place: &usize| events[*place]["type"] == format!("lockbox.{kind}.v1").as_str();
     let places: Vec<usize> = (0..events.len()).filter(of_kind).collect();
     change(&mut events[places[pick(draw, places.len())]]);
-    Case::new(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
+    case(log, by_operator(log, &events).bundle(Vec::new()).unwrap())
 }
