@@ -89,7 +89,7 @@ async fn a_weakening_change_waits_a_day_and_a_strengthening_one_applies_at_once(
     let recorded = founded.change(&lockbox, &["kim", "alex"], |next| next.rules.access_ceiling_seconds = 700).await;
     assert_eq!(recorded.in_force_from, recorded.recorded_at);
     assert_eq!(rules(&lockbox, "contoso").await.access_ceiling_seconds, 700);
-    // A third approver waits, too; no other person can have the person's name.
+    // A third approver waits, too.
     let recorded = founded
         .change(&lockbox, &["alex", "kim"], |next| {
             next.approvers.push(Approver {
@@ -293,5 +293,45 @@ async fn where_the_vendor_has_an_authority_its_managers_sign_too() {
     assert_eq!(lockbox.outcome(Kind::VendorDecide, &yes).await, "signature_required");
     let signed = founded.signed_decision(&lockbox, yes).await;
     assert_eq!(lockbox.outcome(Kind::VendorDecide, &signed).await, "request.vendor_approved");
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_glass_policy_of_a_statement_counts_from_its_time_and_while_it_is_in_force() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    let tenants = lockbox.store.tenants().await.unwrap();
+    let contoso = tenants.into_iter().find(|tenant| tenant.name == "contoso").unwrap().id.0;
+    let until = lockbox.store.clock().await.unwrap() + chrono::TimeDelta::days(30);
+    let rule = consent::BreakGlassRule {
+        v: 1,
+        policy: Uuid::now_v7(),
+        tenant: contoso,
+        name: "night".into(),
+        services: vec!["exchange_online".into()],
+        ceiling_seconds: 3600,
+        quota: 3,
+        until: consent::time_text(until),
+    };
+    let founded = found(&lockbox, "contoso", &["alex", "kim"], |statement| {
+        statement.break_glass = vec![rule.clone()];
+    })
+    .await;
+    let policies = lockbox.store.policies(contoso).await.unwrap();
+    assert_eq!((policies.len(), policies[0].policy.name.as_str()), (1, "night"));
+    let mut data = submission();
+    data["break_glass"] = "night".into();
+    let request = lockbox.submit(&data).await;
+    let document = serde_json::to_value(&rule).unwrap().to_string();
+    let digest = lockbox.event(request, "request.submitted").await["break_glass_digest"].clone();
+    assert_eq!(
+        digest,
+        domain::Digest::of(document.as_bytes()).to_string(),
+        "the digest is that of the statement's document"
+    );
+    founded.change(&lockbox, &["alex", "kim"], |next| next.break_glass.clear()).await;
+    for manager in ["morgan", "jo"] {
+        lockbox.decide(Kind::VendorDecide, request, manager, Approve).await;
+    }
+    assert_ne!(lockbox.view(request).await.state, "active", "the policy was removed before the approvals");
     lockbox.finish().await;
 }

@@ -31,6 +31,7 @@ mod smtp;
 
 pub use compose::{Composed, compose};
 pub use connection::UrlError;
+pub use footer::Footer;
 pub use letter::Letter;
 pub use smtp::{MailSettings, MailSettingsError, Mailer, ServerChange};
 
@@ -97,18 +98,13 @@ async fn process_delivery(shared: &Shared, mailer: &Mailer, delivery: Delivery) 
 }
 
 /// Sends one mail, unless its recipient has reached the hourly limit.
-async fn attempt(
-    shared: &Shared,
-    mailer: &Mailer,
-    letter: &Letter,
-    checkpoint: Option<&str>,
-) -> Result<Outcome, store::Error> {
+async fn attempt(shared: &Shared, mailer: &Mailer, letter: &Letter, footer: &Footer) -> Result<Outcome, store::Error> {
     if !shared.store.may_mail(&letter.recipient().address, mailer.cap()).await? {
         let why = format!("this address has reached its limit of {} mails an hour", mailer.cap());
         return Ok(Outcome::Transient(why));
     }
     let silent = |_| Outcome::Unavailable(format!("the mail server did not answer within {} s", MAIL_LIMIT.as_secs()));
-    Ok(tokio::time::timeout(MAIL_LIMIT, mailer.send(letter, checkpoint)).await.unwrap_or_else(silent))
+    Ok(tokio::time::timeout(MAIL_LIMIT, mailer.send(letter, footer)).await.unwrap_or_else(silent))
 }
 
 /// Logs once when the mail server becomes unavailable or available. Mails that waited only for the server are then sent at once.
@@ -172,6 +168,16 @@ async fn defer(
     Ok(())
 }
 
+/// The end of the mails of a tenant. A mail without it is better than no mail.
+async fn footer(shared: &Shared, tenant: Option<&str>) -> Footer {
+    let latest = shared.store.latest_checkpoint(tenant).await.unwrap_or_default();
+    let is_unfounded = match tenant {
+        Some(tenant) => matches!(shared.store.statement_in_force(tenant).await, Ok(None)),
+        None => false,
+    };
+    Footer { checkpoint: latest.map(|latest| latest.note), is_unfounded }
+}
+
 async fn send_and_record(shared: &Shared, mailer: &Mailer, received: &Received<Letter>) -> Result<(), SessionError> {
     let role = RoleName::Mail.as_str();
     let letter = &received.body;
@@ -180,11 +186,9 @@ async fn send_and_record(shared: &Shared, mailer: &Mailer, received: &Received<L
     }
     // If the result could not be recorded, the mail would be sent again.
     shared.store.check_writable().await?;
-    // A mail without a checkpoint is better than no mail.
-    let latest = shared.store.latest_checkpoint(letter.tenant()).await.unwrap_or_default();
-    let checkpoint = latest.map(|latest| latest.note);
+    let footer = footer(shared, letter.tenant()).await;
     let started = std::time::Instant::now();
-    let outcome = attempt(shared, mailer, letter, checkpoint.as_deref()).await?;
+    let outcome = attempt(shared, mailer, letter, &footer).await?;
     metrics::histogram!("lockbox_handle_seconds", "role" => role).record(started.elapsed().as_secs_f64());
     track_server(shared, mailer, &outcome).await?;
     let own = received.envelope.own_id();

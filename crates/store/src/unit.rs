@@ -228,6 +228,11 @@ fn apply_signed_rules(snapshot: &mut Snapshot) {
         rules.comment_required = signed.comment_required;
         rules.reminders_seconds.retain(|seconds| *seconds < signed.decision_deadline_seconds);
     }
+    // In a founded tenant, a policy counts only while the statement in force has it.
+    for (tenant, policy_usage) in &mut snapshot.policies {
+        let Some(statement) = snapshot.authorities.get(tenant) else { continue };
+        policy_usage.ended |= !statement.break_glass.iter().any(|rule| rule.policy == policy_usage.policy.id);
+    }
 }
 
 async fn load_requests(

@@ -5,8 +5,34 @@ use super::Composed;
 
 const WORDS: &str = "This is the checkpoint of the audit log when this mail was sent. Keep this mail: it can prove later that no earlier entry was changed.";
 
+/// Sentence in the mails of a tenant without an authority.
+const UNFOUNDED: &str = "Consent not verified: this tenant has no authority of its own.";
+
+/// The end of a mail.
+#[derive(Clone, Debug, Default)]
+pub struct Footer {
+    /// The latest checkpoint of the tenant's log, with its signatures.
+    pub checkpoint: Option<String>,
+    /// Whether the tenant has no authority of its own.
+    pub is_unfounded: bool,
+}
+
+/// Adds the end to a mail.
+pub(super) fn append(mail: Composed, footer: &Footer) -> Composed {
+    append_checkpoint(append_label(mail, footer.is_unfounded), footer.checkpoint.as_deref())
+}
+
+fn append_label(mail: Composed, is_unfounded: bool) -> Composed {
+    if !is_unfounded {
+        return mail;
+    }
+    let foot = format!("<p style=\"font-size:.875rem\">{UNFOUNDED}</p>\n</body>");
+    let text = format!("{}\n{UNFOUNDED}\n", mail.text);
+    Composed { text, html: mail.html.replacen("</body>", &foot, 1), ..mail }
+}
+
 /// Adds a checkpoint to the end of a mail.
-pub(super) fn append_checkpoint(mail: Composed, checkpoint: Option<&str>) -> Composed {
+fn append_checkpoint(mail: Composed, checkpoint: Option<&str>) -> Composed {
     let Some(checkpoint) = checkpoint else { return mail };
     let text = format!("{}\n--\n{WORDS}\n\n{checkpoint}", mail.text);
     let escaped = checkpoint.replace('&', "&amp;").replace('<', "&lt;");
@@ -27,5 +53,8 @@ mod tests {
         let mail = append_checkpoint(bare(), Some(note));
         assert!(mail.text.ends_with(note) && mail.html.contains(note) && mail.html.ends_with("</body>"));
         assert_eq!(append_checkpoint(bare(), None), bare());
+        let labelled = append(bare(), &Footer { checkpoint: Some(note.into()), is_unfounded: true });
+        assert!(labelled.text.contains(UNFOUNDED) && labelled.html.contains(UNFOUNDED));
+        assert!(labelled.text.ends_with(note));
     }
 }

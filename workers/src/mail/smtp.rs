@@ -8,6 +8,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message};
 
 use super::connection::{Connections, UrlError};
+use super::footer::Footer;
 use super::letter::Letter;
 use crate::settle::Outcome;
 
@@ -91,8 +92,8 @@ impl Mailer {
         format!("{}{request}", letter.notification())
     }
 
-    /// Creates the mail with the log's latest checkpoint at its end, and sends it.
-    pub async fn send(&self, letter: &Letter, checkpoint: Option<&str>) -> Outcome {
+    /// Creates the mail with its footer, and sends it.
+    pub async fn send(&self, letter: &Letter, footer: &Footer) -> Outcome {
         let address: Address = match letter.recipient().address.parse() {
             Ok(address) => address,
             Err(fault) => {
@@ -100,7 +101,7 @@ impl Mailer {
                 return Outcome::Permanent(format!("the address {address:?} is not valid: {fault}"));
             }
         };
-        match self.write(letter, address.clone(), checkpoint) {
+        match self.write(letter, address.clone(), footer) {
             Ok(message) => self.server.send(Some(&self.from.email), &address, &message.formatted()).await,
             Err(reason) => Outcome::Permanent(reason),
         }
@@ -128,10 +129,10 @@ impl Mailer {
         }
     }
 
-    fn write(&self, letter: &Letter, address: Address, checkpoint: Option<&str>) -> Result<Message, String> {
+    fn write(&self, letter: &Letter, address: Address, footer: &Footer) -> Result<Message, String> {
         let name = Some(letter.recipient().name.clone()).filter(|name| !name.is_empty());
         let composed = letter.compose(&self.portal_url).map_err(|fault| format!("cannot create the mail: {fault}"))?;
-        let composed = super::footer::append_checkpoint(composed, checkpoint);
+        let composed = super::footer::append(composed, footer);
         // All mails about a request are one thread, and so are all mails about a tenant's settings.
         let thread = format!("<{}@{}>", letter.thread(), self.from.email.domain());
         Message::builder()

@@ -86,7 +86,7 @@ const WITNESSES: &str = "select l.id as log, w.name, w.url, w.key, coalesce(s.si
                          cross join lateral (select size, note from audit_checkpoints c where c.log = l.id order by size desc limit 1) c \
                          left join lateral (select size from audit_cosignatures s where s.log = l.id and s.witness = w.name \
                          order by size desc limit 1) s on true \
-                         where c.size > coalesce(s.size, 0) order by l.id, w.name";
+                         where c.size > coalesce(s.size, 0) and w.url <> '' order by l.id, w.name";
 const COSIGN: &str =
     "insert into audit_cosignatures (log, size, witness, line) values ($1, $2, $3, $4) on conflict do nothing";
 const PROVED: &str = "select access_is_proved($1)";
