@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::post;
-use consent::testing::Device;
 use contracts::Kind;
 use domain::Verdict::Approve;
 use monitor::{Delivery, MailOptions};
@@ -18,8 +17,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::founded::found;
 use crate::harness::{Lockbox, ROLES, eventually, submission};
-use crate::monitor_harness::{Front, Hands, TOKEN, Watched, add_token, found, portal, second_log, signed, write_event};
+use crate::monitor_harness::{Front, Hands, TOKEN, Watched, add_token, portal, second_log, signed, write_event};
 use crate::person::Site;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,8 +159,9 @@ async fn a_forged_approval_and_a_grant_by_sql_raise_alarms_with_their_entry() {
     let lockbox = Lockbox::with_roles(&ROLES).await;
     add_token(&lockbox).await;
     let (site, folder, hands) = (Site::open(&lockbox).await, tempfile::tempdir().unwrap(), Hands::default());
-    let alex = Device::new();
-    let statement = found(&lockbox, &alex).await;
+    found(&lockbox, "contoso", &["alex"], |_| {}).await;
+    let authority = lockbox.store.authority("contoso").await.unwrap().unwrap();
+    let statement = authority.chain.founding().clone();
     let pin = consent::Pin::parse(&consent::fingerprint(&statement)).unwrap();
     signed(&lockbox).await;
     let (calls, webhook) = receiver().await;
@@ -170,10 +171,10 @@ async fn a_forged_approval_and_a_grant_by_sql_raise_alarms_with_their_entry() {
         to: vec!["security@contoso.example".to_owned()],
     };
     let delivery = Delivery { mail: Some(mail), webhook: Some(webhook.parse().unwrap()) };
-    let change = |options: &mut monitor::Options| options.authority = Some(pin);
+    let change = |options: &mut monitor::Options| options.trust.authority = Some(pin);
     let watched = Watched::start_with(&site.origin, folder.path(), &hands, change, delivery).await;
     let information = watched.alarm(monitor::Kind::AuthorityChange).await;
-    assert!(information.message.contains("alex founds the authority"), "{information}");
+    assert!(information.message.contains("statement 1"), "{information}");
 
     // The operator appends a decision to a request of the log, and a grant to one that nobody decided.
     let forged = lockbox.submit(&submission()).await;
@@ -219,7 +220,8 @@ async fn a_forged_approval_and_a_grant_by_sql_raise_alarms_with_their_entry() {
     // After a restart, the same alarms are not raised again.
     let known = monitor::read_alarms(folder.path()).unwrap();
     let pin = consent::Pin::parse(&consent::fingerprint(&statement)).unwrap();
-    let watched = Watched::start(&site.origin, folder.path(), &hands, |options| options.authority = Some(pin)).await;
+    let watched =
+        Watched::start(&site.origin, folder.path(), &hands, |options| options.trust.authority = Some(pin)).await;
     assert_eq!(watched.monitor.alarms(), known);
     watched.finish().await;
 
@@ -239,9 +241,38 @@ async fn a_forged_approval_and_a_grant_by_sql_raise_alarms_with_their_entry() {
     assert_eq!(code, 0, "{text}{errors}");
     let (code, _, errors) = once(&["--key", &key]);
     assert_eq!(code, 18, "{errors}");
-    assert!(errors.contains("consent is not verified"), "{errors}");
+    assert!(errors.contains("consent not verified"), "{errors}");
     let (code, text, _) = site.command(&["monitor", "status", "--data", data.path().to_str().unwrap()]);
     assert!(code == 0 && text.contains("Verified entries"), "{text}");
+    site.close();
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_decisions_of_a_founded_tenant_raise_no_alarm() {
+    let lockbox = Lockbox::with_roles(&ROLES).await;
+    add_token(&lockbox).await;
+    let (site, folder, hands) = (Site::open(&lockbox).await, tempfile::tempdir().unwrap(), Hands::default());
+    let founded = found(&lockbox, "contoso", &["alex"], |_| {}).await;
+    let authority = lockbox.store.authority("contoso").await.unwrap().unwrap();
+    let pin = consent::Pin::parse(&consent::fingerprint(authority.chain.founding())).unwrap();
+    signed(&lockbox).await;
+    let change = |options: &mut monitor::Options| options.trust.authority = Some(pin);
+    let watched = Watched::start(&site.origin, folder.path(), &hands, change).await;
+    let request = lockbox.submit(&submission()).await;
+    lockbox.decide(Kind::VendorDecide, request, "morgan", Approve).await;
+    let decision = lockbox.decision(request, "alex", Approve).await;
+    let decision = founded.signed_decision(&lockbox, decision).await;
+    lockbox.outcome(Kind::CustomerDecide, &decision).await;
+    lockbox.until(request, "active").await;
+    lockbox.until_provisioning(request, "active").await;
+    let data = contracts::commands::RevokeAccess { request, by: "alex".into(), comment: None };
+    lockbox.outcome(Kind::GrantRevoke, &data).await;
+    lockbox.until_provisioning(request, "revoked").await;
+    watched.verified(signed(&lockbox).await).await;
+    assert_eq!(watched.kinds(), ["authority_change"], "{:?}", watched.monitor.alarms());
+    assert!(watched.monitor.view().authority.contains("statement 1"));
+    watched.finish().await;
     site.close();
     lockbox.finish().await;
 }

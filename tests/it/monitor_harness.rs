@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use consent::testing::Device;
 use monitor::{Alarm, Delivery, Monitor, Options, Running};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -101,7 +100,7 @@ impl Watched {
             log: format!("{log}/.well-known/lockbox/contoso").parse().unwrap(),
             token: Some(TOKEN.to_owned()),
             keys: Vec::new(),
-            authority: None,
+            trust: evidence::ConsentTrust::default(),
             folder: folder.to_owned(),
             witness: None,
             silence: TimeDelta::minutes(15),
@@ -189,22 +188,6 @@ pub async fn write_event(pool: &PgPool, kind: &str, request: Option<(uuid::Uuid,
         .unwrap();
     tx.commit().await.unwrap();
     event
-}
-
-/// A founded tenant: alex signs the first statement with a passkey.
-pub async fn found(lockbox: &Lockbox, alex: &Device) -> consent::Statement {
-    let mut statement = consent::testing::founding(&[alex]);
-    statement.effective_at = "2026-01-01T00:00:00.000000Z".to_owned();
-    let person: uuid::Uuid =
-        sqlx::query_scalar("select id from people where name = 'alex'").fetch_one(&lockbox.pool).await.unwrap();
-    statement.approvers[0].person = person;
-    let signature = alex.sign(&statement.challenge());
-    let data = json!({
-        "statement": statement.document(), "signatures": [signature], "in_force_from": statement.effective_at,
-        "changes": ["alex founds the authority"], "actor": {"kind": "lockbox"},
-    });
-    write_event(&lockbox.pool, "authority.changed", None, &data).await;
-    statement
 }
 
 /// A portal of these settings, as a vendor that runs two.

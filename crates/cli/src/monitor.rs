@@ -9,6 +9,8 @@ use std::time::Duration;
 use ::monitor::{Alarm, Delivery, MailOptions, Monitor, Options};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
+use consent::Pin;
+use evidence::ConsentTrust;
 use tlog::Verifier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,6 +53,9 @@ struct Run {
     /// Authority file of the tenant, or its fingerprint. Without it, consent is not verified.
     #[arg(long, value_name = "FILE|FINGERPRINT")]
     authority: Option<String>,
+    /// Authority file of the vendor, for tenants that want proof of the vendor's decisions too.
+    #[arg(long, value_name = "FILE")]
+    vendor_authority: Option<String>,
     /// Public key of the log that you trust (name+id+base64); repeat the option for more keys [default: the keys that the
     /// log shows when the monitor starts for the first time].
     #[arg(long, value_name = "KEY")]
@@ -109,6 +114,16 @@ impl MonitorCommand {
     }
 }
 
+/// Reads an authority file or a fingerprint.
+fn pin(given: &str, option: &str) -> Result<Pin, Failure> {
+    let usage = |why: String| Failure::Usage(format!("{option}: {why}"));
+    match std::fs::read_to_string(given) {
+        Ok(text) => Pin::parse(&text).map_err(|fault| usage(fault.to_string())),
+        Err(fault) => Pin::parse(given)
+            .map_err(|_| usage(format!("{given} is no fingerprint, and the file cannot be read: {fault}"))),
+    }
+}
+
 impl Run {
     fn delivery(&self) -> Delivery {
         let mail = self.mail_server.clone().zip(self.mail.first()).map(|(server, first)| MailOptions {
@@ -120,22 +135,15 @@ impl Run {
     }
 
     async fn open(&self) -> Result<Monitor, Failure> {
-        let usage = |fault: String| Failure::Usage(fault);
-        let authority = match &self.authority {
-            Some(given) => {
-                let text = match std::fs::read_to_string(given) {
-                    Ok(text) => text,
-                    Err(fault) if consent::Pin::parse(given).is_err() => {
-                        return Err(usage(format!(
-                            "--authority: {given} is no fingerprint, and the file cannot be read: {fault}"
-                        )));
-                    }
-                    Err(_) => given.clone(),
-                };
-                Some(consent::Pin::parse(&text).map_err(|fault| usage(format!("--authority: {fault}")))?)
-            }
+        let authority = self.authority.as_deref().map(|given| pin(given, "--authority")).transpose()?;
+        let vendor = match self.vendor_authority.as_deref().map(|given| pin(given, "--vendor-authority")).transpose()? {
             None => None,
+            Some(Pin::File(file)) => Some(file),
+            Some(Pin::Fingerprint(_)) => {
+                return Err(Failure::Usage("--vendor-authority: give an authority file".to_owned()));
+            }
         };
+        let trust = ConsentTrust { authority, vendor, ..ConsentTrust::default() };
         let witness = match self.witness_key.as_deref().zip(self.witness_name.as_deref()) {
             Some((file, name)) => Some(witness_key::read_or_create(file, name)?),
             None => None,
@@ -144,7 +152,7 @@ impl Run {
             log: self.log_url.clone(),
             token: self.token.clone(),
             keys: self.key.clone(),
-            authority,
+            trust,
             folder: self.data.clone(),
             witness,
             silence: SILENCE,
@@ -212,6 +220,6 @@ impl Run {
         if let Some(why) = view.failure {
             return Err(Failure::Unreachable(why));
         }
-        monitor.consent().map_err(|why| Failure::Untrue { code: 18, words: why.to_owned() })
+        monitor.consent().map_err(|why| Failure::Untrue { code: 18, words: why })
     }
 }

@@ -6,12 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use consent::Pin;
-use evidence::{Event, Finding, Follower};
+use evidence::{ConsentTrust, Event, Finding, Follower};
 use tlog::{Hash, Verifier};
 
 use crate::alarm::{Kind, Raised};
-use crate::authority::Authority;
 
 /// Largest difference between the time of an entry and the time at which the monitor received it, as in rule 10.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(3600);
@@ -46,24 +44,33 @@ pub(crate) struct Heartbeat {
 
 /// The state of all rules after the last entry.
 pub(crate) struct Judge {
+    origin: String,
     entries: Follower,
-    authority: Authority,
+    trust: ConsentTrust,
+    newest: Option<DateTime<Utc>>,
     keys: Vec<Verifier>,
     heartbeat: Option<Heartbeat>,
     provisioned: BTreeSet<String>,
     ended: BTreeMap<String, Ended>,
+    activated: BTreeSet<String>,
+    /// First allowed uses of grants that the log does not contain so far.
+    uses: BTreeMap<String, (u64, Event)>,
 }
 
 impl Judge {
-    /// Begins before the first entry. `keys` are the trusted log keys, `pin` is the trusted authority.
-    pub fn new(origin: &str, keys: Vec<Verifier>, pin: Option<Pin>) -> Self {
+    /// Begins before the first entry. `keys` are the trusted log keys, `trust` has the trusted authority.
+    pub fn new(origin: &str, keys: Vec<Verifier>, trust: ConsentTrust) -> Self {
         Self {
-            entries: Follower::new(origin),
-            authority: Authority::new(pin),
+            origin: origin.to_owned(),
+            entries: Follower::new(origin, trust.clone()),
+            trust,
+            newest: None,
             keys,
             heartbeat: None,
             provisioned: BTreeSet::new(),
             ended: BTreeMap::new(),
+            activated: BTreeSet::new(),
+            uses: BTreeMap::new(),
         }
     }
 
@@ -81,25 +88,51 @@ impl Judge {
     ///
     /// # Errors
     /// Why not.
-    pub fn consent(&self) -> Result<(), &'static str> {
-        self.authority.consent()
+    pub fn consent(&self) -> Result<(), String> {
+        let unverified = self.entries.consent().unverified(!self.keys.is_empty());
+        if unverified.is_empty() { Ok(()) } else { Err(unverified.join("; ")) }
     }
 
     /// What is known of the authority.
     pub fn authority(&self) -> String {
-        self.authority.to_string()
+        let Some(last) = self.entries.consent().latest() else {
+            return "this tenant has no authority of its own".to_owned();
+        };
+        let statements = self.entries.consent().timeline().statements();
+        let fingerprint = statements.first().map(|first| consent::fingerprint(&first.statement)).unwrap_or_default();
+        let from = last.in_force_from.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        format!("statement {}, in force from {from}; fingerprint {fingerprint}", last.statement.version)
     }
 
     /// Judges the next entry. `arrival` is absent for entries that were stored before a restart.
     pub fn add(&mut self, index: u64, bytes: &[u8], leaf: Hash, arrival: Option<Arrival>) -> Vec<Raised> {
-        let (findings, event) = self.entries.add_entry(index, bytes, leaf);
-        let mut raised = group(&findings, index, event.as_ref());
-        let Some(event) = event else { return raised };
+        let (found, event) = self.entries.add_entry(index, bytes, leaf);
+        let Some(event) = event else { return group(&found, index, None) };
+        self.newest = self.newest.max(Some(event.at));
+        // The findings of each kind about this entry are one alarm; others are about entries before it.
+        let (own, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|finding| finding.index == Some(index));
+        let mut raised = group(&own, index, Some(&event));
+        raised.extend(other.iter().map(of_earlier));
         raised.extend(arrival.and_then(|arrival| check_time(index, &event, arrival)));
-        if let Some((kind, message)) = self.authority.add(&event) {
-            raised.push(Raised::new(kind, index.to_string(), message).at(index, Some(&event)));
+        // A statement that does not count changes nothing.
+        if !raised.iter().any(|one| one.kind == Kind::AuthorityInvalid) {
+            raised.extend(self.watch(index, event));
         }
-        raised.extend(self.watch(index, event));
+        raised
+    }
+
+    /// Judges the decisions that wait, when all entries so far were added, and compares the authority with the trusted one.
+    pub fn settle(&mut self) -> Vec<Raised> {
+        let mut raised: Vec<Raised> = self.entries.judge_waiting().iter().map(of_earlier).collect();
+        // A log whose first statement has not arrived yet is reported when it stays without one.
+        let pin = self.trust.authority.as_ref().filter(|_| self.entries.consent().latest().is_some());
+        if let Some(pin) = pin {
+            let tenant = evidence::authority::tenant(&self.origin);
+            for message in self.entries.consent().timeline().differences(pin, tenant, self.newest) {
+                let about = hex::encode(&Hash::of(message.as_bytes()).0[..8]);
+                raised.push(Raised::new(Kind::AuthorityInvalid, about, message));
+            }
+        }
         raised
     }
 
@@ -135,6 +168,13 @@ impl Judge {
                 let message = format!("statement {version} is in force from {from}{changes}");
                 return Some(about(Kind::AuthorityChange, message));
             }
+            "grant.activated" => {
+                self.uses.remove(&request);
+                self.activated.insert(request);
+            }
+            "grant.used" if data["allowed"] == true && !self.activated.contains(&request) => {
+                self.uses.entry(request).or_insert_with(|| (index, event.clone()));
+            }
             "grant.provisioned" => drop(self.provisioned.insert(request)),
             "grant.ended" if self.provisioned.contains(&request) => {
                 drop(self.ended.insert(request, Ended { index, at: event.at, event }));
@@ -148,8 +188,9 @@ impl Judge {
         None
     }
 
-    /// Reports what has not happened by now: the confirmation of ended access, and a heartbeat within `silence`.
-    pub fn check_absences(&self, now: DateTime<Utc>, silence: TimeDelta) -> Vec<Raised> {
+    /// Reports what has not happened by now: the confirmation of ended access, a heartbeat within `silence`, and the trusted
+    /// authority within `silence` after the start of the monitor.
+    pub fn check_absences(&self, now: DateTime<Utc>, silence: TimeDelta, started_at: DateTime<Utc>) -> Vec<Raised> {
         let late = self.ended.values().filter(|ended| now - ended.at > CONFIRMATION);
         let mut raised: Vec<Raised> = late
             .map(|ended| {
@@ -162,6 +203,15 @@ impl Judge {
                 raised.at(ended.index, Some(&ended.event))
             })
             .collect();
+        for (index, event) in self.uses.values().filter(|(_, event)| now - event.at > CONFIRMATION) {
+            let message = format!("access was used at {}, and the log contains no grant of it", event.time);
+            raised.push(Raised::new(Kind::UseOutsideGrant, index.to_string(), message).at(*index, Some(event)));
+        }
+        let has_authority = self.trust.authority.is_none() || self.entries.consent().latest().is_some();
+        if !has_authority && now - started_at > silence {
+            let message = "the log does not contain the authority that you trust";
+            raised.push(Raised::new(Kind::AuthorityInvalid, "absent", message));
+        }
         if let Some(last) = self.heartbeat.filter(|last| now - last.at > silence) {
             let message =
                 format!("the last heartbeat is of {}; one is expected every five minutes", last.at.to_rfc3339());
@@ -176,7 +226,8 @@ impl Judge {
 fn group(findings: &[Finding], index: u64, event: Option<&Event>) -> Vec<Raised> {
     let mut kinds: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
     for finding in findings {
-        kinds.entry(kind_of(finding, event)).or_default().push(&finding.message);
+        let kind = kind_of(finding, event.map(|event| event.kind.as_str()));
+        kinds.entry(kind).or_default().push(&finding.message);
     }
     let raise = |(kind, messages): (Kind, Vec<&str>)| {
         let who = event.and_then(Event::who).map(|who| format!(" by {who}")).unwrap_or_default();
@@ -186,10 +237,29 @@ fn group(findings: &[Finding], index: u64, event: Option<&Event>) -> Vec<Raised>
     kinds.into_iter().map(raise).collect()
 }
 
-fn kind_of(_: &Finding, event: Option<&Event>) -> Kind {
-    match event.map(|event| event.kind.as_str()) {
-        Some("grant.activated") => Kind::GrantWithoutConsent,
-        Some("grant.used" | "grant.provisioned") => Kind::UseOutsideGrant,
+/// The alarm of a finding about an entry that was added before.
+fn of_earlier(finding: &Finding) -> Raised {
+    let event = finding.event.as_ref();
+    let who = event.and_then(|event| event.person.as_ref()).map(|who| format!(" by {who}")).unwrap_or_default();
+    let what = event.map(|event| format!("{}{who} at {}: ", event.kind, event.time)).unwrap_or_default();
+    let about = finding.index.map_or_else(|| finding.message.clone(), |index| index.to_string());
+    let kind = kind_of(finding, event.map(|event| event.kind.as_str()));
+    Raised {
+        index: finding.index,
+        event: event.map(|event| event.id.clone()),
+        request: event.and_then(|event| event.request.clone()),
+        ..Raised::new(kind, about, format!("{what}{}", finding.message))
+    }
+}
+
+/// The kind of a finding, by the rule of section 11 that is broken, or by the type of the event.
+fn kind_of(finding: &Finding, event: Option<&str>) -> Kind {
+    match (finding.rule, event) {
+        (Some(1), _) => Kind::AuthorityInvalid,
+        (Some(2 | 7), _) => Kind::UnsignedDecision,
+        (Some(5), _) | (None, Some("grant.activated")) => Kind::GrantWithoutConsent,
+        (Some(9), _) | (None, Some("grant.used" | "grant.provisioned")) => Kind::UseOutsideGrant,
+        (Some(10), _) => Kind::BackdatedEntry,
         _ => Kind::RuleBroken,
     }
 }

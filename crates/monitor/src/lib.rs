@@ -7,7 +7,6 @@
 //! Deliberately absent: the database, the broker, and the vendor's mail server.
 
 mod alarm;
-mod authority;
 mod book;
 mod deliver;
 mod error;

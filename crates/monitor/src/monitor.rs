@@ -63,7 +63,7 @@ impl Monitor {
         }
         state.origin.clone_from(&origin);
         state.keys = keys.iter().map(ToString::to_string).collect();
-        let (mut tree, mut judge) = (Tree::default(), Judge::new(&origin, keys, options.authority));
+        let (mut tree, mut judge) = (Tree::default(), Judge::new(&origin, keys, options.trust));
         let mut stored = folder.entries(0, state.bytes)?;
         let mut raised = Vec::new();
         while let Some(entry) = stored.next()? {
@@ -71,6 +71,7 @@ impl Monitor {
             tree.push(leaf);
             raised.extend(judge.add(index, &entry, leaf, None));
         }
+        raised.extend(judge.settle());
         if tree.size() != state.size || (tree.size() > 0 && tree.root().to_string() != state.root) {
             return Err(Error::Damaged(options.folder.join("entries")));
         }
@@ -124,7 +125,7 @@ impl Monitor {
     ///
     /// # Errors
     /// The reason.
-    pub fn consent(&self) -> Result<(), &'static str> {
+    pub fn consent(&self) -> Result<(), String> {
         self.judge.consent()
     }
 
@@ -138,7 +139,7 @@ impl Monitor {
             Err(fault) => Some(fault.to_string()),
         };
         let now = (self.clock)();
-        let mut raised = self.judge.check_absences(now, self.silence);
+        let mut raised = self.judge.check_absences(now, self.silence, self.opened_at);
         let last = self.verified_at();
         if let Some(why) = &failure
             && now - last.unwrap_or(self.opened_at) > self.silence

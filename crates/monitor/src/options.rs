@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use consent::Pin;
+use evidence::ConsentTrust;
 use tlog::{Signer, Verifier};
 use url::Url;
 
@@ -19,8 +19,8 @@ pub struct Options {
     pub token: Option<String>,
     /// Trusted log keys. Without one, the monitor trusts the keys that it sees first.
     pub keys: Vec<Verifier>,
-    /// The authority that the customer trusts.
-    pub authority: Option<Pin>,
+    /// The authority that the customer trusts, and that of the vendor.
+    pub trust: ConsentTrust,
     /// Folder of the monitor.
     pub folder: PathBuf,
     /// Key that cosigns.

@@ -1,4 +1,5 @@
 use chrono::TimeZone;
+use consent::Pin;
 use consent::testing::{Device, founding};
 use evidence::Entry;
 use serde_json::{Value, json};
@@ -27,7 +28,8 @@ struct Log {
 
 impl Log {
     fn new(pin: Option<Pin>) -> Self {
-        let judge = Judge::new(ORIGIN, vec![key(1)], pin);
+        let trust = ConsentTrust { authority: pin, ..ConsentTrust::default() };
+        let judge = Judge::new(ORIGIN, vec![key(1)], trust);
         Self { judge, size: 0, streams: BTreeMap::new(), now: start() }
     }
 
@@ -54,7 +56,9 @@ impl Log {
         *stream = (stream.0 + 1, leaf);
         let arrival = Arrival { before: self.now, now: self.now };
         self.size += 1;
-        self.judge.add(self.size - 1, &bytes, leaf, Some(arrival))
+        let mut raised = self.judge.add(self.size - 1, &bytes, leaf, Some(arrival));
+        raised.extend(self.judge.settle());
+        raised
     }
 }
 
@@ -71,19 +75,19 @@ fn ended_access_that_is_not_confirmed_within_a_minute_raises_one_alarm() {
     log.add("grant.provisioned", Some(REQUEST), json!({}));
     log.add("grant.ended", Some(REQUEST), json!({}));
     let silence = TimeDelta::minutes(15);
-    assert_eq!(kinds(&log.judge.check_absences(start() + TimeDelta::seconds(60), silence)), [""; 0]);
-    let late = log.judge.check_absences(start() + TimeDelta::seconds(61), silence);
+    assert_eq!(kinds(&log.judge.check_absences(start() + TimeDelta::seconds(60), silence, start())), [""; 0]);
+    let late = log.judge.check_absences(start() + TimeDelta::seconds(61), silence, start());
     assert_eq!(kinds(&late), ["revocation_unconfirmed"]);
     assert_eq!((late[0].index, late[0].request.as_deref()), (Some(1), Some(REQUEST)));
     log.add("grant.revoked", Some(REQUEST), json!({}));
-    assert_eq!(kinds(&log.judge.check_absences(start() + TimeDelta::seconds(61), silence)), [""; 0]);
+    assert_eq!(kinds(&log.judge.check_absences(start() + TimeDelta::seconds(61), silence, start())), [""; 0]);
 }
 
 #[test]
 fn ended_access_that_was_never_provisioned_needs_no_confirmation() {
     let mut log = Log::new(None);
     log.add("grant.ended", Some(REQUEST), json!({}));
-    let late = log.judge.check_absences(start() + TimeDelta::minutes(5), TimeDelta::minutes(15));
+    let late = log.judge.check_absences(start() + TimeDelta::minutes(5), TimeDelta::minutes(15), start());
     assert_eq!(kinds(&late), [""; 0]);
 }
 
@@ -92,13 +96,13 @@ fn a_missing_heartbeat_is_one_alarm_for_each_silence() {
     let mut log = Log::new(None);
     let silence = TimeDelta::minutes(15);
     assert_eq!(kinds(&log.add("log.heartbeat", None, json!({"log": ORIGIN, "size": 0}))), [""; 0]);
-    assert_eq!(kinds(&log.judge.check_absences(start() + silence, silence)), [""; 0]);
-    let first = log.judge.check_absences(start() + TimeDelta::minutes(16), silence);
-    let again = log.judge.check_absences(start() + TimeDelta::minutes(17), silence);
+    assert_eq!(kinds(&log.judge.check_absences(start() + silence, silence, start())), [""; 0]);
+    let first = log.judge.check_absences(start() + TimeDelta::minutes(16), silence, start());
+    let again = log.judge.check_absences(start() + TimeDelta::minutes(17), silence, start());
     assert_eq!((kinds(&first), &first[0].about), (vec!["heartbeat_missing"], &again[0].about));
     log.now = start() + TimeDelta::minutes(20);
     log.add("log.heartbeat", None, json!({"log": ORIGIN, "size": 1}));
-    let second = log.judge.check_absences(start() + TimeDelta::minutes(40), silence);
+    let second = log.judge.check_absences(start() + TimeDelta::minutes(40), silence, start());
     assert_ne!(first[0].about, second[0].about);
 }
 
@@ -140,12 +144,16 @@ fn an_unsigned_decision_another_authority_and_a_proposal_raise_alarms() {
     let statement = |statement: &consent::Statement, device: &Device| {
         json!({
             "statement": statement.document(), "signatures": [device.sign(&statement.challenge())],
-            "in_force_from": statement.effective_at, "changes": ["alex is an approver"], "actor": {"kind": "lockbox"},
+            "in_force_from": consent::time_text(start()), "changes": ["alex is an approver"], "actor": {"kind": "lockbox"},
         })
     };
     let pin = Pin::parse(&consent::fingerprint(&own)).unwrap();
     let mut log = Log::new(Some(pin.clone()));
     assert!(log.judge.consent().is_err());
+    let silence = TimeDelta::minutes(15);
+    assert_eq!(kinds(&log.judge.check_absences(start() + silence, silence, start())), [""; 0]);
+    let absent = log.judge.check_absences(start() + silence + TimeDelta::seconds(1), silence, start());
+    assert_eq!(kinds(&absent), ["authority_invalid"]);
     assert_eq!(kinds(&log.add("authority.changed", None, statement(&own, &alex))), ["authority_change"]);
     assert_eq!(log.judge.consent(), Ok(()));
     let forged =
@@ -157,8 +165,10 @@ fn an_unsigned_decision_another_authority_and_a_proposal_raise_alarms() {
     let mut log = Log::new(Some(pin));
     let other = founding(&[&mallory]);
     let raised = log.add("authority.changed", None, statement(&other, &mallory));
-    assert!(kinds(&raised).contains(&"authority_invalid"), "{raised:?}");
-    assert!(log.judge.consent().is_err());
+    assert_eq!(kinds(&raised), ["authority_change", "authority_invalid"]);
+    assert!(raised[1].message.contains("fingerprint"), "{raised:?}");
+    let unsigned = json!({"statement": own.document(), "signatures": [], "actor": {"kind": "lockbox"}});
+    assert!(kinds(&log.add("authority.changed", None, unsigned)).starts_with(&["authority_invalid"]));
 }
 
 #[test]

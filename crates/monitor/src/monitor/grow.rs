@@ -79,6 +79,7 @@ impl Monitor {
             self.tree.push(leaf);
             raised.extend(self.judge.add(index, &entry, leaf, arrival));
         }
+        raised.extend(self.judge.settle());
         self.state.size = self.tree.size();
         self.state.root = self.tree.root().to_string();
         self.raise(raised)?;
