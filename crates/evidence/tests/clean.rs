@@ -8,6 +8,7 @@ use evidence::bundle::{Trust, examine};
 use evidence::fixtures::{SampleLog, unpack};
 use evidence::{ConsentTrust, Examination, Inputs, Report};
 
+mod node;
 mod python;
 
 use python::Verification;
@@ -20,8 +21,8 @@ fn verify(log: &SampleLog, archive: &[u8], trust: &Trust) -> Report {
 }
 
 #[test]
-fn a_thousand_unchanged_logs_are_valid_for_both_verifiers() {
-    let (mut second, mut changes, mut decisions) = (0, 0, 0);
+fn a_thousand_unchanged_logs_are_valid_for_all_verifiers() {
+    let (mut others, mut changes, mut decisions) = (0, 0, 0);
     for part in 0..10 {
         let mut list = Vec::new();
         for seed in part * 100..(part + 1) * 100 {
@@ -35,13 +36,14 @@ fn a_thousand_unchanged_logs_are_valid_for_both_verifiers() {
             decisions += report.grants.iter().map(|grant| grant.decisions.len()).sum::<usize>();
             list.push(Verification::new(archive, log.trust()));
         }
-        if let Some(codes) = python::codes(&format!("clean{part}"), &list) {
+        let name = format!("clean{part}");
+        for codes in [python::codes(&name, &list), node::codes(&name, &list)].into_iter().flatten() {
             assert!(codes.iter().all(|code| *code == 0), "from log {}: {codes:?}", part * 100);
-            second += codes.len();
+            others += codes.len();
         }
     }
     println!(
-        "1000 logs verified, {second} of them by the Python verifier too, with {changes} changes of authorities and \
+        "1000 logs verified, {others} times by the two other verifiers too, with {changes} changes of authorities and \
          {decisions} decisions that led to grants"
     );
     assert!(changes > 1000 && decisions > 1000);
@@ -73,7 +75,7 @@ fn the_same_log_is_not_verified_completely_without_the_authority_or_the_key_or_w
         );
         list.push(Verification::new(archive, log.trust()));
     }
-    if let Some(codes) = python::codes("partial", &list) {
+    for codes in [python::codes("partial", &list), node::codes("partial", &list)].into_iter().flatten() {
         assert!(codes.iter().all(|code| *code == 18), "{codes:?}");
     }
 }

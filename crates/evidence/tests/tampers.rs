@@ -1,4 +1,5 @@
-//! Twelve thousand tampered logs: both verifiers detect each one and report the right exit code.
+//! Twelve thousand tampered logs: the verifiers in Rust, Python and JavaScript detect each one
+//! and report the right exit code.
 //!
 //! An outsider has everything except the log key and computes new hashes, checksums and views. The log operator also has
 //! the key: lifecycle rules, gaps and pinned checkpoints reveal such changes.
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tlog::{Hash, Note, bundle};
 
 mod kinds;
+mod node;
 mod python;
 
 use kinds::{Case, case};
@@ -21,6 +23,8 @@ use kinds::{Case, case};
 const TAMPERS: usize = 12_000;
 /// Tampered logs that are verified together.
 const PART: usize = 500;
+/// Tampered logs of each part that a real browser verifies with `verify.html`, as a person does.
+const IN_THE_BROWSER: usize = 13;
 
 fn verify(case: &Case) -> Report {
     let (_, damage) = tar::list(case.archive.as_slice());
@@ -42,7 +46,7 @@ fn tiled(seed: u64) -> SampleLog {
 }
 
 #[test]
-fn both_verifiers_detect_every_tampered_log_with_the_same_exit_code() {
+fn every_verifier_detects_every_tampered_log_with_the_same_exit_code() {
     let kinds = kinds::all();
     let mut logs: Vec<SampleLog> = (0..).step_by(2).map(grown).filter(kinds::has_everything).take(23).collect();
     logs.push(tiled(2));
@@ -52,12 +56,13 @@ fn both_verifiers_detect_every_tampered_log_with_the_same_exit_code() {
         other
     };
     let mut draw = SampleLog::unfounded("numbers", 4711);
-    let (mut found, mut by_kind, mut by_code, mut has_python) = (0, BTreeMap::new(), BTreeMap::new(), true);
+    let (mut found, mut by_kind, mut by_code) = (0, BTreeMap::new(), BTreeMap::new());
+    let mut by_verifier = BTreeMap::new();
     let clean: Vec<Case> = logs.iter().map(|log| case(log, log.bundle(Vec::new()).unwrap())).collect();
     for clean in &clean {
         assert_eq!(verify(clean).code(), 0, "{}", verify(clean));
     }
-    if let Some(codes) = python::codes("untampered", &clean) {
+    for codes in [python::codes("untampered", &clean), node::codes("untampered", &clean)].into_iter().flatten() {
         assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
     }
     for part in 0..TAMPERS / PART {
@@ -82,19 +87,26 @@ fn both_verifiers_detect_every_tampered_log_with_the_same_exit_code() {
             cases.push(case);
         }
         assert!(wrong.is_empty(), "{} of {PART}: {wrong:#?}", wrong.len());
-        match python::codes("tampers", &cases) {
-            Some(second) => {
-                let both = names.iter().zip(codes.iter().zip(&second));
-                let differ: Vec<_> = both.filter(|(_, (first, second))| first != second).collect();
-                assert!(differ.is_empty(), "the two verifiers disagree: {differ:?}");
-                assert_eq!(second.len(), codes.len());
-            }
-            None => has_python = false,
+        let sample = &cases[..IN_THE_BROWSER];
+        let [second, third, browser] = std::thread::scope(|scope| {
+            let second = scope.spawn(|| python::codes("tampers", &cases));
+            let third = scope.spawn(|| (node::codes("tampers", &cases), node::browser_codes("tampers", sample)));
+            let (third, browser) = third.join().unwrap();
+            [second.join().unwrap(), third, browser]
+        });
+        for (verifier, others) in [("Python", second), ("Node", third), ("browser", browser)] {
+            let Some(others) = others else { continue };
+            let both = names.iter().zip(codes.iter().zip(&others));
+            let differ: Vec<_> = both.filter(|(_, (first, other))| first != other).collect();
+            assert!(differ.is_empty(), "the verifiers in Rust and {verifier} disagree: {differ:?}");
+            assert!(others.len() == codes.len() || others.len() == sample.len());
+            *by_verifier.entry(verifier).or_insert(0) += others.len();
         }
     }
-    let second =
-        if has_python { "by both verifiers" } else { "by one verifier only, because python3 is not installed" };
-    println!("{found} of {TAMPERS} tampered logs of {} kinds detected {second}: {by_code:?} {by_kind:?}", kinds.len());
+    println!(
+        "{found} of {TAMPERS} tampered logs of {} kinds detected, by other verifiers too {by_verifier:?}: {by_code:?} {by_kind:?}",
+        kinds.len()
+    );
     assert!(by_kind.len() >= 45);
 }
 
@@ -134,7 +146,7 @@ fn steps(archive: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn both_verifiers_agree_on_the_test_vectors_and_the_vectors_are_up_to_date() {
+fn every_verifier_agrees_on_the_test_vectors_and_the_vectors_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
     let made = vectors();
     #[allow(clippy::disallowed_methods, reason = "this variable makes the test write the vectors")]
@@ -164,8 +176,10 @@ fn both_verifiers_agree_on_the_test_vectors_and_the_vectors_are_up_to_date() {
         codes.push(report.code());
         stored.push(case);
     }
-    if let Some(second) = python::codes("vectors", &stored) {
-        assert_eq!(codes, second);
+    let others =
+        [python::codes("vectors", &stored), node::codes("vectors", &stored), node::browser_codes("vectors", &stored)];
+    for others in others.into_iter().flatten() {
+        assert_eq!(codes, others);
     }
 }
 
