@@ -189,7 +189,7 @@ const WHO: [Option<&str>; 7] = [None, Some(""), Some("robin"), Some("sam"), Some
 
 /// Status for each caller and a request that is pending customer approval, in the order of [`WHO`] and of [`OPERATIONS`]. 404 means
 /// both missing and forbidden; 403 and 409 are refusals by the rules.
-const EXPECTED: [[u16; 7]; 15] = [
+const EXPECTED: [[u16; 7]; 19] = [
     [200, 200, 200, 200, 200, 200, 200], // openapi.json
     [401, 200, 200, 200, 200, 200, 200], // me
     [401, 201, 201, 403, 403, 403, 403], // submit, for robin
@@ -205,6 +205,10 @@ const EXPECTED: [[u16; 7]; 15] = [
     [401, 403, 403, 404, 403, 409, 404], // response to the report
     [401, 404, 404, 404, 200, 200, 200], // audit
     [401, 403, 404, 404, 404, 404, 404], // access token: no access is active
+    [401, 403, 200, 404, 200, 200, 404], // signing: a nonce for each person who sees the request
+    [401, 404, 404, 404, 200, 200, 200], // authority
+    [401, 403, 400, 400, 400, 400, 400], // a change without a statement
+    [401, 403, 400, 400, 400, 400, 400], // a signature without an assertion
 ];
 
 /// Checks that a response matches the description.

@@ -39,7 +39,7 @@ async fn enter_in_a_reason_and_in_comments_is_taken_as_the_preview_says() {
     alex.enter_at("//section[@id='comments']//textarea", "Why all of it?\nOne folder is enough.").await;
     alex.click("//section[@id='comments']//button").await;
     alex.until_it_shows("One folder is enough.").await;
-    alex.enter_at("//form[@data-passkeys]//textarea", "Until noon.\nNot longer.").await;
+    alex.enter_at("//form[@data-signs]//textarea", "Until noon.\nNot longer.").await;
     alex.press("Approve").await;
     alex.until_it_shows("Access ends").await;
     let decided = lockbox.store.decisions(id).await.unwrap();

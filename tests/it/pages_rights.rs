@@ -13,7 +13,7 @@ const WHO: [&str; 7] = ["", "Robin Hale", "Sam Ortiz", "Morgan Reyes", "Lee Okaf
 
 /// What each gets, in the order of [`WHO`]. 303 for nobody is the way to the sign-in page; 404 is both missing and
 /// forbidden. Forms are sent without their token: 403 means that the person came as far as the token.
-const EXPECTED: [(&str, &str, [u16; 7]); 50] = [
+const EXPECTED: [(&str, &str, [u16; 7]); 63] = [
     ("GET", "/", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/updates", [303, 200, 200, 200, 200, 200, 200]),
     ("GET", "/sign-in", [200, 200, 200, 200, 200, 200, 200]),
@@ -28,6 +28,7 @@ const EXPECTED: [(&str, &str, [u16; 7]); 50] = [
     ("GET", "/requests/{id}", [303, 200, 404, 200, 200, 200, 404]),
     ("GET", "/requests/{id}/updates", [303, 200, 404, 200, 200, 200, 404]),
     ("POST", "/requests/{id}/decision", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/requests/{id}/signing", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/revocation", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/requests/{id}/comments", [303, 403, 403, 403, 403, 403, 403]),
@@ -46,6 +47,18 @@ const EXPECTED: [(&str, &str, [u16; 7]); 50] = [
     ("POST", "/passkeys", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/passkeys/options", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/passkeys/removal", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/tokens", [303, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/tokens", [303, 403, 403, 403, 403, 403, 403]),
+    ("POST", "/tokens/revocation", [303, 400, 400, 400, 400, 400, 400]),
+    ("GET", "/founding/{token}", [200, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/founding/{token}", [400, 400, 400, 400, 400, 400, 400]),
+    ("POST", "/founding/{token}/statement", [400, 400, 400, 400, 400, 400, 400]),
+    ("GET", "/authority", [303, 404, 404, 200, 404, 200, 200]),
+    ("GET", "/authority/file", [303, 404, 404, 404, 404, 404, 404]),
+    ("POST", "/authority/changes", [303, 403, 403, 403, 403, 403, 403]),
+    ("GET", "/authority/changes/{id}", [303, 404, 404, 404, 404, 404, 404]),
+    ("POST", "/authority/changes/{id}/signatures", [303, 400, 400, 400, 400, 400, 400]),
+    ("POST", "/authority/changes/{id}/withdrawal", [303, 403, 403, 403, 403, 403, 403]),
     ("GET", "/settings", [303, 404, 404, 404, 404, 200, 200]),
     ("POST", "/settings", [303, 403, 403, 403, 403, 403, 403]),
     ("POST", "/settings/out-of-office", [303, 403, 403, 403, 403, 403, 403]),

@@ -158,6 +158,32 @@ async fn only_the_people_of_a_tenant_with_its_own_provider_sign_in_there() {
     lockbox.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_names_an_identity_provider_keeps_the_vendors_provider_from_signing_its_people_in() {
+    let lockbox = Lockbox::without_roles().await;
+    let (vendor, contoso) = (Idp::start().await, Idp::start().await);
+    let contosos = portal::Entry { tenant: None, label: Some("Contoso".into()), ..contoso.entry("contoso") };
+    let provider = Provider { others: vec![contosos.clone()], ..vendor.provider() };
+    let site = site(&lockbox, provider).await;
+    let named = consent::IdentityProvider { issuer: contosos.issuer.clone(), client_id: contosos.client_id.clone() };
+    crate::founded::found(&lockbox, "contoso", &["alex"], |statement| {
+        statement.identity_provider = Some(named.clone())
+    })
+    .await;
+    for (idp, start, address, is_in) in [
+        (&vendor, "/sign-in/start", "alex@contoso.example", false),
+        (&vendor, "/sign-in/start", "dana@adatum.example", true),
+        (&contoso, "/sign-in/start?provider=1", "alex@contoso.example", true),
+    ] {
+        let claims = claims(json!({ "sub": address, "email": address }));
+        let (_, back) = idp.sign_in_at(&site, start, "good", claims).await;
+        assert_eq!(back.status == StatusCode::SEE_OTHER, is_in, "{address} at {start}: {}", back.text);
+        assert!(is_in || back.text.contains("sign_in.other_provider"), "{}", back.text);
+    }
+    site.close();
+    lockbox.finish().await;
+}
+
 #[test]
 fn providers_of_the_settings_file_are_read_and_what_cannot_be_is_said() {
     let folder = tempfile::tempdir().unwrap();

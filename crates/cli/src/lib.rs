@@ -28,6 +28,7 @@ mod refresh;
 mod request;
 mod show;
 mod software_key;
+mod tenant;
 mod token;
 mod topology;
 mod trust;
@@ -60,7 +61,10 @@ pub enum Command {
     /// Run a witness that cosigns the checkpoints of audit logs.
     Witness(witness::WitnessCommand),
     /// Run a monitor that verifies a tenant's log as it grows, and raises alarms.
-    Monitor(monitor::MonitorCommand),
+    Monitor(Box<monitor::MonitorCommand>),
+    /// Invite the first approver of a tenant.
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Manage API tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -116,6 +120,7 @@ impl Command {
             Self::Apply(apply) => apply.run(settings, format).await,
             Self::Witness(witness) => Box::pin(witness.run()).await,
             Self::Monitor(monitor) => Box::pin(monitor.run(format)).await,
+            Self::Tenant(tenant) => tenant.run(settings, format).await,
             Self::Token(token) => token.run(settings, format).await,
             Self::Person(person) => person.run(settings, format).await,
             Self::Trust(trust) => trust.run(settings, format),

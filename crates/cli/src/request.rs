@@ -16,6 +16,7 @@ use runtime::outcome::Failure;
 use runtime::output::{Columns, Format, Listing, line, localized};
 
 mod decision;
+mod signing;
 mod submit;
 
 use decision::{Approve, Deny};

@@ -30,7 +30,8 @@ pub(super) async fn show(portal: &PortalClient, id: Uuid, format: Format) -> Res
     Ok(())
 }
 
-fn rows(request: &Value) -> Vec<(&'static str, String)> {
+/// The rows of a request on a page of text.
+pub(super) fn rows(request: &Value) -> Vec<(&'static str, String)> {
     let text = |name: &str| request[name].as_str().unwrap_or("-").to_owned();
     let content = &request["content"];
     let detail = |name: &str| content[name].as_str().unwrap_or("-").to_owned();

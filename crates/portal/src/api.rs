@@ -7,6 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::app::App;
 
 mod actions;
+mod authority;
 mod bodies;
 mod caller;
 mod endpoints;
@@ -40,6 +41,10 @@ fn handler(operation: &Operation) -> Option<MethodRouter<App>> {
         ("POST", "/requests/{id}/report") => post(actions::act::<actions::ReportResponse>),
         ("GET", "/audit") => get(read::audit),
         ("POST", "/requests/{id}/access-token") => post(actions::create_access_token),
+        ("POST", "/requests/{id}/signing") => post(authority::signing),
+        ("GET", "/authority") => get(authority::show),
+        ("POST", "/authority/changes") => post(authority::propose),
+        ("POST", "/authority/changes/{id}/signatures") => post(authority::sign),
         _ => return None,
     })
 }

@@ -10,7 +10,13 @@ use super::response::PageError;
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/portal.js");
 const PASSKEYS: &str = include_str!("assets/passkeys.js");
+const CONSENT: &str = include_str!("assets/consent.js");
+const STATEMENT: &str = include_str!("assets/statement.js");
+const FOUNDING: &str = include_str!("assets/founding.js");
+const AUTHORITY: &str = include_str!("assets/authority.js");
 const ICON: &str = include_str!("assets/icon.svg");
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The page that verifies evidence bundles. Everybody may load it: it contains nothing about a tenant.
 pub(crate) async fn verify_page() -> Response {
@@ -26,8 +32,12 @@ pub(crate) async fn verify_page() -> Response {
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, PageError> {
     let (kind, text) = match file.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
-        "portal.js" => ("text/javascript; charset=utf-8", SCRIPT),
-        "passkeys.js" => ("text/javascript; charset=utf-8", PASSKEYS),
+        "portal.js" => (JAVASCRIPT, SCRIPT),
+        "passkeys.js" => (JAVASCRIPT, PASSKEYS),
+        "consent.js" => (JAVASCRIPT, CONSENT),
+        "statement.js" => (JAVASCRIPT, STATEMENT),
+        "founding.js" => (JAVASCRIPT, FOUNDING),
+        "authority.js" => (JAVASCRIPT, AUTHORITY),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return Err(PageError::NotFound),
     };

@@ -33,12 +33,14 @@ pub mod api;
 mod app;
 mod assets;
 mod audit;
+mod authority;
 mod commands;
 mod completeness;
 mod developer;
 mod digest_mismatch;
 mod evidence;
 mod format;
+mod founding;
 mod grants;
 mod guard;
 mod installation;
@@ -54,7 +56,9 @@ mod requests;
 mod response;
 mod session;
 mod settings;
+mod signing;
 mod timeline;
+mod tokens;
 mod updates;
 mod visibility;
 
@@ -119,6 +123,7 @@ fn pages() -> Pages {
         .get("/requests/{id}", request::show)
         .get("/requests/{id}/updates", updates::request)
         .post("/requests/{id}/decision", commands::decide)
+        .post("/requests/{id}/signing", signing::issue)
         .post("/requests/{id}/revocation", commands::revoke)
         .post("/requests/{id}/withdrawal", commands::withdraw)
         .post("/requests/{id}/comments", commands::comment)
@@ -137,6 +142,18 @@ fn pages() -> Pages {
         .post("/passkeys", passkeys::add)
         .post("/passkeys/options", passkeys::options)
         .post("/passkeys/removal", passkeys::remove)
+        .get("/tokens", tokens::list)
+        .post("/tokens", tokens::add)
+        .post("/tokens/revocation", tokens::revoke)
+        .get("/founding/{token}", founding::show)
+        .post("/founding/{token}", founding::enter_code)
+        .post("/founding/{token}/statement", founding::found)
+        .get("/authority", authority::show)
+        .get("/authority/file", authority::file)
+        .post("/authority/changes", authority::propose)
+        .get("/authority/changes/{id}", authority::change)
+        .post("/authority/changes/{id}/signatures", authority::sign)
+        .post("/authority/changes/{id}/withdrawal", authority::withdraw)
         .get("/settings", settings::show)
         .post("/settings", settings::change)
         .post("/settings/out-of-office", settings::set_out_of_office)

@@ -41,12 +41,11 @@ fn refused(code: &str, message: String) -> PageError {
 }
 
 /// Checks that this person signed in recently.
-fn check_recent(viewer: &Viewer) -> Result<(), PageError> {
+pub(crate) fn check_recent(viewer: &Viewer) -> Result<(), PageError> {
     if viewer.age_seconds < RECENT_SECONDS {
         return Ok(());
     }
-    let message =
-        "You can change passkeys for 15 minutes after sign-in. Sign out, sign in again, and repeat the change.";
+    let message = "You can change passkeys and tokens for 15 minutes after sign-in. Sign out, sign in again, and repeat the change.";
     Err(refused("sign_in.stale", message.to_owned()))
 }
 

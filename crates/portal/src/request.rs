@@ -18,6 +18,7 @@ use super::grants::{Provisioning, Report};
 use super::refused::RefusedForm;
 use super::response::{PageError, PageResult, render};
 use super::session::Viewer;
+use super::signing::Signing;
 use super::timeline::Timeline;
 use super::updates::version;
 use super::visibility::{Permissions, load_request, permissions, visible_content};
@@ -84,8 +85,14 @@ struct RequestPage {
     timeline: Timeline,
     /// Whether there are older events than the timeline shows.
     is_cut: bool,
-    /// Ids of the viewer's passkeys, separated by spaces.
-    passkeys: String,
+    /// Salt of the commitment to the justification, in hexadecimal digits; empty when the text was redacted.
+    justification_salt: String,
+    /// Verdicts that the viewer signs, separated by spaces.
+    signs: &'static str,
+    /// Whether decisions must be signed and the viewer has no key for it.
+    lacks_key: bool,
+    /// Whether the tenant of the request has no authority of its own.
+    is_unfounded: bool,
     can: Permissions,
     /// Other active access to the same content that this person may see.
     other_access: Vec<OtherAccess>,
@@ -196,8 +203,7 @@ async fn page(app: &App, viewer: Viewer, (request, content): (RequestView, Conte
     let other_access = if is_or_was_active { other_access(app, &viewer, request.id).await? } else { Vec::new() };
     let report = AccessReport::of(&app.store, &request).await;
     let report = report.map_err(|failure| PageError::Unavailable(failure.to_string()))?;
-    let passkeys = app.store.passkeys(viewer.person.id.0).await?;
-    let passkeys: Vec<String> = passkeys.into_iter().map(|passkey| passkey.credential).collect();
+    let signing = Signing::of(app, &viewer.person, &request.tenant).await?;
     render(&RequestPage {
         row: Row::from(&request),
         category: titles::category(content.category.as_str()),
@@ -220,7 +226,11 @@ async fn page(app: &App, viewer: Viewer, (request, content): (RequestView, Conte
         decisions: decisions.into_iter().map(Decision::from).collect(),
         timeline: Timeline::of(&events),
         is_cut,
-        passkeys: passkeys.join(" "),
+        justification_salt: request.justification_salt.as_deref().map(hex::encode).unwrap_or_default(),
+        signs: signing.verdicts(),
+        lacks_key: signing.lacks_key()
+            || (can.decide && content.rules.passkey_required && signing.verdicts().is_empty()),
+        is_unfounded: !app.store.has_authority(content.tenant.0).await?,
         lost_comment: typed.lost_comment(&can, &request).map(str::to_owned),
         typed,
         can,

@@ -58,6 +58,29 @@ struct ErrorPage<'a> {
 /// What a page handler returns.
 pub(crate) type PageResult = Result<Response, PageError>;
 
+/// What a handler returns that a script of the portal calls: errors are JSON documents with a message for people.
+pub(crate) type ScriptResult = Result<Response, ScriptError>;
+
+/// An error for a script.
+pub(crate) struct ScriptError(PageError);
+
+impl<E: Into<PageError>> From<E> for ScriptError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for ScriptError {
+    fn into_response(self) -> Response {
+        let (status, _, message, code, _) = self.0.parts();
+        let (status, message) = match status {
+            StatusCode::SEE_OTHER => (StatusCode::UNAUTHORIZED, "Your session ended. Sign in again.".to_owned()),
+            status => (status, message),
+        };
+        (status, axum::Json(serde_json::json!({ "code": code, "message": message }))).into_response()
+    }
+}
+
 /// A submitted form. The response to a form that is not valid is an error page.
 pub(crate) struct Form<T>(pub T);
 
@@ -119,6 +142,8 @@ impl From<store::Error> for PageError {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::NotFound(_) => Self::NotFound,
+            store::Error::Authority(fault) => Self::refused("authority.refused", fault.to_string()),
+            store::Error::TenantIsFounded(_) => Self::refused("tenant_is_founded", error.to_string()),
             error => Self::Unavailable(workers::error_chain(&error)),
         }
     }
@@ -135,6 +160,10 @@ pub(crate) fn sentence(message: &str) -> String {
 }
 
 impl PageError {
+    fn refused(code: &str, message: String) -> Self {
+        Self::Refused { code: code.to_owned(), message, back: "/authority".to_owned() }
+    }
+
     /// The address or the form has the character U+0000.
     pub fn zero_character() -> Self {
         Self::Invalid("The character U+0000 is not allowed in an address or a text. Remove it.".to_owned())

@@ -36,6 +36,8 @@ pub(crate) struct Viewer {
     pub developer: bool,
     /// Sign-in method: `oidc` or `developer`.
     pub method: String,
+    /// Whether the person belongs to a tenant without an authority of its own.
+    pub is_unfounded: bool,
 }
 
 impl Viewer {
@@ -149,7 +151,12 @@ impl Viewer {
         // After sign-in the person gets a page; a form is never submitted again.
         let next = if parts.method == Method::GET { parts.uri.to_string() } else { "/".to_owned() };
         let session = session.ok_or(PageError::SignIn(next))?;
+        let is_unfounded = match session.person.side {
+            Side::Customer(tenant) => !app.store.has_authority(tenant.0).await?,
+            Side::Vendor => false,
+        };
         Ok(Self {
+            is_unfounded,
             person: session.person,
             form_token: session.form_token,
             age_seconds: session.age_seconds,

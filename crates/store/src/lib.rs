@@ -11,6 +11,7 @@ pub mod dead_letter;
 pub mod directory;
 mod error;
 pub mod evidence;
+mod founded;
 pub mod gate;
 mod grant_evidence;
 pub mod identities;

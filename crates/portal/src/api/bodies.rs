@@ -12,6 +12,21 @@ pub(super) const DECISION: &str = r#"{
     "comment_salt": {"type": "string", "description": "With a signature and a comment: the salt of the comment. The signature covers the commitment to the comment.", "pattern": "^[0-9a-f]{64}$"}
   }
 }"#;
+/// A decision that is going to be signed.
+pub(super) const SIGNING: &str = r#"{
+  "type": "object", "additionalProperties": false,
+  "properties": {"comment": {"type": "string", "maxLength": 2000, "description": "Comment of the decision."}}
+}"#;
+/// A signature under a change of an authority.
+pub(super) const CHANGE_SIGNATURE: &str = r#"{
+  "type": "object", "additionalProperties": false, "required": ["assertion"],
+  "properties": {"assertion": {"type": "object", "description": "What the key made over the challenge of the statement."}}
+}"#;
+/// A change of an authority.
+pub(super) const CHANGE: &str = r#"{
+  "type": "object", "additionalProperties": false, "required": ["statement"],
+  "properties": {"statement": {"type": "object", "description": "The next statement, as in `docs/audit-format.md`, section 11."}}
+}"#;
 /// An optional comment.
 pub(super) const OPTIONAL_COMMENT: &str = r#"{
   "type": "object", "additionalProperties": false,

@@ -84,7 +84,14 @@ impl Caller {
     pub fn viewer(&self) -> Option<Viewer> {
         let person = self.token.person.clone()?;
         let method = "token".to_owned();
-        Some(Viewer { person, form_token: String::new(), age_seconds: f64::INFINITY, developer: false, method })
+        Some(Viewer {
+            person,
+            is_unfounded: false,
+            form_token: String::new(),
+            age_seconds: f64::INFINITY,
+            developer: false,
+            method,
+        })
     }
 
     /// Short name of the person who acts.

@@ -48,7 +48,7 @@ const LIMIT: Parameter = parameter(
 );
 
 /// Every endpoint.
-pub const OPERATIONS: [Operation; 15] = [
+pub const OPERATIONS: [Operation; 19] = [
     Operation {
         method: "GET",
         path: "/openapi.json",
@@ -238,6 +238,46 @@ pub const OPERATIONS: [Operation; 15] = [
         summary: "Create the access token that the requester presents to the gate. An earlier access token stops working.",
         scope: Some("requests:write"),
         body: None,
+        query: &[],
+    },
+    Operation {
+        method: "POST",
+        path: "/requests/{id}/signing",
+        id: "beginSigning",
+        response: "object",
+        summary: "Get what a signed decision contains beside the request: the authority in force, a nonce, and its end of validity.",
+        scope: Some("decisions:write"),
+        body: Some(bodies::SIGNING),
+        query: &[],
+    },
+    Operation {
+        method: "GET",
+        path: "/authority",
+        id: "getAuthority",
+        response: "object",
+        summary: "Get the authority of your tenant: its statements, the pending one, and proposals that collect signatures.",
+        scope: Some("requests:read"),
+        body: None,
+        query: &[],
+    },
+    Operation {
+        method: "POST",
+        path: "/authority/changes",
+        id: "proposeChange",
+        response: "object",
+        summary: "Propose the next statement of your authority. It applies when enough approvers have signed it.",
+        scope: Some("decisions:write"),
+        body: Some(bodies::CHANGE),
+        query: &[],
+    },
+    Operation {
+        method: "POST",
+        path: "/authority/changes/{id}/signatures",
+        id: "signChange",
+        response: "object",
+        summary: "Add your signature to a proposed statement.",
+        scope: Some("decisions:write"),
+        body: Some(bodies::CHANGE_SIGNATURE),
         query: &[],
     },
 ];

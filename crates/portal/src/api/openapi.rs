@@ -70,6 +70,7 @@ pub fn document() -> Value {
         "tags": [
             {"name": "requests", "description": "Requests and decisions."},
             {"name": "grants", "description": "Active access and access reports."},
+            {"name": "authority", "description": "Authority of a tenant: approvers, keys and rules that only they change."},
             {"name": "audit", "description": "The audit log."},
             {"name": "interface", "description": "The API itself."},
         ],
@@ -157,7 +158,9 @@ fn responses(operation: &Operation) -> Map<String, Value> {
     let may = |status: &str| match status {
         "401" | "429" => operation.scope.is_some(),
         "403" => operation.scope.is_some(),
-        "404" => operation.path.contains("{id}") || operation.id == "searchAudit",
+        "404" => {
+            operation.path.contains("{id}") || operation.path.starts_with("/authority") || operation.id == "searchAudit"
+        }
         "400" => is_write || operation.path.contains("{id}") || !operation.query.is_empty(),
         "408" | "409" | "413" | "415" | "422" => is_write,
         _ => true,
@@ -172,6 +175,7 @@ fn describe(operation: &Operation) -> Value {
     let tag = match operation.path {
         "/openapi.json" | "/me" => "interface",
         "/audit" => "audit",
+        path if path.starts_with("/authority") => "authority",
         path if path == "/grants" || path.ends_with("/report") || path.ends_with("/access-token") => "grants",
         _ => "requests",
     };

@@ -45,11 +45,6 @@ const credentialsApi = () => {
   return navigator.credentials;
 };
 
-const seconds = (text) => {
-  const [, count, unit] = /^\s*([0-9]+)\s*([smhd])\s*$/.exec(text) ?? [];
-  return count ? String(Number(count) * { s: 1, m: 60, h: 3600, d: 86400 }[unit]) : "";
-};
-
 const register = document.querySelector("form[data-register]");
 register?.addEventListener("submit", async (event) => {
   if (register.elements.answer.value) return;
@@ -67,24 +62,5 @@ register?.addEventListener("submit", async (event) => {
     register.requestSubmit(event.submitter);
   } catch (error) {
     showError(register, error);
-  }
-});
-
-// The challenge is the decision: the digest of the content, the verdict and the approved duration in seconds.
-const decision = document.querySelector("form[data-passkeys]");
-decision?.addEventListener("submit", async (event) => {
-  const ids = decision.dataset.passkeys.split(" ").filter((id) => id);
-  const fields = decision.elements;
-  if (!ids.length || event.submitter.value !== "approve" || fields.assertion.value) return;
-  event.preventDefault();
-  try {
-    const statement = ["lockbox.decision.v1", fields.digest.value, "approve", seconds(fields.duration?.value ?? "")].join("\n");
-    const challenge = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(statement));
-    const allowCredentials = ids.map((id) => ({ type: "public-key", id: decode(id) }));
-    const publicKey = { challenge, allowCredentials, userVerification: "required", rpId: location.hostname };
-    fields.assertion.value = toJson(await credentialsApi().get({ publicKey }));
-    decision.requestSubmit(event.submitter);
-  } catch (error) {
-    showError(decision, error);
   }
 });

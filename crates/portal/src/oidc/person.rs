@@ -32,7 +32,7 @@ pub(super) async fn person_of(
         Some(known) => known,
         None => find_and_link(app, client, metadata, tokens, (claims, sub, subject)).await?,
     };
-    check_person(app, client, &known)?;
+    check_person(app, client, &known).await?;
     Ok(PersonId(known.id))
 }
 
@@ -45,8 +45,8 @@ fn missing(claim: &str, what: &str) -> PageError {
 }
 
 /// Refuses a person who is disabled, or who must use another provider.
-fn check_person(app: &App, client: &Client, known: &Known) -> Result<(), PageError> {
-    if !app.oidc.serves(&client.entry, known.tenant.as_deref()) {
+async fn check_person(app: &App, client: &Client, known: &Known) -> Result<(), PageError> {
+    if !app.oidc.serves(&client.entry, known.tenant.as_deref()) || !is_named(app, client, known).await? {
         tracing::warn!(
             person = known.name,
             issuer = client.entry.issuer,
@@ -60,6 +60,15 @@ fn check_person(app: &App, client: &Client, known: &Known) -> Result<(), PageErr
         return Err(not_signed_in("sign_in.disabled", message));
     }
     Ok(())
+}
+
+/// Whether this is the identity provider that the tenant's authority names. Any provider is, when it names none.
+async fn is_named(app: &App, client: &Client, known: &Known) -> Result<bool, PageError> {
+    let Some(tenant) = &known.tenant else { return Ok(true) };
+    let statement = app.store.statement_in_force(tenant).await?;
+    let named = statement.and_then(|statement| statement.identity_provider);
+    let entry = &client.entry;
+    Ok(named.is_none_or(|named| named.issuer == entry.issuer && named.client_id == entry.client_id))
 }
 
 /// Finds the person by the configured claim, and links the identity to them.
@@ -110,7 +119,7 @@ async fn find_and_link(
         not_signed_in("sign_in.unknown_person", message)
     })?;
     // Before linking: a provider may only sign in people of its own tenants.
-    check_person(app, client, &known)?;
+    check_person(app, client, &known).await?;
     link(app, client, subject, known).await
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::approvers_form::{ApproversInput, values};
 use super::page::{RefusedSettings, own_tenant, publish, settings_page};
 use crate::app::App;
-use crate::response::{Form, PageResult};
+use crate::response::{Form, PageResult, redirect};
 use crate::session::Viewer;
 
 pub(crate) async fn change(
@@ -19,6 +19,7 @@ pub(crate) async fn change(
     let services = app.services().await?;
     let input = ApproversInput::of(&sent, &people, &services);
     match input.parse(&tenant) {
+        Ok(_) if app.store.has_authority(tenant.id.0).await? => redirect("/authority"),
         Ok(rules) => {
             let messages = app.store.change_approvers(viewer.by(), &rules).await?;
             publish(&app, messages).await

@@ -4,9 +4,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::founded::proposed;
 use super::page::{RefusedSettings, own_tenant, publish, settings_page};
 use super::policy_form::{PolicyInput, policy_problem};
 use crate::app::App;
+use crate::founding::rule;
 use crate::response::{Form, PageError, PageResult};
 use crate::session::Viewer;
 
@@ -18,6 +20,10 @@ pub(crate) async fn add(State(app): State<App>, viewer: Viewer, Form(input): For
         Ok(policy) => {
             let current = app.store.policies(tenant.id.0).await?;
             if current.iter().all(|usage| usage.policy.name != policy.name) {
+                let stated = |draft: &mut consent::Statement| draft.break_glass.push(rule(&policy));
+                if let Some(page) = proposed(&app, &viewer, &tenant, "break-glass", stated).await? {
+                    return Ok(page);
+                }
                 let messages = app.store.create_policy(viewer.by(), &policy).await?;
                 return publish(&app, messages).await;
             }
@@ -39,8 +45,12 @@ pub(crate) struct EndForm {
 
 pub(crate) async fn end(State(app): State<App>, viewer: Viewer, Form(form): Form<EndForm>) -> PageResult {
     viewer.check(&form.form_token)?;
-    own_tenant(&app, &viewer).await?;
+    let tenant = own_tenant(&app, &viewer).await?;
     let id: Uuid = form.policy.parse().map_err(|_| PageError::NotFound)?;
+    let ended = |draft: &mut consent::Statement| draft.break_glass.retain(|policy| policy.policy != id);
+    if let Some(page) = proposed(&app, &viewer, &tenant, "break-glass", ended).await? {
+        return Ok(page);
+    }
     let messages = app.store.revoke_policy(viewer.by(), id).await?;
     publish(&app, messages).await
 }
