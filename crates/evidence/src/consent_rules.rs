@@ -8,8 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use consent::{AuthorityFile, Pin, VENDOR};
-use tlog::{Note, Verifier};
+use consent::VENDOR;
+use tlog::Note;
 
 use crate::authority::{self, Stated, Timeline};
 use crate::finding::{Fault, Finding};
@@ -20,6 +20,7 @@ mod clock;
 mod content;
 mod grants;
 mod protection;
+mod trust;
 mod witnesses;
 
 use clock::{Clock, TOLERANCE};
@@ -27,6 +28,7 @@ use content::Content;
 use grants::Grants;
 
 pub(crate) use protection::policy_digest;
+pub use trust::ConsentTrust;
 
 /// Whether a checkpoint has the cosignatures that the statement in this entry requires.
 pub fn has_cosignatures(note: &Note, statement: &[u8]) -> bool {
@@ -34,19 +36,6 @@ pub fn has_cosignatures(note: &Note, statement: &[u8]) -> bool {
     let statement = event.and_then(|event| serde_json::from_value(event.data()["statement"].clone()).ok());
     let (witnesses, required) = witnesses::trusted(&ConsentTrust::default(), statement.as_ref());
     witnesses::missing(note, &witnesses, required).is_none()
-}
-
-/// What the user of the verifier trusts besides log keys.
-#[derive(Clone, Debug, Default)]
-pub struct ConsentTrust {
-    /// The authority of the tenant.
-    pub authority: Option<Pin>,
-    /// The authority of the vendor.
-    pub vendor: Option<AuthorityFile>,
-    /// Witnesses that take the place of those of the authority.
-    pub witnesses: Vec<Verifier>,
-    /// Number of cosignatures that the checkpoint needs; all given witnesses by default.
-    pub witnesses_required: Option<usize>,
 }
 
 /// An event that waits to be judged.

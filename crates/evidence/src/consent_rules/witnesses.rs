@@ -3,7 +3,7 @@
 use consent::Statement;
 use tlog::{Checkpoint, Note, Verifier};
 
-use super::ConsentTrust;
+use super::trust::ConsentTrust;
 use crate::finding::{Fault, Finding};
 
 /// The trusted witnesses and how many of them must have cosigned: those of the user, otherwise those of the authority.
