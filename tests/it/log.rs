@@ -267,6 +267,21 @@ async fn only_a_superuser_who_disables_the_guards_can_change_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_gets_no_heartbeat_while_older_events_still_wait_for_their_place() {
+    let lockbox = Lockbox::without_roles().await;
+    let an_hour_ago = lockbox.store.clock().await.unwrap() - chrono::TimeDelta::hours(1);
+    record_at(&lockbox, "contoso", 3, an_hour_ago).await;
+    let mut placing = Sequencer::new(lockbox.store.clone(), AUTHORITY);
+    assert_eq!(placing.beat(0.0).await.unwrap(), 0, "a verifier would take the events after it for backdated");
+    eventually("all is placed", async || {
+        (placing.turn(100).await.unwrap() == Turn::Done { placed: 0, held: 0, quarantined: 0 }).then_some(())
+    })
+    .await;
+    assert!(placing.beat(0.0).await.unwrap() > 0);
+    lockbox.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_group_of_rights_allows_its_own_work_and_no_other() {
     let lockbox = Lockbox::without_roles().await;
     lockbox.store.grant_rights().await.unwrap();

@@ -45,6 +45,7 @@ impl Show {
             good.requests,
             good.code()
         ))?;
+        self.print("consent not verified: this tenant has no authority of its own")?;
         self.second_opinion(&bundle, &keys, good.code()).await?;
         if let Some(event) = granted {
             let path = folder.join("granted.tlog-proof");

@@ -9,7 +9,7 @@ use crate::event::parse_time;
 
 /// Longest time between reading the clock for the end of access and its effect.
 const COMMIT_DELAY: TimeDelta = TimeDelta::seconds(60);
-/// How much earlier a clock correction may put an event.
+/// Longest time by which a clock correction may put an event earlier.
 const CLOCK_STEP: TimeDelta = TimeDelta::seconds(1);
 /// Resources in `grant.used` are cut to so many characters.
 const RESOURCE_LIMIT: usize = 1024;

@@ -10,12 +10,12 @@ use domain::{FreeText, Verdict};
 use runtime::outcome::Failure;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::app::App;
 use super::caller::Caller;
-use super::input::Body;
+use super::input::{Body, document};
 use super::problem::{ApiResult, Problem, json_response};
 use super::read::request_json;
 use super::submit::{Outcome, send};
@@ -71,7 +71,7 @@ pub(super) struct Decision {
     #[serde(default, deserialize_with = "reading::whole")]
     duration_seconds: Option<i64>,
     #[serde(default)]
-    signature: Option<SignedDecision>,
+    signature: Option<Map<String, Value>>,
     #[serde(default, with = "contracts::commands::salt")]
     comment_salt: Option<[u8; 32]>,
 }
@@ -90,7 +90,10 @@ impl Action for Decision {
             comment: self.comment,
             channel: "api".to_owned(),
             duration_seconds: self.duration_seconds,
-            signature: self.signature,
+            signature: self
+                .signature
+                .map(|signature| document::<SignedDecision>("signature", signature.into()))
+                .transpose()?,
             comment_salt: self.comment_salt,
         };
         Ok((if by.is_vendor { Kind::VendorDecide } else { Kind::CustomerDecide }, data))

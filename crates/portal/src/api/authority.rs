@@ -7,7 +7,7 @@ use consent::{Assertion, Statement, fingerprint, time_text};
 use contracts::reading;
 use domain::FreeText;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::authority::{Origin, Proposal};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::super::authority::{authority_file, own_authority, own_change, signed}
 use super::super::session::Viewer;
 use super::super::signing::Signing;
 use super::caller::Caller;
-use super::input::Body;
+use super::input::{Body, document};
 use super::problem::{ApiResult, Problem, json_response};
 
 /// The person of the token.
@@ -75,14 +75,14 @@ pub(super) async fn show(State(app): State<App>, caller: Caller) -> ApiResult {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeBody {
-    statement: Statement,
+    statement: Map<String, Value>,
 }
 
 /// Proposes the next statement.
 pub(super) async fn propose(State(app): State<App>, caller: Caller, body: Body) -> ApiResult {
     caller.may("decisions:write")?;
     let viewer = viewer(&caller)?;
-    let statement = body.read::<ChangeBody>()?.statement;
+    let statement: Statement = document("statement", body.read::<ChangeBody>()?.statement.into())?;
     let (tenant, _) = own_authority(&app, &viewer).await?;
     if statement.tenant != tenant {
         return Err(Problem::not_found());
@@ -94,14 +94,14 @@ pub(super) async fn propose(State(app): State<App>, caller: Caller, body: Body) 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignatureBody {
-    assertion: Assertion,
+    assertion: Map<String, Value>,
 }
 
 /// Adds a signature to a proposed change.
 pub(super) async fn sign(State(app): State<App>, caller: Caller, Path(id): Path<String>, body: Body) -> ApiResult {
     caller.may("decisions:write")?;
     let viewer = viewer(&caller)?;
-    let assertion = body.read::<SignatureBody>()?.assertion;
+    let assertion: Assertion = document("assertion", body.read::<SignatureBody>()?.assertion.into())?;
     let id: Uuid = id.parse().map_err(|_| Problem::not_found())?;
     own_change(&app, &viewer, id).await?;
     let done = app.store.sign_change(viewer.by(), id, &assertion).await?;

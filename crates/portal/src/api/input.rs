@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use contracts::reading::{unmarked, zero_character};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::super::app::App;
 use super::endpoints::{may_be_empty, operation};
@@ -46,6 +47,12 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
             Err(fault) => Err(Problem::invalid(format!("the query is not valid: {fault}"))),
         }
     }
+}
+
+/// A document inside a body, in a form that is described elsewhere, such as a signed decision.
+pub(super) fn document<T: DeserializeOwned>(field: &str, value: Value) -> Result<T, Problem> {
+    let refused = |fault| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", format!("{field}: {fault}"));
+    serde_json::from_value(value).map_err(refused)
 }
 
 /// The bytes of a request body.

@@ -120,7 +120,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             json!({"name": "id", "in": "path", "required": true, "description": "Id of the request.", "schema": schema}),
         );
     }
-    if operation.method == "POST" && !is_shown_once(operation) {
+    if operation.method == "POST" && takes_idempotency_key(operation) {
         let means = "Key of your choice for this call. A repeated call with the same key and body takes effect once and gets the same \
                      response.";
         let schema = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[\\x21-\\x7E]+$"});
@@ -129,9 +129,10 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     parameters
 }
 
-/// Whether the response cannot be repeated, because only a hash of it is stored.
-fn is_shown_once(operation: &Operation) -> bool {
-    operation.response == "access_token"
+/// Whether a repeated call is recognized by its key. Not when only a hash of the response is stored, when each response is new, or
+/// when a repetition has no further effect.
+fn takes_idempotency_key(operation: &Operation) -> bool {
+    !matches!(operation.id, "createAccessToken" | "beginSigning" | "proposeChange" | "signChange")
 }
 
 fn responses(operation: &Operation) -> Map<String, Value> {
@@ -151,7 +152,7 @@ fn responses(operation: &Operation) -> Map<String, Value> {
         }});
     }
     responses.insert(if is_new { "201" } else { "200" }.to_owned(), done);
-    if is_write && !is_shown_once(operation) {
+    if is_write && takes_idempotency_key(operation) {
         let means = "The command is stored. It takes effect as soon as the workers run.";
         responses.insert("202".to_owned(), json!({"description": means, "content": json_of("stored")}));
     }

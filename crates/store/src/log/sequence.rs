@@ -64,6 +64,9 @@ const UNSTAGE: &str = "delete from audit_staged where n = any($1)";
 const TENANTS: &str = "select name from tenants order by name";
 const BEATS: &str = "update audit_logs set heartbeat_at = clock_timestamp() \
                      where heartbeat_at < clock_timestamp() - make_interval(secs => $1) returning id, tenant, origin, size, root";
+// Verifiers reject an event that is an hour older than a heartbeat before it (docs/audit-format.md §11, rule 10).
+const IS_BEHIND: &str = "select exists (select from outbox where consumer = 'audit' and created_at < clock_timestamp() - interval '20 minutes') \
+                         or exists (select from audit_staged where at < clock_timestamp() - interval '20 minutes')";
 const CLOCK: &str = "select clock_timestamp()";
 
 impl Sequencer {
@@ -178,7 +181,8 @@ impl Sequencer {
     }
 
     /// Creates the log of every tenant that has none, creates the months ahead, and writes a heartbeat into each log that
-    /// had none for `period_seconds`. Returns the number of heartbeats.
+    /// had none for `period_seconds`. Returns the number of heartbeats. While older events still wait, such as after an outage of
+    /// the broker, it writes none: the events come first, and the missing heartbeats show that the log is behind.
     ///
     /// # Errors
     /// When the database refuses or does not answer.
@@ -193,6 +197,12 @@ impl Sequencer {
         let tenants: Vec<String> = sqlx::query_scalar(TENANTS).fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
         let all: Vec<Option<&str>> = tenants.iter().map(|tenant| Some(tenant.as_str())).chain([None]).collect();
         self.begin(&mut tx, &all).await?;
+        let is_behind: bool =
+            sqlx::query_scalar(IS_BEHIND).fetch_one(&mut *tx).await.map_err(Error::at("looking for waiting events"))?;
+        if is_behind {
+            tx.commit().await.map_err(Error::at(doing))?;
+            return Ok(0);
+        }
         let due: Vec<Head> =
             sqlx::query_as(BEATS).bind(period_seconds).fetch_all(&mut *tx).await.map_err(Error::at(doing))?;
         let now = sqlx::query_scalar(CLOCK).fetch_one(&mut *tx).await.map_err(Error::at(doing))?;
