@@ -38,6 +38,9 @@ pub(super) async fn signing(State(app): State<App>, caller: Caller, Path(id): Pa
     let viewer = viewer(&caller)?;
     let (request, _) = caller.load_request(&app, &id).await?;
     let comment = body.read::<SigningBody>()?.comment;
+    if let Some(problem) = comment.as_ref().and_then(FreeText::problem) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", format!("comment: {problem}")));
+    }
     let comment = comment.as_ref().map(FreeText::as_str).unwrap_or_default();
     let signing = Signing::of(&app, &viewer.person, &request.tenant).await?;
     json_response(StatusCode::OK, signing.document(&app, &viewer.person, request.id, comment).await?)
