@@ -17,7 +17,7 @@ function keyFromText(text) {
 // Text and signatures of a note, or null.
 function noteOf(bytes) {
   const whole = bytes.length <= MAX_NOTE ? textOf(bytes) : null;
-  if (whole === null || /[\u0000-\u0009\u000b-\u001f]/.test(whole)) return null;
+  if (whole === null || /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(whole)) return null;
   const split = whole.lastIndexOf("\n\n");
   if (split < 0 || !whole.endsWith("\n")) return null;
   const lines = whole.slice(split + 2, -1).split("\n");

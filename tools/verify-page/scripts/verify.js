@@ -26,9 +26,14 @@ async function readCheckpoints(files, earlier, findings, pause) {
     const found = PROOF_NAME.exec(name) ?? AUTHORITY_NAME.exec(name);
     if (!found) continue;
     const proof = proofOf(bytes);
-    const checkpoint = proof && checkpointOf(proof.note);
-    if (!checkpoint) {
+    if (!proof || !noteOf(proof.note)) {
       findings.add(11, `The proof ${name} cannot be read.`);
+      continue;
+    }
+    const checkpoint = checkpointOf(proof.note);
+    if (!checkpoint) {
+      // An earlier checkpoint that cannot be read.
+      add(name, proof.note);
       continue;
     }
     proofs.push({ name, proof, about: found[1], isAuthority: name.startsWith("authority/"), checkpoint });
@@ -105,10 +110,13 @@ async function verify(input, progress = () => {}) {
     return finish();
   }
   result.about = about;
+  if (!files.has("checkpoint") || textOf(files.get("checkpoint")) === null) {
+    findings.add(12, "The file checkpoint is missing or cannot be read, so nothing else can be verified.");
+    return finish();
+  }
   await pause("Comparing checksums");
   await checkSums(files, findings, pause);
   const { checkpoints, proofs } = await readCheckpoints(files, input.earlier, findings, pause);
-  if (!files.has("checkpoint")) findings.add(12, "The file checkpoint is missing.");
   const main = checkpoints[0]?.name === "checkpoint" ? checkpoints[0] : { checkpoint: null };
   const root = main.checkpoint?.root;
   if (main.checkpoint && main.checkpoint.size !== about.size) {
